@@ -1,0 +1,62 @@
+# Every verb sets up what it needs: a fresh clone needs Python >= 3.11 and make, nothing else.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+ARGS ?=
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+MEMBERS := schemas services/chassis services/ingest services/scorer services/router services/sla-monitor deploy/local
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) \
+	$(foreach m,schemas chassis ingest scorer router sla-monitor local,--no-emit-package baton-$(m))
+
+.PHONY: help setup run test lint format schemas bench lock clean
+
+help: ## list every verb
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@echo '  options go in ARGS, e.g. make run ARGS=--fresh; make run ARGS=--help lists them'
+
+setup: .venv/ready ## make the environment (.venv) from requirements.lock
+
+.venv/ready: requirements.lock $(MEMBERS:%=%/pyproject.toml)
+	@test -n "$(PYTHON)" || { echo 'Baton needs Python 3.11 or newer, and none was found on PATH (set PYTHON=/path/to/python3).' >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+		echo 'Python could not make a virtual environment; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	@echo 'Setting up .venv (the first time this downloads about 150 MB) ...'
+	@grep -A 200 '^uv==' requirements.lock | awk 'NR>1 && !/^ / {exit} {print}' > .venv/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
+	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=-e ./%)
+	@touch $@
+
+run: setup ## start everything: real Kafka, real Postgres, the services, demo traffic (ARGS=--help)
+	@exec $(BIN)/python -m baton_local run $(ARGS)
+
+test: setup ## unit, contract, integration and end-to-end tests on real Kafka and Postgres
+	@$(BIN)/pytest $(ARGS)
+
+lint: setup ## ruff, mypy strict, import contracts, generated files and lock file fresh
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m schemas.export --check
+	@cp requirements.lock .venv/requirements.check && $(LOCK) -o .venv/requirements.check \
+		&& diff -q requirements.lock .venv/requirements.check >/dev/null \
+		|| { echo 'requirements.lock does not match the pyproject.toml files: run make lock' >&2; exit 1; }
+
+format: setup ## format the code, fix what ruff can fix
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+schemas: setup ## generate JSON Schemas and asyncapi.yaml from the models
+	@$(BIN)/python -m schemas.export
+
+bench: setup ## benchmarks of ingest and scorer (ARGS=--help)
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+lock: setup ## resolve the dependencies anew into requirements.lock (ARGS=--upgrade)
+	@$(LOCK) $(ARGS) -o requirements.lock
+
+clean: ## remove the environment and caches (the data in .baton/ stays)
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
