@@ -1,0 +1,1 @@
+"""The contract of Baton: every event, the identity function, the time function, the topics, the policy format."""

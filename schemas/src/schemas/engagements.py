@@ -1,0 +1,89 @@
+"""What leads do, and what is known of them: the events of `engagements`."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from schemas.envelope import Envelope, Frozen, LeadId
+from schemas.identity import Identifiers
+
+Text = Annotated[str, StringConstraints(max_length=1024)]
+Kind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Property = str | int | float | bool | None
+
+
+def _in_order(properties: dict[str, Property]) -> dict[str, Property]:
+    return dict(sorted(properties.items())) if len(properties) > 1 else properties
+
+
+class Engagement(Frozen):
+    """One thing a lead did. A kind that no policy names is kept and earns nothing."""
+
+    kind: Kind
+    content: Text | None = Field(None, description="what it was about, as policies name it: pricing, case_study, ...")
+    machine: bool = Field(False, description="done by a machine (a mail scanner's open), so no interest shown")
+    campaign: Text | None = None
+    channel: Text | None = None
+    identifiers: Identifiers = Identifiers()
+    properties: Annotated[dict[str, Property], AfterValidator(_in_order)] = Field(default_factory=dict)
+
+
+class EngagementRecorded(Envelope):
+    """A lead did something: viewed a page, downloaded, attended, asked."""
+
+    topic: ClassVar[str] = "engagements"
+    type: Literal["baton.engagement.recorded.v1"] = "baton.engagement.recorded.v1"
+    data: Engagement
+
+
+class Description(Frozen):
+    """Attributes of a lead; one that is absent says nothing, it takes no earlier value away."""
+
+    identifiers: Identifiers = Identifiers()
+    name: Text | None = None
+    phone: Text | None = None
+    title: Text | None = None
+    company: Text | None = None
+    company_size: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
+    industry: Text | None = None
+    country: Text | None = None
+
+
+class LeadDescribed(Envelope):
+    """What is known of a lead from `time` on."""
+
+    topic: ClassVar[str] = "engagements"
+    type: Literal["baton.lead.described.v1"] = "baton.lead.described.v1"
+    data: Description
+
+
+class OptIn(Frozen):
+    """The lead confirmed the registration by e-mail (double opt-in)."""
+
+    identifiers: Identifiers = Identifiers()
+    text_version: Text | None = None
+
+
+class LeadOptedIn(Envelope):
+    """The lead actively confirmed the e-mail after registration."""
+
+    topic: ClassVar[str] = "engagements"
+    type: Literal["baton.lead.opted_in.v1"] = "baton.lead.opted_in.v1"
+    data: OptIn
+
+
+class Link(Frozen):
+    """Two identifiers are one person; from the weaker to the stronger, so links form no cycle."""
+
+    alias: LeadId
+    lead: LeadId
+
+
+class LeadLinked(Envelope):
+    """The alias (the subject) is the lead. Kept as a fact of the alias."""
+
+    topic: ClassVar[str] = "engagements"
+    type: Literal["baton.lead.linked.v1"] = "baton.lead.linked.v1"
+    data: Link

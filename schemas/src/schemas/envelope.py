@@ -1,0 +1,194 @@
+"""The envelope of every event: CloudEvents 1.0 in structured mode, read by one strict decoder.
+
+Sources: CloudEvents 1.0.2 (attributes); business.md B.1 (time, duplicates).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+MAX_FUTURE = timedelta(hours=24)
+MAX_LATENESS = timedelta(days=90)
+"""An event older than this when received is refused: it would rewrite what people have long acted on."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_READ = TypeAdapter(datetime).validate_json('"1970-01-01T00:00:00Z"')
+"""The epoch as pydantic reads it: times read from JSON share its tzinfo, and subtract five times faster from it."""
+_FIRST = datetime.min.replace(tzinfo=UTC) - _EPOCH
+_DETAIL = 300
+_INSTANT = struct.Struct(">d")
+_NAMED = frozenset(("specversion", "type"))
+
+Id = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,255}$")]
+LeadId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+
+
+class Frozen(BaseModel):
+    """A value of the contract: immutable, finite numbers only; a field of a later minor version is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, ser_json_inf_nan="null")
+
+
+class Envelope(Frozen):
+    """A published fact about one lead; `subject` is the lead and the record's key.
+
+    `time` is when it happened by the sender's clock, or the judged effective time when `finaltime` is set.
+    """
+
+    topic: ClassVar[str]
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Id
+    source: Id
+    type: str
+    subject: LeadId
+    time: AwareDatetime
+    sentat: AwareDatetime | None = Field(None, description="the sender's clock when it sent; corrects its skew")
+    occurredat: AwareDatetime | None = Field(None, description="the sender's own time, kept once `time` is final")
+    finaltime: bool = Field(False, description="`time` has been judged; nobody judges it again")
+    timetrusted: bool = Field(False, description="the sender's clock is right: no skew correction")
+    data: Any
+
+    def encode(self) -> bytes:
+        """The record's value: one self-contained JSON object, absent optionals left out."""
+        return self.model_dump_json(exclude_none=True, exclude_defaults=False).encode()
+
+
+class UnknownEvent(Envelope):
+    """A well-formed event of a type this version does not know: kept as a fact, worth nothing yet."""
+
+    topic: ClassVar[str] = ""
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class Refused(ValueError):  # noqa: N818 - a verdict on a record, not a fault
+    """The record can never be accepted; `reason` is one word of a closed set, `detail` names the place."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        detail = detail[:_DETAIL]
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class Fact(NamedTuple):
+    """An accepted event with what was judged of it once: its effective time (in UTC) and its fingerprint."""
+
+    event: Envelope
+    time: datetime
+    clamped: bool
+    fingerprint: bytes
+    value: bytes
+
+    @property
+    def lead_id(self) -> str:
+        return self.event.subject
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What makes the event itself and no other, for one lead: `(source, id)`."""
+        return (self.event.source, self.event.id)
+
+    @property
+    def order(self) -> tuple[datetime, str, str]:
+        """The total order of a lead's facts (business.md B.1)."""
+        return (self.time, self.event.source, self.event.id)
+
+
+def effective_time(event: Envelope, received_at: datetime) -> tuple[datetime, bool]:
+    """When the event counts, and whether that was clamped to `received_at` (business.md B.1, Time). UTC in, UTC out.
+
+    Skew of the sender's clock is removed where `sentat` tells it. Raises Refused `time_out_of_range` for a time
+    more than 24 h ahead or 90 days behind; the check comes before the clamp. A final time is taken as it is, unless
+    it is more than 24 h ahead: nobody can have judged it so.
+    """
+    time, received = event.time - _EPOCH_READ, received_at - _EPOCH
+    if event.sentat is not None and not event.timetrusted and not event.finaltime:
+        time += received - (event.sentat - _EPOCH_READ)
+    if (event.finaltime or received - MAX_LATENESS <= time) and time <= received + MAX_FUTURE:
+        if time > received and not event.finaltime:
+            return received_at, True
+        if time >= _FIRST:
+            return _EPOCH + time, False
+    raise Refused("time_out_of_range", f"time {event.time.isoformat()} against receipt at {received_at.isoformat()}")
+
+
+def fingerprint(event: Envelope) -> bytes:
+    """What a retry keeps the same: type, subject, the client's own time, data (business.md B.1, Duplicate).
+
+    Independent of white space, the order of keys, unknown fields and absent ones, so that a fact keeps its
+    fingerprint when a later minor version adds an optional field whose default is None.
+    """
+    occurred = event.occurredat if event.finaltime else event.time
+    when = b"" if occurred is None else _INSTANT.pack((occurred - _EPOCH_READ).total_seconds())
+    data = event.data
+    if type(data) is dict:
+        content = json.dumps(data, sort_keys=True).encode()
+    else:
+        content = data.__pydantic_serializer__.to_json(data, exclude_none=True)
+    what = f"{event.type}\0{event.subject}\0".encode()
+    return blake2b(b"".join((what, when, content)), digest_size=16).digest()
+
+
+class Decoder:
+    """Reads a record's value as one of the `events`: the only way in, so nothing half-read gets further.
+
+    A `baton.` event of another type is kept as UnknownEvent, so that an old service loses nothing to a new one.
+    """
+
+    def __init__(self, *events: type[Envelope]) -> None:
+        union = Annotated[_union(events), Field(discriminator="type")] if len(events) > 1 else events[0]
+        adapter: TypeAdapter[Envelope] = TypeAdapter(union)
+        self._read = adapter.validator.validate_json
+        self._types = {str(event.model_fields["type"].default) for event in events}
+
+    def event(self, value: bytes | None) -> Envelope:
+        """The event, or Refused: `not_json`, `invalid_event`."""
+        if value is None:
+            raise Refused("not_json", "the record has no value")
+        try:
+            event = cast(Envelope, self._read(value, strict=True))
+        except ValidationError as error:
+            return self._other(value, error)
+        if not event.model_fields_set >= _NAMED:
+            raise Refused("invalid_event", "specversion, type: Field required")
+        return event
+
+    def fact(self, key: bytes | None, value: bytes | None, received_at: datetime) -> Fact:
+        """The event with its time judged against `received_at`, or Refused; also `wrong_key`, `time_out_of_range`."""
+        event = self.event(value)
+        if key is None or key != event.subject.encode():
+            raise Refused("wrong_key", "the record's key is not the event's subject")
+        time, clamped = effective_time(event, received_at)
+        return Fact(event, time, clamped, fingerprint(event), cast(bytes, value))
+
+    def stored(self, value: bytes, time: datetime) -> Fact:
+        """A fact read back from where it was kept, with the time it was given then."""
+        event = self.event(value)
+        return Fact(event, time, False, fingerprint(event), value)
+
+    def _other(self, value: bytes, error: ValidationError) -> Envelope:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            raise Refused("not_json", first["msg"]) from error
+        try:
+            event = UnknownEvent.model_validate_json(value, strict=True)
+        except ValidationError:
+            event = None
+        kept = event is not None and event.type not in self._types and event.type.startswith("baton.")
+        if event is None or not kept:
+            where = ".".join(str(part) for part in first["loc"])
+            raise Refused("invalid_event", f"{where}: {first['msg']}") from error
+        return event
+
+
+def _union(events: tuple[type[Envelope], ...]) -> Any:
+    union: Any = events[0]
+    for event in events[1:]:
+        union = union | event
+    return union

@@ -1,0 +1,128 @@
+"""Who got the lead, why, and where it stands: the events of `lead-handoffs`."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import AwareDatetime
+
+from schemas.envelope import Envelope, Frozen
+from schemas.identity import derived_id
+from schemas.scores import Intent, Line, Origin, Person, Points, PolicyRef, Touchpoint
+
+Stage = Literal[
+    "lead", "nurture", "mql", "handed_off", "sal", "sql", "opportunity", "won", "lost", "disqualified", "recycled"
+]
+
+
+def handoff_id_of(lead_id: str, episode: int) -> str:
+    """The id of the one handoff that a lead can have in an episode."""
+    return derived_id("handoff", lead_id, episode)
+
+
+class Predicate(Frozen):
+    """One condition of a gate, with what it was judged by."""
+
+    name: str
+    holds: bool
+    since: AwareDatetime | None = None
+    evidence: str
+
+
+class GateReport(Frozen):
+    """Every condition of the gate; it holds when all do, or by the fast track."""
+
+    holds: bool
+    fast_track: bool = False
+    predicates: tuple[Predicate, ...]
+
+
+class Owner(Frozen):
+    """Who must act."""
+
+    id: str
+    name: str
+    email: str | None = None
+
+
+class Passage(Frozen):
+    """Which passage of the lead this is about."""
+
+    episode: int
+    handoff_id: str
+
+
+class Qualification(Passage):
+    """The gate held; `qualified_at` is when it began to, `known_at` when that was known."""
+
+    qualified_at: AwareDatetime
+    known_at: AwareDatetime
+    score: Points
+    intent: Intent
+    gate: GateReport
+    policy: PolicyRef
+
+
+class LeadQualified(Envelope):
+    """The lead passed the gate and opened an episode; a handoff is owed from `known_at`."""
+
+    topic: ClassVar[str] = "lead-handoffs"
+    type: Literal["baton.lead.qualified.v1"] = "baton.lead.qualified.v1"
+    data: Qualification
+
+
+class Handoff(Qualification):
+    """Everything the owner needs to act; `due` names each clock that starts and the instant it ends."""
+
+    owner: Owner
+    handed_off_at: AwareDatetime
+    due: dict[str, AwareDatetime]
+    contact: Person
+    explanation: tuple[Line, ...]
+    touchpoints: tuple[Touchpoint, ...]
+    origin: Origin
+
+
+class LeadHandedOff(Envelope):
+    """The lead is the owner's now. Exactly one per (lead, episode)."""
+
+    topic: ClassVar[str] = "lead-handoffs"
+    type: Literal["baton.lead.handed_off.v1"] = "baton.lead.handed_off.v1"
+    data: Handoff
+
+
+class StageChange(Frozen):
+    """A step of the lifecycle; an implied one was skipped by sales and filled in at the same time."""
+
+    episode: int
+    before: Stage
+    after: Stage
+    at: AwareDatetime
+    implied: bool = False
+    cause: str
+
+
+class LeadStageChanged(Envelope):
+    """The lead's stage is another one."""
+
+    topic: ClassVar[str] = "lead-handoffs"
+    type: Literal["baton.lead.stage_changed.v1"] = "baton.lead.stage_changed.v1"
+    data: StageChange
+
+
+class StageRefusal(Frozen):
+    """An activity that does not fit the stage; the stage is unchanged."""
+
+    episode: int
+    stage: Stage
+    activity: str
+    why: str
+    cause: str
+
+
+class StageRejected(Envelope):
+    """Sales reported a step that the lifecycle does not allow; visible, never coerced."""
+
+    topic: ClassVar[str] = "lead-handoffs"
+    type: Literal["baton.stage.rejected.v1"] = "baton.stage.rejected.v1"
+    data: StageRefusal

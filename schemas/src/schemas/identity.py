@@ -1,0 +1,90 @@
+"""Who a lead is: a hash of the strongest identifier, so that every producer computes it alone (business.md B.1)."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated
+from uuid import UUID, uuid5
+
+from pydantic import AfterValidator
+
+from schemas.envelope import Frozen
+
+NAMESPACE = UUID("b46f1a5c-6a0e-5d0c-9f57-0e6d1c0ba701")
+"""Baton's own name space for version-5 UUIDs; changing it would make every lead a stranger."""
+
+JUNK = frozenset(
+    ("", "null", "undefined", "none", "nil", "nan", "guest", "anonymous", "unknown", "0", "-1", "true", "false")
+    + ("[object object]", "00000000-0000-0000-0000-000000000000")
+)
+"""Identifiers that trackers send when they know nobody; taken at their word they would merge everyone."""
+
+
+def canonical_email(email: str) -> str:
+    """One spelling per address: NFC, trimmed, lower-cased. Raises ValueError where it is not an address."""
+    email = unicodedata.normalize("NFC", email).strip().lower()
+    name, _, domain = email.rpartition("@")
+    if not name or "." not in domain.strip(".") or len(email) > 254 or " " in email or not email.isprintable():
+        raise ValueError("not an e-mail address")
+    return email
+
+
+def plain_identifier(identifier: str) -> str:
+    """The identifier, trimmed. Raises ValueError for junk (`null`, `guest`, `0`, ...) and for control characters."""
+    identifier = unicodedata.normalize("NFC", identifier).strip()
+    if identifier.lower() in JUNK:
+        raise ValueError("identifies nobody")
+    if len(identifier) > 255 or not identifier.isprintable():
+        raise ValueError("is longer than 255 characters or has control characters")
+    return identifier
+
+
+class Identifiers(Frozen):
+    """What an event knows of who the lead is, strongest first."""
+
+    email: Annotated[str, AfterValidator(canonical_email)] | None = None
+    user_id: Annotated[str, AfterValidator(plain_identifier)] | None = None
+    anonymous_id: Annotated[str, AfterValidator(plain_identifier)] | None = None
+
+    def lead_ids(self) -> tuple[str, ...]:
+        """The lead's id under each identifier given, strongest first; the first one is the lead."""
+        named = (("email", self.email), ("user", self.user_id), ("anonymous", self.anonymous_id))
+        return tuple(_hash(kind, value) for kind, value in named if value is not None)
+
+
+def lead_id_of(email: str | None = None, user_id: str | None = None, anonymous_id: str | None = None) -> str:
+    """The lead's id: uuid5(NAMESPACE, "<kind>:<identifier>") of the strongest identifier given.
+
+    Raises ValueError (pydantic's ValidationError is one) when none is given or one is junk.
+    """
+    ids = Identifiers(email=email, user_id=user_id, anonymous_id=anonymous_id).lead_ids()
+    if not ids:
+        raise ValueError("an event needs an e-mail, a user id or an anonymous id")
+    return ids[0]
+
+
+def derived_id(*parts: object) -> str:
+    """The id of what follows from `parts` alone: the same inputs give the same id, so a repeat is harmless."""
+    return str(uuid5(NAMESPACE, "\0".join(str(part) for part in parts)))
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition of a key, as Kafka's own default partitioner has it (murmur2, seed 0x9747b28c)."""
+    return (_murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def _hash(kind: str, identifier: str) -> str:
+    return str(uuid5(NAMESPACE, f"{kind}:{identifier}"))
+
+
+def _murmur2(key: bytes) -> int:
+    mask, mix = 0xFFFFFFFF, 0x5BD1E995
+    whole = len(key) & ~3
+    h = 0x9747B28C ^ len(key)
+    for at in range(0, whole, 4):
+        k = int.from_bytes(key[at : at + 4], "little") * mix & mask
+        h = (h * mix & mask) ^ ((k ^ (k >> 24)) * mix & mask)
+    if len(key) > whole:
+        h = (h ^ int.from_bytes(key[whole:], "little")) * mix & mask
+    h = (h ^ (h >> 13)) * mix & mask
+    return h ^ (h >> 15)

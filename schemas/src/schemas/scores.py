@@ -1,0 +1,100 @@
+"""What a lead's score is and why: the event of `lead-scores`."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AwareDatetime, Field
+
+from schemas.envelope import Envelope, Frozen
+
+Points = Annotated[float, Field(description="points, exact to a thousandth")]
+Group = Literal["fit", "engagement"]
+Level = Literal["high", "low"]
+
+
+class PolicyRef(Frozen):
+    """Which agreement judged."""
+
+    name: str
+    version: int
+
+
+class Line(Frozen):
+    """One line of an explanation; the lines' points add up to the score."""
+
+    rule: str
+    group: Group
+    points: Points
+    since: AwareDatetime
+    events: tuple[str, ...] = Field(description="ids of the events that earned the points")
+
+
+class Intent(Frozen):
+    """Whether the lead asked for sales: `since` and `event` are of the latest such event."""
+
+    level: Level = "low"
+    since: AwareDatetime | None = None
+    event: str | None = None
+
+
+class Touchpoint(Frozen):
+    """One engagement, as short as it can be told."""
+
+    time: AwareDatetime
+    kind: str
+    content: str | None = None
+    campaign: str | None = None
+    event: str
+
+
+class Person(Frozen):
+    """How to reach the lead, and what is known of the company."""
+
+    email: str | None = None
+    name: str | None = None
+    phone: str | None = None
+    title: str | None = None
+    company: str | None = None
+    company_size: int | None = None
+    industry: str | None = None
+    country: str | None = None
+
+
+class Origin(Frozen):
+    """Where the lead came from: campaign or channel of the first and of the latest engagement that names one."""
+
+    first: str | None = None
+    last: str | None = None
+
+
+class Score(Frozen):
+    """A lead's score, complete enough that no consumer needs to ask back.
+
+    `facts` names what a gate can read with the instant since when it holds: `band:<name>` for each band the lead is
+    in or above, `contactable`, `double_opt_in`, `fit_profile`, `engaged` (one scored engagement at least).
+    """
+
+    score: Points
+    fit: Points
+    engagement: Points
+    band: str
+    band_since: AwareDatetime | None
+    facts: dict[str, AwareDatetime]
+    intent: Intent
+    explanation: tuple[Line, ...]
+    touchpoints: tuple[Touchpoint, ...] = Field(description="the latest 20")
+    contact: Person
+    origin: Origin
+    cause: str = Field(description="id of the event that changed the score")
+    policy: PolicyRef
+    as_of: AwareDatetime
+    version: int = Field(description="rises by one with each published score of the lead; a lower one is out of date")
+
+
+class LeadScored(Envelope):
+    """The lead's score, its band, or a fact that a gate can read changed."""
+
+    topic: ClassVar[str] = "lead-scores"
+    type: Literal["baton.lead.scored.v1"] = "baton.lead.scored.v1"
+    data: Score

@@ -1,0 +1,89 @@
+"""The wiring table: which topic carries what, from whom to whom (architecture.md §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from schemas.engagements import EngagementRecorded, LeadDescribed, LeadLinked, LeadOptedIn
+from schemas.envelope import Envelope
+from schemas.handoffs import LeadHandedOff, LeadQualified, LeadStageChanged, StageRejected
+from schemas.sales import SALES_ACTIVITIES
+from schemas.scores import LeadScored
+from schemas.sla import (
+    ClockCancelled,
+    ClockMet,
+    ClockStarted,
+    ClockUnknown,
+    ClockWarned,
+    SlaBreached,
+    SlaBreachRetracted,
+)
+
+MAX_RECORD = 1024 * 1024
+"""Bytes of a record on an input topic; dead letters carry it whole with its reason, so theirs may be twice that."""
+
+SERVICES = ("ingest", "scorer", "router", "sla-monitor")
+"""The producers and consumers that are Baton's own; the rest are the company's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic: all person topics have one partition count, and the lead's id for a key."""
+
+    name: str
+    events: tuple[type[Envelope], ...]
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    config: Mapping[str, str] = field(default_factory=lambda: {"max.message.bytes": str(MAX_RECORD)})
+
+
+_RECEIVED = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_RECORD)}
+_SET_ASIDE = {"max.message.bytes": str(2 * MAX_RECORD)}
+
+
+def _own(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in SERVICES)
+
+
+def dead_letter_topic(topic: str) -> str:
+    """Where records of `topic` go that can never be accepted."""
+    return f"{topic}-dlq"
+
+
+_CARRYING = (
+    Topic(
+        "engagements",
+        (EngagementRecorded, LeadDescribed, LeadOptedIn, LeadLinked),
+        ("ingest", "marketing platforms"),
+        ("scorer",),
+        _RECEIVED,
+    ),
+    Topic("sales-activities", SALES_ACTIVITIES, ("ingest", "CRM"), ("router", "sla-monitor"), _RECEIVED),
+    Topic("lead-scores", (LeadScored,), ("scorer",), ("router",)),
+    Topic(
+        "lead-handoffs",
+        (LeadQualified, LeadHandedOff, LeadStageChanged, StageRejected),
+        ("router",),
+        ("sla-monitor", "CRM"),
+    ),
+    Topic(
+        "sla-clocks",
+        (ClockStarted, ClockWarned, ClockMet, ClockUnknown, ClockCancelled),
+        ("sla-monitor",),
+        ("sales", "marketing"),
+    ),
+    Topic("sla-breaches", (SlaBreached, SlaBreachRetracted), ("sla-monitor",), ("on-call", "sales")),
+)
+_ASIDE = (
+    Topic("events-rejected", (), ("ingest",), ("operators",), _SET_ASIDE),
+    *(
+        Topic(dead_letter_topic(topic.name), (), _own(topic.consumers), ("operators",), _SET_ASIDE)
+        for topic in _CARRYING
+        if _own(topic.consumers)
+    ),
+)
+
+TOPICS: Mapping[str, Topic] = MappingProxyType({topic.name: topic for topic in (*_CARRYING, *_ASIDE)})
+"""Every topic by name."""
