@@ -1,0 +1,1 @@
+"""The frame of Baton's services: it knows Kafka and Postgres, never a lead's business."""

@@ -1,0 +1,158 @@
+"""From Kafka: one membership in the service's group, with the rebalance treated as a crash (delivery.md §2.1)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from chassis.failures import Failure, Transient
+from chassis.settings import Kafka
+
+DEADLINE_SECONDS = 12
+Offsets = Mapping[str, int]
+"""Topic -> the offset to read next, for one partition."""
+
+
+class NotMember(Failure):
+    """The group has another generation: this process no longer owns what it had."""
+
+
+class PartitionOwner(Protocol):
+    """Is told of rebalances. Must not wait: the client sends no heartbeat meanwhile, and swallows what is raised."""
+
+    def assigned(self, parts: set[int]) -> None:
+        """These are the partitions of which every input topic is owned now."""
+
+    def revoked(self) -> None:
+        """Nothing is owned any more, until `assigned`."""
+
+
+class Consumer(ConsumerRebalanceListener):
+    """Fetches for many partition workers at once; each fetches its own partition only."""
+
+    def __init__(self, kafka: Kafka, group: str, topics: Sequence[str], owner: PartitionOwner) -> None:
+        self._topics = tuple(topics)
+        self._owner = owner
+        self._client = AIOKafkaConsumer(
+            bootstrap_servers=kafka.bootstrap_servers,
+            group_id=group,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=3_000,
+            rebalance_timeout_ms=60_000,
+            fetch_min_bytes=32_768,
+            fetch_max_wait_ms=50,
+            max_partition_fetch_bytes=1024 * 1024,
+            isolation_level="read_committed",
+        )
+
+    async def start(self) -> None:
+        """Joins the group. Raises Transient when the broker does not answer."""
+        async with _bounded("joining"):
+            await self._client.start()
+        self._client.subscribe(self._topics, listener=self)
+
+    async def stop(self) -> None:
+        """Leaves the group, within 5 s."""
+        async with _bounded("leaving", 5):
+            await self._client.stop()
+
+    def on_partitions_revoked(self, _: Iterable[TopicPartition]) -> None:
+        self._owner.revoked()
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        owned: dict[int, set[str]] = {}
+        for partition in assigned:
+            self._client.pause(partition)
+            self._client.seek(partition, 0)  # without a position at once the fetcher raises NoOffsetForPartition
+            owned.setdefault(partition.partition, set()).add(partition.topic)
+        self._owner.assigned({part for part, topics in owned.items() if topics >= set(self._topics)})
+
+    async def fetch(self, part: int, most: int, wait: float) -> list[Any]:
+        """Up to `most` records of the partition, each topic's in order; waits up to `wait` seconds for the first."""
+        async with _bounded("fetching"):
+            batches = await self._client.getmany(*self._partitions(part), timeout_ms=int(wait * 1000), max_records=most)
+        return [record for records in batches.values() for record in records]
+
+    async def poll_nothing(self) -> None:
+        """Keeps polling alive and raises the group's errors while every worker backs off (200 ms)."""
+        await self._client.getmany(TopicPartition(self._topics[0], -1), timeout_ms=200)
+
+    def start_reading(self, part: int, offsets: Offsets) -> None:
+        """From here on `fetch` answers, beginning at `offsets`. Raises NotMember when the partition is not owned."""
+        try:
+            for partition in self._partitions(part):
+                self._client.seek(partition, offsets[partition.topic])
+                self._client.resume(partition)
+        except IllegalStateError as error:
+            raise NotMember(f"partition {part}") from error
+
+    def stop_reading(self, part: int) -> None:
+        """Nothing is fetched for the partition until `start_reading`."""
+        for partition in self._partitions(part):
+            if partition in self._client.assignment():
+                self._client.pause(partition)
+
+    async def bounds(self, part: int) -> Mapping[str, tuple[int, int]]:
+        """Each topic's first offset and the one after its last, as the broker has them now."""
+        partitions = self._partitions(part)
+        async with _bounded("asking for offsets"):
+            first = await self._client.beginning_offsets(partitions)
+            last = await self._client.end_offsets(partitions)
+        return {p.topic: (first[p], last[p]) for p in partitions}
+
+    async def end(self, part: int, topic: str) -> int:
+        """The offset after the topic's last record, as the broker has it now."""
+        partition = TopicPartition(topic, part)
+        async with _bounded("asking for the end"):
+            return int((await self._client.end_offsets([partition]))[partition])
+
+    def lag(self, part: int, topic: str, offset: int) -> int:
+        """Records after `offset` as of the last fetch; 0 before the first."""
+        partition = TopicPartition(topic, part)
+        if partition not in self._client.assignment():
+            return 0
+        return max(0, (self._client.highwater(partition) or offset) - offset)
+
+    async def commit(self, progress: Mapping[int, Offsets]) -> None:
+        """Tells Kafka how far we are, for lag tools, and learns whether we are still a member.
+
+        Raises NotMember when the group has moved on, Transient when nobody answers.
+        """
+        offsets = {
+            TopicPartition(topic, part): offset for part, owned in progress.items() for topic, offset in owned.items()
+        }
+        try:
+            async with _bounded("committing offsets"):
+                await self._client.commit(offsets)
+        except (CommitFailedError, IllegalStateError) as error:
+            raise NotMember("offset commit refused") from error
+
+    def _partitions(self, part: int) -> list[TopicPartition]:
+        return [TopicPartition(topic, part) for topic in self._topics]
+
+
+def received_at(record: Any) -> datetime:
+    """When the broker got the record (its timestamp; on input topics that is LogAppendTime)."""
+    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+
+
+@asynccontextmanager
+async def _bounded(doing: str, seconds: float = DEADLINE_SECONDS) -> AsyncIterator[None]:
+    """Bounds a wait on the broker, and names what it was waiting for."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except (CommitFailedError, IllegalStateError):
+        raise
+    except (TimeoutError, KafkaError, OSError) as error:
+        raise Transient(f"{doing}: {type(error).__name__}") from error

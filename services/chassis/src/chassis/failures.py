@@ -1,0 +1,32 @@
+"""The words in which something goes wrong.
+
+    Failure
+    ├── Transient        try again: the broker or the database did not answer
+    │   └── Fenced       another owner has taken the partition over; nothing was written
+    ├── Unpublishable    the broker refuses this one record for good
+    └── Discontinuity    the log is not the one that was read so far: stop, page, never skip
+
+A record that can never be accepted is `schemas.envelope.Refused`. Anything else is a bug and stops the partition.
+"""
+
+from __future__ import annotations
+
+
+class Failure(Exception):  # noqa: N818 - the tree's root; its leaves are named for what happened
+    """Something went wrong that has a name."""
+
+
+class Transient(Failure):
+    """The broker or the database did not answer in time, or asked to be asked again."""
+
+
+class Fenced(Transient):
+    """Another owner has taken the partition over; nothing was written."""
+
+
+class Unpublishable(Failure):
+    """The broker refuses this record for good (too large, or not allowed)."""
+
+
+class Discontinuity(Failure):
+    """A topic was recreated or truncated: its offsets do not contain the one to read next."""

@@ -1,0 +1,98 @@
+"""The leads' files that a partition's owner keeps in memory while it owns the partition."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic
+
+from chassis.journal import Journal, LeadRow
+from chassis.service import S, Service
+from schemas.envelope import Fact
+
+MAX_KEYS = 1_000
+"""Past this many remembered facts a file forgets them and asks the database again."""
+
+
+@dataclass(slots=True)
+class File(Generic[S]):
+    """What is known of one lead. `complete`: every fact that the database has is in `keys`."""
+
+    lead_id: str
+    state: S
+    version: int = 0
+    due: datetime | None = None
+    keys: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    complete: bool = False
+    changed: bool = False
+
+
+class Files(Generic[S]):
+    """At most `most` files, the least used forgotten first.
+
+    They change as facts are decided, before the commit: after a commit that failed the whole cache must be dropped.
+    """
+
+    def __init__(self, service: Service[S], journal: Journal, most: int) -> None:
+        self._service = service
+        self._journal = journal
+        self._most = most
+        self._files: OrderedDict[str, File[S]] = OrderedDict()
+
+    async def load(self, facts: Sequence[Fact]) -> None:
+        """Makes sure that `of` and `fingerprint` answer for these facts: two round trips at the most."""
+        missing = list({fact.event.subject for fact in facts} - self._files.keys())
+        if missing:
+            stored = {row.lead_id: row for row in await self._journal.leads(missing)}
+            for lead_id in missing:
+                self._files[lead_id] = self._file(lead_id, stored.get(lead_id))
+        asked = {
+            (fact.event.subject, *fact.key): fact
+            for fact in facts
+            if not (file := self._files[fact.event.subject]).complete and fact.key not in file.keys
+        }
+        if asked:
+            keys = list(asked)
+            for at, fingerprint in (await self._journal.known(keys)).items():
+                self._files[keys[at][0]].keys[keys[at][1:]] = fingerprint
+
+    def of(self, lead_id: str) -> File[S]:
+        """The lead's file; it must have been loaded."""
+        self._files.move_to_end(lead_id)
+        return self._files[lead_id]
+
+    def of_row(self, row: LeadRow) -> File[S]:
+        """The file of a lead whose row was just read; the one in memory, where there is one."""
+        if row.lead_id not in self._files:
+            self._files[row.lead_id] = self._file(row.lead_id, row)
+        return self.of(row.lead_id)
+
+    def rows(self, files: Iterable[File[S]]) -> list[LeadRow]:
+        """The rows to write for the files that changed, their versions raised."""
+        rows = []
+        for file in files:
+            if file.changed:
+                file.version += 1
+                file.changed = False
+                rows.append(LeadRow(file.lead_id, file.version, file.due, self._service.dump(file.state)))
+        return rows
+
+    def settle(self, touched: Iterable[File[S]]) -> None:
+        """After a commit: forgets what is too much. Before it nothing may be forgotten, the database has it not yet."""
+        for file in touched:
+            if len(file.keys) > MAX_KEYS:
+                file.keys.clear()
+                file.complete = False
+        while len(self._files) > self._most:
+            self._files.popitem(last=False)
+
+    def forget(self) -> None:
+        """Forgets everything, for what is in memory was never committed."""
+        self._files.clear()
+
+    def _file(self, lead_id: str, row: LeadRow | None) -> File[S]:
+        if row is None:
+            return File(lead_id, self._service.new(lead_id), complete=True)
+        return File(lead_id, self._service.load(lead_id, row.state), row.version, row.due)

@@ -1,0 +1,191 @@
+"""The journal: what a service knows, in its own Postgres schema, written by one fenced statement a batch.
+
+Tables (delivery.md §1): partition (the fence, offsets, totals), fact, lead, outbox, shared.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import sql
+from chassis.database import is_transient, sqlstate_of
+from chassis.failures import Fenced, Transient
+from chassis.publisher import Record
+from schemas.envelope import Fact
+
+UNIQUE_VIOLATION = "23505"
+SHARED_CONFLICT = "BT001"
+
+
+class FactKnown(Transient):
+    """A fact was already there: the cache was wrong, the whole statement is undone."""
+
+
+class SharedConflict(Transient):
+    """Another partition changed a shared row first: nothing was written, decide again."""
+
+
+class RefusedByDatabase(Exception):  # noqa: N818 - a verdict on the batch's content
+    """The database cannot hold a value of this batch (SQLSTATE 22 or 23)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a partition's new owner takes over."""
+
+    epoch: int
+    offsets: Mapping[str, int]
+    out_seq: int
+    totals: Mapping[str, int]
+    next_due: datetime | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LeadRow:
+    """A lead's row as stored."""
+
+    lead_id: str
+    version: int
+    due: datetime | None
+    state: str
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one commit writes. `outbox` rows have consecutive numbers up to `out_seq`."""
+
+    offsets: Mapping[str, int]
+    out_seq: int
+    totals: Mapping[str, int]
+    facts: list[Fact] = field(default_factory=list)
+    leads: list[LeadRow] = field(default_factory=list)
+    outbox: list[Record] = field(default_factory=list)
+    shared: list[tuple[str, int, Any]] = field(default_factory=list)
+
+
+class Journal:
+    """One partition's access to its service's schema, over one connection of its own.
+
+    Every method is one round trip, and raises Transient where the same call may succeed on a new connection.
+    """
+
+    def __init__(self, connection: AsyncConnection, part: int) -> None:
+        self._connection = connection
+        self._part = part
+
+    async def claim(self) -> Claim:
+        """Takes the partition over: from this instant any older owner can write nothing."""
+        [row] = await self._rows(sql.CLAIM, part=self._part)
+        return Claim(row[0], json.loads(row[1]), row[2], json.loads(row[3]), row[4], row[5])
+
+    async def leftovers(self, after: int) -> list[tuple[int, Record]]:
+        """The next outbox rows that nobody has seen acknowledged, in order."""
+        rows = await self._rows(sql.LEFTOVERS, part=self._part, after=after)
+        return [
+            (seq, Record(topic, key, value, _headers(headers), self._part)) for seq, topic, key, value, headers in rows
+        ]
+
+    async def leads(self, lead_ids: Sequence[str]) -> list[LeadRow]:
+        """The rows of those leads that have one."""
+        return [LeadRow(*row[:4]) for row in await self._rows(sql.LEADS, leads=lead_ids)]
+
+    async def known(self, keys: Sequence[tuple[str, str, str]]) -> dict[int, bytes]:
+        """Index in `keys` (lead, source, id) -> fingerprint, for those that are facts already."""
+        leads, sources, ids = zip(*keys, strict=True)
+        rows = await self._rows(sql.KNOWN, leads=list(leads), sources=list(sources), ids=list(ids))
+        return {row[0] - 1: row[1] for row in rows}
+
+    async def due(self, most: int) -> tuple[datetime | None, list[LeadRow]]:
+        """Leads whose due has come, earliest first, and the database's time; None when there is none."""
+        rows = await self._rows(sql.DUE, part=self._part, most=most)
+        return (rows[-1][4] if rows else None), [LeadRow(*row[:4]) for row in rows]
+
+    async def next_due(self) -> datetime | None:
+        """When the partition's next lead is due."""
+        [row] = await self._rows(sql.NEXT_DUE, part=self._part)
+        due: datetime | None = row[0]
+        return due
+
+    async def shared(self, names: Sequence[str]) -> dict[str, tuple[int, Any]]:
+        """Name -> (version, value) of the rows that all partitions share."""
+        if not names:
+            return {}
+        return {row[0]: (row[1], json.loads(row[2])) for row in await self._rows(sql.SHARED, names=list(names))}
+
+    async def commit(self, epoch: int, batch: Batch, acknowledged: int) -> datetime:
+        """Writes all of the batch or nothing; returns the database's time.
+
+        Deletes outbox rows up to `acknowledged`. Raises Fenced when a newer owner exists, FactKnown, SharedConflict,
+        RefusedByDatabase; after Transient it is unknown whether the batch was written: claim again to find out.
+        """
+        try:
+            [row] = await self._rows(
+                sql.COMMIT, part=self._part, epoch=epoch, acknowledged=acknowledged, **_parameters(batch)
+            )
+        except DBAPIError as error:
+            raise _meaning(error) from error
+        if row[0] == 0:
+            raise Fenced(f"partition {self._part}: epoch {epoch} is over")
+        now: datetime = row[1]
+        return now
+
+    async def _rows(self, statement: Any, **parameters: Any) -> Sequence[Any]:
+        try:
+            return (await self._connection.execute(statement, parameters)).all()
+        except (DBAPIError, OSError, TimeoutError) as error:
+            if is_transient(error):
+                raise Transient(f"database: {sqlstate_of(error) or type(error).__name__}") from error
+            raise
+
+
+def _meaning(error: DBAPIError) -> Exception:
+    state = sqlstate_of(error) or ""
+    if state == SHARED_CONFLICT:
+        return SharedConflict("another partition was first")
+    if state == UNIQUE_VIOLATION and "fact_pkey" in str(error.orig):
+        return FactKnown("a fact of the batch is known already")
+    if state.startswith(("22", "23")):
+        return RefusedByDatabase(state)
+    return error
+
+
+def _parameters(batch: Batch) -> dict[str, Any]:
+    facts = sorted(batch.facts, key=lambda fact: fact.event.subject)  # neighbours in the index are written together
+    leads = sorted(batch.leads, key=lambda row: row.lead_id)
+    outbox, shared = batch.outbox, batch.shared
+    return {
+        "offsets": json.dumps(batch.offsets),
+        "out_seq": batch.out_seq,
+        "totals": json.dumps(batch.totals),
+        "fact_leads": [fact.event.subject for fact in facts],
+        "fact_sources": [fact.event.source for fact in facts],
+        "fact_ids": [fact.event.id for fact in facts],
+        "fact_types": [fact.event.type for fact in facts],
+        "fact_times": [fact.time for fact in facts],
+        "fact_fingerprints": [fact.fingerprint for fact in facts],
+        "fact_data": [fact.value for fact in facts],
+        "leads": [row.lead_id for row in leads],
+        "versions": [row.version for row in leads],
+        "dues": [row.due for row in leads],
+        "states": [row.state for row in leads],
+        "seqs": list(range(batch.out_seq - len(outbox) + 1, batch.out_seq + 1)),
+        "topics": [record.topic for record in outbox],
+        "keys": [record.key for record in outbox],
+        "values": [record.value for record in outbox],
+        "headers": [json.dumps([(k, v.decode("latin-1")) for k, v in record.headers]) for record in outbox],
+        "shared_names": [name for name, _, _ in shared],
+        "shared_versions": [version for _, version, _ in shared],
+        "shared_values": [json.dumps(value) for _, _, value in shared],
+    }
+
+
+def _headers(stored: Any) -> tuple[tuple[str, bytes], ...]:
+    return tuple((key, value.encode("latin-1")) for key, value in json.loads(stored))

@@ -1,0 +1,79 @@
+"""The port of the on-call staff: /livez, /readyz, /metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from chassis.settings import Ops
+
+Ready = Callable[[], str | None]
+"""None when the process does its work, else what it is waiting for, in plain words."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn inside a process that handles its own signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serving(ops: Ops, ready: Ready, registry: CollectorRegistry) -> AsyncIterator[None]:
+    """Answers on the ops port while the block runs. Raises OSError when the port is taken."""
+
+    async def livez(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        waiting = ready()
+        return PlainTextResponse("ok\n" if waiting is None else f"{waiting}\n", 200 if waiting is None else 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    routes = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
+    async with listening(Starlette(routes=routes), ops.host, ops.port):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def listening(app: object, host: str, port: int, grace: int = 2) -> AsyncIterator[Server]:
+    """Serves an ASGI app on asyncio's own loop (uvloop breaks aiokafka, delivery.md §2) while the block runs.
+
+    On the way out it stops accepting and gives requests in flight `grace` seconds. Raises OSError if the port is taken.
+    """
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]
+        host=host,
+        port=port,
+        loop="asyncio",
+        http="httptools",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=grace,
+        server_header=False,
+    )
+    server = Server(config)
+    bound = socket.create_server((host, port), backlog=2048)
+    task = asyncio.create_task(server.serve(sockets=[bound]), name=f"http {port}")
+    try:
+        while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event to wait for
+            await asyncio.sleep(0.01)
+        yield server
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(task, grace + 3)
+        bound.close()

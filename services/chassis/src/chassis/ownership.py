@@ -1,0 +1,260 @@
+"""One epoch of a partition: its records and ticks are decided, committed and published, batch by batch."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic
+
+from chassis.consumer import Consumer, received_at
+from chassis.dead_letter import REFUSED_BY_DATABASE, RULES_FAILED, Limiter, dead_letter
+from chassis.failures import Transient
+from chassis.files import File, Files
+from chassis.journal import Batch, Claim, Journal, RefusedByDatabase, SharedConflict
+from chassis.logs import logger
+from chassis.publisher import Publisher, Record
+from chassis.service import At, Decision, S, Service
+from schemas.envelope import Fact, Refused
+
+SLICE = 500
+"""Most due leads decided in one transaction, so that records do not wait long behind a wave of deadlines."""
+ATTEMPTS = 50
+"""How often a batch is decided again because another partition changed a shared row first."""
+
+_JSON = (("content-type", b"application/cloudevents+json"),)
+
+log = logger(__name__)
+
+
+class DatabaseClock:
+    """The database's time, carried on between round trips by this machine's monotonic clock."""
+
+    def __init__(self, now: datetime) -> None:
+        self.set(now)
+
+    def set(self, now: datetime) -> None:
+        self._at, self._monotonic = now, time.monotonic()
+
+    def now(self) -> datetime:
+        return self._at + timedelta(seconds=time.monotonic() - self._monotonic)
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """What a claim found: where to read on, and the gaps in the log that have shown once before."""
+
+    part: int
+    claim: Claim
+    journal: Journal
+    offsets: dict[str, int]
+    gaps: set[tuple[str, int, int]]
+
+
+@dataclass(slots=True)
+class _Draft(Generic[S]):
+    """What a batch will write, while it is being decided."""
+
+    offsets: dict[str, int]
+    totals: Counter[str]
+    shared: dict[str, tuple[int, Any]]
+    facts: list[Fact] = field(default_factory=list)
+    files: dict[str, File[S]] = field(default_factory=dict)
+    outbox: list[Record] = field(default_factory=list)
+    swapped: dict[str, Any] = field(default_factory=dict)
+
+
+class Ownership(Generic[S]):
+    """What the owner of a partition does between its claim and its end.
+
+    Anything raised leaves the files in memory ahead of the database: the epoch is then over, and a new claim finds out
+    what was written.
+    """
+
+    def __init__(self, service: Service[S], takeover: Takeover, files: Files[S]) -> None:
+        claim = takeover.claim
+        self._service = service
+        self._part = takeover.part
+        self._epoch = claim.epoch
+        self._journal = takeover.journal
+        self._files = files
+        self._gaps = takeover.gaps
+        self._clock = DatabaseClock(claim.now)
+        self._next_due = claim.next_due
+        self._out_seq = claim.out_seq
+        self._acknowledged = self._deleted = 0
+        self._read_until = datetime.min.replace(tzinfo=UTC)
+        self._limiter = Limiter()
+        self.offsets = takeover.offsets
+        self.totals: Counter[str] = Counter(claim.totals)
+
+    async def drain(self, publisher: Publisher) -> int:
+        """Publishes what an earlier owner left in the outbox, in order; returns how many that were."""
+        count = 0
+        while rows := await self._journal.leftovers(self._acknowledged):
+            await publisher.publish([record for _, record in rows])
+            self._acknowledged = rows[-1][0]
+            count += len(rows)
+        return count
+
+    async def take(self, records: Sequence[Any], publisher: Publisher) -> None:
+        """Decides, commits and publishes one batch of records; each has exactly one outcome."""
+        self._check_sequence(records)
+        await self._isolating(records, publisher)
+        self._limiter.passed(len(records))
+
+    async def tick(self, consumer: Consumer, publisher: Publisher) -> None:
+        """Decides the leads whose due has come; also removes acknowledged outbox rows that no batch has removed."""
+        if self._next_due is not None and self._next_due <= self._clock.now():
+            await self._judge_due(consumer, publisher)
+        elif self._deleted < self._acknowledged:
+            await self._commit(self._draft({}), publisher)
+
+    def _check_sequence(self, records: Sequence[Any]) -> None:
+        """Each topic's offsets must follow on; a gap is the log's own only if it shows again after a new claim."""
+        expected = dict(self.offsets)
+        for record in records:
+            if record.offset != expected[record.topic]:
+                gap = (record.topic, expected[record.topic], record.offset)
+                if record.offset < expected[record.topic] or gap not in self._gaps:
+                    self._gaps.add(gap)
+                    raise Transient(f"offset {record.offset} of {record.topic} where {gap[1]} was expected")
+                self.totals["gaps"] += 1
+            expected[record.topic] = record.offset + 1
+
+    async def _isolating(self, records: Sequence[Any], publisher: Publisher) -> None:
+        """One round for all records, or, where the database refuses a value, one for each to find the guilty."""
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._round(records, publisher)
+            except SharedConflict:
+                self._files.forget()
+            except RefusedByDatabase as refusal:
+                self._files.forget()
+                if len(records) == 1:
+                    return await self._set_aside(records[0], Refused(REFUSED_BY_DATABASE, str(refusal)), publisher)
+                for record in records:
+                    await self._isolating([record], publisher)
+                return None
+        raise Transient("shared rows are changed too often")
+
+    async def _round(self, records: Sequence[Any], publisher: Publisher) -> None:
+        draft = self._draft(await self._journal.shared(self._service.shared))
+        facts = [(record, fact) for record in records if (fact := self._read(record, draft)) is not None]
+        await self._files.load([fact for _, fact in facts])
+        for record, fact in facts:
+            self._judge(record, fact, draft)
+        await self._commit(draft, publisher)
+        if feed := [record for record in records if record.topic == self._service.feed]:
+            self._read_until = received_at(feed[-1])
+
+    async def _set_aside(self, record: Any, refusal: Refused, publisher: Publisher) -> None:
+        draft = self._draft({})
+        draft.offsets[record.topic] = record.offset + 1
+        draft.totals["records"] += 1
+        self._limiter.failed()
+        self._bury(record, refusal, draft)
+        await self._commit(draft, publisher)
+
+    def _read(self, record: Any, draft: _Draft[S]) -> Fact | None:
+        draft.offsets[record.topic] = record.offset + 1
+        draft.totals["records"] += 1
+        try:
+            return self._service.inputs[record.topic].fact(record.key, record.value, received_at(record))
+        except Refused as refusal:
+            self._bury(record, refusal, draft)
+            return None
+
+    def _judge(self, record: Any, fact: Fact, draft: _Draft[S]) -> None:
+        file = self._files.of(fact.event.subject)
+        known = file.keys.get(fact.key)
+        if known == fact.fingerprint:
+            draft.totals["duplicates"] += 1
+        elif known is not None:
+            self._bury(record, Refused("id_conflict", "the same id came with other content before"), draft)
+        else:
+            try:
+                decision = self._service.decide(file.state, fact, self._at(draft))
+            except Exception as error:  # noqa: BLE001 - whatever rules raise is held against this fact, and limited
+                log.error("rules_failed", partition=self._part, offset=record.offset, error=type(error).__name__)
+                self._limiter.failed()
+                return self._bury(record, Refused(RULES_FAILED, type(error).__name__), draft)
+            file.keys[fact.key] = fact.fingerprint
+            draft.facts.append(fact)
+            draft.totals["facts"] += 1
+            self._apply(file, decision, draft)
+        return None
+
+    async def _judge_due(self, consumer: Consumer, publisher: Publisher) -> None:
+        now, rows = await self._journal.due(SLICE)
+        if now is not None:
+            self._clock.set(now)
+            known = await self._known(now, consumer)
+            for _ in range(ATTEMPTS):
+                draft = self._draft(await self._journal.shared(self._service.shared))
+                for row in rows:
+                    self._judge_tick(self._files.of_row(row), draft, At(now, known, self._seen(draft)))
+                try:
+                    await self._commit(draft, publisher)
+                    break
+                except SharedConflict:
+                    self._files.forget()
+            else:
+                raise Transient("shared rows are changed too often")
+        self._next_due = await self._journal.next_due()
+
+    def _judge_tick(self, file: File[S], draft: _Draft[S], at: At) -> None:
+        try:
+            decision = self._service.tick(file.state, at)
+        except Exception as error:  # noqa: BLE001 - one lead's failure holds up no other; it is tried again, and counted
+            log.error("tick_failed", partition=self._part, lead_id=file.lead_id, error=type(error).__name__)
+            draft.totals["tick_failures"] += 1
+            decision = Decision(file.state, due=at.now + timedelta(seconds=60))
+        self._apply(file, decision, draft)
+
+    async def _known(self, now: datetime, consumer: Consumer) -> datetime:
+        """Up to when the feed has been read: `now` if all that was there after `now` has been (delivery.md §4)."""
+        end = await consumer.end(self._part, self._service.feed)
+        return now if self.offsets[self._service.feed] >= end else self._read_until
+
+    def _apply(self, file: File[S], decision: Decision[S], draft: _Draft[S]) -> None:
+        if decision.state is not file.state or decision.due != file.due or file.version == 0:
+            file.state, file.due, file.changed = decision.state, decision.due, True
+        draft.files[file.lead_id] = file
+        draft.swapped.update(decision.shared)
+        draft.totals.update(decision.counts)
+        for event in decision.events:
+            part = self._part if event.subject == file.lead_id else None
+            draft.outbox.append(Record(event.topic, event.subject.encode(), event.encode(), _JSON, part))
+
+    def _bury(self, record: Any, refusal: Refused, draft: _Draft[S]) -> None:
+        draft.totals[f"dead_letters:{refusal.reason}"] += 1
+        draft.outbox.append(dead_letter(record, refusal, self._service.name, received_at(record)))
+
+    async def _commit(self, draft: _Draft[S], publisher: Publisher) -> None:
+        out_seq = self._out_seq + len(draft.outbox)
+        draft.totals["published"] += len(draft.outbox)
+        shared = [(name, draft.shared[name][0], value) for name, value in draft.swapped.items()]
+        rows = self._files.rows(draft.files.values())
+        batch = Batch(draft.offsets, out_seq, draft.totals, draft.facts, rows, draft.outbox, shared)
+        self._clock.set(await self._journal.commit(self._epoch, batch, self._acknowledged))
+        self._deleted, self._out_seq = self._acknowledged, out_seq
+        self.offsets, self.totals = draft.offsets, draft.totals
+        dues = [row.due for row in rows if row.due is not None]
+        self._next_due = min([*dues, *([self._next_due] if self._next_due else [])], default=None)
+        self._files.settle(draft.files.values())
+        if draft.outbox:
+            await publisher.publish(draft.outbox)
+            self._acknowledged = out_seq
+
+    def _draft(self, shared: dict[str, tuple[int, Any]]) -> _Draft[S]:
+        return _Draft(dict(self.offsets), Counter(self.totals), shared)
+
+    def _at(self, draft: _Draft[S]) -> At:
+        return At(self._clock.now(), self._read_until, self._seen(draft))
+
+    def _seen(self, draft: _Draft[S]) -> dict[str, Any]:
+        """Shared rows as this batch has them: what it has replaced itself, else what it read."""
+        return {name: draft.swapped.get(name, value) for name, (_, value) in draft.shared.items()}

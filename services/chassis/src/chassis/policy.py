@@ -1,0 +1,171 @@
+"""Policies: a folder of versions, `<version>.yaml` each, every one in force from its date until the next one is.
+
+What is wrong with a folder is told all at once: file, line, field, and what was expected there.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+from yaml.nodes import MappingNode, Node, SequenceNode
+
+FILE_NAME = re.compile(r"([1-9][0-9]{0,8})\.yaml")
+
+
+class Versioned(Protocol):
+    """What every version of a policy says of itself."""
+
+    @property
+    def policy(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def effective_from(self) -> datetime: ...
+
+
+P = TypeVar("P", bound=Versioned)
+
+
+class PolicyError(Exception):
+    """The policies cannot be used; one line for each thing that is wrong."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Policies(Generic[P]):
+    """All versions of one policy, the oldest first."""
+
+    folder: Path
+    versions: tuple[P, ...]
+
+    def at(self, instant: datetime) -> P:
+        """The version in force at `instant`. Raises PolicyError before the first one is."""
+        index = bisect_right(self.versions, instant, key=lambda version: version.effective_from)
+        if not index:
+            first = self.versions[0].effective_from.isoformat()
+            raise PolicyError(
+                [f"{self.folder}: no version is in force at {instant.isoformat()}, the first one is from {first} on"]
+            )
+        return self.versions[index - 1]
+
+
+def load_policies(folder: Path, model: type[P]) -> Policies[P]:
+    """The versions in `folder`, each validated as `model`, which has to be a pydantic model.
+
+    Raises PolicyError unless files are named 1.yaml, 2.yaml, ... without a gap, each says its own version and the
+    folder's name, and dates rise from version to version.
+    """
+    if not folder.is_dir():
+        raise PolicyError([f"{folder}: is no folder; expected one that holds a policy's versions, 1.yaml and up"])
+    names = {path.name for path in folder.iterdir() if path.suffix in (".yaml", ".yml")}
+    if not names:
+        raise PolicyError([f"{folder}: holds no policy; expected its first version in 1.yaml"])
+    expected = [f"{version}.yaml" for version in range(1, len(names) + 1)]
+    problems = [f"{folder / name}: expected versions to be named 1.yaml, 2.yaml, ..." for name in _odd(names, expected)]
+    documents = [_Document(folder / name) for name in expected if name in names]
+    adapter = TypeAdapter(model)
+    read = [(document, version) for document in documents if (version := document.read(adapter, problems)) is not None]
+    for document, version in read:
+        _check_names(document, version, problems)
+    for (_, before), (document, after) in zip(read, read[1:], strict=False):
+        if after.effective_from <= before.effective_from:
+            wanted = f"expected an instant after {before.effective_from.isoformat()}, version {before.version}'s"
+            problems.append(document.problem(("effective_from",), wanted))
+    if problems:
+        raise PolicyError(problems)
+    return Policies(folder, tuple(version for _, version in read))
+
+
+def _odd(names: set[str], expected: Sequence[str]) -> list[str]:
+    return sorted(names - set(expected), key=lambda name: (len(name), name))
+
+
+def _check_names(document: _Document, version: Versioned, problems: list[str]) -> None:
+    if version.policy != document.path.parent.name:
+        problems.append(document.problem(("policy",), f"expected the folder's name, {document.path.parent.name!r}"))
+    if str(version.version) != document.path.stem:
+        problems.append(document.problem(("version",), f"expected the file's name, {document.path.stem}"))
+
+
+class _Document:
+    """One file: its data, and where in it each field stands."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._root: Node | None = None
+
+    def read(self, adapter: TypeAdapter[P], problems: list[str]) -> P | None:
+        """The version that the file holds; else None, and `problems` says why."""
+        try:
+            loader = yaml.SafeLoader(self.path.read_text("utf-8"))
+            self._root = loader.get_single_node()
+            doubled = list(_doubled(self._root, ()))
+            data = None if self._root is None or doubled else loader.construct_document(self._root)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            problems.append(f"{self.path}:{mark.line + 1 if mark else 1}: not YAML: {error.problem}")
+            return None
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            problems.append(f"{self.path}:1: cannot be read as YAML: {type(error).__name__}")
+            return None
+        if doubled:
+            problems.extend(self.problem(place, "stands here a second time; expected once") for place in doubled)
+            return None
+        try:
+            return adapter.validate_python(data)
+        except ValidationError as error:
+            details = error.errors(include_url=False, include_context=False, include_input=False)
+            problems.extend(self.problem(detail["loc"], detail["msg"]) for detail in details)
+            return None
+
+    def problem(self, place: tuple[int | str, ...], message: str) -> str:
+        """The message with the file, the line and the path of the field; a missing field has its parent's line."""
+        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+        return f"{self.path}:{self._line(place)}: {path or 'the document'}: {message}"
+
+    def _line(self, place: tuple[int | str, ...]) -> int:
+        if self._root is None:
+            return 1
+        node, line = self._root, self._root.start_mark.line
+        for part in place:
+            step = _step(node, part)
+            if step is None:
+                break
+            key, node = step
+            line = key.start_mark.line
+        return int(line) + 1
+
+
+def _step(node: Node, part: int | str) -> tuple[Node, Node] | None:
+    """The node that names `part` of this one, and the part itself; of keys that stand twice the last."""
+    if isinstance(node, MappingNode):
+        found = [(key, value) for key, value in node.value if key.value == part]
+        return found[-1] if found else None
+    if isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part], node.value[part]
+    return None
+
+
+def _doubled(node: Node | None, place: tuple[int | str, ...]) -> list[tuple[int | str, ...]]:
+    """Where a key stands more than once in one mapping; YAML itself would let the last one win in silence."""
+    found: list[tuple[int | str, ...]] = []
+    if isinstance(node, MappingNode):
+        keys = [str(key.value) for key, _ in node.value]
+        found.extend((*place, key) for key in sorted(set(keys)) if keys.count(key) > 1)
+        for key, value in node.value:
+            found.extend(_doubled(value, (*place, str(key.value))))
+    elif isinstance(node, SequenceNode):
+        for index, value in enumerate(node.value):
+            found.extend(_doubled(value, (*place, index)))
+    return found

@@ -1,0 +1,99 @@
+"""A process's life: logs, garbage collector, signals, exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from chassis import migrations
+from chassis.database import engine_of
+from chassis.failures import Transient
+from chassis.logs import logger, set_up
+from chassis.metrics import Outcome, WorkerCollector
+from chassis.ops import serving
+from chassis.publisher import Publisher
+from chassis.service import Service
+from chassis.settings import JudgeSettings, Log
+from chassis.supervisor import Supervisor
+
+Main = Callable[[asyncio.Event], Awaitable[None]]
+SHUTDOWN_SECONDS = 25
+"""How long an orderly stop may take (delivery.md §6); nothing correct depends on it being orderly."""
+
+
+def run(main: Main, log: Log, name: str) -> None:
+    """Runs `main` until it returns; SIGTERM and SIGINT set its event, and it then has 25 s.
+
+    Exits with 0 after an orderly stop, 1 when `main` fails, 70 when it does not stop in time.
+    """
+    set_up(log, name)
+    sys.exit(asyncio.run(_live(main, name)))
+
+
+async def _live(main: Main, name: str) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    _tame_garbage_collector()
+    log = logger("chassis.run")
+    log.info("started", name=name)
+    task = asyncio.ensure_future(main(stop))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    _, late = await asyncio.wait({task}, timeout=SHUTDOWN_SECONDS)
+    stopping.cancel()
+    if late:
+        log.error("stop_took_too_long", seconds=SHUTDOWN_SECONDS)
+        os._exit(70)  # whatever hangs would hang the loop's own clean-up as well
+    if error := task.exception():
+        log.error("failed", error=type(error).__name__, exc_info=error)
+        return 1
+    log.info("stopped", name=name)
+    return 0
+
+
+def _tame_garbage_collector() -> None:
+    """Fewer, later collections: a batch makes many objects that die young (performance.md §3)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+async def migrate(settings: JudgeSettings, name: str) -> str:
+    """Brings the service's schema to this version and returns the version."""
+    return await migrations.migrate(settings.database, name)
+
+
+def serve(settings: JudgeSettings, service: Service[Any], outcomes: Sequence[Outcome] = ()) -> None:
+    """Runs a service's partition workers and its ops port until told to stop; exits as `run` does."""
+
+    async def main(stop: asyncio.Event) -> None:
+        registry = CollectorRegistry()
+        engine = engine_of(settings.database, service.name)
+        async with Publisher(settings.kafka, registry) as publisher:
+            supervisor = Supervisor(service, settings, publisher, engine)
+            registry.register(WorkerCollector(service.name, supervisor, outcomes))
+            async with serving(settings.ops, supervisor.ready, registry):
+                await _await_schema(settings, service.name, stop)
+                await supervisor.run(stop)
+        await engine.dispose()
+
+    run(main, settings.log, service.name)
+
+
+async def _await_schema(settings: JudgeSettings, name: str, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            await migrations.check(settings.database, name)
+            return
+        except Transient as error:
+            logger("chassis.run").warning("database_not_reached", reason=str(error))
+            await asyncio.sleep(1)

@@ -1,0 +1,75 @@
+"""What a service brings to the chassis: how its records read, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from schemas.envelope import Decoder, Envelope, Fact
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """The instant of a decision. `now` is the database's time, the only clock that decides.
+
+    `known` is the instant up to which the service's feed has been read: nothing that was received before it is still
+    unread. `shared` holds the rows that all partitions share, by name; a row never written is absent.
+    """
+
+    now: datetime
+    known: datetime
+    shared: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[S]):
+    """What follows for one lead: its state from now on, events to publish, when to look again, outcomes to count.
+
+    `counts` adds to the partition's durable totals, `shared` replaces shared rows; the commit takes all of it or none.
+    """
+
+    state: S
+    events: Sequence[Envelope] = ()
+    due: datetime | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    shared: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Service(Protocol[S]):
+    """The decisions of one service. Every method is pure: same arguments, same answer, no I/O, no clock.
+
+    An exception from `decide` or `tick` is held against the one fact or lead: a dead letter, not a stopped partition.
+    """
+
+    name: str
+    """Kafka's consumer group and the prefix of metrics; the Postgres schema is the same with `_` for `-`."""
+    inputs: Mapping[str, Decoder]
+    """Topic -> how to read it. All have the same number of partitions and the lead's id for a key."""
+    feed: str
+    """The input topic that a deadline has to wait for while it is behind."""
+    shared: Sequence[str]
+    """Names of the rows shared by all partitions that `decide` and `tick` may read and replace."""
+
+    def new(self, lead_id: str) -> S:
+        """The state of a lead nothing is known of."""
+        ...
+
+    def load(self, lead_id: str, state: str) -> S:
+        """The state as `dump` wrote it, also by an earlier version."""
+        ...
+
+    def dump(self, state: S) -> str:
+        """The state as one JSON text; equal states give equal texts."""
+        ...
+
+    def decide(self, state: S, fact: Fact, at: At) -> Decision[S]:
+        """What follows from one new fact. Never called twice for the same fact of a lead."""
+        ...
+
+    def tick(self, state: S, at: At) -> Decision[S]:
+        """What follows from time alone; called once the lead's `due` has come."""
+        ...

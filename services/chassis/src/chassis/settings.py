@@ -1,0 +1,91 @@
+"""Settings common to every service: from the environment (`BATON_` and `__` between levels), frozen once read.
+
+A variable with `_FILE` behind its name names a file that holds the value, for secrets that are mounted.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "BATON_"
+
+
+class Section(BaseModel):
+    """A group of settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Kafka(Section):
+    """The broker."""
+
+    bootstrap_servers: str = Field("127.0.0.1:19092", description="host:port of brokers, comma-separated")
+
+
+class Database(Section):
+    """Postgres."""
+
+    url: SecretStr = Field(description="postgresql://user:password@host:port/database")
+
+
+class Ops(Section):
+    """The port of the on-call staff: /livez, /readyz, /metrics."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(description="port to listen on")
+
+
+class Log(Section):
+    """What is written to standard output, one JSON object a line."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is written")
+
+
+class Worker(Section):
+    """The partition workers."""
+
+    batch_records: int = Field(5000, ge=1, description="most records in one transaction")
+    cache_leads: int = Field(50_000, ge=1, description="most leads whose files each worker keeps in memory")
+    tick: timedelta = Field(timedelta(milliseconds=250), description="how often leads that are due are looked for")
+    stall: timedelta = Field(timedelta(seconds=60), description="no accepted offset commit for so long: exit 71")
+
+
+class Settings(BaseSettings):
+    """Base of every service's settings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="ignore",
+        nested_model_default_partial_update=True,
+    )
+
+    kafka: Kafka = Field(Kafka(), description=Kafka.__doc__ or "")
+    log: Log = Field(Log(), description=Log.__doc__ or "")
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """The settings of this process. Raises pydantic's ValidationError naming each wrong field."""
+        for name, path in environment.items():
+            if name.startswith(PREFIX) and name.endswith("_FILE") and name.removesuffix("_FILE") not in environment:
+                os.environ[name.removesuffix("_FILE")] = Path(path).read_text().strip()
+        return cls()
+
+
+class JudgeSettings(Settings):
+    """Settings of a service with partition workers."""
+
+    database: Database
+    ops: Ops
+    worker: Worker = Field(Worker(), description=Worker.__doc__ or "")
+    policies: Path = Field(
+        Path("deploy/policies/demo"), description="folder of one policy's versions, <version>.yaml each"
+    )

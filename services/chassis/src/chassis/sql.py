@@ -1,0 +1,74 @@
+"""The journal's statements; what each guarantees stands at the method of `journal.Journal` that runs it."""
+
+from sqlalchemy import text
+
+CLAIM = text("""
+INSERT INTO partition AS p (part, epoch, offsets, out_seq, totals) VALUES (:part, 1, '{}', 0, '{}')
+ON CONFLICT (part) DO UPDATE SET epoch = p.epoch + 1
+RETURNING epoch, CAST(offsets AS text), out_seq, CAST(totals AS text),
+          (SELECT min(due_at) FROM lead WHERE part = :part AND due_at IS NOT NULL), clock_timestamp()
+""")
+LEFTOVERS = text("""
+SELECT seq, topic, key, value, CAST(headers AS text) FROM outbox WHERE part = :part AND seq > :after
+ORDER BY seq LIMIT 1000
+""")
+# LATERAL with LIMIT 1: `= ANY` prepared on an empty table keeps a bad plan for ever (performance.md §3).
+LEADS = text("""
+SELECT l.lead_id, l.version, l.due_at, CAST(l.state AS text) FROM unnest(CAST(:leads AS text[])) AS u(lead_id)
+CROSS JOIN LATERAL (SELECT * FROM lead WHERE lead.lead_id = u.lead_id LIMIT 1) AS l
+""")
+KNOWN = text("""
+SELECT u.n, f.fingerprint
+FROM unnest(CAST(:leads AS text[]), CAST(:sources AS text[]), CAST(:ids AS text[]))
+    WITH ORDINALITY AS u(lead_id, source, id, n)
+CROSS JOIN LATERAL (
+    SELECT fingerprint FROM fact WHERE fact.lead_id = u.lead_id AND fact.source = u.source AND fact.id = u.id LIMIT 1
+) AS f
+""")
+DUE = text("""
+SELECT lead_id, version, due_at, CAST(state AS text), clock_timestamp() FROM lead
+WHERE part = :part AND due_at <= clock_timestamp() ORDER BY due_at LIMIT :most
+""")
+NEXT_DUE = text("SELECT min(due_at) FROM lead WHERE part = :part AND due_at IS NOT NULL")
+SHARED = text("""
+WITH new AS (
+    INSERT INTO shared (name, version, value) SELECT u.name, 0, 'null' FROM unnest(CAST(:names AS text[])) AS u(name)
+    ON CONFLICT (name) DO NOTHING RETURNING name, version, value
+)
+SELECT name, version, CAST(value AS text) FROM new
+UNION ALL SELECT name, version, CAST(value AS text) FROM shared WHERE name = ANY(CAST(:names AS text[]))
+""")
+COMMIT = text("""
+WITH f AS (
+    UPDATE partition SET offsets = CAST(:offsets AS json), out_seq = :out_seq, totals = CAST(:totals AS json)
+    WHERE part = :part AND epoch = :epoch RETURNING part
+), facts AS (
+    INSERT INTO fact (lead_id, source, id, part, type, time, fingerprint, data)
+    SELECT u.lead_id, u.source, u.id, f.part, u.type, u.time, u.fingerprint, u.data
+    FROM f, unnest(CAST(:fact_leads AS text[]), CAST(:fact_sources AS text[]), CAST(:fact_ids AS text[]),
+        CAST(:fact_types AS text[]), CAST(:fact_times AS timestamptz[]), CAST(:fact_fingerprints AS bytea[]),
+        CAST(:fact_data AS bytea[])) AS u(lead_id, source, id, type, time, fingerprint, data)
+), leads AS (
+    INSERT INTO lead (lead_id, part, version, due_at, state)
+    SELECT u.lead_id, f.part, u.version, u.due_at, CAST(u.state AS json)
+    FROM f, unnest(CAST(:leads AS text[]), CAST(:versions AS bigint[]), CAST(:dues AS timestamptz[]),
+        CAST(:states AS text[])) AS u(lead_id, version, due_at, state)
+    ON CONFLICT (lead_id) DO UPDATE
+    SET part = excluded.part, version = excluded.version, due_at = excluded.due_at, state = excluded.state
+), written AS (
+    INSERT INTO outbox (part, seq, topic, key, value, headers)
+    SELECT f.part, u.seq, u.topic, u.key, u.value, CAST(u.headers AS json)
+    FROM f, unnest(CAST(:seqs AS bigint[]), CAST(:topics AS text[]), CAST(:keys AS bytea[]), CAST(:values AS bytea[]),
+        CAST(:headers AS text[])) AS u(seq, topic, key, value, headers)
+), gone AS (
+    DELETE FROM outbox USING f WHERE outbox.part = f.part AND outbox.seq <= :acknowledged
+), swapped AS (
+    UPDATE shared SET version = shared.version + 1, value = CAST(u.value AS json)
+    FROM f, unnest(CAST(:shared_names AS text[]), CAST(:shared_versions AS bigint[]), CAST(:shared_values AS text[]))
+        AS u(name, version, value)
+    WHERE shared.name = u.name AND shared.version = u.version RETURNING 1
+)
+SELECT (SELECT count(*) FROM f), clock_timestamp(),
+       require((SELECT count(*) FROM f) = 0
+               OR (SELECT count(*) FROM swapped) = cardinality(CAST(:shared_names AS text[])))
+""")

@@ -1,0 +1,150 @@
+"""One process of a service: its membership in the group, a worker for each partition it owns, and the watchdog."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import Generic
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chassis.consumer import Consumer, NotMember
+from chassis.failures import Transient
+from chassis.logs import logger
+from chassis.publisher import Publisher
+from chassis.service import S, Service
+from chassis.settings import JudgeSettings
+from chassis.worker import Links, Worker
+
+log = logger(__name__)
+
+COMMIT_SECONDS = 2
+HANDOVER_SECONDS = 5
+FINISH_SECONDS = 10
+STUCK = 71
+"""Exit code of a process that is a member in its own eyes only."""
+
+
+class Supervisor(Generic[S]):
+    """Starts and ends workers as Kafka assigns partitions; a rebalance is treated as a crash."""
+
+    def __init__(self, service: Service[S], settings: JudgeSettings, publisher: Publisher, engine: AsyncEngine) -> None:
+        self._service = service
+        self._settings = settings
+        self._consumer = Consumer(settings.kafka, service.name, tuple(service.inputs), self)
+        self._links = Links(self._consumer, publisher, engine, settings.worker)
+        self._tasks: dict[asyncio.Task[None], Worker[S]] = {}
+        self._wanted: set[int] | None = None
+        self._changed = asyncio.Event()
+        self._stop_workers = asyncio.Event()
+        self._accepted_at = time.monotonic()
+
+    @property
+    def workers(self) -> list[Worker[S]]:
+        """The workers of the partitions owned now."""
+        return list(self._tasks.values())
+
+    def ready(self) -> str | None:
+        """None when every partition owned is being worked on, else what is missing."""
+        if self._wanted is None:
+            return "waiting for the group to assign partitions"
+        workers = self.workers
+        if missing := self._wanted - {worker.part for worker in workers}:
+            return f"partitions {sorted(missing)} are about to be claimed"
+        waiting = [f"partition {worker.part}: {worker.waiting}" for worker in workers if worker.waiting is not None]
+        return "; ".join(waiting) or None
+
+    def lag(self, part: int, topic: str, offset: int) -> int:
+        """How many records of the topic's partition are still unread, as far as the client knows."""
+        return self._consumer.lag(part, topic, offset)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until `stop`, then lets every worker finish its batch and leaves the group (delivery.md §6)."""
+        await self._join(stop)
+        chores = [asyncio.create_task(chore()) for chore in (self._keep_polling, self._report, self._reconcile)]
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait([*chores, stopping], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for chore in (*chores, stopping):
+                chore.cancel()
+            await self._finish()
+        for chore in chores:
+            if chore.done() and not chore.cancelled() and (error := chore.exception()):
+                raise error
+
+    async def _join(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await self._consumer.start()
+                return
+            except Transient as error:
+                log.warning("broker_not_reached", reason=str(error))
+                await asyncio.sleep(1)
+
+    def assigned(self, parts: set[int]) -> None:
+        self._wanted = parts
+        self._changed.set()
+
+    def revoked(self) -> None:
+        self._wanted = None
+        for task in self._tasks:
+            task.cancel()
+
+    async def _reconcile(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self._end(HANDOVER_SECONDS)
+            for part in sorted(self._wanted or ()):
+                worker = Worker(self._service, part, self._links)
+                task = asyncio.create_task(worker.run(self._stop_workers), name=f"{self._service.name}/{part}")
+                self._tasks[task] = worker
+
+    async def _end(self, seconds: float) -> None:
+        """Ends all workers; one that does not end in time is left behind, its successor's claim fences it."""
+        if self._tasks:
+            ended, late = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in ended:
+                if not task.cancelled() and (error := task.exception()):
+                    log.error("worker_failed", error=type(error).__name__, exc_info=error)
+            if late:
+                log.warning("workers_left_behind", count=len(late))
+            self._tasks.clear()
+
+    async def _keep_polling(self) -> None:
+        """Polling goes on while all workers back off, and errors of the group surface: they end the process."""
+        while True:
+            await self._consumer.poll_nothing()
+
+    async def _report(self) -> None:
+        """Commits offsets to Kafka as advice, and notices when that has been refused for too long."""
+        while True:
+            await asyncio.sleep(COMMIT_SECONDS)
+            await self._commit_offsets()
+            if time.monotonic() - self._accepted_at > self._settings.worker.stall.total_seconds():
+                log.error("stuck", seconds=self._settings.worker.stall.total_seconds())
+                os._exit(STUCK)
+
+    async def _commit_offsets(self) -> None:
+        progress = {part: offsets for worker in self.workers for part, offsets in worker.progress().items()}
+        try:
+            if progress:
+                await self._consumer.commit(progress)
+            if progress or not self._wanted:
+                self._accepted_at = time.monotonic()
+        except (NotMember, Transient) as error:
+            log.info("offsets_not_committed", reason=str(error))
+
+    async def _finish(self) -> None:
+        self._stop_workers.set()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=FINISH_SECONDS)
+            for task in late:
+                task.cancel()
+            await self._commit_offsets()
+        try:
+            await self._consumer.stop()
+        except Transient as error:
+            log.warning("group_not_left", reason=str(error))

@@ -1,0 +1,136 @@
+"""The partition worker: claims its partition, works as its owner, and begins again after whatever went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import dataclass
+from typing import Generic
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chassis.consumer import Consumer, NotMember
+from chassis.database import connected
+from chassis.failures import Discontinuity, Fenced, Transient
+from chassis.files import Files
+from chassis.journal import Claim, Journal
+from chassis.logs import logger
+from chassis.ownership import Ownership, Takeover
+from chassis.publisher import Publisher
+from chassis.service import S, Service
+from chassis.settings import Worker as Settings
+
+log = logger(__name__)
+
+BACKOFF_SECONDS = (0.1, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """What the workers of a process share."""
+
+    consumer: Consumer
+    publisher: Publisher
+    engine: AsyncEngine
+    settings: Settings
+
+
+class Worker(Generic[S]):
+    """The only writer of one partition's leads, while the database says so.
+
+    `waiting` is None while it works, else what it waits for in plain words; `stopped` when it needs a person.
+    """
+
+    def __init__(self, service: Service[S], part: int, links: Links) -> None:
+        self._service = service
+        self._consumer = links.consumer
+        self._publisher = links.publisher
+        self._engine = links.engine
+        self._settings = links.settings
+        self._gaps: set[tuple[str, int, int]] = set()
+        self._failures = 0
+        self.part = part
+        self.waiting: str | None = "being claimed"
+        self.stopped = False
+        self.ownership: Ownership[S] | None = None
+        self.events: Counter[str] = Counter()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until `stop`; finishes the batch in hand. Cancelling it is safe at any moment."""
+        while not stop.is_set():
+            try:
+                async with connected(self._engine) as connection:
+                    await self._own(Journal(connection, self.part), stop)
+            except Fenced as fenced:
+                self._begin_again("fenced", fenced)
+                await self._prove_membership()
+            except NotMember as error:
+                self._begin_again("not_member", error)
+                await _for_ever()
+            except Transient as error:
+                self._begin_again("retry", error)
+                await asyncio.sleep(self._backoff())
+            except Exception as error:
+                self._begin_again("stopped", error)
+                self.stopped = True
+                log.error("partition_stopped", partition=self.part, error=type(error).__name__, exc_info=error)
+                await stop.wait()
+
+    async def _own(self, journal: Journal, stop: asyncio.Event) -> None:
+        claim = await journal.claim()
+        self.events["takeovers"] += 1
+        offsets = await self._start_offsets(claim)
+        files = Files(self._service, journal, self._settings.cache_leads)
+        ownership = Ownership(self._service, Takeover(self.part, claim, journal, offsets, self._gaps), files)
+        drained = await ownership.drain(self._publisher)
+        self._consumer.start_reading(self.part, offsets)
+        log.info("claimed", partition=self.part, epoch=claim.epoch, drained=drained, offsets=offsets)
+        self.ownership, self.waiting = ownership, None
+        tick = self._settings.tick.total_seconds()
+        while not stop.is_set():
+            records = await self._consumer.fetch(self.part, self._settings.batch_records, tick)
+            if records:
+                await ownership.take(records, self._publisher)
+            await ownership.tick(self._consumer, self._publisher)
+            self._failures = 0
+
+    async def _start_offsets(self, claim: Claim) -> dict[str, int]:
+        """Where to read on. Raises Discontinuity when a topic no longer has what comes next: never skip silently."""
+        bounds = await self._consumer.bounds(self.part)
+        offsets = {topic: claim.offsets.get(topic, first) for topic, (first, _) in bounds.items()}
+        for topic, (first, end) in bounds.items():
+            if not first <= offsets[topic] <= end:
+                raise Discontinuity(f"{topic}/{self.part} holds {first} to {end}, next to read is {offsets[topic]}")
+        return offsets
+
+    async def _prove_membership(self) -> None:
+        """Only a member of the group's present generation may claim again: else two processes fence each other."""
+        while True:
+            try:
+                return await self._consumer.commit(self.progress())
+            except NotMember:
+                await _for_ever()
+            except Transient:
+                await asyncio.sleep(self._backoff())
+
+    def progress(self) -> dict[int, dict[str, int]]:
+        """The partition's offsets as last committed; empty before the first claim."""
+        return {} if self.ownership is None else {self.part: self.ownership.offsets}
+
+    def _begin_again(self, event: str, error: Exception) -> None:
+        self._consumer.stop_reading(self.part)
+        self.waiting = f"{event}: {error}"
+        self.events[event] += 1
+        if event != "stopped":
+            log.warning(event, partition=self.part, reason=str(error), cause=type(error).__name__)
+
+    def _backoff(self) -> float:
+        self._failures += 1
+        least, most = BACKOFF_SECONDS
+        return float(min(most, least * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+
+async def _for_ever() -> None:
+    """Waits for the rebalance that cancels this task."""
+    await asyncio.get_running_loop().create_future()
