@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -16,6 +18,7 @@ from chassis.failures import Failure, Transient
 from chassis.settings import Kafka
 
 DEADLINE_SECONDS = 12
+_EPOCH = datetime.fromtimestamp(0, UTC)
 Offsets = Mapping[str, int]
 """Topic -> the offset to read next, for one partition."""
 
@@ -27,8 +30,8 @@ class NotMember(Failure):
 class PartitionOwner(Protocol):
     """Is told of rebalances. Must not wait: the client sends no heartbeat meanwhile, and swallows what is raised."""
 
-    def assigned(self, parts: set[int]) -> None:
-        """These are the partitions of which every input topic is owned now."""
+    def assigned(self, parts: set[int], partial: set[int]) -> None:
+        """Of `parts` every input topic is owned now, of `partial` only some are."""
 
     def revoked(self) -> None:
         """Nothing is owned any more, until `assigned`."""
@@ -38,11 +41,12 @@ class Consumer(ConsumerRebalanceListener):
     """Fetches for many partition workers at once; each fetches its own partition only."""
 
     def __init__(self, kafka: Kafka, group: str, topics: Sequence[str], owner: PartitionOwner) -> None:
+        self._prefix = kafka.prefix
         self._topics = tuple(topics)
         self._owner = owner
         self._client = AIOKafkaConsumer(
             bootstrap_servers=kafka.bootstrap_servers,
-            group_id=group,
+            group_id=kafka.prefix + group,
             enable_auto_commit=False,
             auto_offset_reset="none",
             partition_assignment_strategy=(RangePartitionAssignor,),
@@ -59,7 +63,7 @@ class Consumer(ConsumerRebalanceListener):
         """Joins the group. Raises Transient when the broker does not answer."""
         async with _bounded("joining"):
             await self._client.start()
-        self._client.subscribe(self._topics, listener=self)
+        self._client.subscribe([self._prefix + topic for topic in self._topics], listener=self)
 
     async def stop(self) -> None:
         """Leaves the group, within 5 s."""
@@ -74,24 +78,26 @@ class Consumer(ConsumerRebalanceListener):
         for partition in assigned:
             self._client.pause(partition)
             self._client.seek(partition, 0)  # without a position at once the fetcher raises NoOffsetForPartition
-            owned.setdefault(partition.partition, set()).add(partition.topic)
-        self._owner.assigned({part for part, topics in owned.items() if topics >= set(self._topics)})
+            owned.setdefault(partition.partition, set()).add(self._name(partition))
+        whole = {part for part, topics in owned.items() if topics >= set(self._topics)}
+        self._owner.assigned(whole, owned.keys() - whole)
 
     async def fetch(self, part: int, most: int, wait: float) -> list[Any]:
         """Up to `most` records of the partition, each topic's in order; waits up to `wait` seconds for the first."""
         async with _bounded("fetching"):
             batches = await self._client.getmany(*self._partitions(part), timeout_ms=int(wait * 1000), max_records=most)
-        return [record for records in batches.values() for record in records]
+        records = [record for batch in batches.values() for record in batch]
+        return [replace(record, topic=self._name(record)) for record in records] if self._prefix else records
 
     async def poll_nothing(self) -> None:
         """Keeps polling alive and raises the group's errors while every worker backs off (200 ms)."""
-        await self._client.getmany(TopicPartition(self._topics[0], -1), timeout_ms=200)
+        await self._client.getmany(self._partition(self._topics[0], -1), timeout_ms=200)
 
     def start_reading(self, part: int, offsets: Offsets) -> None:
         """From here on `fetch` answers, beginning at `offsets`. Raises NotMember when the partition is not owned."""
         try:
             for partition in self._partitions(part):
-                self._client.seek(partition, offsets[partition.topic])
+                self._client.seek(partition, offsets[self._name(partition)])
                 self._client.resume(partition)
         except IllegalStateError as error:
             raise NotMember(f"partition {part}") from error
@@ -108,17 +114,24 @@ class Consumer(ConsumerRebalanceListener):
         async with _bounded("asking for offsets"):
             first = await self._client.beginning_offsets(partitions)
             last = await self._client.end_offsets(partitions)
-        return {p.topic: (first[p], last[p]) for p in partitions}
+        return {self._name(p): (first[p], last[p]) for p in partitions}
 
-    async def end(self, part: int, topic: str) -> int:
-        """The offset after the topic's last record, as the broker has it now."""
-        partition = TopicPartition(topic, part)
-        async with _bounded("asking for the end"):
-            return int((await self._client.end_offsets([partition]))[partition])
+    async def at_end(self, part: int, topic: str) -> bool:
+        """Whether `fetch` has answered all that the broker has of the topic now. Raises NotMember as `start_reading`.
+
+        The offset of the last record does not tell: a transaction leaves marks behind it, which are never answered.
+        """
+        partition = self._partition(topic, part)
+        try:
+            async with _bounded("asking for the end"):
+                end = (await self._client.end_offsets([partition]))[partition]
+                return bool(await self._client.position(partition) >= end)
+        except IllegalStateError as error:
+            raise NotMember(f"partition {part}") from error
 
     def lag(self, part: int, topic: str, offset: int) -> int:
         """Records after `offset` as of the last fetch; 0 before the first."""
-        partition = TopicPartition(topic, part)
+        partition = self._partition(topic, part)
         if partition not in self._client.assignment():
             return 0
         return max(0, (self._client.highwater(partition) or offset) - offset)
@@ -129,7 +142,7 @@ class Consumer(ConsumerRebalanceListener):
         Raises NotMember when the group has moved on, Transient when nobody answers.
         """
         offsets = {
-            TopicPartition(topic, part): offset for part, owned in progress.items() for topic, offset in owned.items()
+            self._partition(topic, part): offset for part, owned in progress.items() for topic, offset in owned.items()
         }
         try:
             async with _bounded("committing offsets"):
@@ -137,13 +150,24 @@ class Consumer(ConsumerRebalanceListener):
         except (CommitFailedError, IllegalStateError) as error:
             raise NotMember("offset commit refused") from error
 
+    def _partition(self, topic: str, part: int) -> TopicPartition:
+        return TopicPartition(self._prefix + topic, part)
+
+    def _name(self, of: Any) -> str:
+        return str(of.topic).removeprefix(self._prefix)
+
     def _partitions(self, part: int) -> list[TopicPartition]:
-        return [TopicPartition(topic, part) for topic in self._topics]
+        return [self._partition(topic, part) for topic in self._topics]
 
 
 def received_at(record: Any) -> datetime:
     """When the broker got the record (its timestamp; on input topics that is LogAppendTime)."""
-    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    return _instant(record.timestamp)
+
+
+@lru_cache(maxsize=1024)
+def _instant(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)  # a broker's batch has one append time for all its records
 
 
 @asynccontextmanager

@@ -20,6 +20,8 @@ COMMAND_SECONDS = 15
 _TRANSIENT = ("08", "40", "53", "55P03", "57", "58", "25P03", "25P04", "25006")
 """SQLSTATE classes after which the same statement may succeed: connection, rollback, resources, lock, shutdown, I/O,
 idle or transaction time-out, and a database that is read-only for now."""
+_STALE_PLAN = asyncpg.InvalidCachedStatementError
+"""A statement prepared before a migration changed what it returns."""
 
 
 def schema_of(service: str) -> str:
@@ -53,20 +55,23 @@ def engine_of(database: Database, service: str) -> AsyncEngine:
 
 def sqlstate_of(error: BaseException) -> str | None:
     """The SQLSTATE of a database error, None when the server never answered."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, asyncpg.PostgresError):
-            return str(seen.sqlstate)
-        seen = seen.orig if isinstance(seen, DBAPIError) else seen.__cause__
-    return None
+    answer = _answer(error)
+    return None if answer is None else str(answer.sqlstate)
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same statement may succeed later."""
-    state = sqlstate_of(error)
-    if state is None:
+    """Whether the same statement may succeed later, on a new connection."""
+    answer = _answer(error)
+    if answer is None:
         return isinstance(error, (OSError, TimeoutError, InterfaceError, DBAPIError, asyncpg.InterfaceError))
-    return state.startswith(_TRANSIENT)
+    return isinstance(answer, _STALE_PLAN) or str(answer.sqlstate).startswith(_TRANSIENT)
+
+
+def _answer(error: BaseException) -> asyncpg.PostgresError | None:
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, asyncpg.PostgresError):
+        seen = seen.orig if isinstance(seen, DBAPIError) else seen.__cause__
+    return seen
 
 
 @contextlib.asynccontextmanager
@@ -78,6 +83,7 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
         async with asyncio.timeout(CONNECT_SECONDS + 1):
             connection = await engine.connect()
+            driver = (await connection.get_raw_connection()).driver_connection
     except (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         if is_transient(error):
             raise Transient(f"connecting to the database: {type(error).__name__}") from error
@@ -85,9 +91,10 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
         yield connection
     finally:
-        raw = await connection.get_raw_connection()
-        driver = raw.driver_connection
+        # First and without a wait: a second cancellation may come at any of those, and a connection that failed has
+        # been invalidated, so that to ask it for its driver would be to connect anew.
         if driver is not None:
             driver.terminate()
-        await connection.invalidate()
+        if not connection.invalidated:
+            await connection.invalidate()
         await connection.close()

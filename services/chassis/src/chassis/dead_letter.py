@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -36,31 +37,25 @@ def dead_letter(record: Any, error: Refused, service: str, received_at: datetime
     return Record(f"{record.topic}-dlq", record.key, record.value, headers, record.partition)
 
 
+@dataclass(frozen=True, slots=True)
 class Limiter:
     """Counts failures of our own making (rules, SQL) among a partition's records; an outsider's bad record is none."""
 
-    def __init__(self) -> None:
-        self._recent: deque[bool] = deque(maxlen=WINDOW)
-        self._failed = 0
-        self._run = 0
+    seen: int = 0
+    failures: tuple[int, ...] = ()
+    """The numbers, counted from the first record, of those of the last 1,000 that failed."""
+    run: int = 0
 
-    def passed(self, count: int) -> None:
-        """`count` records went well."""
-        if count:
-            self._run = 0
-        for _ in range(min(count, WINDOW)):
-            self._push(failed=False)
+    def after(self, count: int, failed: Sequence[int] = ()) -> Limiter:
+        """The limiter once `count` more records have their outcome; those at the places `failed` failed.
 
-    def failed(self) -> None:
-        """One failed by our own making. Raises TooManyDeadLetters at the limit."""
-        self._run += 1
-        self._push(failed=True)
-        full = len(self._recent) == WINDOW
-        if self._run > RUN or (full and self._failed > SHARE * WINDOW):
-            raise TooManyDeadLetters(f"{self._run} in a row, {self._failed} of the last {len(self._recent)}")
-
-    def _push(self, *, failed: bool) -> None:
-        if len(self._recent) == WINDOW:
-            self._failed -= self._recent[0]
-        self._recent.append(failed)
-        self._failed += failed
+        Raises TooManyDeadLetters at the limit, to be heard before the outcome is committed.
+        """
+        failures, run, before = self.failures, self.run, -1
+        for place in failed:
+            run = run + 1 if place == before + 1 else 1
+            before, number = place, self.seen + place
+            failures = (*(earlier for earlier in failures if earlier > number - WINDOW), number)
+            if run > RUN or (number >= WINDOW - 1 and len(failures) > SHARE * WINDOW):
+                raise TooManyDeadLetters(f"{run} in a row, {len(failures)} of the last {WINDOW}")
+        return Limiter(self.seen + count, failures, run if before == count - 1 else 0)

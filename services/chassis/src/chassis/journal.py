@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis import sql
 from chassis.database import is_transient, sqlstate_of
 from chassis.failures import Fenced, Transient
-from chassis.publisher import Record
+from chassis.publisher import Headers, Record
 from schemas.envelope import Fact
 
 UNIQUE_VIOLATION = "23505"
@@ -116,9 +116,12 @@ class Journal:
 
     async def shared(self, names: Sequence[str]) -> dict[str, tuple[int, Any]]:
         """Name -> (version, value) of the rows that all partitions share."""
-        if not names:
-            return {}
-        return {row[0]: (row[1], json.loads(row[2])) for row in await self._rows(sql.SHARED, names=list(names))}
+        found: dict[str, tuple[int, Any]] = {}
+        while not found.keys() >= set(
+            names
+        ):  # a row that another partition inserts meanwhile shows at the second look only
+            found = {row[0]: (row[1], json.loads(row[2])) for row in await self._rows(sql.SHARED, names=list(names))}
+        return found
 
     async def commit(self, epoch: int, batch: Batch, acknowledged: int) -> datetime:
         """Writes all of the batch or nothing; returns the database's time.
@@ -180,12 +183,16 @@ def _parameters(batch: Batch) -> dict[str, Any]:
         "topics": [record.topic for record in outbox],
         "keys": [record.key for record in outbox],
         "values": [record.value for record in outbox],
-        "headers": [json.dumps([(k, v.decode("latin-1")) for k, v in record.headers]) for record in outbox],
+        "headers": [_stored(record.headers) for record in outbox],
         "shared_names": [name for name, _, _ in shared],
         "shared_versions": [version for _, version, _ in shared],
         "shared_values": [json.dumps(value) for _, _, value in shared],
     }
 
 
-def _headers(stored: Any) -> tuple[tuple[str, bytes], ...]:
-    return tuple((key, value.encode("latin-1")) for key, value in json.loads(stored))
+def _stored(headers: Headers) -> str:
+    return json.dumps([(key, None if value is None else value.decode("latin-1")) for key, value in headers])
+
+
+def _headers(stored: str) -> Headers:
+    return [(key, None if value is None else value.encode("latin-1")) for key, value in json.loads(stored)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic
 
@@ -16,6 +16,7 @@ from chassis.files import File, Files
 from chassis.journal import Batch, Claim, Journal, RefusedByDatabase, SharedConflict
 from chassis.logs import logger
 from chassis.publisher import Publisher, Record
+from chassis.sequence import Gap, following
 from chassis.service import At, Decision, S, Service
 from schemas.envelope import Fact, Refused
 
@@ -50,7 +51,7 @@ class Takeover:
     claim: Claim
     journal: Journal
     offsets: dict[str, int]
-    gaps: set[tuple[str, int, int]]
+    gaps: set[Gap]
 
 
 @dataclass(slots=True)
@@ -59,11 +60,13 @@ class _Draft(Generic[S]):
 
     offsets: dict[str, int]
     totals: Counter[str]
-    shared: dict[str, tuple[int, Any]]
+    versions: dict[str, int]
+    at: At
     facts: list[Fact] = field(default_factory=list)
     files: dict[str, File[S]] = field(default_factory=dict)
     outbox: list[Record] = field(default_factory=list)
     swapped: dict[str, Any] = field(default_factory=dict)
+    failed: list[int] = field(default_factory=list)
 
 
 class Ownership(Generic[S]):
@@ -87,42 +90,42 @@ class Ownership(Generic[S]):
         self._acknowledged = self._deleted = 0
         self._read_until = datetime.min.replace(tzinfo=UTC)
         self._limiter = Limiter()
+        self._new = takeover.offsets != claim.offsets
         self.offsets = takeover.offsets
         self.totals: Counter[str] = Counter(claim.totals)
 
     async def drain(self, publisher: Publisher) -> int:
-        """Publishes what an earlier owner left in the outbox, in order; returns how many that were."""
+        """Publishes what an earlier owner left in the outbox, in order; returns how many that were.
+
+        Also writes down where reading begins, where nobody has yet: what is deleted from then on is missed.
+        """
         count = 0
         while rows := await self._journal.leftovers(self._acknowledged):
             await publisher.publish([record for _, record in rows])
             self._acknowledged = rows[-1][0]
             count += len(rows)
+        if self._new:
+            await self._commit(await self._begin(self._read_until), publisher)
         return count
 
-    async def take(self, records: Sequence[Any], publisher: Publisher) -> None:
-        """Decides, commits and publishes one batch of records; each has exactly one outcome."""
-        self._check_sequence(records)
-        await self._isolating(records, publisher)
-        self._limiter.passed(len(records))
+    async def take(self, records: Sequence[Any], publisher: Publisher) -> int:
+        """Decides, commits and publishes one batch of records; each has exactly one outcome.
 
-    async def tick(self, consumer: Consumer, publisher: Publisher) -> None:
-        """Decides the leads whose due has come; also removes acknowledged outbox rows that no batch has removed."""
+        Returns how many were taken: fewer than all when the log skips offsets, to claim again and see whether it still
+        does.
+        """
+        taken, gaps = following(records, self.offsets, self._gaps)
+        if taken:
+            self.totals["gaps"] += gaps
+            await self._isolating(records if taken == len(records) else records[:taken], publisher)
+        return taken
+
+    async def tick(self, consumer: Consumer, publisher: Publisher, *, idle: bool) -> None:
+        """Decides the leads whose due has come; when idle, deletes acknowledged outbox rows that no batch will."""
         if self._next_due is not None and self._next_due <= self._clock.now():
             await self._judge_due(consumer, publisher)
-        elif self._deleted < self._acknowledged:
-            await self._commit(self._draft({}), publisher)
-
-    def _check_sequence(self, records: Sequence[Any]) -> None:
-        """Each topic's offsets must follow on; a gap is the log's own only if it shows again after a new claim."""
-        expected = dict(self.offsets)
-        for record in records:
-            if record.offset != expected[record.topic]:
-                gap = (record.topic, expected[record.topic], record.offset)
-                if record.offset < expected[record.topic] or gap not in self._gaps:
-                    self._gaps.add(gap)
-                    raise Transient(f"offset {record.offset} of {record.topic} where {gap[1]} was expected")
-                self.totals["gaps"] += 1
-            expected[record.topic] = record.offset + 1
+        elif idle and self._deleted < self._acknowledged:
+            await self._commit(await self._begin(self._read_until), publisher)
 
     async def _isolating(self, records: Sequence[Any], publisher: Publisher) -> None:
         """One round for all records, or, where the database refuses a value, one for each to find the guilty."""
@@ -141,22 +144,26 @@ class Ownership(Generic[S]):
         raise Transient("shared rows are changed too often")
 
     async def _round(self, records: Sequence[Any], publisher: Publisher) -> None:
-        draft = self._draft(await self._journal.shared(self._service.shared))
+        draft = await self._begin(self._read_until)
         facts = [(record, fact) for record in records if (fact := self._read(record, draft)) is not None]
         await self._files.load([fact for _, fact in facts])
-        for record, fact in facts:
-            self._judge(record, fact, draft)
+        for place, (record, fact) in enumerate(facts):
+            if not self._judge(record, fact, draft):
+                draft.failed.append(place)
+        limiter = self._limiter.after(len(facts), draft.failed)
         await self._commit(draft, publisher)
+        self._limiter = limiter
         if feed := [record for record in records if record.topic == self._service.feed]:
             self._read_until = received_at(feed[-1])
 
     async def _set_aside(self, record: Any, refusal: Refused, publisher: Publisher) -> None:
-        draft = self._draft({})
+        draft = await self._begin(self._read_until)
         draft.offsets[record.topic] = record.offset + 1
         draft.totals["records"] += 1
-        self._limiter.failed()
+        limiter = self._limiter.after(1, [0])
         self._bury(record, refusal, draft)
         await self._commit(draft, publisher)
+        self._limiter = limiter
 
     def _read(self, record: Any, draft: _Draft[S]) -> Fact | None:
         draft.offsets[record.topic] = record.offset + 1
@@ -167,7 +174,8 @@ class Ownership(Generic[S]):
             self._bury(record, refusal, draft)
             return None
 
-    def _judge(self, record: Any, fact: Fact, draft: _Draft[S]) -> None:
+    def _judge(self, record: Any, fact: Fact, draft: _Draft[S]) -> bool:
+        """False when the rules failed."""
         file = self._files.of(fact.event.subject)
         known = file.keys.get(fact.key)
         if known == fact.fingerprint:
@@ -176,16 +184,16 @@ class Ownership(Generic[S]):
             self._bury(record, Refused("id_conflict", "the same id came with other content before"), draft)
         else:
             try:
-                decision = self._service.decide(file.state, fact, self._at(draft))
+                decision = self._service.decide(file.state, fact, draft.at)
             except Exception as error:  # noqa: BLE001 - whatever rules raise is held against this fact, and limited
                 log.error("rules_failed", partition=self._part, offset=record.offset, error=type(error).__name__)
-                self._limiter.failed()
-                return self._bury(record, Refused(RULES_FAILED, type(error).__name__), draft)
+                self._bury(record, Refused(RULES_FAILED, type(error).__name__), draft)
+                return False
             file.keys[fact.key] = fact.fingerprint
             draft.facts.append(fact)
             draft.totals["facts"] += 1
             self._apply(file, decision, draft)
-        return None
+        return True
 
     async def _judge_due(self, consumer: Consumer, publisher: Publisher) -> None:
         now, rows = await self._journal.due(SLICE)
@@ -193,9 +201,9 @@ class Ownership(Generic[S]):
             self._clock.set(now)
             known = await self._known(now, consumer)
             for _ in range(ATTEMPTS):
-                draft = self._draft(await self._journal.shared(self._service.shared))
+                draft = await self._begin(known)
                 for row in rows:
-                    self._judge_tick(self._files.of_row(row), draft, At(now, known, self._seen(draft)))
+                    self._judge_tick(self._files.of_row(row), draft)
                 try:
                     await self._commit(draft, publisher)
                     break
@@ -205,26 +213,28 @@ class Ownership(Generic[S]):
                 raise Transient("shared rows are changed too often")
         self._next_due = await self._journal.next_due()
 
-    def _judge_tick(self, file: File[S], draft: _Draft[S], at: At) -> None:
+    def _judge_tick(self, file: File[S], draft: _Draft[S]) -> None:
         try:
-            decision = self._service.tick(file.state, at)
+            decision = self._service.tick(file.state, draft.at)
         except Exception as error:  # noqa: BLE001 - one lead's failure holds up no other; it is tried again, and counted
             log.error("tick_failed", partition=self._part, lead_id=file.lead_id, error=type(error).__name__)
             draft.totals["tick_failures"] += 1
-            decision = Decision(file.state, due=at.now + timedelta(seconds=60))
+            decision = Decision(file.state, due=draft.at.now + timedelta(seconds=60))
         self._apply(file, decision, draft)
 
     async def _known(self, now: datetime, consumer: Consumer) -> datetime:
         """Up to when the feed has been read: `now` if all that was there after `now` has been (delivery.md §4)."""
-        end = await consumer.end(self._part, self._service.feed)
-        return now if self.offsets[self._service.feed] >= end else self._read_until
+        return now if await consumer.at_end(self._part, self._service.feed) else self._read_until
 
     def _apply(self, file: File[S], decision: Decision[S], draft: _Draft[S]) -> None:
         if decision.state is not file.state or decision.due != file.due or file.version == 0:
             file.state, file.due, file.changed = decision.state, decision.due, True
         draft.files[file.lead_id] = file
-        draft.swapped.update(decision.shared)
-        draft.totals.update(decision.counts)
+        if decision.shared:
+            draft.swapped.update(decision.shared)
+            draft.at = replace(draft.at, shared={**draft.at.shared, **decision.shared})
+        if decision.counts:
+            draft.totals.update(decision.counts)
         for event in decision.events:
             part = self._part if event.subject == file.lead_id else None
             draft.outbox.append(Record(event.topic, event.subject.encode(), event.encode(), _JSON, part))
@@ -236,7 +246,7 @@ class Ownership(Generic[S]):
     async def _commit(self, draft: _Draft[S], publisher: Publisher) -> None:
         out_seq = self._out_seq + len(draft.outbox)
         draft.totals["published"] += len(draft.outbox)
-        shared = [(name, draft.shared[name][0], value) for name, value in draft.swapped.items()]
+        shared = [(name, draft.versions[name], value) for name, value in draft.swapped.items()]
         rows = self._files.rows(draft.files.values())
         batch = Batch(draft.offsets, out_seq, draft.totals, draft.facts, rows, draft.outbox, shared)
         self._clock.set(await self._journal.commit(self._epoch, batch, self._acknowledged))
@@ -249,12 +259,9 @@ class Ownership(Generic[S]):
             await publisher.publish(draft.outbox)
             self._acknowledged = out_seq
 
-    def _draft(self, shared: dict[str, tuple[int, Any]]) -> _Draft[S]:
-        return _Draft(dict(self.offsets), Counter(self.totals), shared)
-
-    def _at(self, draft: _Draft[S]) -> At:
-        return At(self._clock.now(), self._read_until, self._seen(draft))
-
-    def _seen(self, draft: _Draft[S]) -> dict[str, Any]:
-        """Shared rows as this batch has them: what it has replaced itself, else what it read."""
-        return {name: draft.swapped.get(name, value) for name, (_, value) in draft.shared.items()}
+    async def _begin(self, known: datetime) -> _Draft[S]:
+        """A new draft: one instant and one reading of the shared rows for the whole batch."""
+        shared = await self._journal.shared(self._service.shared)
+        at = At(self._clock.now(), known, {name: value for name, (version, value) in shared.items() if version})
+        versions = {name: version for name, (version, _) in shared.items()}
+        return _Draft(dict(self.offsets), Counter(self.totals), versions, at)

@@ -5,19 +5,17 @@ What is wrong with a folder is told all at once: file, line, field, and what was
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 from yaml.nodes import MappingNode, Node, SequenceNode
-
-FILE_NAME = re.compile(r"([1-9][0-9]{0,8})\.yaml")
 
 
 class Versioned(Protocol):
@@ -72,23 +70,20 @@ def load_policies(folder: Path, model: type[P]) -> Policies[P]:
     if not names:
         raise PolicyError([f"{folder}: holds no policy; expected its first version in 1.yaml"])
     expected = [f"{version}.yaml" for version in range(1, len(names) + 1)]
-    problems = [f"{folder / name}: expected versions to be named 1.yaml, 2.yaml, ..." for name in _odd(names, expected)]
+    odd = sorted(names.difference(expected), key=lambda name: (len(name), name))
+    problems = [f"{folder / name}: expected versions to be named 1.yaml, 2.yaml, ... without a gap" for name in odd]
     documents = [_Document(folder / name) for name in expected if name in names]
     adapter = TypeAdapter(model)
     read = [(document, version) for document in documents if (version := document.read(adapter, problems)) is not None]
     for document, version in read:
         _check_names(document, version, problems)
-    for (_, before), (document, after) in zip(read, read[1:], strict=False):
+    for (_, before), (document, after) in pairwise(read):
         if after.effective_from <= before.effective_from:
             wanted = f"expected an instant after {before.effective_from.isoformat()}, version {before.version}'s"
             problems.append(document.problem(("effective_from",), wanted))
     if problems:
         raise PolicyError(problems)
     return Policies(folder, tuple(version for _, version in read))
-
-
-def _odd(names: set[str], expected: Sequence[str]) -> list[str]:
-    return sorted(names - set(expected), key=lambda name: (len(name), name))
 
 
 def _check_names(document: _Document, version: Versioned, problems: list[str]) -> None:

@@ -15,6 +15,7 @@ from aiokafka.errors import (
     InvalidTopicError,
     KafkaError,
     MessageSizeTooLargeError,
+    ProducerClosed,
     TopicAuthorizationFailedError,
 )
 from prometheus_client import CollectorRegistry, Counter
@@ -30,6 +31,9 @@ STOP_SECONDS = 5
 MAX_RECORD_BYTES = 2 * 1024 * 1024
 _REFUSED = (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError)
 
+Headers = Sequence[tuple[str, bytes | None]]
+"""Kafka allows a header without a value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -38,7 +42,7 @@ class Record:
     topic: str
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
+    headers: Headers = ()
     partition: int | None = None
 
 
@@ -129,11 +133,11 @@ class Publisher:
             if partition is None:
                 count = self._partitions.get(record.topic) or await self._count(producer, record.topic)
                 partition = partition_of(record.key or b"", count)
-            grouped[record.topic, partition].append(record)
+            grouped[self._kafka.prefix + record.topic, partition].append(record)
         return grouped
 
     async def _count(self, producer: AIOKafkaProducer, topic: str) -> int:
-        self._partitions[topic] = len(await producer.partitions_for(topic))
+        self._partitions[topic] = len(await producer.partitions_for(self._kafka.prefix + topic))
         return self._partitions[topic]
 
     def _retire(self, producer: AIOKafkaProducer | None) -> None:
@@ -158,6 +162,15 @@ async def _stop(producer: AIOKafkaProducer) -> None:
             await producer.stop()
     except (TimeoutError, KafkaError, OSError) as error:
         logger("chassis.publisher").warning("producer_stop_failed", error=type(error).__name__)
-        with contextlib.suppress(TimeoutError, KafkaError, OSError):
-            async with asyncio.timeout(1):
-                await producer.client.close()
+        await _abandon(producer)
+
+
+async def _abandon(producer: AIOKafkaProducer) -> None:
+    """An idempotent sender never gives a batch up: left alone it goes on for ever, and sends it much later."""
+    with contextlib.suppress(TimeoutError, KafkaError, OSError):
+        async with asyncio.timeout(1):
+            await producer._sender.close()
+    producer._message_accumulator.fail_all(ProducerClosed())
+    with contextlib.suppress(TimeoutError, KafkaError, OSError):
+        async with asyncio.timeout(1):
+            await producer.client.close()

@@ -27,6 +27,7 @@ class Kafka(Section):
     """The broker."""
 
     bootstrap_servers: str = Field("127.0.0.1:19092", description="host:port of brokers, comma-separated")
+    prefix: str = Field("", description="put before every topic and group, so that deployments can share a broker")
 
 
 class Database(Section):

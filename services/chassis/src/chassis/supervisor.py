@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from typing import Generic
@@ -36,6 +37,7 @@ class Supervisor(Generic[S]):
         self._links = Links(self._consumer, publisher, engine, settings.worker)
         self._tasks: dict[asyncio.Task[None], Worker[S]] = {}
         self._wanted: set[int] | None = None
+        self._partial: set[int] = set()
         self._changed = asyncio.Event()
         self._stop_workers = asyncio.Event()
         self._accepted_at = time.monotonic()
@@ -49,6 +51,8 @@ class Supervisor(Generic[S]):
         """None when every partition owned is being worked on, else what is missing."""
         if self._wanted is None:
             return "waiting for the group to assign partitions"
+        if self._partial:
+            return f"partitions {sorted(self._partial)} are not there in every input topic, so nobody reads them"
         workers = self.workers
         if missing := self._wanted - {worker.part for worker in workers}:
             return f"partitions {sorted(missing)} are about to be claimed"
@@ -62,6 +66,8 @@ class Supervisor(Generic[S]):
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop`, then lets every worker finish its batch and leaves the group (delivery.md §6)."""
         await self._join(stop)
+        if stop.is_set():
+            return
         chores = [asyncio.create_task(chore()) for chore in (self._keep_polling, self._report, self._reconcile)]
         stopping = asyncio.create_task(stop.wait())
         try:
@@ -78,13 +84,14 @@ class Supervisor(Generic[S]):
         while not stop.is_set():
             try:
                 await self._consumer.start()
+                self._accepted_at = time.monotonic()
                 return
             except Transient as error:
                 log.warning("broker_not_reached", reason=str(error))
                 await asyncio.sleep(1)
 
-    def assigned(self, parts: set[int]) -> None:
-        self._wanted = parts
+    def assigned(self, parts: set[int], partial: set[int]) -> None:
+        self._wanted, self._partial = parts, partial
         self._changed.set()
 
     def revoked(self) -> None:
@@ -132,7 +139,9 @@ class Supervisor(Generic[S]):
         try:
             if progress:
                 await self._consumer.commit(progress)
-            if progress or not self._wanted:
+            elif self._wanted:  # the database is not there yet, so there is nothing to commit: no reason to leave
+                await self._consumer.bounds(min(self._wanted))
+            if self._wanted is not None:
                 self._accepted_at = time.monotonic()
         except (NotMember, Transient) as error:
             log.info("offsets_not_committed", reason=str(error))
@@ -143,7 +152,9 @@ class Supervisor(Generic[S]):
             _, late = await asyncio.wait(self._tasks, timeout=FINISH_SECONDS)
             for task in late:
                 task.cancel()
-            await self._commit_offsets()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(COMMIT_SECONDS):
+                    await self._commit_offsets()
         try:
             await self._consumer.stop()
         except Transient as error:

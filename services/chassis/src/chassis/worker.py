@@ -18,6 +18,7 @@ from chassis.journal import Claim, Journal
 from chassis.logs import logger
 from chassis.ownership import Ownership, Takeover
 from chassis.publisher import Publisher
+from chassis.sequence import Gap
 from chassis.service import S, Service
 from chassis.settings import Worker as Settings
 
@@ -48,7 +49,7 @@ class Worker(Generic[S]):
         self._publisher = links.publisher
         self._engine = links.engine
         self._settings = links.settings
-        self._gaps: set[tuple[str, int, int]] = set()
+        self._gaps: set[Gap] = set()
         self._failures = 0
         self.part = part
         self.waiting: str | None = "being claimed"
@@ -64,10 +65,10 @@ class Worker(Generic[S]):
                     await self._own(Journal(connection, self.part), stop)
             except Fenced as fenced:
                 self._begin_again("fenced", fenced)
-                await self._prove_membership()
+                await self._prove_membership(stop)
             except NotMember as error:
                 self._begin_again("not_member", error)
-                await _for_ever()
+                await stop.wait()  # or for the rebalance that cancels this task
             except Transient as error:
                 self._begin_again("retry", error)
                 await asyncio.sleep(self._backoff())
@@ -91,8 +92,12 @@ class Worker(Generic[S]):
         while not stop.is_set():
             records = await self._consumer.fetch(self.part, self._settings.batch_records, tick)
             if records:
-                await ownership.take(records, self._publisher)
-            await ownership.tick(self._consumer, self._publisher)
+                taken = await ownership.take(records, self._publisher)
+                if taken:
+                    self._failures = 0
+                if taken < len(records):
+                    raise Transient(f"offsets of {records[taken].topic} are missing before {records[taken].offset}")
+            await ownership.tick(self._consumer, self._publisher, idle=not records)
             self._failures = 0
 
     async def _start_offsets(self, claim: Claim) -> dict[str, int]:
@@ -104,15 +109,16 @@ class Worker(Generic[S]):
                 raise Discontinuity(f"{topic}/{self.part} holds {first} to {end}, next to read is {offsets[topic]}")
         return offsets
 
-    async def _prove_membership(self) -> None:
+    async def _prove_membership(self, stop: asyncio.Event) -> None:
         """Only a member of the group's present generation may claim again: else two processes fence each other."""
-        while True:
+        while not stop.is_set():
             try:
                 return await self._consumer.commit(self.progress())
             except NotMember:
-                await _for_ever()
+                await stop.wait()  # or for the rebalance that cancels this task
             except Transient:
                 await asyncio.sleep(self._backoff())
+        return None
 
     def progress(self) -> dict[int, dict[str, int]]:
         """The partition's offsets as last committed; empty before the first claim."""
@@ -129,8 +135,3 @@ class Worker(Generic[S]):
         self._failures += 1
         least, most = BACKOFF_SECONDS
         return float(min(most, least * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
-
-
-async def _for_ever() -> None:
-    """Waits for the rebalance that cancels this task."""
-    await asyncio.get_running_loop().create_future()

@@ -1,0 +1,1 @@
+"""Benchmarks: events per second and CPU time per event, every process apart, medians of several rounds."""

@@ -1,0 +1,62 @@
+"""The servers of a benchmark with their CPU time, and what a round measures."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from baton_local.stack import Stack, StackOptions
+
+from tests.bench import cpu
+from tests.infrastructure import Infrastructure
+
+
+@dataclass(frozen=True)
+class Servers:
+    """The embedded stack, fsync on, and its processes."""
+
+    infrastructure: Infrastructure
+    kafka: int
+    postgres: int
+
+    def kafka_cpu(self) -> float:
+        """Microseconds that the broker has used."""
+        return cpu.cpu_of(self.kafka)
+
+    def postgres_cpu(self) -> float:
+        """Microseconds that the postmaster and its children have used, the ended ones included."""
+        return cpu.total(cpu.family(self.postgres))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A round: events per second, microseconds of CPU per event by process, and latencies where there are any."""
+
+    rate: float
+    cpu: Mapping[str, float]
+    latency: Mapping[str, float] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def servers() -> AsyncIterator[Servers]:
+    """Kafka and Postgres of their own for the benchmark."""
+    with tempfile.TemporaryDirectory(prefix="baton-bench-", dir="/tmp") as folder:  # noqa: S108 - not in a home
+        Path(folder).chmod(0o755)
+        async with Stack(Path(folder) / "stack", StackOptions(durable=True)) as stack:
+            kafka, postgres = stack.children
+            where = Infrastructure("embedded", stack.bootstrap_servers, stack.database_url("postgres"))
+            yield Servers(where, kafka.pid, postgres.pid)
+
+
+def summary(name: str, rounds: list[Measured]) -> str:
+    """Medians over the rounds with the range of the rate, as one line."""
+    rates = sorted(r.rate for r in rounds)
+    costs = " + ".join(f"{p} {median(r.cpu[p] for r in rounds):.1f}" for p in rounds[0].cpu)
+    times = "".join(f", {p} {median(r.latency[p] for r in rounds):.0f} ms" for p in rounds[0].latency)
+    return (
+        f"{name}: {median(rates):,.0f} events/s ({rates[0]:,.0f} to {rates[-1]:,.0f}), CPU-µs per event: {costs}{times}"
+    )

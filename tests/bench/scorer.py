@@ -1,0 +1,132 @@
+"""The scorer from a backlog: hot leads, new leads, and leads that are known but not in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import asyncpg
+from chassis.publisher import Publisher, Record
+from chassis.settings import Kafka
+
+from tests.bench import cpu, workload
+from tests.bench.measure import Measured, Servers
+from tests.infrastructure import Room, free_port, room
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A backlog, and what the database holds before."""
+
+    name: str
+    events: int
+    leads: int
+    facts_before: int = 0
+
+
+DONE = "SELECT coalesce(sum((totals->>'records')::int), 0) FROM partition"
+SCENARIOS = (
+    Scenario("hot: 10k leads", 300_000, 10_000),
+    Scenario("new: 300k leads", 300_000, 300_000),
+    Scenario("known: 100k leads, 20 facts each, empty cache", 100_000, 100_000, 20),
+)
+
+
+async def measure(scenario: Scenario, servers: Servers, seed: int, template: str | None = None) -> Measured:
+    """One round: from the first commit seen to the last, so that starting up is not counted."""
+    async with room(servers.infrastructure, template) as where:
+        if template is None:
+            await _run(where, "migrate")
+        await _fill(where, workload.records(scenario.events, scenario.leads, seed))
+        async with _scorer(where) as pid:
+            return await _watch(where, scenario, servers, pid)
+
+
+async def _watch(where: Room, scenario: Scenario, servers: Servers, pid: int) -> Measured:
+    connection = await _connect(where)
+    first: tuple[int, float, Sequence[float]] | None = None
+    deadline = time.monotonic() + 180
+    while True:
+        count = await connection.fetchval(DONE)
+        now = (count, time.monotonic(), (cpu.cpu_of(pid), servers.postgres_cpu(), servers.kafka_cpu()))
+        if first is None and count > 0:
+            first = now
+        if first is not None and count >= scenario.events:
+            break
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{scenario.name}: {count} of {scenario.events} after 180 s")
+        await asyncio.sleep(0.05)
+    await connection.close()
+    events = now[0] - first[0]
+    worker, postgres, broker = ((after - before) / events for before, after in zip(first[2], now[2], strict=True))
+    return Measured(events / (now[1] - first[1]), {"worker": worker, "postgres": postgres, "broker": broker})
+
+
+@asynccontextmanager
+async def known_leads(servers: Servers, scenario: Scenario) -> AsyncIterator[str]:
+    """A database in which every lead has its facts, made by the scorer itself, to be copied for each round."""
+    total = scenario.leads * scenario.facts_before
+    async with room(servers.infrastructure) as where:
+        await _run(where, "migrate")
+        async with _scorer(where):
+            for turn in range(scenario.facts_before):
+                await _fill(where, workload.records(scenario.leads, scenario.leads, 1_000 + turn))
+            connection = await _connect(where)
+            while (done := await connection.fetchval(DONE)) < total:
+                print(f"\r  preparing: {done:,} of {total:,} facts", end="", file=sys.stderr, flush=True)
+                await asyncio.sleep(1)
+            print(file=sys.stderr)
+        await connection.execute("DELETE FROM outbox; DELETE FROM partition")
+        for table in ("fact", "lead"):
+            await connection.execute(f"VACUUM ANALYZE {table}")
+        await connection.close()
+        yield where.database
+
+
+async def _fill(where: Room, records: Iterable[Record]) -> None:
+    """Publishes the records, 20,000 at a time."""
+    rest = iter(records)
+    async with Publisher(Kafka(bootstrap_servers=where.bootstrap_servers, prefix=where.prefix)) as publisher:
+        while some := list(islice(rest, 20_000)):
+            await publisher.publish(some)
+
+
+async def _run(where: Room, verb: str) -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "scorer", verb, env=_environment(where))
+    assert await process.wait() == 0
+
+
+@asynccontextmanager
+async def _scorer(where: Room) -> AsyncIterator[int]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "scorer", "serve"), env=_environment(where), stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _connect(where: Room) -> asyncpg.Connection:
+    return await asyncpg.connect(where.database_url("scorer"), server_settings={"search_path": "scorer"})
+
+
+def _environment(where: Room) -> dict[str, str]:
+    return {
+        **os.environ,
+        "BATON_KAFKA__BOOTSTRAP_SERVERS": where.bootstrap_servers,
+        "BATON_KAFKA__PREFIX": where.prefix,
+        "BATON_DATABASE__URL": where.database_url("scorer"),
+        "BATON_OPS__PORT": str(free_port()),
+        "BATON_POLICIES": str(ROOT / "deploy/policies/classic-50"),
+    }

@@ -1,0 +1,56 @@
+"""What the scorer is given: engagements as a tracker of a middling web site makes them."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from chassis.publisher import Record
+from schemas.identity import lead_id_of
+
+KINDS = (
+    *(("page_viewed", content) for content in ("home", "product", "blog", "pricing", "about")),
+    ("email_opened", None),
+    ("email_clicked", "newsletter"),
+    ("content_downloaded", "case_study"),
+    ("content_downloaded", "pricing"),
+    ("webinar_attended", "launch"),
+)
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
+
+
+def lead(number: int) -> str:
+    """The lead of this number."""
+    return lead_id_of(user_id=f"bench-{number}")
+
+
+def engagement(number: int, lead_id: str, chance: random.Random) -> bytes:
+    """One engagement as the value of a record, about 400 bytes."""
+    kind, content = chance.choices(KINDS, weights=(20, 20, 20, 6, 10, 10, 6, 3, 2, 1))[0]
+    event = {
+        "specversion": "1.0",
+        "id": f"bench-{number:012d}",
+        "source": "segment/bench",
+        "type": "baton.engagement.recorded.v1",
+        "subject": lead_id,
+        "time": (START + timedelta(milliseconds=50 * (number % 3_000_000))).isoformat(),
+        "data": {
+            "kind": kind,
+            "content": content,
+            "campaign": "autumn",
+            "identifiers": {"user_id": f"bench-{number}"},
+            "properties": {"path": f"/{content}", "referrer": "https://www.example.com/", "width": 1440},
+        },
+    }
+    return json.dumps(event, separators=(",", ":")).encode()
+
+
+def records(count: int, leads: int, seed: int) -> Iterator[Record]:
+    """`count` engagements over `leads` leads; as many leads as events means one each."""
+    chance = random.Random(seed)
+    ids = [lead(number) for number in range(leads)]
+    for number in range(count):
+        lead_id = ids[number] if leads == count else chance.choice(ids)
+        yield Record("engagements", lead_id.encode(), engagement(number + seed * count, lead_id, chance))

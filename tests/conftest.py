@@ -1,0 +1,34 @@
+"""Fixtures that need real servers: one pair for the session, a room of its own for each test that asks for one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.infrastructure import Infrastructure, Room, infrastructure, room, source
+
+
+def pytest_report_header() -> str:
+    """Says which servers the tests run on, so that a silent change is seen."""
+    return f"stack: {source()}"
+
+
+@pytest.fixture(scope="session")
+async def servers() -> AsyncIterator[Infrastructure]:
+    """Real Kafka and real Postgres."""
+    async with infrastructure() as running:
+        yield running
+
+
+@pytest.fixture
+async def own_room(servers: Infrastructure) -> AsyncIterator[Room]:
+    """Fresh topics and a fresh database."""
+    async with room(servers) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def kafka_bootstrap(servers: Infrastructure) -> str:
+    """Where the broker is."""
+    return servers.bootstrap_servers

@@ -1,0 +1,172 @@
+"""Real Kafka and real Postgres for the tests, from one of three sources (libraries.md §4.3).
+
+`external` where KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL (a role that may create databases) are given, else `docker`
+where an engine answers, else `embedded`: the very code of `make run`. BATON_STACK names one and refuses the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import tempfile
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient
+
+from baton_local.postgres import ROLE
+from baton_local.stack import Stack, StackOptions
+from baton_local.topics import create_topics
+
+SOURCES = ("external", "docker", "embedded")
+KAFKA_IMAGE = os.environ.get("BATON_KAFKA_IMAGE", "apache/kafka:4.3.1")
+POSTGRES_IMAGE = os.environ.get("BATON_POSTGRES_IMAGE", "postgres:18")
+
+
+@dataclass(frozen=True)
+class Infrastructure:
+    """A broker, and a database server with a role that may create databases."""
+
+    source: str
+    bootstrap_servers: str
+    admin_url: str
+
+
+@dataclass(frozen=True)
+class Room:
+    """A test's own place on the shared servers: topics under a prefix, a database with every service's schema."""
+
+    bootstrap_servers: str
+    prefix: str
+    database: str
+    admin_url: str
+
+    def database_url(self, service: str) -> str:
+        """The room's database under the service's own role."""
+        _, _, server = self.admin_url.partition("@")
+        return f"postgresql://{service.replace('-', '_')}@{server.partition('/')[0]}/{self.database}"
+
+    @property
+    def url(self) -> str:
+        """The room's database under the role that may do all."""
+        return f"{self.admin_url.rpartition('/')[0]}/{self.database}"
+
+
+def source() -> str:
+    """Which source this run uses. Raises RuntimeError when the one asked for is not there."""
+    wanted = os.environ.get("BATON_STACK", "")
+    given = {name for name in ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL") if os.environ.get(name)}
+    found = "external" if len(given) == 2 else "docker" if _docker_answers() else "embedded"
+    if wanted not in ("", *SOURCES):
+        raise RuntimeError(f"BATON_STACK is {wanted!r}; it names one of {', '.join(SOURCES)}")
+    if wanted == "external" and len(given) < 2:
+        raise RuntimeError("BATON_STACK=external needs KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL")
+    if wanted == "docker" and not _docker_answers():
+        raise RuntimeError("BATON_STACK=docker, and no Docker engine answers")
+    return wanted or found
+
+
+@contextlib.asynccontextmanager
+async def infrastructure() -> AsyncIterator[Infrastructure]:
+    """The servers, started where they are not external, gone after the block."""
+    match source():
+        case "external":
+            yield Infrastructure("external", os.environ["KAFKA_BOOTSTRAP_SERVERS"], os.environ["DATABASE_URL"])
+        case "docker":
+            async with _containers() as servers:
+                yield servers
+        case _:  # not in a home: Postgres may have to run as nobody
+            with tempfile.TemporaryDirectory(prefix="baton-test-", dir="/tmp") as folder:
+                os.chmod(folder, 0o755)  # noqa: PTH101 - a mode of one folder just made
+                async with Stack(Path(folder) / "stack", StackOptions(durable=True)) as stack:
+                    yield Infrastructure("embedded", stack.bootstrap_servers, stack.database_url("postgres"))
+
+
+@contextlib.asynccontextmanager
+async def room(servers: Infrastructure, template: str | None = None) -> AsyncIterator[Room]:
+    """A fresh place, its database a copy of `template` where one is named; both are removed after the block."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    made = Room(servers.bootstrap_servers, f"{name}-", name, servers.admin_url)
+    await create_topics(servers.bootstrap_servers, made.prefix)
+    admin = await asyncpg.connect(servers.admin_url)
+    try:
+        await admin.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        inside = await asyncpg.connect(made.url)
+        for role in ("scorer", "router", "sla_monitor"):
+            await inside.execute(ROLE.format(name=role))
+        await inside.close()
+        yield made
+    finally:
+        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await admin.close()
+        await _delete_topics(made)
+
+
+async def _delete_topics(made: Room) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=made.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.delete_topics([topic for topic in await admin.list_topics() if topic.startswith(made.prefix)])
+    finally:
+        await admin.close()
+
+
+def _docker_answers() -> bool:
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        docker.from_env(timeout=2).ping()
+    except DockerException:
+        return False
+    return True
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def _containers() -> AsyncIterator[Infrastructure]:
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+    port = free_port()
+    kafka = DockerContainer(KAFKA_IMAGE).with_bind_ports(9092, port)
+    for name, value in _kafka_environment(port).items():
+        kafka = kafka.with_env(name, value)
+    postgres = DockerContainer(POSTGRES_IMAGE).with_exposed_ports(5432).with_env("POSTGRES_HOST_AUTH_METHOD", "trust")
+    kafka.waiting_for(LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(120))
+    postgres.waiting_for(LogMessageWaitStrategy("ready to accept connections", times=2).with_startup_timeout(120))
+    await asyncio.gather(asyncio.to_thread(kafka.start), asyncio.to_thread(postgres.start))
+    try:
+        database = f"{postgres.get_container_host_ip()}:{postgres.get_exposed_port(5432)}"
+        yield Infrastructure("docker", f"127.0.0.1:{port}", f"postgresql://postgres@{database}/postgres")
+    finally:
+        await asyncio.gather(asyncio.to_thread(kafka.stop), asyncio.to_thread(postgres.stop))
+
+
+def _kafka_environment(port: int) -> dict[str, str]:
+    return {
+        "KAFKA_NODE_ID": "1",
+        "KAFKA_PROCESS_ROLES": "broker,controller",
+        "KAFKA_LISTENERS": "PLAINTEXT://:9092,CONTROLLER://:9093",
+        "KAFKA_ADVERTISED_LISTENERS": f"PLAINTEXT://127.0.0.1:{port}",
+        "KAFKA_CONTROLLER_LISTENER_NAMES": "CONTROLLER",
+        "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": "1@localhost:9093",
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR": "1",
+        "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR": "1",
+        "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR": "1",
+        "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR": "1",
+        "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+        "KAFKA_AUTO_CREATE_TOPICS_ENABLE": "false",
+    }

@@ -1,0 +1,173 @@
+"""The four services as real processes in a room of their own, to be talked to as a user would."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from tests.infrastructure import Room, free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+SERVICES = ("ingest", "scorer", "router", "sla-monitor")
+WRITE_KEY = ("pk_demo_tracker", "")
+SERVER_KEY = ("sk_demo_sales", "")
+
+
+class Relay:
+    """Runs the services; `start` and `kill` one at will. Logs are in `folder`."""
+
+    def __init__(self, where: Room, folder: Path, policy: str = "demo") -> None:
+        self.room = where
+        self.folder = folder
+        self._policy = policy
+        self._ports = {name: free_port() for name in (*SERVICES, "http")}
+        self._processes: dict[str, asyncio.subprocess.Process] = {}
+        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self._ports['http']}", timeout=15, trust_env=False)
+
+    def environment(self, service: str) -> dict[str, str]:
+        """What the service's process is told."""
+        own = {
+            "BATON_KAFKA__BOOTSTRAP_SERVERS": self.room.bootstrap_servers,
+            "BATON_KAFKA__PREFIX": self.room.prefix,
+            "BATON_OPS__PORT": str(self._ports[service]),
+            "BATON_POLICIES": str(ROOT / "deploy/policies" / self._policy),
+            "BATON_DATABASE__URL": self.room.database_url(service),
+            "BATON_HTTP__PORT": str(self._ports["http"]),
+            "BATON_WRITE_KEYS": str(ROOT / "deploy/local/write-keys.yaml"),
+        }
+        return {**os.environ, **own}
+
+    async def command(self, service: str, *arguments: str) -> tuple[int, str]:
+        """An operator's command: exit code and what it prints."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", service.replace("-", "_"), *arguments),
+            env=self.environment(service),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        return process.returncode or 0, output.decode()
+
+    async def start(self, *services: str) -> None:
+        """Starts the services named, all without names, and waits until each is ready."""
+        chosen = services or SERVICES
+        for service in chosen:
+            with (self.folder / f"{service}.log").open("ab") as log:
+                self._processes[service] = await asyncio.create_subprocess_exec(
+                    *(sys.executable, "-m", service.replace("-", "_"), "serve"),
+                    env=self.environment(service),
+                    stdout=log,
+                    stderr=log,
+                )
+        for service in chosen:
+            await self.until(partial(self.ready, service), 60, f"{service} to be ready")
+
+    async def migrate(self) -> None:
+        """Makes every schema."""
+        for code, output in await asyncio.gather(*(self.command(s, "migrate") for s in SERVICES)):
+            assert code == 0, output
+
+    async def ready(self, service: str) -> bool:
+        """What /readyz says."""
+        with contextlib.suppress(httpx.HTTPError):
+            answer = await self.http.get(f"http://127.0.0.1:{self._ports[service]}/readyz")
+            return answer.status_code == 200
+        return False
+
+    async def kill(self, service: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """Sends the signal and waits for the process to end."""
+        process = self._processes.pop(service)
+        process.send_signal(number)
+        await asyncio.wait_for(process.wait(), 30)
+
+    async def stop(self) -> None:
+        """Ends everything that still runs, in the event's order reversed."""
+        for process in self._processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        for process in self._processes.values():
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(process.wait(), 30)
+        await self.http.aclose()
+
+    async def until(self, condition: Callable[[], Any], seconds: float, what: str) -> Any:
+        """Waits for the condition's first true answer and returns it; fails naming `what` after `seconds`."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            if answer := await condition():
+                return answer
+            if asyncio.get_running_loop().time() > deadline:
+                raise AssertionError(f"waited {seconds} s for {what}")
+            await asyncio.sleep(0.1)
+
+    async def batch(self, items: Sequence[dict[str, Any]], **fields: Any) -> httpx.Response:
+        """A Segment batch, as a tracker sends it."""
+        return await self.http.post("/v1/batch", auth=WRITE_KEY, json={"batch": list(items), **fields})
+
+    async def sales(self, activity: dict[str, Any] | list[dict[str, Any]]) -> httpx.Response:
+        """Sales activities, as a CRM sends them."""
+        return await self.http.post("/v1/sales-activities", auth=SERVER_KEY, json=activity)
+
+    async def metric(self, service: str, name: str) -> float:
+        """The sum of a metric over its labels."""
+        text = (await self.http.get(f"http://127.0.0.1:{self._ports[service]}/metrics")).text
+        return sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE))
+
+    async def query(self, service: str, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Rows of the service's own schema."""
+        connection = await asyncpg.connect(
+            self.room.url, server_settings={"search_path": service.replace("-", "_")}, timeout=10
+        )
+        try:
+            return list(await connection.fetch(statement, *arguments))
+        finally:
+            await connection.close()
+
+    async def records(self, topic: str) -> list[Any]:
+        """Every record of the topic, from its beginning to its present end."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.room.bootstrap_servers, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            name = self.room.prefix + topic
+            await consumer.topics()
+            partitions = [TopicPartition(name, part) for part in consumer.partitions_for_topic(name) or ()]
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            await consumer.seek_to_beginning()
+            found: list[Any] = []
+            while any([await consumer.position(p) < ends[p] for p in partitions]):
+                for batch in (await consumer.getmany(timeout_ms=200)).values():
+                    found += batch
+            return found
+        finally:
+            await consumer.stop()
+
+    async def events(self, topic: str, kind: str = "") -> list[dict[str, Any]]:
+        """The topic's events whose type contains `kind`."""
+        decoded = [json.loads(record.value) for record in await self.records(topic)]
+        return [event for event in decoded if kind in event["type"]]
+
+
+@contextlib.asynccontextmanager
+async def relay(where: Room, folder: Path, policy: str = "demo") -> AsyncIterator[Relay]:
+    """All four services, migrated and ready; ended after the block."""
+    running = Relay(where, folder, policy)
+    try:
+        await running.migrate()
+        await running.start()
+        yield running
+    finally:
+        await running.stop()
