@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 
 from tests.infrastructure import Infrastructure, Room, infrastructure, room, source
+
+# Examples take as long as a shared machine lets them; the same ones in every run, so that a red one stays red.
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci")
 
 
 def pytest_report_header() -> str:

@@ -29,10 +29,10 @@ SERVER_KEY = ("sk_demo_sales", "")
 class Relay:
     """Runs the services; `start` and `kill` one at will. Logs are in `folder`."""
 
-    def __init__(self, where: Room, folder: Path, policy: str = "demo") -> None:
+    def __init__(self, where: Room, folder: Path, policies: Path) -> None:
         self.room = where
         self.folder = folder
-        self._policy = policy
+        self._policies = policies
         self._ports = {name: free_port() for name in (*SERVICES, "http")}
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self._ports['http']}", timeout=15, trust_env=False)
@@ -43,7 +43,7 @@ class Relay:
             "BATON_KAFKA__BOOTSTRAP_SERVERS": self.room.bootstrap_servers,
             "BATON_KAFKA__PREFIX": self.room.prefix,
             "BATON_OPS__PORT": str(self._ports[service]),
-            "BATON_POLICIES": str(ROOT / "deploy/policies" / self._policy),
+            "BATON_POLICIES": str(self._policies),
             "BATON_DATABASE__URL": self.room.database_url(service),
             "BATON_HTTP__PORT": str(self._ports["http"]),
             "BATON_WRITE_KEYS": str(ROOT / "deploy/local/write-keys.yaml"),
@@ -162,9 +162,9 @@ class Relay:
 
 
 @contextlib.asynccontextmanager
-async def relay(where: Room, folder: Path, policy: str = "demo") -> AsyncIterator[Relay]:
+async def relay(where: Room, folder: Path, policies: Path) -> AsyncIterator[Relay]:
     """All four services, migrated and ready; ended after the block."""
-    running = Relay(where, folder, policy)
+    running = Relay(where, folder, policies)
     try:
         await running.migrate()
         await running.start()

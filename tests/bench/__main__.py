@@ -24,9 +24,8 @@ def main(
 
 
 async def _bench(rounds: int, only: str) -> None:
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: ASYNC221, S607
-    print(f"commit {commit.stdout.strip() or '?'}, {os.cpu_count()} cores, {platform.processor() or platform.machine()}, ", end="")
-    print(f"Python {platform.python_version()}; {rounds} rounds, load, service, Kafka and Postgres on the same cores")
+    print(f"commit {_commit()}, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()};")
+    print(f"{rounds} rounds; load, service, Kafka and Postgres on the same cores")
     async with servers() as running:
         for scenario in scorer.SCENARIOS:
             if only in f"scorer {scenario.name}":
@@ -43,6 +42,11 @@ async def _rounds(scenario: scorer.Scenario, running: Servers, rounds: int) -> l
 async def _say(scenario: scorer.Scenario, turn: int, measured: Measured) -> Measured:
     print(f"  round {turn + 1}: {measured.rate:,.0f} events/s", file=sys.stderr)
     return measured
+
+
+def _commit() -> str:
+    git = ("git", "rev-parse", "--short", "HEAD")
+    return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip() or "?"
 
 
 typer.run(main)

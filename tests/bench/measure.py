@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,7 +11,6 @@ from pathlib import Path
 from statistics import median
 
 from baton_local.stack import Stack, StackOptions
-
 from tests.bench import cpu
 from tests.infrastructure import Infrastructure
 
@@ -44,8 +44,8 @@ class Measured:
 @asynccontextmanager
 async def servers() -> AsyncIterator[Servers]:
     """Kafka and Postgres of their own for the benchmark."""
-    with tempfile.TemporaryDirectory(prefix="baton-bench-", dir="/tmp") as folder:  # noqa: S108 - not in a home
-        Path(folder).chmod(0o755)
+    with tempfile.TemporaryDirectory(prefix="baton-bench-", dir="/tmp") as folder:
+        os.chmod(folder, 0o755)  # noqa: PTH101 - a mode of one folder just made
         async with Stack(Path(folder) / "stack", StackOptions(durable=True)) as stack:
             kafka, postgres = stack.children
             where = Infrastructure("embedded", stack.bootstrap_servers, stack.database_url("postgres"))

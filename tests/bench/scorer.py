@@ -13,9 +13,9 @@ from itertools import islice
 from pathlib import Path
 
 import asyncpg
+
 from chassis.publisher import Publisher, Record
 from chassis.settings import Kafka
-
 from tests.bench import cpu, workload
 from tests.bench.measure import Measured, Servers
 from tests.infrastructure import Room, free_port, room

@@ -142,7 +142,7 @@ class Decoder:
     """
 
     def __init__(self, *events: type[Envelope]) -> None:
-        union = Annotated[_union(events), Field(discriminator="type")] if len(events) > 1 else events[0]
+        union: Any = Annotated[_union(events), Field(discriminator="type")] if len(events) > 1 else events[0]
         adapter: TypeAdapter[Envelope] = TypeAdapter(union)
         self._read = adapter.validator.validate_json
         self._types = {str(event.model_fields["type"].default) for event in events}

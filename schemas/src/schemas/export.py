@@ -109,11 +109,11 @@ def _schema(model: type[BaseModel], name: str, title: str) -> dict[str, Any]:
 
 def _asyncapi(topics: list[Topic]) -> dict[str, Any]:
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "Baton",
             "version": "1.0.0",
-            "description": "The streaming relay between marketing and sales: its topics, and who writes and reads them.",
+            "description": "The streaming relay between marketing and sales: its topics, their writers and readers.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/cloudevents+json",

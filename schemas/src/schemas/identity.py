@@ -14,8 +14,10 @@ NAMESPACE = UUID("b46f1a5c-6a0e-5d0c-9f57-0e6d1c0ba701")
 """Baton's own name space for version-5 UUIDs; changing it would make every lead a stranger."""
 
 JUNK = frozenset(
-    ("", "null", "undefined", "none", "nil", "nan", "guest", "anonymous", "unknown", "0", "-1", "true", "false")
-    + ("[object object]", "00000000-0000-0000-0000-000000000000")
+    {
+        *("", "0", "-1", "null", "undefined", "none", "nil", "nan", "guest", "anonymous", "unknown", "true", "false"),
+        *("[object object]", "00000000-0000-0000-0000-000000000000"),
+    }
 )
 """Identifiers that trackers send when they know nobody; taken at their word they would merge everyone."""
 

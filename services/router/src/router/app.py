@@ -1,0 +1,72 @@
+"""The composition root of the router: its rules as the chassis wants them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from pydantic import TypeAdapter
+
+from chassis.policy import Policies, load_policies
+from chassis.service import At, Decision
+from router.rules.handoff import Moment
+from router.rules.lead import Lead
+from router.rules.route import Outcome, route, wake
+from router.settings import Settings
+from schemas.envelope import Decoder, Fact
+from schemas.policy import Policy
+from schemas.topics import TOPICS
+
+ROTATION = "rotation"
+"""The row that all partitions share: {"next": n}, how many turns have been taken."""
+COUNTED = {
+    "baton.lead.qualified.v1": "qualified",
+    "baton.lead.handed_off.v1": "handed_off",
+    "baton.stage.rejected.v1": "stage_rejected",
+}
+"""Published event -> the total that it adds to."""
+
+
+class Router:
+    """Implements chassis.service.Service: an adapter without decisions of its own."""
+
+    name = "router"
+    feed = "sales-activities"
+    shared: Sequence[str] = (ROTATION,)
+
+    def __init__(self, policies: Policies[Policy]) -> None:
+        self.policies = policies
+        self._leads = TypeAdapter(Lead)
+        self.inputs: Mapping[str, Decoder] = {
+            topic: Decoder(*TOPICS[topic].events) for topic in ("lead-scores", "sales-activities")
+        }
+
+    def new(self, lead_id: str) -> Lead:
+        return Lead(lead_id)
+
+    def load(self, lead_id: str, state: str) -> Lead:  # noqa: ARG002 - the state says it too
+        return self._leads.validate_json(state)
+
+    def dump(self, state: Lead) -> str:
+        return self._leads.dump_json(state).decode()
+
+    def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
+        return _decision(route(state, fact, self._moment(at)))
+
+    def tick(self, state: Lead, at: At) -> Decision[Lead]:
+        return _decision(wake(state, self._moment(at)))
+
+    def _moment(self, at: At) -> Moment:
+        rotation = at.shared.get(ROTATION) or {"next": 0}
+        return Moment(at.now, self.policies.at(at.now), rotation["next"])
+
+
+def build(settings: Settings) -> Router:
+    """The service under the policy that the settings name. Raises chassis.policy.PolicyError."""
+    return Router(load_policies(settings.policies, Policy))
+
+
+def _decision(outcome: Outcome) -> Decision[Lead]:
+    counts = Counter(COUNTED[event.type] for event in outcome.events if event.type in COUNTED)
+    shared = {} if outcome.turn is None else {ROTATION: {"next": outcome.turn}}
+    return Decision(outcome.lead, outcome.events, outcome.due, counts, shared)

@@ -1,0 +1,108 @@
+"""The gate: which leads qualify, since when, and by what evidence (business.md B.3)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from schemas.handoffs import GateReport, Predicate
+from schemas.policy import Gate, Policy
+from schemas.scores import Intent, Score
+
+HIGH_INTENT = "high_intent"
+"""The predicate of the fast track: not needed otherwise, and enough with `contactable` alone."""
+_WORDS = {
+    "contactable": ("an e-mail address is known", "no e-mail address is known"),
+    "double_opt_in": ("the e-mail address was confirmed (double opt-in)", "the e-mail address is not confirmed"),
+    "fit_profile": (
+        "fits the target company profile",
+        "does not fit the target company profile, or too little is known",
+    ),
+    "engaged": ("earned points by an engagement", "no engagement has earned points"),
+}
+
+
+def judge(score: Score, policy: Policy, answered: datetime | None = None) -> GateReport:
+    """Every predicate that the policy's gate asks for, `contactable` always among them.
+
+    A lead qualifies when all hold but `high_intent`, or by the fast track: `high_intent` and `contactable` hold. A
+    request for sales at or before `answered`, when an earlier episode ended, is no fast track to another one. Where
+    both ways are open the earlier one is reported, because qualification is the earliest instant that the gate holds.
+    """
+    gate = policy.gate
+    asked = ("contactable", "double_opt_in", "fit_profile", "engaged")
+    wanted = [name for name in asked if name == "contactable" or getattr(gate, name)]
+    predicates = [_band(score, policy), *(_fact(score, name) for name in wanted)]
+    holds = all(predicate.holds for predicate in predicates)
+    if not gate.fast_track:
+        return GateReport(holds=holds, predicates=tuple(predicates))
+    request = _request(score.intent, answered)
+    reachable = predicates[1]
+    fast = request.holds and reachable.holds
+    if fast and holds:
+        fast = _latest(request, reachable) < _latest(*predicates)
+    return GateReport(holds=holds or fast, fast_track=fast, predicates=(*predicates, request))
+
+
+def qualified_at(report: GateReport) -> datetime:
+    """The instant since when a gate that holds has held: the latest `since` of the predicates that had to hold."""
+    if report.fast_track:
+        return _latest(*(p for p in report.predicates if p.name in ("contactable", HIGH_INTENT)))
+    return _latest(*(p for p in report.predicates if p.name != HIGH_INTENT))
+
+
+def intent_of_episode(intent: Intent, qualified: datetime, gate: Gate) -> Intent:
+    """High iff the lead asked for sales within the intent window before qualification, or between it and the handoff.
+
+    What was asked before that does not make today's follow-up urgent; it stays among the touchpoints.
+    """
+    if intent.level == "high" and intent.since is not None and intent.since >= qualified - gate.intent_window:
+        return intent
+    return Intent()
+
+
+def _band(score: Score, policy: Policy) -> Predicate:
+    name = policy.gate.band
+    least = next(band.least for band in policy.scoring.bands if band.name == name)
+    reach = f"{name} ({least.op} {_number(least.n)})"
+    since = score.facts.get(f"band:{name}")
+    said = f"score {_number(score.score)} is in band "
+    if since is None:
+        evidence = f"{said}{score.band}, below {reach}"
+    elif score.band == name:
+        evidence = f"{said}{reach} since {_minute(since)}"
+    else:
+        evidence = f"{said}{score.band}, above {reach}, since {_minute(since)}"
+    return Predicate(name="band", holds=since is not None, since=since, evidence=evidence)
+
+
+def _fact(score: Score, name: str) -> Predicate:
+    since = score.facts.get(name)
+    yes, no = _WORDS[name]
+    return Predicate(
+        name=name,
+        holds=since is not None,
+        since=since,
+        evidence=no if since is None else f"{yes} since {_minute(since)}",
+    )
+
+
+def _request(intent: Intent, answered: datetime | None) -> Predicate:
+    since = intent.since if intent.level == "high" else None
+    if since is None:
+        return Predicate(name=HIGH_INTENT, holds=False, evidence="has not asked for sales, so no fast track")
+    asked = f"asked for sales at {_minute(since)} (event {intent.event})"
+    if answered is not None and since <= answered:
+        return Predicate(name=HIGH_INTENT, holds=False, evidence=f"{asked}, which an earlier episode has answered")
+    return Predicate(name=HIGH_INTENT, holds=True, since=since, evidence=asked)
+
+
+def _latest(*predicates: Predicate) -> datetime:
+    return max(predicate.since for predicate in predicates if predicate.since is not None)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def _minute(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M}"

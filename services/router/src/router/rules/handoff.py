@@ -1,0 +1,164 @@
+"""The handoff: when a lead may be handed off, to whom, and what the owner is told (business.md B.3, B.6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from router.rules.gate import intent_of_episode, judge, qualified_at
+from router.rules.lead import PAST_KEPT, Entry, Episode, Lead, Past
+from router.rules.stage import SOURCE, restage, steps_of_next, tell_entry
+from schemas.envelope import Envelope
+from schemas.handoffs import GateReport, Handoff, LeadHandedOff, LeadQualified, Owner, Qualification, handoff_id_of
+from schemas.identity import derived_id
+from schemas.policy import Policy
+from schemas.sales import Reason
+from schemas.scores import Score
+
+FOR_GOOD: frozenset[Reason] = frozenset(
+    ("competitor", "existing_customer", "student_or_job_seeker", "duplicate", "bad_contact_data", "opted_out")
+)
+"""Reasons of disqualification that time does not heal (business.md B.4 `disqualified(soft)`, B.5 CK-S1): no further
+episode opens after them. None opens after a won deal either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a decision is taken by: the database's time, the policy in force then, and whose turn it is."""
+
+    now: datetime
+    policy: Policy
+    turn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A lead that may be handed off from `earliest` on, and what makes it so."""
+
+    score: Score
+    gate: GateReport
+    qualified_at: datetime
+    earliest: datetime
+
+
+def find_opening(lead: Lead, policy: Policy) -> Opening | None:
+    """The next episode, if the gate holds for the lead and nothing bars it; after an earlier one with its cool-off."""
+    score = lead.score
+    if score is None or bar(lead) is not None:
+        return None
+    end = lead.episode.end if lead.episode else None
+    gate = judge(score, policy, answered=end.at if end else None)
+    if not gate.holds:
+        return None
+    since = qualified_at(gate)
+    if end is None:
+        return Opening(score, gate, since, since)
+    rested = end.at + policy.gate.cool_off
+    return Opening(score, gate, max(since, rested, _latest_news(score)), rested)
+
+
+def bar(lead: Lead) -> str | None:
+    """What keeps the lead from a further episode, whatever the gate says, in plain words; None for nothing.
+
+    It takes something that happened after the end and was scored; a cool-off alone brings nobody back.
+    """
+    last = lead.episode
+    if last is None:
+        return None
+    if last.end is None:
+        return f"episode {last.number} is open"
+    if last.end.stage == "won":
+        return f"episode {last.number} was won"
+    if last.end.reason in FOR_GOOD:
+        return f"episode {last.number} ended as {last.end.stage} for good: {last.end.reason}"
+    if lead.score is not None and _latest_news(lead.score) <= last.end.at:
+        return f"nothing new has been scored since episode {last.number} ended"
+    return None
+
+
+def hand_off(lead: Lead, opening: Opening, moment: Moment) -> tuple[Lead, tuple[Envelope, ...]]:
+    """The lead with its next episode open and owned: `lead.qualified` and `lead.handed_off` in one decision.
+
+    The owner is the roster's whose turn it is. Steps that waited for this episode are taken at once.
+    """
+    qualification = _qualify(lead, opening, moment)
+    roster = moment.policy.routing.roster
+    owner = roster[moment.turn % len(roster)]
+    handoff = _complete(qualification, opening.score, owner, moment)
+    episode = Episode(
+        qualification=qualification,
+        owner=owner,
+        due=handoff.due,
+        chain=(
+            Entry("mql", min(opening.qualified_at, moment.now), opening.score.cause),
+            Entry("handed_off", moment.now, derived_id("handed_off", handoff.handoff_id)),
+        ),
+        before=lead.stage,
+        after=lead.episode.end.at if lead.episode and lead.episode.end else None,
+    )
+    events = _tell(lead.lead_id, episode, handoff)
+    waiting = steps_of_next(lead, moment.now)
+    opened = replace(lead, episode=episode, steps=waiting, dropped=0, past=_past(lead))
+    opened, further = restage(opened)
+    return opened, (*events, *further)
+
+
+def _latest_news(score: Score) -> datetime:
+    """When the latest of what the score tells happened; not `as_of`, which an old event that arrives late moves too."""
+    news = [touchpoint.time for touchpoint in score.touchpoints]
+    news += [line.since for line in score.explanation]
+    return max((*news, *score.facts.values()), default=score.as_of)
+
+
+def _qualify(lead: Lead, opening: Opening, moment: Moment) -> Qualification:
+    number = lead.number + 1
+    return Qualification(
+        episode=number,
+        handoff_id=handoff_id_of(lead.lead_id, number),
+        qualified_at=opening.qualified_at,
+        known_at=moment.now,
+        score=opening.score.score,
+        intent=intent_of_episode(opening.score.intent, opening.qualified_at, moment.policy.gate),
+        gate=opening.gate,
+        policy=moment.policy.ref,
+    )
+
+
+def _complete(qualification: Qualification, score: Score, owner: Owner, moment: Moment) -> Handoff:
+    level = qualification.intent.level
+    due = {
+        clock.id: moment.now + clock.target
+        for clock in moment.policy.clocks
+        if clock.start == "handed_off" and clock.intent in (None, level)
+    }
+    return Handoff(
+        **dict(qualification),
+        owner=owner,
+        handed_off_at=moment.now,
+        due=due,
+        contact=score.contact,
+        explanation=score.explanation,
+        touchpoints=score.touchpoints,
+        origin=score.origin,
+    )
+
+
+def _tell(lead_id: str, episode: Episode, handoff: Handoff) -> tuple[Envelope, ...]:
+    def envelope(what: str, time: datetime) -> dict[str, object]:
+        event_id = derived_id(what, handoff.handoff_id)
+        return {"id": event_id, "source": SOURCE, "subject": lead_id, "time": time, "finaltime": True}
+
+    return (
+        LeadQualified(data=episode.qualification, **envelope("qualified", handoff.qualified_at)),
+        tell_entry(lead_id, episode, 0),
+        LeadHandedOff(data=handoff, **envelope("handed_off", handoff.handed_off_at)),
+        tell_entry(lead_id, episode, 1),
+    )
+
+
+def _past(lead: Lead) -> tuple[Past, ...]:
+    last = lead.episode
+    if last is None or last.end is None:
+        return lead.past
+    ended = Past(last.number, last.owner.id, last.handed_off_at, last.end.stage, last.end.at)
+    return (*lead.past, ended)[-PAST_KEPT:]

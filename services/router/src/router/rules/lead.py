@@ -1,0 +1,113 @@
+"""What the router keeps of a lead: bounded, and enough to decide without asking anyone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from schemas.handoffs import Owner, Qualification, Stage
+from schemas.sales import Reason
+from schemas.scores import Score
+
+STEPS_KEPT = 200
+"""Most sales activities kept for one episode; one more is counted and refused in public, not kept."""
+WAITING_KEPT = 20
+"""Most steps kept for the next episode, not opened yet, the latest."""
+PAST_KEPT = 50
+"""Most finished episodes kept, the latest; their numbers go on rising."""
+ENDS: frozenset[Stage] = frozenset(("won", "lost", "disqualified", "recycled"))
+"""Stages that end an episode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A sales activity that asks for a stage; `refused` once its refusal has been published."""
+
+    time: datetime
+    source: str
+    id: str
+    activity: str
+    episode: int | None = None
+    reason: Reason | None = None
+    refused: bool = False
+
+    @property
+    def order(self) -> tuple[datetime, str, str]:
+        """The total order of a lead's facts (business.md B.1)."""
+        return (self.time, self.source, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stage of an episode, since when, and the id of the event that brought it."""
+
+    stage: Stage
+    at: datetime
+    cause: str
+    implied: bool = False
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """The latest passage of a lead: what opened it, who owns it, the stages it went through, `mql` first.
+
+    `before` and `after` are of the time before it opened: the lead's stage, and when the episode before ended.
+    """
+
+    qualification: Qualification
+    owner: Owner
+    due: dict[str, datetime]
+    chain: tuple[Entry, ...]
+    before: Stage
+    after: datetime | None
+
+    @property
+    def number(self) -> int:
+        return self.qualification.episode
+
+    @property
+    def handed_off_at(self) -> datetime:
+        return self.chain[1].at
+
+    @property
+    def end(self) -> Entry | None:
+        """The stage that ended the episode, None while it is open."""
+        return self.chain[-1] if self.chain[-1].stage in ENDS else None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A finished episode that a later one has followed."""
+
+    number: int
+    owner: str
+    handed_off_at: datetime
+    end: Stage
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Everything the router knows of one lead.
+
+    `standing` is the stage before any episode; `steps` are those of the latest episode, and those that wait for the
+    next one; `dropped` counts the steps of the latest episode that found no room.
+    """
+
+    lead_id: str
+    score: Score | None = None
+    standing: Stage = "lead"
+    episode: Episode | None = None
+    steps: tuple[Step, ...] = ()
+    dropped: int = 0
+    past: tuple[Past, ...] = ()
+
+    @property
+    def number(self) -> int:
+        """The latest episode's number, 0 before the first."""
+        return self.episode.number if self.episode else 0
+
+    @property
+    def stage(self) -> Stage:
+        return self.episode.chain[-1].stage if self.episode else self.standing

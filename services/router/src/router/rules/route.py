@@ -1,0 +1,55 @@
+"""The one entry: what follows for a lead from one new fact, or from time alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from router.rules.handoff import Moment, find_opening, hand_off
+from router.rules.lead import Lead
+from router.rules.stage import stand, step_of, take
+from schemas.envelope import Envelope, Fact
+from schemas.scores import LeadScored
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What follows for one lead; `turn` is the rotation's next turn where one was taken."""
+
+    lead: Lead
+    events: tuple[Envelope, ...] = ()
+    due: datetime | None = None
+    turn: int | None = None
+
+
+def route(lead: Lead, fact: Fact, moment: Moment) -> Outcome:
+    """What follows from one new fact: a score may hand the lead off, a sales activity moves it along its stages.
+
+    Of a lead's scores only the one of the highest version counts, in whatever order they arrive.
+    """
+    if isinstance(fact.event, LeadScored):
+        score = fact.event.data
+        if lead.score is not None and score.version <= lead.score.version:
+            return wake(lead, moment)
+        return wake(replace(lead, score=score), moment)
+    step = step_of(fact)
+    if step is None:
+        return wake(lead, moment)
+    lead, events = take(lead, step)
+    outcome = wake(lead, moment)
+    return replace(outcome, events=(*events, *outcome.events))
+
+
+def wake(lead: Lead, moment: Moment) -> Outcome:
+    """What follows at this moment: a handoff when the gate is open and any cool-off over, else when to look again.
+
+    Exactly one handoff per episode: an open episode keeps the gate shut.
+    """
+    opening = find_opening(lead, moment.policy)
+    if opening is None:
+        lead, events = stand(lead, moment.policy)
+        return Outcome(lead, events)
+    if lead.episode is not None and moment.now < opening.earliest:
+        return Outcome(lead, due=opening.earliest)
+    lead, events = hand_off(lead, opening, moment)
+    return Outcome(lead, events, turn=moment.turn + 1)

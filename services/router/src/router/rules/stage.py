@@ -1,0 +1,213 @@
+"""The stages: a fold over the sales activities of an episode, in the order in which they happened (business.md B.4).
+
+A late activity lands where it belongs, so the stages told before may turn out otherwise. A `lead.stage_changed` says
+what follows its `before` in the episode: whatever had been told to follow that stage is void from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from router.rules.lead import ENDS, STEPS_KEPT, WAITING_KEPT, Entry, Episode, Lead, Step
+from schemas.envelope import Envelope, Fact
+from schemas.handoffs import LeadStageChanged, Stage, StageChange, StageRefusal, StageRejected, handoff_id_of
+from schemas.identity import derived_id
+from schemas.policy import Policy
+from schemas.sales import Reasoned, SalesActivity
+
+SOURCE = "baton/router"
+DISORDER = timedelta(minutes=5)
+"""How far a sales tool's clock may be behind ours: an activity that names no episode and seems to have happened up to
+so long before the handoff is of this episode; one from longer before is of no open one."""
+_TICK = timedelta(microseconds=1)
+
+LIFECYCLE: dict[str, tuple[frozenset[Stage], Stage]] = {
+    "sales.accepted": (frozenset(("handed_off",)), "sal"),
+    "sales.qualified": (frozenset(("handed_off", "sal")), "sql"),
+    "sales.disqualified": (frozenset(("handed_off", "sal", "sql")), "disqualified"),
+    "sales.recycled": (frozenset(("handed_off", "sal", "sql", "opportunity")), "recycled"),
+    "opportunity.created": (frozenset(("sql",)), "opportunity"),
+    "deal.won": (frozenset(("opportunity",)), "won"),
+    "deal.lost": (frozenset(("opportunity",)), "lost"),
+}
+"""Activity -> the stages it may come from, and the one it leads to. Any other activity asks for no stage."""
+IMPLIED: dict[tuple[Stage, Stage], Stage] = {("handed_off", "sql"): "sal"}
+"""The stage that an allowed step passes over; it is filled in at the same instant, so that funnels stay monotone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A step that the lifecycle does not allow at `stage`."""
+
+    step: Step
+    episode: int
+    stage: Stage
+    why: str
+
+
+def step_of(fact: Fact) -> Step | None:
+    """The stage that a sales activity asks for, None for one that asks for none (a contact, feedback)."""
+    event = fact.event
+    activity = event.type.removeprefix("baton.").removesuffix(".v1")
+    if not isinstance(event, SalesActivity) or activity not in LIFECYCLE:
+        return None
+    reason = event.data.reason if isinstance(event.data, Reasoned) else None
+    return Step(fact.time.astimezone(UTC), event.source, event.id, activity, event.data.episode, reason)
+
+
+def fold(episode: Episode, steps: Sequence[Step]) -> tuple[tuple[Entry, ...], tuple[Refusal, ...]]:
+    """The episode's stages and the refused steps. The steps come in the lead's order, however they arrived.
+
+    A step's stage is entered at the step's time, never before the stage it follows.
+    """
+    chain, refusals = list(episode.chain[:2]), []
+    for step in steps:
+        now = chain[-1].stage
+        allowed, wanted = LIFECYCLE[step.activity]
+        if now not in allowed:
+            refusals.append(Refusal(step, episode.number, now, _why(step, now)))
+            continue
+        at = max(step.time, chain[-1].at)
+        if skipped := IMPLIED.get((now, wanted)):
+            chain.append(Entry(skipped, at, step.id, implied=True))
+        chain.append(Entry(wanted, at, step.id, reason=step.reason))
+    return tuple(chain), tuple(refusals)
+
+
+def take(lead: Lead, step: Step) -> tuple[Lead, tuple[Envelope, ...]]:
+    """The lead with one more step in its place, and what that changes in public.
+
+    A step of the next episode is refused in public, waits, and is taken when that episode opens.
+    """
+    number = step.episode or lead.number
+    if why := _misplaced(lead, step):
+        refusal = tell_refusal(lead.lead_id, Refusal(step, number, lead.stage, why))
+        return (_wait(lead, step) if step.episode in (None, lead.number + 1) else lead), (refusal,)
+    if len(steps_of_episode(lead)) >= STEPS_KEPT:
+        why = f"the episode has {STEPS_KEPT} steps already, no more are kept"
+        refusal = tell_refusal(lead.lead_id, Refusal(step, number, lead.stage, why))
+        return replace(lead, dropped=lead.dropped + 1), (refusal,)
+    return restage(replace(lead, steps=_in_order(*lead.steps, step)))
+
+
+def steps_of_episode(lead: Lead) -> tuple[Step, ...]:
+    """The steps of the latest episode: those that name it, and those that name none."""
+    return tuple(step for step in lead.steps if 0 < lead.number == (step.episode or lead.number))
+
+
+def steps_of_next(lead: Lead, handed_off_at: datetime) -> tuple[Step, ...]:
+    """The steps that go over to the next episode once it is handed off: those that name it or mean it by their time."""
+    end = lead.episode.end if lead.episode else None
+    since = max(handed_off_at - DISORDER, end.at + _TICK if end else handed_off_at - DISORDER)
+    return tuple(
+        step for step in lead.steps if (step.time >= since if step.episode is None else step.episode == lead.number + 1)
+    )
+
+
+def restage(lead: Lead) -> tuple[Lead, tuple[Envelope, ...]]:
+    """The lead with the stages of its latest episode told anew from its steps, and what was not told before."""
+    episode = lead.episode
+    if episode is None:
+        return lead, ()
+    chain, refusals = fold(episode, steps_of_episode(lead))
+    fresh = [refusal for refusal in refusals if not refusal.step.refused]
+    told = {(refusal.step.source, refusal.step.id) for refusal in fresh}
+    steps = tuple(replace(step, refused=step.refused or (step.source, step.id) in told) for step in lead.steps)
+    changes = _changes(lead.lead_id, episode, chain)
+    events = (*changes, *(tell_refusal(lead.lead_id, refusal) for refusal in fresh))
+    return replace(lead, episode=replace(episode, chain=chain), steps=steps), events
+
+
+def stand(lead: Lead, policy: Policy) -> tuple[Lead, tuple[Envelope, ...]]:
+    """The lead before its first episode: `nurture` in the second lowest band or above, `lead` below it.
+
+    Changes at the instant the band was entered, or, on the way down, at that of the score that says so.
+    """
+    score, bands = lead.score, policy.scoring.bands
+    if score is None or lead.episode is not None:
+        return lead, ()
+    since = score.facts.get(f"band:{bands[1].name}") if len(bands) > 1 else None
+    stage: Stage = "lead" if since is None else "nurture"
+    if stage == lead.standing:
+        return lead, ()
+    change = StageChange(episode=0, before=lead.standing, after=stage, at=since or score.as_of, cause=score.cause)
+    event_id = derived_id("stage", lead.lead_id, "score", score.version)
+    return replace(lead, standing=stage), (tell_change(lead.lead_id, event_id, change),)
+
+
+def tell_entry(lead_id: str, episode: Episode, index: int) -> LeadStageChanged:
+    """The change into the stage at `index` of the episode's chain; its id names the whole way there."""
+    entry = episode.chain[index]
+    change = StageChange(
+        episode=episode.number,
+        before=episode.chain[index - 1].stage if index else episode.before,
+        after=entry.stage,
+        at=entry.at,
+        implied=entry.implied,
+        cause=entry.cause,
+    )
+    way = (part for past in episode.chain[: index + 1] for part in (past.stage, past.at.isoformat(), past.cause))
+    return tell_change(lead_id, derived_id("stage", handoff_id_of(lead_id, episode.number), *way), change)
+
+
+def tell_change(lead_id: str, event_id: str, change: StageChange) -> LeadStageChanged:
+    return LeadStageChanged(id=event_id, source=SOURCE, subject=lead_id, time=change.at, finaltime=True, data=change)
+
+
+def tell_refusal(lead_id: str, refusal: Refusal) -> StageRejected:
+    """One step is refused under one id, however often that is found."""
+    step = refusal.step
+    return StageRejected(
+        id=derived_id("rejected", lead_id, step.source, step.id),
+        source=SOURCE,
+        subject=lead_id,
+        time=step.time,
+        finaltime=True,
+        data=StageRefusal(
+            episode=refusal.episode, stage=refusal.stage, activity=step.activity, why=refusal.why, cause=step.id
+        ),
+    )
+
+
+def _changes(lead_id: str, episode: Episode, chain: tuple[Entry, ...]) -> tuple[LeadStageChanged, ...]:
+    """What was not told before: everything from the first entry on that differs."""
+    same = next((i for i, (old, new) in enumerate(zip(episode.chain, chain, strict=False)) if old != new), None)
+    first = min(len(episode.chain), len(chain)) if same is None else same
+    told = replace(episode, chain=chain)
+    return tuple(tell_entry(lead_id, told, index) for index in range(first, len(chain)))
+
+
+def _wait(lead: Lead, step: Step) -> Lead:
+    """The lead with the step in the waiting room, which has no room but for the latest."""
+    if step.episode is None and lead.episode is not None:
+        return lead
+    mine = steps_of_episode(lead)
+    waiting = _in_order(*(other for other in lead.steps if other not in mine), replace(step, refused=True))
+    return replace(lead, steps=_in_order(*mine, *waiting[-WAITING_KEPT:]))
+
+
+def _in_order(*steps: Step) -> tuple[Step, ...]:
+    return tuple(sorted(steps, key=lambda step: step.order))
+
+
+def _misplaced(lead: Lead, step: Step) -> str | None:
+    """Why the step is not of the latest episode; one that names no episode means the current one."""
+    episode = lead.episode
+    if step.episode is not None and step.episode > lead.number:
+        return f"episode {step.episode} has not been opened"
+    if episode is None:
+        return "no episode has been opened"
+    if step.episode is not None:
+        return None if step.episode == episode.number else f"episode {step.episode} is over"
+    if step.time < episode.handed_off_at - DISORDER or (episode.after is not None and step.time <= episode.after):
+        return f"it happened before the handoff of episode {episode.number}"
+    return None
+
+
+def _why(step: Step, stage: Stage) -> str:
+    allowed, wanted = LIFECYCLE[step.activity]
+    if stage in ENDS:
+        return f"the episode has ended as {stage}"
+    return f"{wanted} follows {' or '.join(sorted(allowed))}, and the lead is {stage}"

@@ -1,0 +1,84 @@
+"""Traffic of invented people, as trackers and a CRM would send it."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+Item = dict[str, Any]
+
+
+def somebody() -> str:
+    """A new person's e-mail address."""
+    return f"{uuid.uuid4().hex[:12]}@example.com"
+
+
+def identified(email: str, **traits: Any) -> Item:
+    """The person's company is told: 55 points under classic-50, unless the traits say otherwise."""
+    told = {"email": email, "name": "Ada", "company_size": 120, "industry": "technology", **traits}
+    return _item("identify", email, traits=told)
+
+
+def tracked(email: str, event: str, **properties: Any) -> Item:
+    """The person did something."""
+    return _item("track", email, event=event, properties=properties)
+
+
+def qualified(email: str) -> list[Item]:
+    """Three events that take a lead over the threshold, without asking for sales: 90 points."""
+    return [
+        identified(email),
+        tracked(email, "Content Downloaded", content="pricing"),
+        tracked(email, "Webinar Attended"),
+    ]
+
+
+def crowd(count: int, leads: int, seed: int) -> list[Item]:
+    """`count` different items of `leads` people over the last two days; the same for the same seed."""
+    chance = random.Random(seed)
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(days=2)
+    people = [f"person-{seed}-{number}@example.com" for number in range(leads)]
+    items = []
+    for number in range(count):
+        email = chance.choice(people)
+        item = _anything(email, chance)
+        item["messageId"] = f"crowd-{seed}-{number}"
+        item["timestamp"] = (start + timedelta(seconds=chance.randrange(86_400))).isoformat()
+        items.append(item)
+    return items
+
+
+def shuffled(items: Sequence[Item], seed: int) -> list[Item]:
+    """The same items in another order."""
+    return random.Random(seed).sample(items, len(items))
+
+
+def _anything(email: str, chance: random.Random) -> Item:
+    kind = chance.randrange(10)
+    if kind == 0:
+        size, industry = (
+            chance.choice((9, 10, 120, 501, 2001)),
+            chance.choice(("technology", "Financial Services", "farming")),
+        )
+        return identified(email, company_size=size, industry=industry)
+    if kind == 1:
+        return tracked(email, chance.choice(("Webinar Attended", "Webinar Registered", "Email Clicked")))
+    if kind == 2:
+        return tracked(email, "Content Downloaded", content=chance.choice(("pricing", "case_study", "ebook")))
+    if kind < 6:
+        return tracked(email, "Email Opened", machine=chance.random() < 0.3)
+    return _item("page", email, name=chance.choice(("Pricing", "Home", "Blog")), properties={"path": "/somewhere"})
+
+
+def _item(call: str, email: str, **fields: Any) -> Item:
+    return {
+        "type": call,
+        "messageId": uuid.uuid4().hex,
+        "timestamp": datetime.now(UTC).isoformat(),
+        "userId": f"user-of-{email}",
+        "context": {"traits": {"email": email}},
+        **fields,
+    }

@@ -1,0 +1,52 @@
+"""A record that nobody can read costs one dead letter, and its partition goes on."""
+
+from __future__ import annotations
+
+import json
+
+from aiokafka import AIOKafkaProducer
+
+from schemas.identity import lead_id_of, partition_of
+from tests.e2e import people
+from tests.e2e.test_story import handed_off
+from tests.relay import Relay
+
+
+async def test_bad_records_become_dead_letters_and_the_partition_goes_on(shared_relay: Relay) -> None:
+    email = people.somebody()
+    part = partition_of(lead_id_of(email=email).encode(), 4)
+    bad: dict[bytes, str] = {
+        b"{": "not_json",
+        b"\xff\xfe": "not_json",
+        b'{"specversion": "1.0"}': "invalid_event",
+        json.dumps({"type": "baton.lead.described.v1", "data": {}}).encode(): "invalid_event",
+    }
+    async with AIOKafkaProducer(bootstrap_servers=shared_relay.room.bootstrap_servers) as producer:
+        for value in (*bad, None):
+            topic = shared_relay.room.prefix + "engagements"
+            await producer.send_and_wait(topic, value, key=b"a-key", partition=part, headers=[("from", b"outside")])
+    await shared_relay.batch(people.qualified(email))
+    await handed_off(shared_relay, email)
+
+    async def all_there() -> bool:
+        return len(await shared_relay.records("engagements-dlq")) >= len(bad) + 1
+
+    await shared_relay.until(all_there, 15, "the dead letters")
+    letters = await shared_relay.records("engagements-dlq")
+    reasons = {letter.value: dict(letter.headers)["x-dlq-reason"].decode() for letter in letters}
+    expected: dict[bytes | None, str] = {**bad, None: "not_json"}
+    assert reasons == expected
+    for letter in letters:
+        headers = dict(letter.headers)
+        assert (letter.key, headers["from"], headers["x-dlq-topic"]) == (b"a-key", b"outside", b"engagements")
+        assert headers["x-dlq-partition"] == str(part).encode()
+
+
+async def test_a_bad_item_of_a_batch_is_rejected_and_the_good_ones_are_kept(shared_relay: Relay) -> None:
+    email = people.somebody()
+    nobody = {"type": "track", "event": "Webinar Attended", "userId": None, "messageId": "of-nobody"}
+    answer = await shared_relay.batch([*people.qualified(email), nobody])
+    assert answer.status_code == 200
+    await handed_off(shared_relay, email)
+    rejected = [json.loads(record.value) for record in await shared_relay.records("events-rejected")]
+    assert [(r["reason"], r["item"]["messageId"]) for r in rejected] == [("no_identifier", "of-nobody")]

@@ -1,0 +1,136 @@
+"""One lead all the way: over HTTP, and by a platform's own producer, to a follow-up or to a breach."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from schemas.identity import lead_id_of
+from tests.e2e import people
+from tests.relay import Relay
+
+
+async def handed_off(relay: Relay, email: str) -> dict[str, Any]:
+    """The lead's one `lead.handed_off`, once it is there."""
+    lead = lead_id_of(email=email)
+
+    async def found() -> list[dict[str, Any]]:
+        return [event for event in await relay.events("lead-handoffs", "handed_off") if event["subject"] == lead]
+
+    [event] = await relay.until(found, 30, "the handoff")
+    return dict(event)
+
+
+async def clock_events(relay: Relay, email: str, *clocks: str) -> list[str]:
+    """Types of what happened to the lead's clocks of these names, in order of their versions."""
+    lead = lead_id_of(email=email)
+    events = await relay.events("sla-clocks") + await relay.events("sla-breaches")
+    mine = [event["data"] | {"type": event["type"]} for event in events if event["subject"] == lead]
+    mine = [event for event in mine if event["clock"] in clocks]
+    return [event["type"].split(".", 1)[1] for event in sorted(mine, key=lambda event: event["version"])]
+
+
+async def test_three_events_over_http_are_handed_off_and_nobody_follows_up(shared_relay: Relay) -> None:
+    email, before = people.somebody(), await shared_relay.metric("sla-monitor", "baton_sla_breaches_total")
+    answer = await shared_relay.batch(people.qualified(email))
+    assert (answer.status_code, answer.json()) == (200, {"success": True})
+
+    handoff = await handed_off(shared_relay, email)
+    assert handoff["data"]["score"] == 90
+    assert handoff["data"]["contact"]["email"] == email
+    assert handoff["data"]["owner"]["name"]
+    assert sum(line["points"] for line in handoff["data"]["explanation"]) == 90
+
+    async def breached() -> bool:
+        return "sla.breached.v1" in await clock_events(shared_relay, email, "CK-S2")
+
+    await shared_relay.until(breached, 30, "the breach")
+    [breach] = [e for e in await shared_relay.events("sla-breaches") if e["subject"] == lead_id_of(email=email)]
+    assert breach["time"] == handoff["data"]["due"]["CK-S2"]
+    assert datetime.fromisoformat(breach["data"]["detected_at"]) >= datetime.fromisoformat(breach["data"]["due"])
+    assert await shared_relay.metric("sla-monitor", "baton_sla_breaches_total") == before + 1
+
+
+async def test_a_follow_up_in_time_stops_the_clock_for_good(shared_relay: Relay) -> None:
+    email = people.somebody()
+    await shared_relay.batch(people.qualified(email))
+    await handed_off(shared_relay, email)
+    answer = await shared_relay.sales({"type": "sales.contacted", "subject": email, "data": {"channel": "call"}})
+    assert answer.status_code == 200
+
+    async def met() -> bool:
+        return "clock.met.v1" in await clock_events(shared_relay, email, "CK-S2")
+
+    await shared_relay.until(met, 15, "the clock to be met")
+    other = people.somebody()  # its breach shows that the time of the first one is over
+    await shared_relay.batch(people.qualified(other))
+
+    async def other_breached() -> bool:
+        return "sla.breached.v1" in await clock_events(shared_relay, other, "CK-S2")
+
+    await shared_relay.until(other_breached, 30, "the other lead's breach")
+    assert "sla.breached.v1" not in await clock_events(shared_relay, email, "CK-S2")
+
+
+async def test_a_follow_up_that_arrives_late_takes_the_breach_back(shared_relay: Relay) -> None:
+    email = people.somebody()
+    await shared_relay.batch([people.identified(email), people.tracked(email, "Demo Requested")])
+    handoff = await handed_off(shared_relay, email)
+    assert handoff["data"]["intent"]["level"] == "high"
+
+    async def breached() -> bool:
+        return "sla.breached.v1" in await clock_events(shared_relay, email, "CK-S1")
+
+    await shared_relay.until(breached, 30, "the breach")
+    in_time = datetime.fromisoformat(handoff["data"]["handed_off_at"]) + timedelta(seconds=2)
+    await shared_relay.sales(
+        {"type": "sales.contacted", "subject": email, "time": in_time.isoformat(), "data": {"by": "grace"}}
+    )
+
+    async def retracted() -> bool:
+        return "sla.breach_retracted.v1" in await clock_events(shared_relay, email, "CK-S1")
+
+    await shared_relay.until(retracted, 15, "the retraction")
+    events = [e for e in await shared_relay.events("sla-breaches") if e["subject"] == lead_id_of(email=email)]
+    assert {event["data"]["breach_id"] for event in events} == {events[0]["data"]["breach_id"]}
+    assert (await clock_events(shared_relay, email, "CK-S1"))[-2:] == ["sla.breach_retracted.v1", "clock.met.v1"]
+
+
+async def test_a_platform_writes_to_the_topic_itself(shared_relay: Relay) -> None:
+    email = people.somebody()
+    lead = lead_id_of(email=email)
+    described = {"identifiers": {"email": email}, "company_size": 50, "industry": "technology"}
+    async with AIOKafkaProducer(
+        bootstrap_servers=shared_relay.room.bootstrap_servers, compression_type="snappy"
+    ) as producer:
+        for number, (kind, data) in enumerate(
+            (("lead.described", described), ("engagement.recorded", {"kind": "webinar_attended"}))
+        ):
+            event = {
+                "specversion": "1.0",
+                "id": f"platform-{number}",
+                "source": "a-platform",
+                "type": f"baton.{kind}.v1",
+                "subject": lead,
+                "time": datetime.now().astimezone().isoformat(),
+                "data": data,
+            }
+            topic = shared_relay.room.prefix + "engagements"
+            await producer.send_and_wait(topic, json.dumps(event).encode(), key=lead.encode())
+    assert (await handed_off(shared_relay, email))["data"]["score"] == 75
+
+
+async def test_gzip_and_a_repeat_change_nothing(shared_relay: Relay) -> None:
+    email = people.somebody()
+    body = gzip.compress(json.dumps({"batch": people.qualified(email), "writeKey": "pk_demo_tracker"}).encode())
+    for _ in range(3):
+        answer = await shared_relay.http.post("/v1/batch", content=body, headers={"Content-Encoding": "gzip"})
+        assert answer.status_code == 200
+    handoff = await handed_off(shared_relay, email)
+    assert handoff["data"]["score"] == 90
+    [row] = await shared_relay.query("scorer", "SELECT count(*) FROM fact WHERE lead_id = $1", handoff["subject"])
+    assert row["count"] == 3

@@ -1,0 +1,210 @@
+"""The one strict way in: an event, or a reason (architecture.md §5)."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.engagements import EngagementRecorded
+from schemas.envelope import Decoder, Refused, UnknownEvent
+from schemas.topics import TOPICS
+from tests.builders import LEAD, NOON, an_engagement, an_opt_in
+
+DECODER = Decoder(*TOPICS["engagements"].events)
+SCORES = Decoder(*TOPICS["lead-scores"].events)
+KEY = LEAD.encode()
+
+
+def a_record(data: dict[str, Any] | None = None, **envelope: Any) -> dict[str, Any]:
+    whole: dict[str, Any] = json.loads(an_engagement().encode())
+    return {**whole, **envelope, "data": {**whole["data"], **(data or {})}}
+
+
+def refusal(value: bytes | None, key: bytes | None = KEY, decoder: Decoder = DECODER) -> Refused:
+    with pytest.raises(Refused) as caught:
+        decoder.fact(key, value, NOON)
+    return caught.value
+
+
+def refusal_of(record: dict[str, Any], decoder: Decoder = DECODER) -> Refused:
+    return refusal(json.dumps(record).encode(), decoder=decoder)
+
+
+def test_an_event_comes_back_as_it_was_sent() -> None:
+    sent = an_engagement("webinar_attended", properties={"minutes": 41, "live": True, "room": None, "share": 0.5})
+    fact = DECODER.fact(KEY, sent.encode(), NOON)
+    assert (fact.event, fact.lead_id, fact.value) == (sent, LEAD, sent.encode())
+    assert (fact.key, fact.order) == (("tests", sent.id), (NOON, "tests", sent.id))
+    assert fact.time.tzinfo is UTC
+
+
+def test_a_clamped_fact_says_so_and_a_stored_one_keeps_the_time_it_was_given() -> None:
+    value = an_engagement(time=NOON + timedelta(hours=1)).encode()
+    fact = DECODER.fact(KEY, value, NOON)
+    assert (fact.time, fact.clamped) == (NOON, True)
+    again = DECODER.stored(value, fact.time)
+    assert (again.time, again.fingerprint) == (fact.time, fact.fingerprint)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        b"",
+        b"{",
+        b"plain words",
+        b"\x00\x01avro",
+        b'{"id": "\xff\xfe"}',
+        b"[" * 100_000,
+        b'{"data":' * 5_000,
+        b"\xef\xbb\xbf{}",
+        b'{"id": "\\ud800"}',
+    ],
+    ids=["none", "empty", "cut", "text", "binary", "not-utf8", "deep-list", "deep-object", "bom", "lone-surrogate"],
+)
+def test_what_is_not_json_is_refused_as_such(value: bytes | None) -> None:
+    assert refusal(value).reason == "not_json"
+
+
+@pytest.mark.parametrize("value", [b"null", b"[]", b"1", b'"x"', b"{}", b"1e400", b"NaN"])
+def test_json_that_is_no_event_is_an_invalid_event(value: bytes) -> None:
+    assert refusal(value).reason == "invalid_event"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ({"specversion": "0.3"}, "specversion"),
+        ({"id": ""}, "id"),
+        ({"id": "x" * 256}, "id"),
+        ({"id": "line\nbreak"}, "id"),
+        ({"id": 7}, "id"),
+        ({"source": "\x00"}, "source"),
+        ({"subject": "ada"}, "subject"),
+        ({"subject": LEAD.upper()}, "subject"),
+        ({"time": "2026-03-02T12:00:00"}, "time"),
+        ({"time": 1772442000}, "time"),
+        ({"time": "yesterday"}, "time"),
+        ({"time": "12026-03-02T12:00:00Z"}, "time"),
+        ({"finaltime": "yes"}, "finaltime"),
+        ({"data": {"kind": "Page Viewed"}}, "data.kind"),
+        ({"data": {"kind": "a" * 65}}, "data.kind"),
+        ({"data": {"machine": 1}}, "data.machine"),
+        ({"data": {"identifiers": {"email": "ada"}}}, "data.identifiers.email"),
+        ({"data": {"identifiers": {"user_id": "null"}}}, "data.identifiers.user_id"),
+        ({"data": {"content": "x" * 1025}}, "data.content"),
+        ({"data": {"properties": {"a": {"nested": 1}}}}, "data.properties.a"),
+        ({"data": {"properties": {"a": float("nan")}}}, "data.properties.a"),
+        ({"data": {"properties": {"a": float("inf")}}}, "data.properties.a"),
+    ],
+)
+def test_an_invalid_event_is_refused_by_the_place_of_its_fault(wrong: dict[str, Any], place: str) -> None:
+    data = wrong.pop("data", None)
+    verdict = refusal_of(a_record(data, **wrong))
+    assert verdict.reason == "invalid_event"
+    assert place in verdict.detail.split(": ")[0]
+
+
+def test_a_number_too_big_to_be_one_is_refused() -> None:
+    value = json.dumps(a_record({"properties": {"a": 0}})).replace('"a": 0', '"a": 1e400')
+    assert refusal(value.encode()).reason == "invalid_event"
+
+
+@pytest.mark.parametrize("digits", [30, 400, 4_000])
+def test_a_whole_number_of_any_length_is_kept_or_refused_but_stops_nothing(digits: int) -> None:
+    value = json.dumps(a_record({"properties": {"a": 0}})).replace('"a": 0', f'"a": 1{"0" * digits}').encode()
+    fact = DECODER.fact(KEY, value, NOON)
+    assert DECODER.event(fact.event.encode()) == fact.event
+
+
+def test_a_number_of_ten_thousand_digits_is_refused() -> None:
+    value = json.dumps(a_record({"properties": {"a": 0}})).replace('"a": 0', f'"a": 1{"0" * 10_000}').encode()
+    assert refusal(value).reason in ("not_json", "invalid_event")
+
+
+@pytest.mark.parametrize("key", [None, b"", LEAD.upper().encode(), b"\xff"])
+def test_a_record_under_another_key_is_not_a_guess(key: bytes | None) -> None:
+    assert refusal(an_engagement().encode(), key).reason == "wrong_key"
+
+
+def test_a_time_out_of_range_is_refused() -> None:
+    assert refusal(an_engagement(time=NOON + timedelta(days=2)).encode()).reason == "time_out_of_range"
+
+
+def test_fields_of_a_later_minor_version_are_ignored() -> None:
+    record = a_record({"mood": "curious"}, traceparent="00-1-2-3")
+    assert DECODER.event(json.dumps(record).encode()) == an_engagement()
+
+
+@pytest.mark.parametrize("decoder", [DECODER, SCORES], ids=["of-many", "of-one"])
+def test_a_type_that_a_newer_service_invented_is_kept(decoder: Decoder) -> None:
+    record = a_record(type="baton.lead.sung.v1")
+    fact = decoder.fact(KEY, json.dumps(record).encode(), NOON)
+    assert type(fact.event) is UnknownEvent
+    assert (fact.event.type, fact.event.data) == ("baton.lead.sung.v1", record["data"])
+
+
+@pytest.mark.parametrize("decoder", [DECODER, SCORES], ids=["of-many", "of-one"])
+def test_a_strangers_type_or_none_is_refused(decoder: Decoder) -> None:
+    assert refusal_of(a_record(type="com.example.thing"), decoder).reason == "invalid_event"
+    assert refusal_of(a_record(type=None), decoder).reason == "invalid_event"
+    untyped = a_record()
+    del untyped["type"]
+    assert refusal_of(untyped, decoder).reason == "invalid_event"
+
+
+@pytest.mark.parametrize("attribute", ["specversion", "type"])
+def test_an_attribute_that_cloudevents_requires_is_not_made_up(attribute: str) -> None:
+    record = a_record()
+    del record[attribute]
+    assert refusal_of(record, Decoder(EngagementRecorded)).reason == "invalid_event"
+
+
+def test_a_known_type_that_is_broken_does_not_pass_as_an_unknown_one() -> None:
+    broken = {**a_record(), "data": {}}
+    assert refusal_of(broken).detail == "baton.engagement.recorded.v1.data.kind: Field required"
+
+
+def test_a_type_of_a_megabyte_makes_no_detail_of_a_megabyte() -> None:
+    verdict = refusal_of(a_record(type="x" * 1_000_000))
+    assert len(str(verdict)) < 400
+
+
+def test_an_event_of_another_topic_is_kept_there_as_unknown() -> None:
+    assert type(SCORES.event(an_opt_in().encode())) is UnknownEvent
+
+
+@settings(deadline=None)  # a busy machine is no defect
+@given(st.binary(max_size=200))
+def test_bytes_of_any_kind_give_an_event_or_a_reason(value: bytes) -> None:
+    assert refusal(value).reason in ("not_json", "invalid_event")
+
+
+@settings(deadline=None)  # a busy machine is no defect
+@given(
+    st.fixed_dictionaries(
+        {"kind": st.from_regex(r"\A[a-z][a-z0-9_]{0,20}\Z")},
+        optional={
+            "content": st.none() | st.text(st.characters(codec="utf-8"), max_size=30),
+            "properties": st.dictionaries(
+                st.text(st.characters(codec="utf-8"), max_size=8),
+                st.none()
+                | st.booleans()
+                | st.integers()
+                | st.floats(allow_nan=False, allow_infinity=False)
+                | st.text(st.characters(codec="utf-8"), max_size=8),
+                max_size=4,
+            ),
+        },
+    )
+)
+def test_encoding_and_decoding_lose_nothing(data: dict[str, Any]) -> None:
+    fact = DECODER.fact(KEY, json.dumps(a_record(data)).encode(), NOON)
+    again = DECODER.fact(KEY, fact.event.encode(), NOON)
+    assert type(fact.event) is EngagementRecorded
+    assert (again.event, again.fingerprint) == (fact.event, fact.fingerprint)
