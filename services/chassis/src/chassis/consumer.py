@@ -44,6 +44,7 @@ class Consumer(ConsumerRebalanceListener):
         self._prefix = kafka.prefix
         self._topics = tuple(topics)
         self._owner = owner
+        self._started = False
         self._client = AIOKafkaConsumer(
             bootstrap_servers=kafka.bootstrap_servers,
             group_id=kafka.prefix + group,
@@ -57,13 +58,22 @@ class Consumer(ConsumerRebalanceListener):
             fetch_max_wait_ms=50,
             max_partition_fetch_bytes=1024 * 1024,
             isolation_level="read_committed",
+            metadata_max_age_ms=10_000,
         )
 
     async def start(self) -> None:
-        """Joins the group. Raises Transient when the broker does not answer."""
+        """Joins the group. Raises Transient when the broker does not answer, or lacks a topic: call it again then.
+
+        Joined without its topics, a group assigns nothing and looks content.
+        """
+        names = [self._prefix + topic for topic in self._topics]
         async with _bounded("joining"):
-            await self._client.start()
-        self._client.subscribe([self._prefix + topic for topic in self._topics], listener=self)
+            if not self._started:
+                await self._client.start()
+                self._started = True
+            if missing := set(names) - await self._client.topics():
+                raise Transient(f"topics do not exist yet: {', '.join(sorted(missing))}")
+        self._client.subscribe(names, listener=self)
 
     async def stop(self) -> None:
         """Leaves the group, within 5 s."""

@@ -29,7 +29,7 @@ def schema_of(service: str) -> str:
     return service.replace("-", "_")
 
 
-def engine_of(database: Database, service: str) -> AsyncEngine:
+def engine_of(database: Database, service: str, seconds: float = COMMAND_SECONDS) -> AsyncEngine:
     """Connections for one service: its own schema, each statement its own transaction, every wait bounded."""
     url = make_url(database.url.get_secret_value()).set(drivername="postgresql+asyncpg")
     return create_async_engine(
@@ -38,7 +38,7 @@ def engine_of(database: Database, service: str) -> AsyncEngine:
         isolation_level="AUTOCOMMIT",
         connect_args={
             "timeout": CONNECT_SECONDS,
-            "command_timeout": COMMAND_SECONDS,
+            "command_timeout": seconds,
             "server_settings": {
                 "application_name": f"baton-{service}",
                 "search_path": schema_of(service),

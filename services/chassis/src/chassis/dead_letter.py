@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from chassis.failures import Failure
-from chassis.publisher import Record
+from chassis.publisher import MAX_RECORD_BYTES, Record
 from schemas.envelope import Refused
 
 RUN = 20
 SHARE = 0.05
 WINDOW = 1_000
+LARGEST = MAX_RECORD_BYTES - 64 * 1024
 RULES_FAILED = "rules_failed"
 REFUSED_BY_DATABASE = "refused_by_database"
 
@@ -23,7 +24,10 @@ class TooManyDeadLetters(Failure):
 
 
 def dead_letter(record: Any, error: Refused, service: str, received_at: datetime) -> Record:
-    """The original key, value and headers on `<topic>-dlq`, with `x-dlq-` headers that say why and where from."""
+    """The original key, value and headers on `<topic>-dlq`, with `x-dlq-` headers that say why and where from.
+
+    What came compressed may be larger than any record may be: it is cut, and says so, for it must not stop an outbox.
+    """
     about = {
         "reason": error.reason,
         "error": error.detail[:1024],
@@ -33,8 +37,16 @@ def dead_letter(record: Any, error: Refused, service: str, received_at: datetime
         "append-time": received_at.isoformat(),
         "service": service,
     }
-    headers = [*record.headers, *((f"x-dlq-{name}", text.encode()) for name, text in about.items())]
-    return Record(f"{record.topic}-dlq", record.key, record.value, headers, record.partition)
+    key, value, kept = record.key, record.value, record.headers
+    if (size := _size(record)) > LARGEST:
+        key, value, kept = key and key[:1024], value and value[: LARGEST // 2], ()
+        about["cut"] = f"{size} bytes, whole at its offset only"
+    headers = [*kept, *((f"x-dlq-{name}", text.encode()) for name, text in about.items())]
+    return Record(f"{record.topic}-dlq", key, value, headers, record.partition)
+
+
+def _size(record: Any) -> int:
+    return sum(len(part or b"") for part in (record.key, record.value, *(value for _, value in record.headers)))
 
 
 @dataclass(frozen=True, slots=True)

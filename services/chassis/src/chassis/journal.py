@@ -90,7 +90,8 @@ class Journal:
         """The next outbox rows that nobody has seen acknowledged, in order."""
         rows = await self._rows(sql.LEFTOVERS, part=self._part, after=after)
         return [
-            (seq, Record(topic, key, value, _headers(headers), self._part)) for seq, topic, key, value, headers in rows
+            (seq, Record(topic, key, value, _headers(headers), partition))
+            for seq, topic, key, value, headers, partition in rows
         ]
 
     async def leads(self, lead_ids: Sequence[str]) -> list[LeadRow]:
@@ -183,6 +184,7 @@ def _parameters(batch: Batch) -> dict[str, Any]:
         "topics": [record.topic for record in outbox],
         "keys": [record.key for record in outbox],
         "values": [record.value for record in outbox],
+        "partitions": [record.partition for record in outbox],
         "headers": [_stored(record.headers) for record in outbox],
         "shared_names": [name for name, _, _ in shared],
         "shared_versions": [version for _, version, _ in shared],

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic
 
+from chassis.clock import DatabaseClock
 from chassis.consumer import Consumer, received_at
 from chassis.dead_letter import REFUSED_BY_DATABASE, RULES_FAILED, Limiter, dead_letter
 from chassis.failures import Transient
@@ -22,25 +22,13 @@ from schemas.envelope import Fact, Refused
 
 SLICE = 500
 """Most due leads decided in one transaction, so that records do not wait long behind a wave of deadlines."""
+LOOK_AGAIN = timedelta(milliseconds=250)
 ATTEMPTS = 50
 """How often a batch is decided again because another partition changed a shared row first."""
 
 _JSON = (("content-type", b"application/cloudevents+json"),)
 
 log = logger(__name__)
-
-
-class DatabaseClock:
-    """The database's time, carried on between round trips by this machine's monotonic clock."""
-
-    def __init__(self, now: datetime) -> None:
-        self.set(now)
-
-    def set(self, now: datetime) -> None:
-        self._at, self._monotonic = now, time.monotonic()
-
-    def now(self) -> datetime:
-        return self._at + timedelta(seconds=time.monotonic() - self._monotonic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +189,12 @@ class Ownership(Generic[S]):
             self._clock.set(now)
             known = await self._known(now, consumer)
             for _ in range(ATTEMPTS):
-                draft = await self._begin(known)
+                draft = await self._begin(known, now)
                 for row in rows:
                     self._judge_tick(self._files.of_row(row), draft)
+                if self._says_nothing(draft):  # they all wait for the feed, which is behind
+                    self._next_due = self._clock.now() + LOOK_AGAIN
+                    return
                 try:
                     await self._commit(draft, publisher)
                     break
@@ -259,9 +250,13 @@ class Ownership(Generic[S]):
             await publisher.publish(draft.outbox)
             self._acknowledged = out_seq
 
-    async def _begin(self, known: datetime) -> _Draft[S]:
+    def _says_nothing(self, draft: _Draft[S]) -> bool:
+        changed = any(file.changed for file in draft.files.values())
+        return not (changed or draft.outbox or draft.swapped) and draft.totals == self.totals
+
+    async def _begin(self, known: datetime, now: datetime | None = None) -> _Draft[S]:
         """A new draft: one instant and one reading of the shared rows for the whole batch."""
         shared = await self._journal.shared(self._service.shared)
-        at = At(self._clock.now(), known, {name: value for name, (version, value) in shared.items() if version})
+        at = At(now or self._clock.now(), known, {name: value for name, (version, value) in shared.items() if version})
         versions = {name: version for name, (version, _) in shared.items()}
         return _Draft(dict(self.offsets), Counter(self.totals), versions, at)

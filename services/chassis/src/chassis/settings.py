@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "BATON_"
@@ -34,6 +34,11 @@ class Database(Section):
     """Postgres."""
 
     url: SecretStr = Field(description="postgresql://user:password@host:port/database")
+
+    @classmethod
+    def local(cls, role: str) -> Database:
+        """The database of `make run`, under the service's own role."""
+        return cls(url=SecretStr(f"postgresql://{role}@127.0.0.1:15432/baton"))
 
 
 class Ops(Section):
@@ -74,15 +79,33 @@ class Settings(BaseSettings):
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """The settings of this process. Raises pydantic's ValidationError naming each wrong field."""
-        for name, path in environment.items():
+        """The settings of this process. Ends it with a sentence for each wrong variable, never showing a value."""
+        for name, path in dict(environment).items():
             if name.startswith(PREFIX) and name.endswith("_FILE") and name.removesuffix("_FILE") not in environment:
-                os.environ[name.removesuffix("_FILE")] = Path(path).read_text().strip()
-        return cls()
+                os.environ[name.removesuffix("_FILE")] = _mounted(name, Path(path))
+        try:
+            return cls()
+        except ValidationError as error:
+            wrong = error.errors(include_url=False, include_input=False)
+            raise SystemExit("\n".join(f"{_variable(each['loc'])}: {each['msg']}" for each in wrong)) from None
+
+
+def _mounted(name: str, path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise SystemExit(f"{name}: {path} cannot be read: {error.strerror}") from None
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    return PREFIX + "__".join(str(part) for part in place).upper()
 
 
 class JudgeSettings(Settings):
-    """Settings of a service with partition workers."""
+    """Settings of a service with partition workers.
+
+    Each service names a file under `.baton/` too, in which `make run` tells the operators' verbs of its own ports.
+    """
 
     database: Database
     ops: Ops

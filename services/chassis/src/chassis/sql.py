@@ -9,7 +9,7 @@ RETURNING epoch, CAST(offsets AS text), out_seq, CAST(totals AS text),
           (SELECT min(due_at) FROM lead WHERE part = :part AND due_at IS NOT NULL), clock_timestamp()
 """)
 LEFTOVERS = text("""
-SELECT seq, topic, key, value, CAST(headers AS text) FROM outbox WHERE part = :part AND seq > :after
+SELECT seq, topic, key, value, CAST(headers AS text), partition FROM outbox WHERE part = :part AND seq > :after
 ORDER BY seq LIMIT 1000
 """)
 # LATERAL with LIMIT 1: `= ANY` prepared on an empty table keeps a bad plan for ever (performance.md §3).
@@ -56,10 +56,10 @@ WITH f AS (
     ON CONFLICT (lead_id) DO UPDATE
     SET part = excluded.part, version = excluded.version, due_at = excluded.due_at, state = excluded.state
 ), written AS (
-    INSERT INTO outbox (part, seq, topic, key, value, headers)
-    SELECT f.part, u.seq, u.topic, u.key, u.value, CAST(u.headers AS json)
+    INSERT INTO outbox (part, seq, topic, partition, key, value, headers)
+    SELECT f.part, u.seq, u.topic, u.partition, u.key, u.value, CAST(u.headers AS json)
     FROM f, unnest(CAST(:seqs AS bigint[]), CAST(:topics AS text[]), CAST(:keys AS bytea[]), CAST(:values AS bytea[]),
-        CAST(:headers AS text[])) AS u(seq, topic, key, value, headers)
+        CAST(:headers AS text[]), CAST(:partitions AS int[])) AS u(seq, topic, key, value, headers, partition)
 ), gone AS (
     DELETE FROM outbox USING f WHERE outbox.part = f.part AND outbox.seq <= :acknowledged
 ), swapped AS (

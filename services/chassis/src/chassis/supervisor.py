@@ -67,6 +67,7 @@ class Supervisor(Generic[S]):
         """Works until `stop`, then lets every worker finish its batch and leaves the group (delivery.md §6)."""
         await self._join(stop)
         if stop.is_set():
+            await self._finish()
             return
         chores = [asyncio.create_task(chore()) for chore in (self._keep_polling, self._report, self._reconcile)]
         stopping = asyncio.create_task(stop.wait())
@@ -111,6 +112,8 @@ class Supervisor(Generic[S]):
 
     async def _end(self, seconds: float) -> None:
         """Ends all workers; one that does not end in time is left behind, its successor's claim fences it."""
+        for task in self._tasks:  # also those begun since the last revocation: two rebalances may come at once
+            task.cancel()
         if self._tasks:
             ended, late = await asyncio.wait(self._tasks, timeout=seconds)
             for task in ended:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +14,9 @@ from sqlalchemy import Connection, text
 from chassis.database import connected, engine_of, schema_of
 from chassis.failures import Failure
 from chassis.settings import Database
+
+SECONDS = 300
+"""How long a migration may take, its wait for another one included."""
 
 
 class WrongSchema(Failure):
@@ -38,18 +40,20 @@ async def check(database: Database, service: str) -> None:
 
 
 async def _with_connection(database: Database, service: str, work: Any) -> Any:
-    engine = engine_of(database, service)
-    async with connected(engine) as connection, asyncio.timeout(300):
+    async with connected(engine_of(database, service, SECONDS)) as connection:
         return await connection.run_sync(work)
 
 
 def _upgrade(connection: Connection, service: str) -> str:
     config = _config(service)
-    config.attributes["connection"] = connection
-    connection.execute(text("SET statement_timeout = 0; "))
-    connection.execute(text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": f"baton migrate {service}"})
-    command.upgrade(config, "head")
-    return str(_version(connection))
+    config.attributes["connection"] = connection.execution_options(isolation_level="READ COMMITTED")
+    with connection.begin():  # one transaction: a migration that is killed leaves nothing half done
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"baton migrate {service}"})
+        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+        command.upgrade(config, "head")
+        return str(_version(connection))
 
 
 def _version(connection: Connection) -> str | None:

@@ -20,8 +20,8 @@ JOURNAL_V1 = (
     "CREATE INDEX lead_due ON lead (part, due_at) WHERE due_at IS NOT NULL",
     """
     CREATE TABLE outbox (
-        part int NOT NULL, seq bigint NOT NULL, topic text NOT NULL, key bytea, value bytea, headers json NOT NULL,
-        created_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (part, seq)
+        part int NOT NULL, seq bigint NOT NULL, topic text NOT NULL, partition int, key bytea, value bytea,
+        headers json NOT NULL, created_at timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (part, seq)
     )""",
     "CREATE TABLE shared (name text PRIMARY KEY, version bigint NOT NULL, value json NOT NULL)",
     """

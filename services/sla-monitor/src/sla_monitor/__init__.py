@@ -1,0 +1,1 @@
+"""Times the promised follow-ups and publishes each breach."""

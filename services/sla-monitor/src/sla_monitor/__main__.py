@@ -1,0 +1,95 @@
+"""The console script `sla-monitor`: serve (when nothing is said), migrate, and what operators ask."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from sla_monitor.rules.overview import Overview, Row
+from sla_monitor.settings import Settings
+
+main = typer.Typer(help="Times the promised follow-ups and publishes each breach.", no_args_is_help=False)
+
+
+@main.callback(invoke_without_command=True)
+def _default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        serve()
+
+
+@main.command()
+def serve() -> None:
+    """Runs the service until it is told to stop (SIGTERM)."""
+    from chassis import run
+    from sla_monitor.app import build
+    from sla_monitor.metrics import outcomes_of
+
+    settings = Settings.read()
+    service = build(settings)
+    run.serve(settings, service, outcomes_of(service.clocks))
+
+
+@main.command()
+def migrate() -> None:
+    """Brings the service's tables to the form that this version needs."""
+    from chassis import run
+    from sla_monitor.app import SlaMonitor
+
+    version = asyncio.run(run.migrate(Settings.read(), SlaMonitor.name))
+    print(f"{SlaMonitor.name}: the tables are at version {version}")
+
+
+@main.command()
+def due(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    ended: Annotated[bool, typer.Option("--all", help="Also clocks that ended: met, breached, cancelled.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Most clocks to list.")] = 50,
+) -> None:
+    """Lists the open clocks, the next due first, by the database's time."""
+    from chassis.failures import Transient
+
+    try:
+        overview = asyncio.run(_overview(Settings.read(), ended, limit))
+    except Transient as error:
+        typer.echo(f"The clocks cannot be read now: {error}", err=True)
+        raise typer.Exit(1) from error
+    if as_json:
+        clocks = [{**asdict(row), "due": row.due.isoformat(), "time_left": row.time_left} for row in overview.rows]
+        print(json.dumps({"now": overview.now.isoformat(), "clocks": clocks, "more": overview.more}, indent=2))
+    elif not overview.rows:
+        print("No clock has been started yet." if ended else "No clock is running.")
+    else:
+        print(table(overview.rows))
+        if overview.more:
+            print(f"... and {overview.more} more; --limit says how many to list.")
+
+
+async def _overview(settings: Settings, ended: bool, limit: int) -> Overview:
+    from chassis.reading import reading
+    from sla_monitor import store
+    from sla_monitor.app import SlaMonitor
+
+    async with reading(settings.database, SlaMonitor.name) as connection:
+        overview = Overview(await store.now(connection), limit, ended)
+        async for leads in store.leads(connection, ended):
+            overview.add(leads)
+    return overview
+
+
+def table(rows: tuple[Row, ...]) -> str:
+    """The rows under a heading, in columns; a lead without a name is told by its id."""
+    cells = [("CLOCK", "LEAD", "OWNER", "DUE (UTC)", "TIME LEFT", "STATE")]
+    cells += [
+        (row.clock, row.lead or row.lead_id, row.owner or "-", f"{row.due:%Y-%m-%d %H:%M:%S}", row.time_left, row.state)
+        for row in rows
+    ]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
+
+
+if __name__ == "__main__":
+    main()

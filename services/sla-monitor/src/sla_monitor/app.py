@@ -1,0 +1,70 @@
+"""The composition root of sla-monitor: its rules as the chassis wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from pydantic import TypeAdapter
+
+from chassis.policy import Policies, load_policies
+from chassis.service import At, Decision
+from schemas.envelope import Decoder, Fact
+from schemas.handoffs import LeadHandedOff, LeadQualified
+from schemas.policy import Policy
+from schemas.sales import SalesActivity
+from schemas.topics import TOPICS
+from sla_monitor.rules import Outcome, Watch, expire, start, stop, unchanged
+from sla_monitor.rules.clock import Lead
+from sla_monitor.settings import Settings
+
+
+class SlaMonitor:
+    """Implements chassis.service.Service: an adapter without decisions of its own."""
+
+    name = "sla-monitor"
+    feed = "sales-activities"
+    shared: Sequence[str] = ()
+
+    def __init__(self, policies: Policies[Policy], feed_patience: timedelta) -> None:
+        self._policies = policies
+        self._patience = feed_patience
+        self._leads = TypeAdapter(Lead)
+        self.inputs: Mapping[str, Decoder] = {
+            topic: Decoder(*TOPICS[topic].events) for topic in ("lead-handoffs", "sales-activities")
+        }
+
+    @property
+    def clocks(self) -> tuple[str, ...]:
+        """Names of the clocks in every version of the policy: the values that the label `clock` can have."""
+        return tuple(sorted({rule.id for policy in self._policies.versions for rule in policy.clocks}))
+
+    def new(self, lead_id: str) -> Lead:
+        return Lead(lead_id)
+
+    def load(self, lead_id: str, state: str) -> Lead:  # noqa: ARG002 - the state says it too
+        return self._leads.validate_json(state)
+
+    def dump(self, state: Lead) -> str:
+        return self._leads.dump_json(state).decode()
+
+    def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
+        match fact.event:
+            case LeadQualified() | LeadHandedOff() as event:
+                return _decision(start(state, event, self._policies, at.now))
+            case SalesActivity() as event:
+                return _decision(stop(state, event, fact.time, at.now))
+            case _:
+                return _decision(unchanged(state))
+
+    def tick(self, state: Lead, at: At) -> Decision[Lead]:
+        return _decision(expire(state, Watch(at.now, at.known, self._patience)))
+
+
+def build(settings: Settings) -> SlaMonitor:
+    """The service under the policy that the settings name. Raises chassis.policy.PolicyError."""
+    return SlaMonitor(load_policies(settings.policies, Policy), settings.feed_patience)
+
+
+def _decision(outcome: Outcome) -> Decision[Lead]:
+    return Decision(outcome.lead, outcome.events, outcome.due, outcome.counts)

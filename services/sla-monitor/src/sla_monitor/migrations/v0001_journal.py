@@ -1,0 +1,10 @@
+"""The journal."""
+
+from chassis.migrations import journal
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    journal.create_v1()

@@ -1,0 +1,144 @@
+"""The decisions of sla-monitor: which clocks an event starts, which it ends, and what time alone makes of them.
+
+A verdict follows from the set of a lead's facts: whatever the order of arrival, the same clocks end met, cancelled or
+breached. Only time breaks a promise, so only `expire` publishes breaches: by then every fact read is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from schemas.envelope import Envelope
+from schemas.handoffs import LeadHandedOff, LeadQualified
+from schemas.policy import Policy
+from schemas.sales import SalesActivity
+from sla_monitor.rules.clock import Clock, Lead, clocks_of
+from sla_monitor.rules.moments import Moment, activity_of, start_of
+from sla_monitor.rules.teller import Teller
+
+EPISODES_KEPT = 10
+"""Latest episodes whose ended clocks are kept; a stop for an older one comes too late to take a breach back."""
+ACTIVITIES_KEPT = 200
+"""Latest sales activities kept for handoffs that are still to arrive."""
+RECHECK = timedelta(seconds=1)
+"""How soon a clock past its due is looked at again while the feed is behind."""
+
+
+class Agreements(Protocol):
+    """Every version of the policy."""
+
+    def at(self, instant: datetime) -> Policy:
+        """The version in force at the instant."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """When a deadline is judged: `known` is the instant up to which the follow-up feed has been read."""
+
+    now: datetime
+    known: datetime
+    patience: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The lead from now on, what to publish and to count, and when time may next change something."""
+
+    lead: Lead
+    due: datetime | None
+    events: tuple[Envelope, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def start(lead: Lead, event: LeadQualified | LeadHandedOff, agreements: Agreements, now: datetime) -> Outcome:
+    """Starts the episode's clocks, judged at once against what is already known; a second start is ignored."""
+    moment = start_of(event)
+    episodes = sorted({m.episode for m in (*lead.starts, moment) if m.episode})[-EPISODES_KEPT:]
+    again = any((m.means, m.episode) == (moment.means, moment.episode) for m in lead.starts)
+    if again or moment.episode not in episodes:
+        return unchanged(lead)
+    teller = Teller(lead.lead_id)
+    started = [teller.started(clock) for clock in clocks_of(event, moment, agreements.at(moment.time))]
+    lead = replace(
+        lead,
+        name=_name(lead, event),
+        starts=_ordered((*(m for m in lead.starts if m.episode in episodes), moment)),
+        clocks=(*(c for c in lead.clocks if c.open or c.episode in episodes), *started),
+    )
+    return _settled(lead, teller, now)
+
+
+def stop(lead: Lead, event: SalesActivity, time: datetime, now: datetime) -> Outcome:
+    """Ends the clocks that the activity, at its effective `time`, ends in time, also those already breached."""
+    moment = activity_of(event, time)
+    if moment is None:
+        return unchanged(lead)
+    outcome = _settled(replace(lead, activities=_ordered((*lead.activities, moment))), Teller(lead.lead_id), now)
+    return replace(outcome, lead=replace(outcome.lead, activities=outcome.lead.activities[-ACTIVITIES_KEPT:]))
+
+
+def expire(lead: Lead, watch: Watch) -> Outcome:
+    """What time alone brings: warnings, breaches once the feed is known up to the due, unknown while it is not."""
+    teller = Teller(lead.lead_id)
+    lead = replace(lead, clocks=tuple(_passed(c, watch, teller) if c.open else c for c in lead.clocks))
+    looks = (c.next_look for c in lead.clocks if c.open)
+    due = min((look if look > watch.now else watch.now + RECHECK for look in looks), default=None)
+    return Outcome(lead, due, tuple(teller.events), teller.counts)
+
+
+def unchanged(lead: Lead) -> Outcome:
+    """Nothing new; the lead is looked at when it would have been anyway."""
+    return Outcome(lead, min((c.next_look for c in lead.clocks if c.open), default=None))
+
+
+def _passed(clock: Clock, watch: Watch, teller: Teller) -> Clock:
+    if watch.now <= clock.due:
+        gone = [fraction for fraction in clock.warnings if clock.warns_at(fraction) <= watch.now]
+        for fraction in gone:
+            clock = teller.warned(clock, fraction)
+        return replace(clock, warnings=clock.warnings[len(gone) :]) if gone else clock
+    if watch.known >= clock.due:
+        return teller.breached(clock, watch.now)
+    if clock.standing == "running" and watch.now > clock.due + watch.patience:
+        return teller.unknown(clock, clock.due + watch.patience)
+    return clock
+
+
+def _settled(lead: Lead, teller: Teller, now: datetime) -> Outcome:
+    clocks = sorted(
+        (_settle(clock, lead.end_of(clock), teller, now) for clock in lead.clocks),
+        key=lambda clock: (clock.started_at, clock.episode, clock.clock),
+    )
+    outcome = unchanged(replace(lead, clocks=tuple(clocks)))
+    return replace(outcome, events=tuple(teller.events), counts=teller.counts)
+
+
+def _settle(clock: Clock, end: Moment | None, teller: Teller, now: datetime) -> Clock:
+    if end is None:
+        # A later handoff has arrived, and the activity that ended this clock is the later episode's.
+        return replace(clock, standing="running", end=None) if clock.end else clock
+    verdict = "met" if clock.met_by(end) else "cancelled"
+    was = clock.standing
+    clock = replace(clock, end=end)
+    if verdict == was:
+        return clock
+    if was == "breached":
+        clock = teller.retracted(clock, end, now)
+    return teller.met(clock, end) if verdict == "met" else teller.cancelled(clock, end)
+
+
+def _name(lead: Lead, event: LeadQualified | LeadHandedOff) -> str | None:
+    """What people call the lead, from its latest handoff."""
+    if not isinstance(event, LeadHandedOff):
+        return lead.name
+    latest = all(m.episode <= event.data.episode for m in lead.starts if m.episode and "handed_off" in m.means)
+    name = event.data.contact.name or event.data.contact.email
+    return name[:80] if name and latest else lead.name
+
+
+def _ordered(moments: Iterable[Moment]) -> tuple[Moment, ...]:
+    return tuple(sorted(moments, key=lambda moment: moment.order))

@@ -1,0 +1,126 @@
+"""A clock and the lead it waits on: everything that sla-monitor keeps about a lead (business.md B.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from schemas.handoffs import LeadHandedOff, LeadQualified, Owner
+from schemas.policy import Policy
+from schemas.scores import PolicyRef
+from schemas.sla import Party
+from sla_monitor.rules.moments import Moment
+
+DISORDER = timedelta(minutes=5)
+"""How far before its start a stop may lie that names no episode: two machines' clocks, or an eager owner."""
+TICK = timedelta(microseconds=1)
+"""The finest step of time: the first instant after `due` is one tick later."""
+
+Standing = Literal["running", "unknown", "breached", "met", "cancelled"]
+Stop = Literal["handed_off", "contacted", "decided", "feedback"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """One promise in one episode; its terms are those of the policy in force at its start, for good.
+
+    `version` counts the events published about it, `end` is the earliest moment in time that ends it,
+    `warnings` are the fractions of the time not warned of yet.
+    """
+
+    clock: str
+    episode: int
+    handoff_id: str
+    party: Party
+    stop: Stop
+    holder: Owner | None
+    started_at: datetime
+    due: datetime
+    warnings: tuple[float, ...]
+    policy: PolicyRef
+    cause: str
+    version: int = 0
+    standing: Standing = "running"
+    end: Moment | None = None
+
+    @property
+    def open(self) -> bool:
+        """No verdict yet."""
+        return self.standing in ("running", "unknown")
+
+    def warns_at(self, fraction: float) -> datetime:
+        """When `fraction` of the time is gone."""
+        return self.started_at + fraction * (self.due - self.started_at)
+
+    def met_by(self, moment: Moment) -> bool:
+        """Whether the moment is what was promised."""
+        return self.stop in moment.means
+
+    def ended_by(self, moment: Moment, until: datetime | None) -> bool:
+        """Whether the moment ends this clock in time; `until` is the start of the lead's next handoff, if any.
+
+        A moment that names no episode belongs to the current one: from this start, give or take DISORDER, to `until`.
+        """
+        excused = self.stop == "contacted" and "no_contact_needed" in moment.means
+        if moment.time > self.due or not (self.met_by(moment) or excused):
+            return False
+        if moment.episode is not None:
+            return moment.episode == self.episode
+        return self.started_at - DISORDER <= moment.time and (until is None or moment.time < until)
+
+    @property
+    def next_look(self) -> datetime:
+        """The next instant at which time alone may change something; only for an open clock."""
+        return min((self.warns_at(fraction) for fraction in self.warnings), default=self.due + TICK)
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A lead as its clocks see it: `name` is for people, `starts` and `activities` are in the lead's order."""
+
+    lead_id: str
+    name: str | None = None
+    clocks: tuple[Clock, ...] = ()
+    starts: tuple[Moment, ...] = ()
+    activities: tuple[Moment, ...] = ()
+
+    def end_of(self, clock: Clock) -> Moment | None:
+        """The earliest moment known that ends the clock in time."""
+        until = self._next_handoff(clock.episode)
+        ends = (moment for moment in self._moments(clock) if clock.ended_by(moment, until))
+        return min(ends, key=lambda moment: moment.order, default=None)
+
+    def _moments(self, clock: Clock) -> Iterator[Moment]:
+        yield from self.starts
+        yield from self.activities
+        if clock.end is not None:
+            yield clock.end
+
+    def _next_handoff(self, episode: int) -> datetime | None:
+        later = (m.time for m in self.starts if "handed_off" in m.means and m.episode and m.episode > episode)
+        return min(later, default=None)
+
+
+def clocks_of(event: LeadQualified | LeadHandedOff, start: Moment, policy: Policy) -> list[Clock]:
+    """The clocks that the policy starts at this moment for a lead of this intent."""
+    data = event.data
+    owner = event.data.owner if isinstance(event, LeadHandedOff) else None
+    return [
+        Clock(
+            clock=rule.id,
+            episode=data.episode,
+            handoff_id=data.handoff_id,
+            party=rule.party,
+            stop=rule.stop,
+            holder=owner if rule.party == "sales" else None,
+            started_at=start.time,
+            due=start.time + rule.target,
+            warnings=tuple(sorted(set(rule.warn))),
+            policy=policy.ref,
+            cause=start.id,
+        )
+        for rule in policy.clocks
+        if rule.start in start.means and rule.intent in (None, data.intent.level)
+    ]

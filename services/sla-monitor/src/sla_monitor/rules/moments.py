@@ -1,0 +1,76 @@
+"""What an event means to the clocks: which of them it starts, stops or cancels (business.md B.4, B.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from schemas.envelope import Envelope
+from schemas.handoffs import LeadHandedOff, LeadQualified
+from schemas.sales import (
+    FeedbackSubmitted,
+    Reason,
+    SalesActivity,
+    SalesContacted,
+    SalesDisqualified,
+    SalesQualified,
+    SalesRecycled,
+)
+
+Meaning = Literal["qualified", "handed_off", "contacted", "decided", "feedback", "no_contact_needed"]
+
+NO_CONTACT_NEEDED: frozenset[Reason] = frozenset(
+    ("duplicate", "competitor", "existing_customer", "student_or_job_seeker", "bad_contact_data")
+)
+"""Reasons that excuse from a follow-up; any other would let a mass of disqualifications stop the clocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An instant in a lead's life that starts or ends clocks; `episode` absent: the current one at `time`."""
+
+    time: datetime
+    source: str
+    id: str
+    means: tuple[Meaning, ...]
+    episode: int | None = None
+
+    @property
+    def order(self) -> tuple[datetime, str, str]:
+        """The total order of a lead's facts (business.md B.1)."""
+        return (self.time, self.source, self.id)
+
+
+def start_of(event: LeadQualified | LeadHandedOff) -> Moment:
+    """When the episode's clocks start: the handoff, or the later of qualified and known (no instant breach then)."""
+    data = event.data
+    if isinstance(event, LeadHandedOff):
+        return Moment(_utc(event.data.handed_off_at), event.source, event.id, ("handed_off",), data.episode)
+    return Moment(_utc(max(data.qualified_at, data.known_at)), event.source, event.id, ("qualified",), data.episode)
+
+
+def activity_of(event: SalesActivity, time: datetime) -> Moment | None:
+    """What the activity ends, as of its effective `time`; None when it ends nothing (accepting is no contact)."""
+    means = _meanings(event)
+    return Moment(_utc(time), event.source, event.id, means, event.data.episode) if means else None
+
+
+def _meanings(event: Envelope) -> tuple[Meaning, ...]:
+    match event:
+        case SalesContacted(data=contact) if contact.human and contact.outbound:
+            return ("contacted",)
+        case SalesQualified():
+            return ("decided", "feedback")
+        case SalesDisqualified(data=outcome) | SalesRecycled(data=outcome):
+            excused = outcome.reason in NO_CONTACT_NEEDED
+            return ("decided", "feedback", "no_contact_needed") if excused else ("decided", "feedback")
+        case FeedbackSubmitted():
+            return ("feedback",)
+        case _:
+            return ()
+
+
+def _utc(instant: datetime) -> datetime:
+    """One spelling per instant, so that equal states are written alike."""
+    return instant.astimezone(UTC)

@@ -1,0 +1,76 @@
+"""How abridged sales activities are completed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ingest.adapters.sales import MOST_ERRORS, Invalid, activities
+from schemas.sales import SALES_ACTIVITIES, SalesActivity
+from tests.builders import EMAIL, LEAD, NOON, at
+
+DATA: dict[str, dict[str, Any]] = {
+    "opportunity.created": {"value": 10, "close_date": "2026-05-01"},
+    "feedback.submitted": {"outcome": "accepted"},
+    "sales.disqualified": {"reason": "no_budget"},
+    "sales.recycled": {"reason": "no_timeline", "revisit_at": "2026-09-01T00:00:00Z"},
+    "deal.lost": {"reason": "competitor"},
+}
+"""What an activity cannot be without."""
+
+
+def told(minutes: float = 0, **item: Any) -> SalesActivity:
+    """The activity, received so many minutes after NOON."""
+    [event] = activities([{"type": "sales.contacted", "subject": EMAIL, **item}], True, "sales/tests", at(minutes))
+    return event
+
+
+def test_what_is_left_out_is_completed() -> None:
+    event = told()
+    assert (event.subject, event.source, event.time, event.occurredat) == (LEAD, "sales/tests", NOON, None)
+    assert event.finaltime
+
+
+def test_what_is_given_is_kept() -> None:
+    event = told(id="x", source="crm/one", subject=LEAD.upper(), time=at(-30).isoformat(), traceparent="00-1-2-3")
+    assert (event.id, event.source, event.subject, event.time, event.occurredat) == (
+        "x",
+        "crm/one",
+        LEAD,
+        at(-30),
+        at(-30),
+    )
+
+
+def test_a_slow_clock_is_corrected_unless_it_is_trusted() -> None:
+    slow: dict[str, Any] = {"time": at(-70).isoformat(), "sentat": at(-60).isoformat()}
+    assert told(**slow).time == at(-10)
+    assert told(**slow, timetrusted=True).time == at(-70)
+    assert told(sentat=at(-60).isoformat()).time == NOON
+
+
+def test_without_id_and_time_a_retry_is_the_same_and_the_next_call_another() -> None:
+    assert told(0).id == told(0.5).id
+    assert told(0).id != told(60).id
+    assert told(0).id != told(0, data={"channel": "call"}).id
+
+
+def test_without_an_id_alone_the_content_and_time_decide() -> None:
+    time = at(-30).isoformat()
+    assert told(0, time=time).id == told(60, time=time).id
+    assert told(0, time=time).id != told(0, time=at(-29).isoformat()).id
+
+
+@pytest.mark.parametrize("activity", SALES_ACTIVITIES)
+def test_every_activity_of_the_contract_has_a_short_name(activity: type[SalesActivity]) -> None:
+    full = str(activity.model_fields["type"].default)
+    short = full.removeprefix("baton.").removesuffix(".v1")
+    data = DATA.get(short, {})
+    assert type(told(type=short, data=data)) is type(told(type=full, data=data)) is activity
+
+
+def test_errors_are_bounded() -> None:
+    with pytest.raises(Invalid) as invalid:
+        activities([{}] * 500, False, "sales/tests", NOON)
+    assert [error.path for error in invalid.value.errors] == [f"/{place}/type" for place in range(MOST_ERRORS)]

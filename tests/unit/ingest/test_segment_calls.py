@@ -1,0 +1,240 @@
+"""What the calls of the Segment family become."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.adapters.segment import claim
+from ingest.rules import REASONS, record
+from schemas.engagements import EngagementRecorded, LeadDescribed, LeadLinked, LeadOptedIn
+from schemas.envelope import Envelope, Refused, fingerprint
+from schemas.identity import lead_id_of
+from schemas.topics import MAX_RECORD
+from tests.builders import EMAIL, LEAD, NOON, at
+
+
+def told(item: dict[str, Any], call: str | None = None, **batch: Any) -> tuple[Envelope, ...]:
+    """The events that the item amounts to when it comes at NOON."""
+    return record(claim({"userId": EMAIL, **item}, call, batch), "segment/tests", NOON)
+
+
+def engagement(call: str, **item: Any) -> Any:
+    """The data of the one engagement that the call amounts to."""
+    [event] = told(item, call)
+    assert isinstance(event, EngagementRecorded)
+    return event.data
+
+
+def description(**traits: Any) -> dict[str, Any]:
+    """What the traits say, beside the identifiers."""
+    [event] = told({"traits": traits}, "identify")
+    assert isinstance(event, LeadDescribed)
+    return event.data.model_dump(exclude={"identifiers"}, exclude_none=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("Content Downloaded", "content_downloaded"),
+        ("contentDownloaded", "content_downloaded"),
+        ("content_downloaded", "content_downloaded"),
+        ("  Webinar  Attended! ", "webinar_attended"),
+        ("Trade Show Visited", "trade_show_visited"),
+        ("Email Link Clicked", "email_clicked"),
+        ("Café Visité", "cafe_visite"),
+        ("3 Pages Read", "event_3_pages_read"),
+        ("X" * 200, "x" * 64),
+    ],
+)
+def test_a_track_calls_name_becomes_the_kind(name: str, kind: str) -> None:
+    assert engagement("track", event=name).kind == kind
+
+
+@pytest.mark.parametrize("name", ["Email Confirmed", "Opt In Confirmed", "opt_in_confirmed"])
+def test_the_confirming_click_is_an_opt_in(name: str) -> None:
+    [event] = told({"event": name, "properties": {"text_version": "2026-01"}}, "track")
+    assert isinstance(event, LeadOptedIn)
+    assert (event.data.text_version, event.data.identifiers.email) == ("2026-01", EMAIL)
+
+
+@pytest.mark.parametrize(
+    ("item", "content"),
+    [
+        ({"name": "Case Study"}, "case_study"),
+        ({"properties": {"name": "Pricing"}}, "pricing"),
+        ({"properties": {"path": "/resources/case-study/"}}, "case_study"),
+        ({"properties": {"url": "https://example.com/pricing?plan=a#top"}}, "pricing"),
+        ({"properties": {"path": "/"}}, None),
+        ({"name": "Home", "properties": {"content": "pricing", "path": "/x"}}, "pricing"),
+        ({"name": "价格"}, "价格"),
+        ({}, None),
+    ],
+)
+def test_a_pages_content_is_what_policies_would_call_it(item: dict[str, Any], content: str | None) -> None:
+    page = engagement("page", **item)
+    assert (page.kind, page.content) == ("page_viewed", content)
+
+
+def test_a_track_calls_path_is_not_its_content() -> None:
+    assert engagement("track", event="Form Submitted", properties={"path": "/pricing"}).content is None
+    assert engagement("track", event="Form Submitted", properties={"content": "Pricing"}).content == "pricing"
+
+
+def test_campaign_and_channel_come_from_the_context_or_the_properties() -> None:
+    campaign = {"campaign": {"name": "Spring", "medium": "email"}}
+    both = engagement("page", context=campaign, properties={"campaign": "Autumn", "channel": "social"})
+    assert (both.campaign, both.channel) == ("Spring", "social")
+    assert engagement("page", context=campaign).channel == "email"
+    tagged = engagement("page", properties={"utm_campaign": "Autumn", "utm_medium": "cpc"})
+    assert (tagged.campaign, tagged.channel) == ("Autumn", "cpc")
+
+
+def test_only_true_marks_a_machine() -> None:
+    assert engagement("track", event="Email Opened", properties={"machine": True}).machine
+    assert not engagement("track", event="Email Opened", properties={"machine": "true"}).machine
+
+
+def test_plain_properties_are_kept_sorted_and_cut_and_the_others_counted() -> None:
+    properties: dict[str, Any] = {f"p{number:02}": number for number in range(60)}
+    properties |= {"a": "x" * 2000, "nested": {"b": 1}, "list": [1], "none": None, "email": EMAIL, "n" * 256: 1}
+    read = claim({"userId": EMAIL, "event": "X", "properties": properties}, "track")
+    [event] = record(read, "segment/tests", NOON)
+    assert isinstance(event, EngagementRecorded)
+    assert list(event.data.properties) == ["a", *(f"p{number:02}" for number in range(49))]
+    assert event.data.properties["a"] == "x" * 1024
+    assert read.dropped == 11 + 3
+
+
+def test_traits_describe_the_lead() -> None:
+    assert description(
+        firstName="Ada",
+        lastName="Lovelace",
+        phone=4420,
+        title="CTO",
+        company={"name": "Engines", "employee_count": "120", "industry": "technology"},
+        address={"country": "GB"},
+    ) == {
+        "name": "Ada Lovelace",
+        "phone": "4420",
+        "title": "CTO",
+        "company": "Engines",
+        "company_size": 120,
+        "industry": "technology",
+        "country": "GB",
+    }
+    assert description(name="A", firstName="B", company="C", industry="i", country="FR") == {
+        "name": "A",
+        "company": "C",
+        "industry": "i",
+        "country": "FR",
+    }
+    assert description(phone=" ", title=None) == {}
+
+
+@pytest.mark.parametrize("trait", ["company_size", "companySize", "employees"])
+def test_each_spelling_of_the_size_is_read(trait: str) -> None:
+    assert description(**{trait: 500}, company={"size": 7}) == {"company_size": 500}
+    assert description(**{trait: 0}, company={"size": 7}) == {"company_size": 0}
+
+
+@pytest.mark.parametrize("place", ["traits", "context", "properties", "userId"])
+def test_an_email_address_anywhere_is_the_lead(place: str) -> None:
+    items: dict[str, dict[str, Any]] = {
+        "traits": {"userId": None, "traits": {"email": " ADA@example.com"}},
+        "context": {"userId": None, "context": {"traits": {"email": EMAIL}}},
+        "properties": {"userId": None, "properties": {"email": EMAIL}},
+        "userId": {"userId": "Ada@Example.com", "traits": {"email": EMAIL}},
+    }
+    [event] = told(items[place], "page")
+    assert event.subject == LEAD
+
+
+def test_every_weaker_identifier_is_linked_to_the_strongest() -> None:
+    event, *links = told({"userId": 42, "anonymousId": "a1", "traits": {"email": EMAIL}, "messageId": "m1"}, "identify")
+    again = told(
+        {"userId": "42", "anonymousId": "a1", "traits": {"email": EMAIL}, "timestamp": at(-9).isoformat()}, "page"
+    )
+    assert event.subject == LEAD
+    assert [(link.subject, link.data.lead) for link in links if isinstance(link, LeadLinked)] == [
+        (lead_id_of(user_id="42"), LEAD),
+        (lead_id_of(anonymous_id="a1"), LEAD),
+    ]
+    assert [(link.id, fingerprint(link)) for link in links] == [(link.id, fingerprint(link)) for link in again[1:]]
+    assert all(link.occurredat is None and link.finaltime for link in links)
+
+
+def test_the_time_is_the_clients_corrected_by_its_skew_and_then_final() -> None:
+    slow = {"timestamp": at(-70).isoformat(), "sentAt": at(-60).isoformat()}
+    [event] = told(slow, "page")
+    assert (event.time, event.occurredat, event.finaltime) == (at(-10), at(-70), True)
+    [by_batch] = told({"originalTimestamp": at(-70).isoformat()}, "page", sentAt=at(-60).isoformat())
+    assert (by_batch.time, by_batch.occurredat) == (at(-10), at(-70))
+    [early] = told({"timestamp": at(5).isoformat()}, "page")
+    assert (early.time, early.occurredat) == (NOON, at(5))
+
+
+def test_without_a_time_it_happened_on_receipt_whatever_the_clients_clock_says() -> None:
+    [event] = told({"sentAt": at(-600).isoformat()}, "page")
+    assert (event.time, event.occurredat) == (NOON, None)
+
+
+def test_a_missing_id_comes_from_the_content_alone() -> None:
+    item = {"userId": EMAIL, "event": "X", "timestamp": at(-9).isoformat(), "properties": {"a": 1, "b": 2}}
+    shuffled = {**dict(reversed(item.items())), "properties": {"b": 2, "a": 1}, "sentAt": at(1).isoformat()}
+    [first] = record(claim(item, "track"), "segment/tests", NOON)
+    [second] = record(claim(shuffled, "track"), "segment/tests", at(3))
+    [other] = record(claim({**item, "properties": {"a": 2}}, "track"), "segment/tests", NOON)
+    [later] = record(claim({**item, "timestamp": at(-8).isoformat()}, "track"), "segment/tests", NOON)
+    assert first.id == second.id
+    assert len({first.id, other.id, later.id}) == 3
+
+
+scalar = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20)
+)
+anything = st.recursive(
+    scalar, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+)
+times = st.just("2026-03-02T12:00:00+01:00") | st.datetimes().map(lambda moment: moment.isoformat() + "Z") | anything
+table = st.dictionaries(
+    st.sampled_from(["email", "name", "company", "path", "content", "employees"]) | st.text(), anything
+)
+items = st.fixed_dictionaries(
+    {"type": st.sampled_from(["track", "page", "identify"]) | anything},
+    optional={
+        "userId": st.just(EMAIL) | anything,
+        "anonymousId": st.just("a1") | anything,
+        "event": st.just("Content Downloaded") | anything,
+        "messageId": anything,
+        "timestamp": times,
+        "sentAt": times,
+        "traits": table | anything,
+        "context": st.fixed_dictionaries({"traits": table, "campaign": table}) | anything,
+        "properties": table | anything,
+    },
+)
+
+
+def judged(item: object) -> tuple[tuple[Envelope, ...], str]:
+    """The events of an item, or the reason why there are none."""
+    try:
+        return record(claim(item), "segment/tests", NOON), ""
+    except Refused as refused:
+        return (), refused.reason
+
+
+@given(items | anything)
+def test_whatever_comes_is_refused_for_a_known_reason_or_readable_by_every_consumer(item: object) -> None:
+    events, reason = judged(item)
+    assert bool(events) != (reason in REASONS)
+    for event in events:
+        value = event.encode()
+        assert len(value) < MAX_RECORD
+        fact = DECODER.fact(event.subject.encode(), value, datetime.now(UTC))
+        assert fact.fingerprint == fingerprint(event)
+        assert NOON - timedelta(days=90) <= fact.time <= NOON

@@ -1,0 +1,85 @@
+"""An explanation adds up, names its events, and tells when what is stored is something else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from scorer.__main__ import main
+from scorer.rules import State
+from scorer.rules.explanation import Explanation, explain, rows, tell
+from scorer.rules.tally import Background
+from tests.builders import EMAIL, LEAD, a_description, a_fact, an_engagement, at
+from tests.unit.scorer.driver import CLASSIC, Play, several
+
+EVENTS = [
+    a_description(company_size=100, industry="technology", time=at(-5)),
+    *several(4, "page_viewed", "pricing"),
+    an_engagement("demo_requested", time=at(9)),
+]
+
+
+def _explained(stored: State | None = None) -> Explanation:
+    play = Play()
+    play.play(EVENTS)
+    return explain(LEAD, [a_fact(event) for event in reversed(EVENTS)], stored or play.state, CLASSIC)
+
+
+def test_lines_add_up_and_name_their_events_with_times() -> None:
+    view = _explained()
+    assert (view.score, view.total, view.band, view.band_since) == (70, 70, "pass", at(-5))
+    assert [(line.rule, line.points, line.since) for line in view.lines] == [
+        ("size_small", 30, at(-5)),
+        ("ind_tech", 25, at(-5)),
+        ("visit_pricing", 15, at(3)),
+    ]
+    visits = view.lines[2].events
+    assert [(event.id, event.time) for event in visits] == [(f"page_viewed-{n}", at(n)) for n in range(4)]
+    assert (view.asked_for_sales, view.facts_read, view.stored_agrees) == (at(9), 6, True)
+
+
+def test_it_reads_as_lines_and_rows() -> None:
+    view = _explained()
+    assert tell(view)[1] == ("70 points, band pass since 2026-03-02 11:55:00, asked for sales 2026-03-02 12:09:00")
+    told = rows(view)
+    assert told[-1] == ("total", "70", "", "")
+    assert sum(float(points) for rule, points, *_ in told[:-1] if rule) == view.total
+    assert len(told) == 1 + 1 + 4 + 1
+    assert told[2] == ("visit_pricing", "15", "2026-03-02 12:03:00", "2026-03-02 12:00:00  page_viewed-0  (tests)")
+
+
+def test_a_stored_state_that_the_facts_do_not_come_to_is_told() -> None:
+    play = Play()
+    play.play(EVENTS[:-1])
+    assert not _explained(play.state).stored_agrees
+    play.play(EVENTS[-1:])
+    assert _explained(play.state).stored_agrees
+    assert not _explained(replace(play.state, published=State().published)).stored_agrees
+    forgetful = replace(play.state.tally, background=Background())
+    assert not _explained(replace(play.state, tally=forgetful)).stored_agrees
+
+
+@pytest.mark.parametrize("lead", ["", " ", "null", "ada", "ada@", "a b@example.com", "1234", LEAD[:-1]])
+def test_what_names_no_lead_ends_with_2(lead: str) -> None:
+    result = CliRunner().invoke(main, ["explain", lead])
+    assert result.exit_code == 2
+    assert "expected an e-mail address or a lead_id" in " ".join(result.output.split()).replace("│ ", "")
+
+
+def test_a_policy_that_cannot_be_used_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATON_DATABASE__URL", "postgresql://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("BATON_POLICIES", "deploy/policies/no-such-policy")
+    for verb in (["explain", LEAD], ["serve"]):
+        result = CliRunner().invoke(main, verb)
+        assert result.exit_code == 1
+        assert "deploy/policies/no-such-policy: is no folder" in result.output
+
+
+def test_every_verb_has_help() -> None:
+    for arguments in ([], ["serve"], ["migrate"], ["explain"]):
+        result = CliRunner().invoke(main, [*arguments, "--help"])
+        assert result.exit_code == 0
+    assert "--json" in CliRunner().invoke(main, ["explain", "--help"]).output
+    assert EMAIL not in result.output

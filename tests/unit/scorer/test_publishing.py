@@ -1,0 +1,167 @@
+"""What is published of a lead and when: what a gate can read, complete, and nothing twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from chassis.policy import Policies, PolicyError
+from chassis.service import At
+from schemas.engagements import LeadLinked, Link
+from schemas.envelope import Decoder
+from schemas.scores import LeadScored, Origin, PolicyRef
+from scorer.app import Scorer
+from scorer.rules import PolicyChanged, add, fold
+from tests.builders import EMAIL, LEAD, a_description, a_fact, a_policy, an_engagement, an_opt_in, at
+from tests.unit.scorer.driver import CLASSIC, LATER, STRICT, Play, a_scorer, several
+
+
+def test_a_stranger_who_only_looks_around_is_not_published() -> None:
+    play = Play()
+    assert play.play([an_engagement("page_viewed", "home"), *several(3, "page_viewed", "pricing")]) == []
+    assert play.state.published.version == 0
+
+
+def test_a_fact_that_changes_nothing_leaves_the_state_the_same_object() -> None:
+    play = Play()
+    play.play([a_description(company_size=100), an_engagement("webinar_attended")])
+    before = play.state
+    link = LeadLinked(id="l", source="tests", subject=LEAD, time=at(), data=Link(alias=LEAD, lead=LEAD))
+    assert play.play([an_engagement("email_opened", machine=True), link]) == []
+    assert play.state is before
+
+
+def test_an_engagement_that_earns_nothing_is_remembered_but_not_published() -> None:
+    play = Play()
+    play.play([a_description(company_size=100)])
+    assert play.play([an_engagement("page_viewed", "home", id="home", time=at(5))]) == []
+    [scored] = play.play([an_engagement("webinar_attended", time=at(9))])
+    assert [touch.event for touch in scored.data.touchpoints] == ["home", "webinar_attended-None"]
+
+
+def test_a_score_carries_all_that_the_next_services_need() -> None:
+    play = Play()
+    visits = several(4, "page_viewed", "pricing", campaign="spring")
+    trade_show = an_engagement("trade_show_visited", time=at(-9), channel="trade_show")
+    described = a_description(company_size=100, industry="Technology", name="Ada", title="CTO", time=at(3))
+    play.play([*visits, trade_show, described])
+    scored = play.play([an_engagement("demo_requested", time=at(8))], now=at(60))[0]
+    score = scored.data
+    assert (scored.subject, scored.source, scored.time, scored.finaltime) == (LEAD, "baton/scorer", at(8), True)
+    assert (score.score, score.fit, score.engagement, score.band) == (70, 55, 15, "pass")
+    assert sum(line.points for line in score.explanation) == score.score
+    assert [line.rule for line in score.explanation] == ["size_small", "ind_tech", "visit_pricing"]
+    assert score.explanation[2].events == tuple(visit.id for visit in visits)
+    assert (score.intent.level, score.intent.since, score.intent.event) == ("high", at(8), "demo_requested-None")
+    assert (score.contact.email, score.contact.name, score.contact.title) == (EMAIL, "Ada", "CTO")
+    assert (score.contact.company_size, score.contact.industry) == (100, "Technology")
+    assert score.origin == Origin(first="trade_show", last="spring")
+    assert len(score.touchpoints) == 6
+    assert (score.cause, score.policy) == ("demo_requested-None", PolicyRef(name="classic-50", version=1))
+    assert (score.as_of, score.version) == (at(60), play.published[-1].data.version)
+    assert Decoder(LeadScored).event(scored.encode()) == scored
+
+
+def test_the_latest_20_touchpoints_are_told_in_order_and_no_machine_s() -> None:
+    play = Play()
+    clicks = several(25, "email_clicked")
+    play.play([*reversed(clicks), an_engagement("email_opened", machine=True, time=at(99))])
+    [scored] = play.play([an_opt_in()])
+    assert [touch.event for touch in scored.data.touchpoints] == [click.id for click in clicks[5:]]
+
+
+def test_an_engagement_older_than_those_told_changes_nothing() -> None:
+    play = Play()
+    play.play([a_description(time=at(-9)), *several(20, "email_clicked")])
+    before = play.state
+    play.play([an_engagement("email_clicked", id="older", time=at(-1))])
+    assert play.state is before
+
+
+def test_long_texts_are_cut_and_say_so() -> None:
+    play = Play()
+    [scored] = play.play([an_engagement("webinar_attended", "tab\there " + "x" * 500, id="long")])
+    [touch] = scored.data.touchpoints
+    assert touch.content is not None
+    assert (len(touch.content), touch.content[:9], touch.content[-1]) == (120, "tab here ", "…")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        an_opt_in(id="new", time=at(3)),
+        an_engagement("demo_requested", time=at(3)),
+        an_engagement("sales_inquired", time=at(3)),
+        an_engagement("webinar_attended", time=at(3)),
+        a_description(id="new", time=at(3), company_size=2001),
+        a_description(id="new", time=at(-3)),
+    ],
+    ids=["opt-in", "demo", "inquiry", "points", "points lost", "contactable earlier"],
+)
+def test_each_thing_that_a_gate_can_read_is_published_once(event: object) -> None:
+    play = Play()
+    play.play([a_description(company_size=100)])
+    assert [scored.data.version for scored in play.play([event])] == [2]  # type: ignore[list-item]
+
+
+def test_details_that_no_gate_reads_are_not_published_by_themselves() -> None:
+    play = Play()
+    play.play([a_description(company_size=100)])
+    assert play.play([a_description(id="phone", time=at(1), phone="555", name="Ada", company_size=120)]) == []
+    [scored] = play.play([an_engagement("webinar_attended", time=at(2))])
+    assert (scored.data.contact.phone, scored.data.contact.company_size) == ("555", 120)
+
+
+def test_versions_rise_by_one_and_ids_follow_from_them() -> None:
+    events = [a_description(company_size=100), an_engagement("webinar_attended"), an_opt_in()]
+    first, second = Play(), Play()
+    first.play(events)
+    second.play(events)
+    assert [scored.data.version for scored in first.published] == [1, 2, 3]
+    assert len({scored.id for scored in first.published}) == 3
+    assert [scored.encode() for scored in first.published] == [scored.encode() for scored in second.published]
+
+
+def test_published_scores_are_counted_by_band() -> None:
+    play = Play()
+    play.play([a_description(company_size=100), an_engagement("page_viewed"), an_engagement("webinar_attended")])
+    assert play.counts == [{"scores:nurture": 1}, {}, {"scores:nurture": 1}]
+    assert play.scorer.bands == ("cold", "nurture", "pass")
+
+
+def test_a_tally_of_one_policy_serves_another_that_only_prices_differently() -> None:
+    classic, demo = a_policy("classic-50"), a_policy("demo")
+    tally = fold([a_fact(a_description(company_size=100))], CLASSIC)
+    scorer = a_scorer(demo)
+    assert scorer.criteria(LATER).collects == CLASSIC.collects
+    assert add(tally, a_fact(an_opt_in()), scorer.criteria(LATER)).basis.opted_in is not None
+    assert classic.policy != demo.policy
+
+
+def test_a_policy_that_asks_other_things_of_the_facts_refuses_the_tally() -> None:
+    policy = a_policy("classic-50")
+    fewer = policy.scoring.model_copy(update={"rules": policy.scoring.rules[:-1]})
+    scorer = a_scorer(policy.model_copy(update={"scoring": fewer}))
+    tally = fold([a_fact(an_opt_in())], CLASSIC)
+    with pytest.raises(PolicyChanged):
+        add(tally, a_fact(an_engagement()), scorer.criteria(LATER))
+
+
+def test_the_version_in_force_judges_and_none_in_force_is_an_error() -> None:
+    first = a_policy("classic-50")
+    second = first.model_copy(update={"version": 2, "effective_from": at(60)})
+    scorer = Scorer(Policies("policies", (first, second)))  # type: ignore[arg-type]
+    versions = []
+    for now in (at(59), at(60)):
+        [scored] = scorer.decide(scorer.new(LEAD), a_fact(an_opt_in()), At(now, now)).events
+        assert isinstance(scored, LeadScored)
+        versions.append(scored.data.policy.version)
+    assert versions == [1, 2]
+    with pytest.raises(PolicyError, match="no version is in force"):
+        scorer.criteria(first.effective_from.replace(year=2025))
+
+
+def test_under_strict_70_opting_in_and_fitting_are_facts_of_the_gate() -> None:
+    play = Play(a_scorer(a_policy("strict-70")))
+    [fits] = play.play([a_description(company_size=100, industry="technology")])
+    assert fits.data.facts["fit_profile"] == at(0)
+    assert STRICT.collects == CLASSIC.collects
