@@ -83,7 +83,7 @@ class Score(Frozen):
     facts: dict[str, AwareDatetime]
     intent: Intent
     explanation: tuple[Line, ...]
-    touchpoints: tuple[Touchpoint, ...] = Field(description="the latest 20")
+    touchpoints: tuple[Touchpoint, ...] = Field(description="the latest 20; of page views only those a rule asks for")
     contact: Person
     origin: Origin
     cause: str = Field(description="id of the event that changed the score")

@@ -33,9 +33,19 @@ def test_a_fact_that_changes_nothing_leaves_the_state_the_same_object() -> None:
 def test_an_engagement_that_earns_nothing_is_remembered_but_not_published() -> None:
     play = Play()
     play.play([a_description(company_size=100)])
-    assert play.play([an_engagement("page_viewed", "home", id="home", time=at(5))]) == []
+    assert play.play([an_engagement("trade_show_visited", id="fair", time=at(5))]) == []
     [scored] = play.play([an_engagement("webinar_attended", time=at(9))])
-    assert [touch.event for touch in scored.data.touchpoints] == ["home", "webinar_attended-None"]
+    assert [touch.event for touch in scored.data.touchpoints] == ["fair", "webinar_attended-None"]
+
+
+def test_a_page_view_that_no_rule_asks_for_leaves_the_state_as_it_was() -> None:
+    play = Play()
+    play.play([a_description(company_size=100), an_engagement("page_viewed", "pricing", id="price", time=at(1))])
+    before = play.state
+    assert play.play([an_engagement("page_viewed", "home", time=at(5))]) == []
+    assert play.state is before
+    [scored] = play.play([an_engagement("webinar_attended", time=at(9))])
+    assert [touch.event for touch in scored.data.touchpoints] == ["price", "webinar_attended-None"]
 
 
 def test_a_score_carries_all_that_the_next_services_need() -> None:

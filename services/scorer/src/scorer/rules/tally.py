@@ -19,7 +19,9 @@ from scorer.rules.place import Place, place_of
 T = TypeVar("T")
 
 TOUCHPOINTS = 20
-"""The latest engagements that are told with a score (business.md B.2)."""
+"""How many of the latest engagements are told with a score (business.md B.2)."""
+PAGE_VIEW = "page_viewed"
+"""Told only where a rule asks for it: others would push out what an owner can use, and rewrite the lead each time."""
 HISTORY = 8
 """How many of an attribute's latest statements, and of the first ones of a value, are kept.
 
@@ -67,7 +69,7 @@ class Basis:
 class Background:
     """What is told with a score but decides nothing.
 
-    `touches` has the latest engagements (place, kind, content and campaign, with tabs between), `contact` the latest
+    `touches` has the latest touchpoints (place, kind, content and campaign, with tabs between), `contact` the latest
     statement by attribute.
     """
 
@@ -104,8 +106,11 @@ def add(tally: Tally, fact: Fact, criteria: Criteria) -> Tally:
         if engagement.machine:
             return tally
         place = place_of(fact)
-        basis = _engaged(_met(basis, place, engagement.identifiers, criteria), place, engagement, criteria)
-        background = _touched(background, place, engagement)
+        basis = _met(basis, place, engagement.identifiers, criteria)
+        background = _originated(background, place, engagement)
+        if engagement.kind != PAGE_VIEW or criteria.names(engagement.kind, engagement.content):
+            basis = _engaged(basis, place, engagement, criteria)
+            background = _touched(background, place, engagement)
     elif isinstance(event, LeadDescribed):
         place = place_of(fact)
         basis = _stated(_met(basis, place, event.data.identifiers, criteria), place, event.data, criteria)
@@ -172,25 +177,25 @@ def _kept(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
     return tuple(statement for statement in ordered if statement in keep)
 
 
-def _touched(background: Background, place: Place, engagement: Engagement) -> Background:
+def _originated(background: Background, place: Place, engagement: Engagement) -> Background:
     origin = engagement.campaign or engagement.channel
-    if origin is not None:
-        background = _originated(background, Statement(place, origin))
+    first = background.origin_first
+    if origin is None or (first is not None and first.place < place):
+        return background
+    return replace(background, origin_first=Statement(place, origin))
+
+
+def _touched(background: Background, place: Place, engagement: Engagement) -> Background:
+    """A touchpoint, told with the score; the latest that names one gives the latest origin."""
+    origin, last = engagement.campaign or engagement.channel, background.origin_last
+    if origin is not None and (last is None or last.place < place):
+        background = replace(background, origin_last=Statement(place, origin))
     touches = background.touches
     if len(touches) == TOUCHPOINTS and place < touches[0]:
         return background
     touch = f"{place}\t{engagement.kind}\t{_short(engagement.content)}\t{_short(engagement.campaign)}"
     latest = (*touches, touch) if not touches or touch > touches[-1] else tuple(sorted((*touches, touch)))
     return Background(latest[-TOUCHPOINTS:], background.origin_first, background.origin_last, background.contact)
-
-
-def _originated(background: Background, statement: Statement) -> Background:
-    first, last = background.origin_first, background.origin_last
-    if first is None or statement < first:
-        background = replace(background, origin_first=statement)
-    if last is None or statement > last:
-        background = replace(background, origin_last=statement)
-    return background
 
 
 def _contact(background: Background, place: Place, description: Description) -> Background:
