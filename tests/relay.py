@@ -18,6 +18,7 @@ import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from baton_local.topics import PARTITIONS
 from tests.infrastructure import Room, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -142,8 +143,7 @@ class Relay:
         await consumer.start()
         try:
             name = self.room.prefix + topic
-            await consumer.topics()
-            partitions = [TopicPartition(name, part) for part in consumer.partitions_for_topic(name) or ()]
+            partitions = [TopicPartition(name, part) for part in range(PARTITIONS)]
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
             await consumer.seek_to_beginning()

@@ -18,7 +18,7 @@ async def test_explain_adds_up_and_show_and_due_name_the_owner(shared_relay: Rel
     code, printed = await shared_relay.command("scorer", "explain", email, "--json")
     explained = json.loads(printed)
     assert code == 0
-    assert explained["score"] == 90 == sum(line["points"] for line in explained["explanation"])
+    assert explained["score"] == 65 == sum(line["points"] for line in explained["lines"])
 
     for name in (email, lead_id_of(email=email)):
         code, printed = await shared_relay.command("router", "show", name)

@@ -1,0 +1,173 @@
+"""One operating-system process that cannot outlive the launcher."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+PR_SET_PDEATHSIG = 1
+TELLING = ("ERROR", "FATAL", "Caused by", "Error:", '"level": "error"', '"level": "critical"')
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The operating-system user that a process runs as."""
+
+    uid: int
+    gid: int
+
+    def switch(self) -> dict[str, object]:
+        """Arguments that make `subprocess` run a command as this user, without the launcher's groups."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run, and how to end it."""
+
+    name: str
+    args: tuple[str, ...]
+    log: Path
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+    owner: Owner | None = None
+    stop: signal.Signals = signal.SIGTERM
+    orphaned: signal.Signals = signal.SIGKILL
+    """The kernel sends this when the launcher is gone, however it went."""
+
+
+class Child:
+    """A running command in its own session, so that Ctrl-C in a terminal reaches the launcher alone.
+
+    On Linux the kernel ends it when the launcher dies, even by SIGKILL. Its output goes to the command's log.
+    """
+
+    def __init__(self, command: Command, process: asyncio.subprocess.Process) -> None:
+        self.command = command
+        self.process = process
+
+    @classmethod
+    async def start(cls, command: Command) -> Self:
+        """Starts the command; OSError when it cannot be started at all."""
+        with command.log.open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *command.args,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=command.cwd,
+                env={**os.environ, **command.env},
+                start_new_session=True,
+                preexec_fn=_leash(command.orphaned),
+                **(command.owner.switch() if command.owner else {}),  # type: ignore[arg-type]
+            )
+        return cls(command, process)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        return self.process.returncode is None
+
+    def ask(self) -> None:
+        """Sends the command's own stop signal; harmless when it is gone."""
+        self._signal(self.command.stop)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole process group."""
+        self._signal(signal.SIGKILL)
+
+    async def stop(self, grace: float) -> bool:
+        """Asks, waits up to `grace` seconds, then kills; 0 does not ask. True if it went by itself. Gone on return."""
+        if grace > 0:
+            self.ask()
+        try:
+            await asyncio.wait_for(self.process.wait(), grace)
+            return True
+        except TimeoutError:
+            return False
+        finally:
+            if self.running:
+                self.kill()
+                await self.process.wait()
+
+    def ending(self) -> str:
+        """How it ended, in words: exit code or signal."""
+        code = self.process.returncode
+        if code is None:
+            return "still running"
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        return f"exit code {code}"
+
+    def epitaph(self) -> str:
+        """How it ended, what it said of it, and where it said more: the end of a sentence about its death."""
+        killed = self.process.returncode is not None and self.process.returncode < 0
+        said = "" if killed else last_words(self.command.log)
+        return f"({self.ending()}){': ' if said else ''}{said.rstrip('.')}. See {self.command.log}."
+
+    def _signal(self, number: signal.Signals) -> None:
+        if not self.running:
+            return
+        try:
+            if number == signal.SIGKILL:
+                os.killpg(self.pid, number)
+            else:
+                os.kill(self.pid, number)
+        except ProcessLookupError:
+            return  # it ended by itself a moment ago, which is what was wanted
+
+
+def last_words(log: Path, limit: int = 300) -> str:
+    """What a dead process said of its error last, for a one-sentence message; without one, its last line."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - 65536))
+            lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    except FileNotFoundError:
+        return ""
+    telling = [line for line in lines[-40:] if any(word in line for word in TELLING)]
+    return _said(next(reversed(telling or lines), ""))[:limit]
+
+
+def _said(line: str) -> str:
+    """A service's log line is a JSON object; its exception's last line tells the most."""
+    try:
+        record = json.loads(line)
+        told = str(record.get("exception") or record.get("error") or record["event"]).strip()
+    except (ValueError, KeyError, AttributeError):
+        return line
+    return told.splitlines()[-1].strip() if told else line
+
+
+def command_of(pid: int) -> str:
+    """The command line of a live process, empty when there is none or this system does not tell (only Linux does)."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _leash(orphaned: signal.Signals) -> Callable[[], None] | None:
+    """What the child does between fork and exec: ask the kernel for a signal at the launcher's death."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    launcher = os.getpid()
+
+    def leash() -> None:
+        prctl(PR_SET_PDEATHSIG, int(orphaned), 0, 0, 0)
+        if os.getppid() != launcher:  # the launcher died before the request
+            os._exit(1)
+
+    return leash

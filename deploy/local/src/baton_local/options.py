@@ -1,0 +1,60 @@
+"""What can be chosen for a run, and where the workspace's own files are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from baton_local.errors import LocalError
+from baton_local.ports import Wanted
+
+DEPLOY = Path(__file__).resolve().parents[3]
+WRITE_KEYS = DEPLOY / "local" / "write-keys.yaml"
+DATA = DEPLOY.parent / ".baton"
+SERVICES = ("ingest", "scorer", "router", "sla-monitor")
+"""In the order of an event's way; each one's ops port is the base plus its place."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where everything listens."""
+
+    http_host: str = "127.0.0.1"
+    http: int = 8080
+    kafka: int = 19092
+    postgres: int = 15432
+    ops_base: int = 9101
+
+    def ops(self, service: str) -> int:
+        """The port of /livez, /readyz and /metrics."""
+        return self.ops_base + SERVICES.index(service)
+
+    @property
+    def http_url(self) -> str:
+        """Of ingest, as this machine reaches it."""
+        every = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - read, not bound
+        return f"http://{every.get(self.http_host, self.http_host)}:{self.http}"
+
+    def of_services(self) -> dict[str, Wanted]:
+        """The ports that the services will want, to be checked before anything starts."""
+        ops = {f"{service}'s ops": ("127.0.0.1", self.ops(service), "--ops-port-base") for service in SERVICES}
+        return {"ingest": (self.http_host, self.http, "--http-port"), **ops}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One `make run`."""
+
+    data: Path
+    ports: Ports
+    policy: str
+    demo: bool
+    fresh: bool
+
+    def policies(self) -> Path:
+        """The folder of the policy's versions, or LocalError with the names that there are."""
+        folder = DEPLOY / "policies" / self.policy
+        if not folder.is_dir():
+            names = ", ".join(sorted(path.name for path in folder.parent.iterdir() if path.is_dir()))
+            raise LocalError(f"There is no policy {self.policy!r}; there are: {names}.")
+        return folder

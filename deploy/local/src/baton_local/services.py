@@ -1,0 +1,173 @@
+"""The four services as processes: migrated, started, watched, restarted, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from baton_local.child import Child, Command
+from baton_local.errors import LocalError
+from baton_local.options import SERVICES, WRITE_KEYS, Run
+from baton_local.stack import Stack
+
+READY_DEADLINE = 60.0
+"""Seconds that a service has to get ready at the start; 3 are usual."""
+STOP_GRACE = 4.0
+"""Seconds that the services have, all at once, to stop by themselves before they are killed."""
+DEATHS = 5
+DEATHS_WITHIN = 60.0
+"""So many deaths within so many seconds, and the launcher gives up."""
+SHOWN_STATE = 100
+"""Characters of what a service says it waits for."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Service:
+    """How to run one service."""
+
+    name: str
+    env: Mapping[str, str]
+    log: Path
+    ops_url: str
+
+    @property
+    def migrates(self) -> bool:
+        """Whether it has a database to bring up to date."""
+        return "BATON_DATABASE__URL" in self.env
+
+    def command(self, verb: str) -> Command:
+        """Its console script by module name, so that it is always the one of this environment."""
+        module = self.name.replace("-", "_")
+        return Command(self.name, (sys.executable, "-P", "-m", module, verb), self.log, self.env)
+
+
+def services_of(run: Run, stack: Stack) -> list[Service]:
+    """The services of a run, each with its environment."""
+    ports = run.ports
+    services = []
+    for name in SERVICES:
+        env = {
+            "PYTHONUNBUFFERED": "1",
+            "BATON_KAFKA__BOOTSTRAP_SERVERS": stack.bootstrap_servers,
+            "BATON_OPS__PORT": str(ports.ops(name)),
+            "BATON_POLICIES": str(run.policies()),
+        }
+        if name == "ingest":
+            env |= {
+                "BATON_HTTP__HOST": ports.http_host,
+                "BATON_HTTP__PORT": str(ports.http),
+                "BATON_WRITE_KEYS": str(WRITE_KEYS),
+            }
+        else:
+            env["BATON_DATABASE__URL"] = stack.database_url(name)
+        url = f"http://127.0.0.1:{ports.ops(name)}"
+        services.append(Service(name, env, stack.folder.logs / f"{name}.log", url))
+    return services
+
+
+def tell_operators(services: list[Service], folder: Path) -> None:
+    """Writes `<service>.env` for the operators' verbs, so that they find this run without being told its ports."""
+    for service in services:
+        lines = (f"{name}={value}" for name, value in service.env.items() if name.startswith("BATON_"))
+        (folder / f"{service.name}.env").write_text("\n".join(lines) + "\n")
+
+
+async def migrate(services: list[Service]) -> None:
+    """Brings every service's tables up to date; LocalError names the one that could not."""
+    await asyncio.gather(*(_migrate(service) for service in services if service.migrates))
+
+
+async def _migrate(service: Service) -> None:
+    child = await Child.start(service.command("migrate"))
+    try:
+        if await child.process.wait() != 0:
+            raise LocalError(f"{service.name} migrate failed {child.epitaph()}")
+    finally:
+        await child.stop(0)
+
+
+class Keeper:
+    """Keeps one service running. `state` is for people: starting, ready, waiting for something, restarting."""
+
+    def __init__(self, service: Service, say: Say) -> None:
+        self.service = service
+        self.state = "starting"
+        self.restarts = 0
+        self.child: Child | None = None
+        self._say = say
+        self._ready = asyncio.Event()
+        self._deaths: deque[float] = deque(maxlen=DEATHS)
+
+    async def keep(self) -> None:
+        """Runs until cancelled, starting the service again whenever it dies; LocalError when that is in vain."""
+        while True:
+            self.state = "starting"
+            self.child = await Child.start(self.service.command("serve"))
+            await self.child.process.wait()
+            await asyncio.sleep(self._mourn(self.child))
+
+    async def watch(self) -> None:
+        """Keeps `state` true to /readyz; runs until cancelled."""
+        async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+            while True:
+                if self.state != "restarting":
+                    self.state = await self._ask(client)
+                if self.state == "ready":
+                    self._ready.set()
+                await asyncio.sleep(1 if self.state == "ready" else 0.2)
+
+    async def until_ready(self) -> None:
+        """Returns once the service is ready for the first time; LocalError when that takes too long."""
+        try:
+            async with asyncio.timeout(READY_DEADLINE):
+                await self._ready.wait()
+        except TimeoutError as error:
+            raise LocalError(
+                f"{self.service.name} did not get ready within {READY_DEADLINE:.0f} s ({self.state}): "
+                f"see {self.service.log}."
+            ) from error
+
+    async def _ask(self, client: httpx.AsyncClient) -> str:
+        try:
+            answer = await client.get(f"{self.service.ops_url}/readyz")
+        except httpx.HTTPError:
+            return "starting" if self.state in {"starting", "restarting"} else "not answering"
+        if answer.status_code == 200:
+            return "ready"
+        return (answer.text.strip().splitlines() or ["not ready"])[0][:SHOWN_STATE]
+
+    def _mourn(self, child: Child) -> float:
+        """Says that the service died; the seconds to wait before it is started again."""
+        name, ending = self.service.name, child.ending()
+        self.state = "restarting"
+        self.restarts += 1
+        now = asyncio.get_running_loop().time()
+        self._deaths.append(now)
+        recent = sum(now - death < DEATHS_WITHIN for death in self._deaths)
+        if recent == DEATHS:
+            raise LocalError(f"{name} died {DEATHS} times within a minute {child.epitaph()}")
+        delay = min(0.25 * (1 << recent), 5.0)
+        self._say(f"{name} died ({ending}) and is started again in {delay:.1f} s")
+        return delay
+
+
+@asynccontextmanager
+async def keeping(services: list[Service], say: Say) -> AsyncIterator[list[Keeper]]:
+    """The services' keepers, to be run by the caller; on the way out all are stopped, last one first."""
+    keepers = [Keeper(service, say) for service in services]
+    try:
+        yield keepers
+    finally:
+        children = [keeper.child for keeper in reversed(keepers) if keeper.child is not None]
+        for child in children:
+            child.ask()
+        await asyncio.gather(*(child.stop(STOP_GRACE) for child in children))

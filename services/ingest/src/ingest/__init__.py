@@ -1,0 +1,1 @@
+"""HTTP in, Kafka out: success only after the broker acknowledged."""

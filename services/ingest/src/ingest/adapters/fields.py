@@ -1,0 +1,106 @@
+"""Reading single fields of JSON from strangers: each function gives a value of the wanted kind or raises Refused."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+
+from schemas.envelope import Refused
+
+Table = Mapping[str, object]
+Scalar = str | int | float | bool
+
+MAX_TEXT = 1024
+"""Characters of a text, the contract's own limit; properties are cut there, attributes refused."""
+MAX_PROPERTIES = 50
+MAX_NAME = 255
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_OTHER = re.compile(r"[^a-z0-9]+")
+
+
+def table(of: Table, name: str) -> Table:
+    """The object called `name`; null and absent are an empty one."""
+    value = of.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise Refused("bad_item", f"{name}: not an object")
+    return value
+
+
+def text(of: Table, *names: str) -> str | None:
+    """The first of the fields that is there; a number is taken as its digits, blank is absent."""
+    for name in names:
+        value = of.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise Refused("bad_item", f"{name}: not a text")
+        if stripped := str(value).strip():
+            return stripped
+    return None
+
+
+def number(of: Table, *names: str) -> int | float | str | None:
+    """The first of the fields that is there, for the contract to judge; only what could be no number is refused."""
+    for name in names:
+        value = of.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise Refused("bad_item", f"{name}: not a number")
+        return value
+    return None
+
+
+def instant(of: Table, *names: str) -> datetime | None:
+    """The first of the fields that is there, as an instant. Raises Refused `bad_time`."""
+    for name in names:
+        value = of.get(name)
+        if value is None:
+            continue
+        try:
+            time = datetime.fromisoformat(value) if isinstance(value, str) else None
+        except ValueError:
+            time = None
+        if time is None or time.tzinfo is None:
+            raise Refused("bad_time", f"{name}: not an ISO 8601 time with a zone")
+        return time
+    return None
+
+
+def hint(of: Table, name: str) -> datetime | None:
+    """An instant that only helps: one that cannot be read is as good as none."""
+    try:
+        return instant(of, name)
+    except Refused:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def word(name: str) -> str:
+    """A name as policies write it: "Content Downloaded", "contentDownloaded" -> content_downloaded. May be empty."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    return _OTHER.sub("_", _CAMEL.sub("_", plain).lower()).strip("_")
+
+
+def scalars(properties: Table, apart: Iterable[str]) -> tuple[dict[str, Scalar], int]:
+    """The plain properties, sorted by name and cut to size, and how many others there were.
+
+    `apart` names those that are kept elsewhere: neither among the plain ones nor counted.
+    """
+    kept: dict[str, Scalar] = {}
+    dropped = 0
+    for name in sorted(properties):
+        value = properties[name]
+        if value is None or name in apart:
+            continue
+        if len(kept) < MAX_PROPERTIES and len(name) <= MAX_NAME and isinstance(value, str | int | float):
+            kept[name] = value[:MAX_TEXT] if isinstance(value, str) else value
+        else:
+            dropped += 1
+    return kept, dropped

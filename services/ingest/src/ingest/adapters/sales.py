@@ -1,0 +1,127 @@
+"""Sales activities from sales tools: CloudEvents in structured mode, whole or abridged.
+
+Abridged means: `type` without Baton's prefix (`sales.contacted`), an e-mail address for a `subject`, and no `id`,
+`time` or `source`. Without a time it happened now; without an id either, the id comes from the content and the minute,
+so that a retry is harmless and tomorrow's call is another one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from ingest.rules import judge
+from schemas.envelope import Refused, fingerprint
+from schemas.identity import derived_id, lead_id_of
+from schemas.sales import SALES_ACTIVITIES, SalesActivity
+
+ATTRIBUTES: Final = ("specversion", "id", "source", "subject", "time", "sentat", "timetrusted", "data")
+"""What is read of a CloudEvent besides its type; other extensions are allowed, as CloudEvents has it, and left out."""
+MOST_ERRORS = 20
+
+_TYPES: Final = {str(activity.model_fields["type"].default): activity for activity in SALES_ACTIVITIES}
+_LEAD_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One thing wrong: where (a JSON pointer) and what was expected; never what was sent."""
+
+    path: str
+    message: str
+
+
+class Invalid(Exception):  # noqa: N818 - a verdict, not a fault
+    """Something is wrong with at least one activity; none is taken."""
+
+    def __init__(self, errors: Sequence[Wrong]) -> None:
+        super().__init__(f"{len(errors)} things are wrong")
+        self.errors = errors
+
+
+def activities(items: Sequence[object], single: bool, source: str, received_at: datetime) -> list[SalesActivity]:
+    """All the activities, their times judged. Raises Invalid.
+
+    `single` says that the item was sent alone, so that paths do not start with its place.
+    """
+    taken: list[SalesActivity] = []
+    errors: list[Wrong] = []
+    for place, item in enumerate(items):
+        at = "" if single else f"/{place}"
+        try:
+            taken.append(_activity(item, source, received_at))
+        except Invalid as invalid:
+            errors += [Wrong(at + error.path, error.message) for error in invalid.errors]
+    if errors:
+        raise Invalid(errors[:MOST_ERRORS])
+    return taken
+
+
+def _activity(item: object, source: str, received_at: datetime) -> SalesActivity:
+    if not isinstance(item, dict):
+        raise Invalid([Wrong("", "must be an object")])
+    activity = _type(item.get("type"))
+    told = {name: item[name] for name in ATTRIBUTES if item.get(name) is not None}
+    completed = {
+        "id": "derived",
+        "source": source,
+        "time": received_at.isoformat(),
+        "data": {},
+        **told,
+        "subject": _lead_id(item.get("subject")),
+    }
+    if "data_base64" in item:
+        raise Invalid([Wrong("/data_base64", "data must be JSON, under the name data")])
+    if str(completed["source"]).startswith("baton/"):
+        raise Invalid([Wrong("/source", "sources that start with baton/ are Baton's own")])
+    if "time" not in told:
+        completed.pop("sentat", None)
+    event = _validated(activity, completed)
+    try:
+        event = judge(event, event.time if "time" in told else None, received_at)
+    except Refused as refused:
+        raise Invalid([Wrong("/time", "must be less than 24 h ahead and 90 days behind")]) from refused
+    if "id" in told:
+        return event
+    minute = "" if "time" in told else received_at.strftime("%Y-%m-%dT%H:%M")
+    return event.model_copy(update={"id": derived_id("told", fingerprint(event).hex(), minute)})
+
+
+def _type(value: object) -> type[SalesActivity]:
+    if isinstance(value, str) and (found := _TYPES.get(value) or _TYPES.get(f"baton.{value}.v1")):
+        return found
+    known = ", ".join(name.removeprefix("baton.").removesuffix(".v1") for name in _TYPES)
+    raise Invalid([Wrong("/type", f"must be one of {known}")])
+
+
+def _lead_id(subject: object) -> str:
+    if isinstance(subject, str):
+        if _LEAD_ID.fullmatch(lead := subject.strip().lower()):
+            return lead
+        try:
+            return lead_id_of(email=subject)
+        except ValueError:
+            pass
+    raise Invalid([Wrong("/subject", "must be a lead_id or an e-mail address")])
+
+
+def _validated(activity: type[SalesActivity], told: Mapping[str, Any]) -> SalesActivity:
+    """Strictly: no text for a number or truth value, no unknown member of data."""
+    try:
+        return activity.model_validate_json(json.dumps(told), strict=True, extra="forbid")
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise Invalid(
+            [Wrong(_pointer(one["loc"]), one["msg"].removeprefix("Value error, ")) for one in found]
+        ) from error
+
+
+def _pointer(place: tuple[int | str, ...]) -> str:
+    """RFC 6901, a name of the sender's own cut short."""
+    return "".join("/" + str(part)[:64].replace("~", "~0").replace("/", "~1") for part in place)

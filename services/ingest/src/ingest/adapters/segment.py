@@ -1,0 +1,176 @@
+"""The Segment family: what trackers and server libraries send as identify, track and page calls (http.md §2).
+
+| Call | Becomes |
+|---|---|
+| identify | `lead.described`: traits email, name or firstName + lastName, phone, title, industry, country (or address.country), company (a name, or an object of name, industry, size or employees or employee_count), company_size or companySize or employees |
+| page | `engagement.recorded` of kind page_viewed; content is properties.content, else the page's name, else the last segment of properties.path or url |
+| track | `engagement.recorded`; kind is the event's name in snake case: "Content Downloaded" -> content_downloaded. "Email Link Clicked", Segment's own name, is email_clicked |
+| track of "Email Confirmed" or "Opt In Confirmed" | `lead.opted_in` (the confirming click of a double opt-in) |
+
+Content is written as policies write it ("Case Study" -> case_study); the property itself keeps its spelling. Campaign is
+context.campaign.name, properties.campaign or utm_campaign; channel is properties.channel, context.campaign.medium or
+utm_medium; `properties.machine: true` marks what a machine did. Of the properties the plain ones are kept (50, each
+1,024 characters); nested ones are left out and counted.
+"""  # noqa: E501 - a table's rows are lines
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from ingest.adapters import fields
+from ingest.adapters.fields import Table
+from ingest.rules import Claim
+from schemas.engagements import EngagementRecorded, LeadDescribed, LeadOptedIn
+from schemas.envelope import Envelope, Refused
+from schemas.identity import Identifiers, canonical_email
+
+OPTED_IN: Final = frozenset(("email_confirmed", "opt_in_confirmed"))
+KINDS: Final = {"email_link_clicked": "email_clicked"}
+"""Names of Segment's own specification that the glossary calls otherwise."""
+_SENDERS_NAMES: Final = {"email": "email", "user_id": "userId", "anonymous_id": "anonymousId"}
+
+Said = tuple[type[Envelope], dict[str, Any], int]
+"""An event type, its data, and how many properties were left out."""
+
+
+def claim(item: object, call: str | None = None, batch: Table | None = None) -> Claim:
+    """What an item claims; `call` is the route's, else the item's own `type`. Raises Refused.
+
+    `sentAt` counts from the item or the whole batch.
+    """
+    if not isinstance(item, dict):
+        raise Refused("bad_item", "not an object")
+    call = call if call is not None else item.get("type")
+    read = _CALLS.get(call) if isinstance(call, str) else None
+    if read is None:
+        raise Refused("unknown_type", f"type: none of {', '.join(_CALLS)}")
+    identifiers = _identifiers(item)
+    event, data, dropped = read(item)
+    return Claim(
+        event=event,
+        data={**data, "identifiers": identifiers},
+        lead_ids=identifiers.lead_ids(),
+        id=_message_id(item),
+        time=fields.instant(item, "timestamp", "originalTimestamp"),
+        sent_at=fields.hint(item, "sentAt") or fields.hint(batch or {}, "sentAt"),
+        dropped=dropped,
+    )
+
+
+def _message_id(item: Table) -> str | None:
+    value = item.get("messageId")
+    if value is not None and not isinstance(value, str):
+        raise Refused("bad_item", "messageId: not a text")
+    return value
+
+
+def _identifiers(item: Table) -> Identifiers:
+    """Who the item is about. An e-mail address for a userId is taken as the e-mail address it is."""
+    context = fields.table(item, "context")
+    places = (fields.table(item, "traits"), fields.table(context, "traits"), fields.table(item, "properties"))
+    email = next((place["email"] for place in places if place.get("email") is not None), None)
+    user_id = _identifier(item, "userId")
+    if isinstance(user_id, str) and "@" in user_id:
+        email = user_id if email is None and _is_email(user_id) else email
+        user_id = None if isinstance(email, str) and _same_email(user_id, email) else user_id
+    try:
+        return Identifiers(email=email, user_id=user_id, anonymous_id=_identifier(item, "anonymousId"))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        name = _SENDERS_NAMES[str(first["loc"][0])]
+        raise Refused("junk_identifier", f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def _identifier(item: Table, name: str) -> object:
+    """A userId or anonymousId; database keys come as numbers."""
+    value = item.get(name)
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _is_email(value: str) -> bool:
+    try:
+        return bool(canonical_email(value))
+    except ValueError:
+        return False
+
+
+def _same_email(one: str, other: str) -> bool:
+    return _is_email(one) and _is_email(other) and canonical_email(one) == canonical_email(other)
+
+
+def _identify(item: Table) -> Said:
+    traits = fields.table(item, "traits")
+    company = traits.get("company")
+    about = company if isinstance(company, dict) else {}
+    address = traits.get("address")
+    names = (fields.text(traits, "firstName"), fields.text(traits, "lastName"))
+    size = fields.number(traits, "company_size", "companySize", "employees")
+    described = {
+        "name": fields.text(traits, "name") or " ".join(filter(None, names)) or None,
+        "phone": fields.text(traits, "phone"),
+        "title": fields.text(traits, "title"),
+        "company": fields.text(about, "name") if about else fields.text(traits, "company"),
+        "company_size": size if size is not None else fields.number(about, "size", "employees", "employee_count"),
+        "industry": fields.text(traits, "industry") or fields.text(about, "industry"),
+        "country": fields.text(traits, "country")
+        or fields.text(address if isinstance(address, dict) else {}, "country"),
+    }
+    return LeadDescribed, described, 0
+
+
+def _track(item: Table) -> Said:
+    properties = fields.table(item, "properties")
+    name = item.get("event")
+    kind = fields.word(name[: fields.MAX_TEXT]) if isinstance(name, str) else ""
+    if not kind:
+        raise Refused("bad_item", "event: not a name with a letter or digit of ASCII")
+    if kind in OPTED_IN:
+        return LeadOptedIn, {"text_version": fields.text(properties, "text_version")}, 0
+    kind = KINDS.get(kind, kind if kind[0].isalpha() else f"event_{kind}")[:64]
+    return _engagement(item, kind, _content(properties))
+
+
+def _page(item: Table) -> Said:
+    properties = fields.table(item, "properties")
+    content = _content(properties) or fields.text(item, "name") or fields.text(properties, "name")
+    if content is None and (place := fields.text(properties, "path", "url")):
+        content = _last_segment(place)
+    return _engagement(item, "page_viewed", content)
+
+
+def _engagement(item: Table, kind: str, content: str | None) -> Said:
+    properties = fields.table(item, "properties")
+    campaign = fields.table(fields.table(item, "context"), "campaign")
+    kept, dropped = fields.scalars(properties, apart=("email", "machine"))
+    content = content[: fields.MAX_TEXT] if content else None
+    data = {
+        "kind": kind,
+        "content": (fields.word(content) or content) if content else None,
+        "machine": properties.get("machine") is True,
+        "campaign": fields.text(campaign, "name") or fields.text(properties, "campaign", "utm_campaign"),
+        "channel": fields.text(properties, "channel")
+        or fields.text(campaign, "medium")
+        or fields.text(properties, "utm_medium"),
+        "properties": kept,
+    }
+    return EngagementRecorded, data, dropped
+
+
+def _content(properties: Table) -> str | None:
+    return fields.text(properties, "content")
+
+
+def _last_segment(place: str) -> str | None:
+    """`/resources/case-study/?a=b` or a whole URL -> case-study; none for the root."""
+    try:
+        path = urlsplit(place).path
+    except ValueError:
+        return None
+    return path.rstrip("/").rpartition("/")[2] or None
+
+
+_CALLS: Final[dict[str, Callable[[Table], Said]]] = {"track": _track, "identify": _identify, "page": _page}

@@ -1,0 +1,93 @@
+"""The composition root of ingest."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from chassis import ops
+from chassis.publisher import Publisher
+from ingest.flights import Flights, Publishes, Room
+from ingest.http.answers import Problem
+from ingest.http.door import Door
+from ingest.http.sales import Sales
+from ingest.http.segment import Segment
+from ingest.keys import WriteKeys
+from ingest.metrics import Metrics
+from ingest.settings import IngestSettings
+
+GRACE_SECONDS = 10
+"""How long requests in flight may take once the process is to stop (delivery.md §6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """The HTTP application and what has to run beside it."""
+
+    app: FastAPI
+    flights: Flights
+
+
+def build(settings: IngestSettings, keys: WriteKeys, publisher: Publishes, registry: CollectorRegistry) -> Ingest:
+    """Wires the service."""
+    limits = settings.limits
+    room = Room(limits.in_flight_events, limits.in_flight_bytes)
+    flights = Flights(publisher, room, limits.answer_deadline.total_seconds())
+    metrics = Metrics(registry, room)
+    door = Door(limits, keys, room, flights, metrics)
+    segment = Segment(door)
+    answers = {
+        "/v1/batch": segment.batch,
+        "/v1/track": segment.track,
+        "/v1/identify": segment.identify,
+        "/v1/page": segment.page,
+        "/v1/sales-activities": Sales(door).activities,
+    }
+
+    async def elsewhere(_: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        metrics.requests.labels("other", status).inc()
+        return _problem(error).response()
+
+    app = FastAPI(
+        # plain routes: parsing and answering are the handlers' own, at half the cost (performance.md §3)
+        routes=[Route(path, door.endpoint(path, answer), methods=["POST"]) for path, answer in answers.items()],
+        openapi_url=None,
+        redirect_slashes=False,
+        exception_handlers={HTTPException: elsewhere, Exception: elsewhere},
+    )
+    return Ingest(app, flights)
+
+
+async def serve(settings: IngestSettings, keys: WriteKeys, stop: asyncio.Event) -> None:
+    """Serves until `stop`: then not ready, no new connections, requests in flight answered, the last flight landed."""
+    registry = CollectorRegistry()
+
+    def ready() -> str | None:
+        return "stopping" if stop.is_set() else None
+
+    async with Publisher(settings.kafka, registry) as publisher:
+        ingest = build(settings, keys, publisher, registry)
+        async with ops.serving(settings.ops, ready, registry), asyncio.TaskGroup() as tasks:
+            tasks.create_task(ingest.flights.run(), name="flights")
+            watch = tasks.create_task(keys.watch(settings.write_keys_check.total_seconds()), name="write keys")
+            async with ops.listening(ingest.app, settings.http.host, settings.http.port, grace=GRACE_SECONDS):
+                await stop.wait()
+            ingest.flights.close()
+            watch.cancel()
+
+
+def _problem(error: Exception) -> Problem:
+    """What a request gets that no route answers."""
+    if not isinstance(error, HTTPException):
+        return Problem(500, "bug", "this is a fault of ours")
+    messages = {404: "there is no such route", 405: "this route takes POST"}
+    code = {404: "no_such_route", 405: "method_not_allowed"}.get(error.status_code, "refused")
+    return Problem(error.status_code, code, messages.get(error.status_code, "refused"), headers=error.headers)

@@ -1,0 +1,138 @@
+"""POST /v1/batch, /v1/track, /v1/identify, /v1/page: the Segment family's calls (http.md §2)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from chassis.publisher import Record
+from ingest import rules
+from ingest.adapters import segment
+from ingest.http import body as bodies
+from ingest.http import sender
+from ingest.http.answers import Problem, success
+from ingest.http.door import Door, records_of
+from schemas.engagements import LeadLinked
+from schemas.envelope import Envelope, Refused
+
+REJECTED = "events-rejected"
+
+
+@dataclass(slots=True)
+class Sorted:
+    """A request's items: the events they amount to, and the records of those that were refused."""
+
+    events: list[Envelope] = field(default_factory=list)
+    rejected: list[Record] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    dropped: int = 0
+    links: set[tuple[str, str]] = field(default_factory=set)
+
+    def take(self, events: Sequence[Envelope]) -> None:
+        """A link counts once in a request: further ones are exact duplicates."""
+        for event in events:
+            if isinstance(event, LeadLinked):
+                if (event.subject, event.id) in self.links:
+                    continue
+                self.links.add((event.subject, event.id))
+            self.events.append(event)
+
+
+class Segment:
+    """Takes calls; those that are no events go to `events-rejected` whole, and the answer is 200 all the same."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def batch(self, request: Request) -> Response:
+        """Items of any call, each by its own `type`."""
+        return await self._answer(request, None)
+
+    async def track(self, request: Request) -> Response:
+        """One track call."""
+        return await self._answer(request, "track")
+
+    async def identify(self, request: Request) -> Response:
+        """One identify call."""
+        return await self._answer(request, "identify")
+
+    async def page(self, request: Request) -> Response:
+        """One page call."""
+        return await self._answer(request, "page")
+
+    async def _answer(self, request: Request, call: str | None) -> Response:
+        received_at = datetime.now(UTC)
+        door = self._door
+        key = sender.from_header(request, door.keys)
+        with door.room.holding() as held:
+            body = await bodies.read(request, door.limits, held)
+            content = bodies.parse(body)
+            if not isinstance(content, dict):
+                raise Problem(400, "bad_body", "the body must be an object", [{"path": "", "message": "no object"}])
+            key = key or sender.from_body(content, door.keys)
+            if call is None:
+                items = self._items(content)
+            elif len(body) > door.limits.event:
+                raise bodies.too_large(f"an event may have {door.limits.event} bytes")
+            else:
+                items = [_without_key(content)]
+            found = self._sorted(items, call, content, f"segment/{key.name}", received_at)
+            await door.publish([*records_of(found.events), *found.rejected], len(found.events), found.reasons)
+        if found.dropped:
+            door.metrics.dropped.inc(found.dropped)
+        return success()
+
+    def _items(self, content: dict[str, object]) -> list[object]:
+        items = content.get("batch")
+        if not isinstance(items, list) or not items:
+            raise Problem(
+                400, "bad_body", "batch must be an array of calls", [{"path": "/batch", "message": "no filled array"}]
+            )
+        if len(items) > self._door.limits.batch:
+            raise bodies.too_large(f"a batch may have {self._door.limits.batch} calls")
+        return items
+
+    def _sorted(
+        self, items: list[object], call: str | None, content: dict[str, object], source: str, received_at: datetime
+    ) -> Sorted:
+        found = Sorted()
+        batch = content if call is None else None
+        for item in items:
+            original = orjson.dumps(item)
+            try:
+                self._check(original, item)
+                claim = segment.claim(item, call, batch)
+                found.take(rules.record(claim, source, received_at))
+                found.dropped += claim.dropped
+            except Refused as refused:
+                found.reasons[refused.reason] += 1
+                found.rejected.append(_rejected(original, refused, source, received_at))
+        return found
+
+    def _check(self, original: bytes, item: object) -> None:
+        if len(original) > self._door.limits.event:
+            raise Refused("too_large", f"an event may have {self._door.limits.event} bytes")
+        if bodies.has_nul(original, item):
+            raise Refused("nul_character", "a text with a NUL character")
+
+
+def _without_key(content: dict[str, object]) -> object:
+    return {name: value for name, value in content.items() if name != "writeKey"}
+
+
+def _rejected(original: bytes, refused: Refused, source: str, received_at: datetime) -> Record:
+    """Everything an operator needs to mend the item and send it again."""
+    value = {
+        "reason": refused.reason,
+        "detail": refused.detail,
+        "source": source,
+        "received_at": received_at.isoformat(),
+        "item": orjson.Fragment(original),
+    }
+    return Record(REJECTED, None, orjson.dumps(value), (("content-type", b"application/json"),))

@@ -1,0 +1,118 @@
+"""Write keys: who may send what. Only their hashes are kept, so neither the file nor a core dump gives a key away."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
+
+from chassis.logs import logger
+
+Kind = Literal["public", "server"]
+
+
+class UnreadableKeys(Exception):  # noqa: N818 - what happened, in the domain's words
+    """The file of write keys is missing or not as it should be; the message says where and what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A sender: its name stands in the source of its events. A public key is in web pages: good for Segment calls."""
+
+    name: str
+    kind: Kind
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+    kind: Kind
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    keys: tuple[_Entry, ...]
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for what in ("name", "sha256"):
+            values = [getattr(entry, what) for entry in self.keys]
+            if len(set(values)) < len(values):
+                raise ValueError(f"two keys have the same {what}")
+        return self
+
+
+class WriteKeys:
+    """The keys of a file, read anew when it changes."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises UnreadableKeys."""
+        self._path = path
+        self._stamp = _stamp(path)
+        self._keys = _read(path)
+
+    def find(self, presented: str) -> Key | None:
+        """The key that was presented, in a time that does not tell how near a wrong one came."""
+        digest = hash_key(presented)
+        found: Key | None = None
+        for sha256, key in self._keys:
+            if hmac.compare_digest(sha256, digest):
+                found = key
+        return found
+
+    def reread(self) -> None:
+        """Takes a changed file over. A broken one changes nothing and is logged, once."""
+        try:
+            stamp = _stamp(self._path)
+            if stamp == self._stamp:
+                return
+            self._stamp = stamp
+            self._keys = _read(self._path)
+        except UnreadableKeys as error:
+            logger("ingest.keys").error("write_keys_kept", problem=str(error))
+        else:
+            logger("ingest.keys").info("write_keys_read", keys=len(self._keys))
+
+    async def watch(self, every: float) -> NoReturn:
+        """Rereads for ever, each `every` seconds."""
+        while True:
+            await asyncio.sleep(every)
+            self.reread()
+
+
+def hash_key(key: str) -> str:
+    """The key's SHA-256, as the file has it. Keys are long and random, so that a plain hash is enough."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise UnreadableKeys(f"{path}: {error.strerror} (BATON_WRITE_KEYS names the file of write keys)") from error
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _read(path: Path) -> tuple[tuple[str, Key], ...]:
+    try:
+        content = yaml.safe_load(path.read_text())
+        file = _File.model_validate(content)
+    except OSError as error:
+        raise UnreadableKeys(f"{path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        where = f", line {mark.line + 1}" if (mark := getattr(error, "problem_mark", None)) else ""
+        raise UnreadableKeys(f"{path}{where}: not YAML") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UnreadableKeys(f"{path}, {where or 'the whole file'}: {first['msg']}") from error
+    return tuple((entry.sha256, Key(entry.name, entry.kind)) for entry in file.keys)

@@ -1,0 +1,49 @@
+"""The metrics of ingest."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from ingest.flights import Room
+from ingest.rules import REASONS
+
+LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+"""Seconds; 5 is the answer deadline, 10 the body's."""
+
+
+class Metrics:
+    """Declared once per process, in its own registry."""
+
+    def __init__(self, registry: CollectorRegistry, room: Room) -> None:
+        self.requests = Counter(
+            "baton_ingest_requests", "Requests answered, by route and status", ["route", "status"], registry=registry
+        )
+        self.duration = Histogram(
+            "baton_ingest_request_duration_seconds",
+            "From a request's first byte to its answer",
+            ["route"],
+            buckets=LATENCIES,
+            registry=registry,
+        )
+        self.events = Counter(
+            "baton_ingest_events",
+            "Events by outcome: published, rejected (both acknowledged by the broker), unacknowledged (503)",
+            ["outcome"],
+            registry=registry,
+        )
+        self.rejected = Counter("baton_ingest_rejected", "Items refused for good", ["reason"], registry=registry)
+        for outcome in ("published", "rejected", "unacknowledged"):
+            self.events.labels(outcome)  # a series from the start, so that the first rise is seen as one
+        for reason in REASONS:
+            self.rejected.labels(reason)
+        self.dropped = Counter(
+            "baton_ingest_properties_dropped", "Properties left out: nested, or too many", registry=registry
+        )
+        self.resent = Counter(
+            "baton_ingest_requests_resent", "Requests that say they are a retry (X-Retry-Count)", registry=registry
+        )
+        for name, text, count in (
+            ("events", "Records handed over and not yet acknowledged", lambda: room.events),
+            ("bytes", "Bytes of bodies being read and of records not yet acknowledged", lambda: room.bytes),
+        ):
+            Gauge(f"baton_ingest_in_flight_{name}", text, registry=registry).set_function(count)

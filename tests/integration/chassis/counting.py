@@ -1,0 +1,86 @@
+"""A service whose rules are trivial: it counts each lead's engagements, and the kind of one says what else it does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import ClassVar, Literal
+
+from chassis.service import At, Decision
+from schemas.engagements import EngagementRecorded
+from schemas.envelope import Decoder, Envelope, Fact
+from schemas.topics import TOPICS
+
+WAIT = timedelta(milliseconds=400)
+
+
+class Counted(Envelope):
+    """A lead's count as of now."""
+
+    topic: ClassVar[str] = "lead-scores"
+    type: Literal["baton.lead.counted.v1"] = "baton.lead.counted.v1"
+    data: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many facts, and until when the lead waits."""
+
+    count: int = 0
+    due: datetime | None = None
+
+
+@dataclass
+class Counting:
+    """`boom` raises, `tell` publishes the count, `wait` is due in 0.4 s, `soon` at once, `share` counts for everyone.
+
+    `looked` remembers every tick: the state it saw, and its instant.
+    """
+
+    name: str = "scorer"
+    inputs: Mapping[str, Decoder] = field(
+        default_factory=lambda: {"engagements": Decoder(*TOPICS["engagements"].events)}
+    )
+    feed: str = "engagements"
+    shared: Sequence[str] = ()
+    looked: list[tuple[Tally, At]] = field(default_factory=list)
+
+    def new(self, lead_id: str) -> Tally:
+        return Tally()
+
+    def load(self, lead_id: str, state: str) -> Tally:
+        count, due = json.loads(state)
+        return Tally(count, due and datetime.fromisoformat(due))
+
+    def dump(self, state: Tally) -> str:
+        return json.dumps([state.count, state.due and state.due.isoformat()])
+
+    def decide(self, state: Tally, fact: Fact, at: At) -> Decision[Tally]:
+        kind = fact.event.data.kind if isinstance(fact.event, EngagementRecorded) else ""
+        state = replace(state, count=state.count + 1)
+        match kind:
+            case "boom":
+                raise RuntimeError("boom")
+            case "tell":
+                return Decision(state, [_told(state, fact.event.subject, at)], state.due)
+            case "wait":
+                return Decision(replace(state, due=at.now + WAIT), due=at.now + WAIT)
+            case "soon":
+                return Decision(replace(state, due=at.now), due=at.now)
+            case "share":
+                return Decision(state, due=state.due, shared={"counter": at.shared.get("counter", 0) + 1})
+        return Decision(state, due=state.due)
+
+    def tick(self, state: Tally, at: At) -> Decision[Tally]:
+        self.looked.append((state, at))
+        if state.due is None or at.known < state.due:
+            return Decision(state, due=state.due)
+        return Decision(replace(state, due=None), counts={"fired": 1})
+
+
+def _told(state: Tally, lead_id: str, at: At) -> Counted:
+    return Counted(
+        id=f"{lead_id}-{state.count}", source="tests", subject=lead_id, time=at.now, data={"count": state.count}
+    )

@@ -1,0 +1,188 @@
+"""Drives the chassis on real servers: a process's supervisor, or one partition claimed by hand without a group."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+
+from chassis import migrations
+from chassis.database import connected, engine_of
+from chassis.files import Files
+from chassis.journal import Journal
+from chassis.ownership import Ownership, Takeover
+from chassis.publisher import Publisher, Record
+from chassis.settings import Database, JudgeSettings, Kafka, Ops, Worker
+from chassis.supervisor import Supervisor
+from schemas.engagements import EngagementRecorded
+from schemas.identity import lead_id_of, partition_of
+from tests.builders import an_engagement
+from tests.infrastructure import Room
+from tests.integration.chassis.counting import Counting, Tally
+
+PARTS = range(4)
+
+
+def leads(part: int, count: int) -> list[str]:
+    """Leads of the partition."""
+    found = (lead for n in range(100_000) if _part(lead := lead_id_of(user_id=f"u{n}")) == part)
+    return [next(found) for _ in range(count)]
+
+
+def _part(lead_id: str) -> int:
+    return partition_of(lead_id.encode(), len(PARTS))
+
+
+def engaged(id: str, lead: str, kind: str = "page_viewed", **fields: Any) -> EngagementRecorded:  # noqa: A002
+    """An engagement that happened just now."""
+    return an_engagement(kind, id=id, subject=lead, time=datetime.now(UTC), **fields)
+
+
+def record(event: EngagementRecorded, **fields: Any) -> Record:
+    """The event as its producer writes it."""
+    return Record("engagements", event.subject.encode(), event.encode(), **fields)
+
+
+def arrived(events: Sequence[EngagementRecorded | bytes], first: int = 0, part: int = 0) -> list[Any]:
+    """The events as fetched from the partition, the first of them at offset `first`; bytes are a value as it is."""
+    now = int(time.time() * 1000)
+    found = []
+    for offset, event in enumerate(events, first):
+        value = event if isinstance(event, bytes) else event.encode()
+        key = value[:36] if isinstance(event, bytes) else event.subject.encode()
+        found.append(ConsumerRecord("engagements", part, offset, now, 1, key, value, None, len(key), len(value), ()))
+    return found
+
+
+async def until(condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+    """Waits for the condition's first true answer and returns it; fails naming `what`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if isinstance(answer, Awaitable):
+            answer = await answer
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        await asyncio.sleep(0.03)
+
+
+class House:
+    """A room with the journal's schema in it, and what the tests need to look at it."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.kafka = Kafka(bootstrap_servers=room.bootstrap_servers, prefix=room.prefix)
+        self.database = Database(url=room.database_url("scorer"))
+        self.engine = engine_of(self.database, "scorer")
+
+    async def open(self) -> None:
+        await migrations.migrate(self.database, "scorer")
+
+    def settings(self, **worker: Any) -> JudgeSettings:
+        worker = {"tick": timedelta(milliseconds=50), **worker}
+        return JudgeSettings(kafka=self.kafka, database=self.database, ops=Ops(port=1), worker=Worker(**worker))
+
+    def publisher(self) -> Publisher:
+        return Publisher(self.kafka)
+
+    async def publish(self, *records: Record) -> None:
+        """Writes the records as any producer would."""
+        async with self.publisher() as publisher:
+            await publisher.publish(records)
+
+    @contextlib.asynccontextmanager
+    async def running(self, service: Counting | None = None, **worker: Any) -> AsyncIterator[Supervisor[Tally]]:
+        """One process of the service, in its group; stopped in good order after the block."""
+        stop = asyncio.Event()
+        async with self.publisher() as publisher:
+            supervisor = Supervisor(service or Counting(), self.settings(**worker), publisher, self.engine)
+            task = asyncio.create_task(supervisor.run(stop))
+            try:
+                yield supervisor
+            finally:
+                stop.set()
+                await asyncio.wait_for(task, 25)
+
+    @contextlib.asynccontextmanager
+    async def claimed(
+        self, service: Counting | None = None, part: int = 0, journal: type[Journal] = Journal
+    ) -> AsyncIterator[Ownership[Tally]]:
+        """The partition, claimed and drained."""
+        service = service or Counting()
+        async with connected(self.engine) as connection, self.publisher() as publisher:
+            access = journal(connection, part)
+            claim = await access.claim()
+            offsets = {topic: claim.offsets.get(topic, 0) for topic in service.inputs}
+            takeover = Takeover(part, claim, access, offsets, set())
+            ownership = Ownership(service, takeover, Files(service, access, 1000))
+            await ownership.drain(publisher)
+            yield ownership
+
+    async def query(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Rows of the service's schema."""
+        connection = await asyncpg.connect(self.room.url, server_settings={"search_path": "scorer"})
+        try:
+            return list(await connection.fetch(statement, *arguments))
+        finally:
+            await connection.close()
+
+    async def states(self) -> dict[str, Tally]:
+        """Lead -> its state, as stored."""
+        rows = await self.query("SELECT lead_id, state::text FROM lead")
+        return {row[0]: Counting().load(row[0], row[1]) for row in rows}
+
+    async def totals(self) -> Counter[str]:
+        """The durable totals, over all partitions."""
+        found: Counter[str] = Counter()
+        for row in await self.query("SELECT key, value::int FROM partition, json_each_text(totals)"):
+            found[row[0]] += row[1]
+        return found
+
+    async def counted(self, name: str, least: int) -> bool:
+        """Whether the total has come to `least`."""
+        return (await self.totals())[name] >= least
+
+    async def written(self, topic: str) -> list[Any]:
+        """Every record of the topic, each partition's in order."""
+        name = self.room.prefix + topic
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.room.bootstrap_servers, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            partitions = [TopicPartition(name, part) for part in PARTS]
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            found: list[Any] = []
+            while any([await consumer.position(p) < ends[p] for p in partitions]):
+                for batch in (await consumer.getmany(timeout_ms=200)).values():
+                    found += batch
+            return sorted(found, key=lambda each: (each.partition, each.offset))
+        finally:
+            await consumer.stop()
+
+    @contextlib.asynccontextmanager
+    async def foreign_producer(self, **options: Any) -> AsyncIterator[AIOKafkaProducer]:
+        """A producer that is not ours."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.room.bootstrap_servers, **options)
+        await producer.start()
+        try:
+            yield producer
+        finally:
+            await producer.stop()
+
+
+def worker_of(supervisor: Supervisor[Tally], part: int) -> Any:
+    """The worker of the partition."""
+    return next(worker for worker in supervisor.workers if worker.part == part)
+
+
+def works(supervisor: Supervisor[Tally], parts: int) -> bool:
+    """Whether the process works on so many partitions."""
+    return supervisor.ready() is None and len(supervisor.workers) == parts

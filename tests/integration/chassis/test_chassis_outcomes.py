@@ -1,0 +1,119 @@
+"""Every record has exactly one outcome: a fact, a duplicate or a dead letter; and the partition goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from chassis.publisher import Record
+from tests.integration.chassis.counting import Counting
+from tests.integration.chassis.driving import PARTS, House, arrived, engaged, leads, record, until, worker_of
+
+HEADERS = [("trace", b"\xff\x00"), ("empty", None)]
+
+
+@pytest.fixture
+async def mixed(house: House) -> tuple[House, dict[str, Record]]:
+    """A morning's records, good and bad, all taken: the bad ones by the reason they are refused for."""
+    ada, *others = leads(1, 30)
+    good = [record(engaged(str(n), lead)) for n, lead in enumerate([ada, ada, *others, *leads(2, 10)])]
+    first = engaged("0", ada, content="other than before")
+    bad = {
+        "not_json": Record("engagements", ada.encode(), b"{", HEADERS, 1),
+        "wrong_key": Record("engagements", b"x", good[0].value, (), 1),
+        "invalid_event": Record("engagements", ada.encode(), b'{"type": "baton.engagement.recorded.v1"}', (), 1),
+        "id_conflict": record(first),
+        "rules_failed": record(engaged("b", ada, "boom")),
+    }
+    async with house.running():
+        await house.publish(*good, *bad.values(), good[3], good[40], record(engaged("last", ada)))
+        await until(lambda: house.counted("records", len(good) + len(bad) + 3), "every record to have an outcome")
+    return house, bad
+
+
+async def test_records_are_facts_duplicates_and_dead_letters(mixed: tuple[House, dict[str, Record]]) -> None:
+    house, bad = mixed
+    totals = await house.totals()
+    refused = sum(count for name, count in totals.items() if name.startswith("dead_letters:"))
+    assert (totals["records"], totals["facts"], totals["duplicates"], refused) == (49, 42, 2, len(bad))
+    assert {name.removeprefix("dead_letters:") for name in totals if name.startswith("dead_letters:")} == set(bad)
+    assert [row[0] for row in await house.query("SELECT count(*) FROM fact")] == [totals["facts"]]
+    assert sum(state.count for state in (await house.states()).values()) == totals["facts"]
+
+
+async def test_dead_letter_carries_the_original_and_says_why(mixed: tuple[House, dict[str, Record]]) -> None:
+    house, bad = mixed
+    letters = {
+        dict(letter.headers)["x-dlq-reason"].decode(): letter for letter in await house.written("engagements-dlq")
+    }
+    assert letters.keys() == bad.keys()
+    for reason, letter in letters.items():
+        assert (letter.key, letter.value) == (bad[reason].key, bad[reason].value)
+    headers = letters["not_json"].headers
+    assert list(headers[:2]) == HEADERS
+    about = dict(headers)
+    assert (about["x-dlq-topic"], about["x-dlq-partition"], about["x-dlq-service"]) == (b"engagements", b"1", b"scorer")
+    assert about["x-dlq-offset"].isdigit()
+    assert about["x-dlq-error"]
+
+
+async def test_value_that_the_database_refuses_is_set_aside_alone(house: House) -> None:
+    ada, bob = leads(0, 2)
+    strange = engaged("s", ada).encode().replace(b"engagement.recorded", b"\\u0000")
+    records = arrived([engaged("1", ada), engaged("2", bob), engaged("3", ada)])
+    records[1] = replace(records[1], key=ada.encode(), value=strange)
+    async with house.claimed() as ownership, house.publisher() as publisher:
+        assert await ownership.take(records, publisher) == 3
+    totals = await house.totals()
+    assert (totals["records"], totals["facts"], totals["dead_letters:refused_by_database"]) == (3, 2, 1)
+    assert (await house.states())[ada].count == 2
+    [letter] = await house.written("engagements-dlq")
+    assert letter.value == strange
+
+
+async def test_many_failures_in_a_row_stop_the_partition_before_it_is_drained_away(house: House) -> None:
+    ada, *others = leads(3, 22)
+    async with house.running() as supervisor:
+        await house.publish(record(engaged("good", ada)))
+        await until(lambda: house.counted("records", 1), "the good one")
+        await house.publish(*(record(engaged("b", lead, "boom")) for lead in others))
+        stopped = await until(lambda: [w for w in supervisor.workers if w.stopped], "the partition to stop")
+        assert [worker.part for worker in stopped] == [3]
+        assert "partition 3: stopped: 21 in a row" in str(supervisor.ready())
+        await house.publish(record(engaged("good", leads(1, 1)[0])))
+        await until(lambda: house.counted("records", 2), "another partition to go on")
+    assert (await house.totals())["dead_letters:rules_failed"] == 0
+
+
+async def test_failures_between_good_ones_stop_nothing(house: House) -> None:
+    others = leads(0, 44)
+    events = [engaged(str(n), lead, "boom" if n % 2 else "page_viewed") for n, lead in enumerate(others)]
+    async with house.claimed() as ownership, house.publisher() as publisher:
+        assert await ownership.take(arrived(events), publisher) == len(events)
+    totals = await house.totals()
+    assert (totals["facts"], totals["dead_letters:rules_failed"]) == (22, 22)
+
+
+async def test_bad_record_that_came_compressed_is_cut_rather_than_stuck_in_the_outbox(house: House) -> None:
+    [ada] = leads(0, 1)
+    async with house.running() as supervisor:
+        async with house.foreign_producer(compression_type="gzip", max_request_size=8_000_000) as producer:
+            await producer.send_and_wait(
+                f"{house.room.prefix}engagements", b"x" * 3_000_000, key=ada.encode(), partition=0
+            )
+        await house.publish(record(engaged("1", ada)))
+        await until(lambda: house.counted("records", 2), "both records")
+        assert supervisor.ready() is None
+    [letter] = await house.written("engagements-dlq")
+    assert len(letter.value) < 1_100_000
+    assert dict(letter.headers)["x-dlq-cut"].startswith(b"3000036 bytes")
+
+
+async def test_metrics_survive_a_restart(house: House) -> None:
+    await house.publish(*(record(engaged(str(n), lead)) for n, lead in enumerate(leads(0, 5))))
+    async with house.running():
+        await until(lambda: house.counted("records", 5), "five records")
+    async with house.running(Counting()) as supervisor:
+        await until(lambda: supervisor.ready() is None and len(supervisor.workers) == len(PARTS), "a new owner")
+        assert worker_of(supervisor, 0).ownership.totals["facts"] == 5

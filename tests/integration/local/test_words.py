@@ -1,0 +1,46 @@
+"""Events in plain words."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from baton_local.words import Narrator
+
+LEAD = "00000000-0000-5000-8000-000000000001"
+DUE = datetime.now(UTC) + timedelta(minutes=1)
+
+
+def event(kind: str, **data: Any) -> bytes:
+    return json.dumps({"type": f"baton.{kind}.v1", "subject": LEAD, "data": data}).encode()
+
+
+HANDED_OFF = event(
+    "lead.handed_off",
+    score=65.0,
+    owner={"id": "grace", "name": "Grace"},
+    due={"CK-S1": DUE.isoformat(), "CK-S3": DUE.isoformat()},
+    contact={"name": "Ada"},
+)
+
+
+def test_a_handoff_and_what_follows_is_told_with_names() -> None:
+    narrator = Narrator()
+    due = f"{DUE.astimezone():%H:%M:%S}"
+    assert narrator.tell(HANDED_OFF) == f"Ada qualified with 65 points, handed to Grace, follow-up due {due}"
+    breach = event("sla.breached", clock="CK-S1", holder={"id": "grace", "name": "Grace"}, due=DUE.isoformat())
+    assert narrator.tell(breach) == f"BREACH: Grace owed Ada the follow-up by {due}"
+    assert narrator.tell(event("sales.qualified", by="grace")) == "Ada was validated by Grace"
+
+
+def test_the_same_score_is_told_once() -> None:
+    narrator = Narrator()
+    scored = event("lead.scored", score=12.5, band="cold")
+    assert narrator.tell(scored) == f"lead {LEAD[:8]} scored 12.5 points (cold)"
+    assert narrator.tell(scored) is None
+
+
+def test_what_cannot_be_read_is_passed_over() -> None:
+    narrator = Narrator()
+    assert [narrator.tell(value) for value in (None, b"", b"{", b"[]", b"1", event("lead.scored"))] == [None] * 6
