@@ -139,14 +139,15 @@ class Relay:
 
     async def records(self, topic: str) -> list[Any]:
         """Every record of the topic, from its beginning to its present end."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.room.bootstrap_servers, enable_auto_commit=False)
+        name = self.room.prefix + topic
+        partitions = [TopicPartition(name, part) for part in range(PARTITIONS)]
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.room.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         await consumer.start()
         try:
-            name = self.room.prefix + topic
-            partitions = [TopicPartition(name, part) for part in range(PARTITIONS)]
             consumer.assign(partitions)
             ends = await consumer.end_offsets(partitions)
-            await consumer.seek_to_beginning()
             found: list[Any] = []
             while any([await consumer.position(p) < ends[p] for p in partitions]):
                 for batch in (await consumer.getmany(timeout_ms=200)).values():

@@ -33,7 +33,9 @@ async def test_bad_records_become_dead_letters_and_the_partition_goes_on(shared_
 
     await shared_relay.until(all_there, 15, "the dead letters")
     letters = await shared_relay.records("engagements-dlq")
-    reasons: dict[bytes | None, str] = {letter.value: dict(letter.headers)["x-dlq-reason"].decode() for letter in letters}
+    reasons: dict[bytes | None, str] = {
+        letter.value: dict(letter.headers)["x-dlq-reason"].decode() for letter in letters
+    }
     expected = {**bad, None: "not_json"}
     assert reasons == expected
     for letter in letters:

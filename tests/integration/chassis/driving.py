@@ -121,7 +121,7 @@ class House:
             access = journal(connection, part)
             claim = await access.claim()
             offsets = {topic: claim.offsets.get(topic, 0) for topic in service.inputs}
-            takeover = Takeover(part, claim, access, offsets, set())
+            takeover = Takeover(part, claim, access, offsets, set(), len(PARTS))
             ownership = Ownership(service, takeover, Files(service, access, 1000))
             await ownership.drain(publisher)
             yield ownership

@@ -98,6 +98,22 @@ async def test_acknowledged_rows_go_with_the_next_commit_or_an_idle_tick(house: 
         assert await _outbox(house) == 0
 
 
+async def test_leftover_is_the_record_that_was_written(house: House) -> None:
+    written = [
+        Record("lead-scores", b"k", b"v"),
+        Record("engagements-dlq", None, None, [("raw", b"\xff\x00"), ("empty", None)], 3),
+    ]
+    async with connected(house.engine) as connection:
+        journal = Journal(connection, 0)
+        epoch = (await journal.claim()).epoch
+        await journal.commit(epoch, Batch({"engagements": 0}, 2, {}, outbox=written), 0)
+        left = await journal.leftovers(0)
+    assert [(seq, record.topic, record.key, record.value, list(record.headers)) for seq, record in left] == [
+        (seq, record.topic, record.key, record.value, list(record.headers)) for seq, record in enumerate(written, 1)
+    ]
+    assert [record.partition for _, record in left] == [None, 3]
+
+
 async def test_rows_that_nobody_saw_acknowledged_stay(house: House) -> None:
     async with house.claimed() as ownership:
         for first in range(2):

@@ -25,6 +25,7 @@ async def mixed(house: House) -> tuple[House, dict[str, Record]]:
         "invalid_event": Record("engagements", ada.encode(), b'{"type": "baton.engagement.recorded.v1"}', (), 1),
         "id_conflict": record(first),
         "rules_failed": record(engaged("b", ada, "boom")),
+        "wrong_partition": record(engaged("p", leads(2, 11)[-1]), partition=1),
     }
     async with house.running():
         await house.publish(*good, *bad.values(), good[3], good[40], record(engaged("last", ada)))
@@ -36,7 +37,7 @@ async def test_records_are_facts_duplicates_and_dead_letters(mixed: tuple[House,
     house, bad = mixed
     totals = await house.totals()
     refused = sum(count for name, count in totals.items() if name.startswith("dead_letters:"))
-    assert (totals["records"], totals["facts"], totals["duplicates"], refused) == (49, 42, 2, len(bad))
+    assert (totals["records"], totals["facts"], totals["duplicates"], refused) == (50, 42, 2, len(bad))
     assert {name.removeprefix("dead_letters:") for name in totals if name.startswith("dead_letters:")} == set(bad)
     assert [row[0] for row in await house.query("SELECT count(*) FROM fact")] == [totals["facts"]]
     assert sum(state.count for state in (await house.states()).values()) == totals["facts"]

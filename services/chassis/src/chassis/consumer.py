@@ -118,6 +118,13 @@ class Consumer(ConsumerRebalanceListener):
             if partition in self._client.assignment():
                 self._client.pause(partition)
 
+    def partitions(self) -> int:
+        """How many partitions every input topic has. Raises Transient while they differ, or are not known."""
+        counts = {len(self._client.partitions_for_topic(self._prefix + topic) or ()) for topic in self._topics}
+        if len(counts) > 1 or 0 in counts:
+            raise Transient(f"input topics have {sorted(counts)} partitions, and must have as many each")
+        return counts.pop()
+
     async def bounds(self, part: int) -> Mapping[str, tuple[int, int]]:
         """Each topic's first offset and the one after its last, as the broker has them now."""
         partitions = self._partitions(part)

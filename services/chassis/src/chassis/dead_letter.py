@@ -17,6 +17,8 @@ WINDOW = 1_000
 LARGEST = MAX_RECORD_BYTES - 64 * 1024
 RULES_FAILED = "rules_failed"
 REFUSED_BY_DATABASE = "refused_by_database"
+WRONG_PARTITION = "wrong_partition"
+"""A lead in two partitions would have two writers, and each would undo what the other wrote."""
 
 
 class TooManyDeadLetters(Failure):

@@ -41,6 +41,9 @@ class Files(Generic[S]):
         self._most = most
         self._files: OrderedDict[str, File[S]] = OrderedDict()
 
+    def __contains__(self, lead_id: str) -> bool:
+        return lead_id in self._files
+
     async def load(self, facts: Sequence[Fact]) -> None:
         """Makes sure that `of` and `fingerprint` answer for these facts: two round trips at the most."""
         missing = list({fact.event.subject for fact in facts} - self._files.keys())

@@ -118,9 +118,7 @@ class Journal:
     async def shared(self, names: Sequence[str]) -> dict[str, tuple[int, Any]]:
         """Name -> (version, value) of the rows that all partitions share."""
         found: dict[str, tuple[int, Any]] = {}
-        while not found.keys() >= set(
-            names
-        ):  # a row that another partition inserts meanwhile shows at the second look only
+        while not found.keys() >= set(names):  # one that another partition inserts meanwhile shows at a second look
             found = {row[0]: (row[1], json.loads(row[2])) for row in await self._rows(sql.SHARED, names=list(names))}
         return found
 

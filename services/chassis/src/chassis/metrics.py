@@ -28,6 +28,7 @@ REASONS = (
     "not_json",
     "invalid_event",
     "wrong_key",
+    "wrong_partition",
     "time_out_of_range",
     "id_conflict",
     "rules_failed",

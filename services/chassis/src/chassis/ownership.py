@@ -10,7 +10,7 @@ from typing import Any, Generic
 
 from chassis.clock import DatabaseClock
 from chassis.consumer import Consumer, received_at
-from chassis.dead_letter import REFUSED_BY_DATABASE, RULES_FAILED, Limiter, dead_letter
+from chassis.dead_letter import REFUSED_BY_DATABASE, RULES_FAILED, WRONG_PARTITION, Limiter, dead_letter
 from chassis.failures import Transient
 from chassis.files import File, Files
 from chassis.journal import Batch, Claim, Journal, RefusedByDatabase, SharedConflict
@@ -19,6 +19,7 @@ from chassis.publisher import Publisher, Record
 from chassis.sequence import Gap, following
 from chassis.service import At, Decision, S, Service
 from schemas.envelope import Fact, Refused
+from schemas.identity import partition_of
 
 SLICE = 500
 """Most due leads decided in one transaction, so that records do not wait long behind a wave of deadlines."""
@@ -40,6 +41,8 @@ class Takeover:
     journal: Journal
     offsets: dict[str, int]
     gaps: set[Gap]
+    partitions: int
+    """How many every input topic has."""
 
 
 @dataclass(slots=True)
@@ -72,6 +75,7 @@ class Ownership(Generic[S]):
         self._journal = takeover.journal
         self._files = files
         self._gaps = takeover.gaps
+        self._partitions = takeover.partitions
         self._clock = DatabaseClock(claim.now)
         self._next_due = claim.next_due
         self._out_seq = claim.out_seq
@@ -157,10 +161,14 @@ class Ownership(Generic[S]):
         draft.offsets[record.topic] = record.offset + 1
         draft.totals["records"] += 1
         try:
-            return self._service.inputs[record.topic].fact(record.key, record.value, received_at(record))
+            fact = self._service.inputs[record.topic].fact(record.key, record.value, received_at(record))
         except Refused as refusal:
             self._bury(record, refusal, draft)
             return None
+        if fact.event.subject not in self._files and partition_of(record.key, self._partitions) != self._part:
+            self._bury(record, Refused(WRONG_PARTITION, "not where Kafka's default partitioner puts the key"), draft)
+            return None
+        return fact
 
     def _judge(self, record: Any, fact: Fact, draft: _Draft[S]) -> bool:
         """False when the rules failed."""

@@ -6,7 +6,6 @@ A variable with `_FILE` behind its name names a file that holds the value, for s
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self
@@ -78,11 +77,11 @@ class Settings(BaseSettings):
     log: Log = Field(Log(), description=Log.__doc__ or "")
 
     @classmethod
-    def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
+    def read(cls) -> Self:
         """The settings of this process. Ends it with a sentence for each wrong variable, never showing a value."""
-        for name, path in dict(environment).items():
-            if name.startswith(PREFIX) and name.endswith("_FILE") and name.removesuffix("_FILE") not in environment:
-                os.environ[name.removesuffix("_FILE")] = _mounted(name, Path(path))
+        for name in [name for name in os.environ if name.startswith(PREFIX) and name.endswith("_FILE")]:
+            path = os.environ.pop(name)  # else it would be taken for a setting of that name
+            os.environ.setdefault(name.removesuffix("_FILE"), _mounted(name, Path(path)))
         try:
             return cls()
         except ValidationError as error:

@@ -83,7 +83,8 @@ class Worker(Generic[S]):
         self.events["takeovers"] += 1
         offsets = await self._start_offsets(claim)
         files = Files(self._service, journal, self._settings.cache_leads)
-        ownership = Ownership(self._service, Takeover(self.part, claim, journal, offsets, self._gaps), files)
+        takeover = Takeover(self.part, claim, journal, offsets, self._gaps, self._consumer.partitions())
+        ownership = Ownership(self._service, takeover, files)
         drained = await ownership.drain(self._publisher)
         self._consumer.start_reading(self.part, offsets)
         log.info("claimed", partition=self.part, epoch=claim.epoch, drained=drained, offsets=offsets)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import connected, engine_of, schema_of
 from chassis.failures import Failure
@@ -25,27 +21,44 @@ class WrongSchema(Failure):
 
 async def migrate(database: Database, service: str) -> str:
     """Brings the service's schema to the newest version and returns it; two at once wait for one another."""
-    version: str = await _with_connection(database, service, lambda connection: _upgrade(connection, service))
-    return version
+    async with connected(engine_of(database, service, SECONDS)) as connection:
+        await connection.run_sync(lambda connection: _upgrade(connection, service))
+        return await _version(connection) or "nothing"
 
 
 async def check(database: Database, service: str) -> None:
-    """Raises WrongSchema unless the schema is at this version's head, Transient when the database is not reached."""
-    head = ScriptDirectory.from_config(_config(service)).get_current_head()
-    found = await _with_connection(database, service, _version)
-    if found != head:
-        raise WrongSchema(
-            f"schema {schema_of(service)} is at {found or 'nothing'}, needed is {head}: run {service} migrate"
-        )
+    """Raises WrongSchema unless the schema is at this version's head, Transient when the database is not reached.
+
+    Alembic itself is not asked: a service that starts need not load it.
+    """
+    async with connected(engine_of(database, service)) as connection:
+        found = await _version(connection)
+    if found != (needed := _newest(service)):
+        at = f"schema {schema_of(service)} is at {found or 'nothing'}"
+        raise WrongSchema(f"{at}, needed is {needed}: run {service} migrate")
 
 
-async def _with_connection(database: Database, service: str, work: Any) -> Any:
-    async with connected(engine_of(database, service, SECONDS)) as connection:
-        return await connection.run_sync(work)
+async def _version(connection: AsyncConnection) -> str | None:
+    if not await connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
+        return None
+    version: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return version
 
 
-def _upgrade(connection: Connection, service: str) -> str:
-    config = _config(service)
+def _newest(service: str) -> str:
+    """The number in the name of the newest `v<number>_<what>.py`, which is its revision."""
+    names = (file.name for file in (files(schema_of(service)) / "migrations").iterdir())
+    return max(name[1:].partition("_")[0] for name in names if name.startswith("v"))
+
+
+def _upgrade(connection: Connection, service: str) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(files("chassis") / "migrations"))
+    config.set_main_option("version_locations", str(files(schema_of(service)) / "migrations"))
+    config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection.execution_options(isolation_level="READ COMMITTED")
     with connection.begin():  # one transaction: a migration that is killed leaves nothing half done
         connection.execute(text("SET LOCAL statement_timeout = 0"))
@@ -53,16 +66,3 @@ def _upgrade(connection: Connection, service: str) -> str:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"baton migrate {service}"})
         connection.execute(text("SET LOCAL lock_timeout = '5s'"))
         command.upgrade(config, "head")
-        return str(_version(connection))
-
-
-def _version(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
-def _config(service: str) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(files("chassis") / "migrations"))
-    config.set_main_option("version_locations", str(files(schema_of(service)) / "migrations"))
-    config.set_main_option("path_separator", "os")
-    return config
