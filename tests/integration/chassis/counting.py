@@ -43,7 +43,6 @@ class Counting:
     inputs: Mapping[str, Decoder] = field(
         default_factory=lambda: {"engagements": Decoder(*TOPICS["engagements"].events)}
     )
-    feed: str = "engagements"
     shared: Sequence[str] = ()
     looked: list[tuple[Tally, At]] = field(default_factory=list)
 

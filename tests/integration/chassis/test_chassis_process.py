@@ -195,7 +195,7 @@ async def test_partition_that_not_every_input_topic_has_is_told_of(house: House)
 
 
 async def test_topic_that_does_not_exist_yet_is_waited_for(house: House) -> None:
-    service = Counting(inputs={"later": Counting().inputs["engagements"]}, feed="later")
+    service = Counting(inputs={"later": Counting().inputs["engagements"]})
     async with house.running(service) as supervisor:
         await asyncio.sleep(1.5)
         assert supervisor.ready() is not None

@@ -133,16 +133,16 @@ class Consumer(ConsumerRebalanceListener):
             last = await self._client.end_offsets(partitions)
         return {self._name(p): (first[p], last[p]) for p in partitions}
 
-    async def at_end(self, part: int, topic: str) -> bool:
-        """Whether `fetch` has answered all that the broker has of the topic now. Raises NotMember as `start_reading`.
+    async def at_end(self, part: int) -> set[str]:
+        """The topics of which `fetch` has answered all that the broker has now. Raises NotMember as `start_reading`.
 
         The offset of the last record does not tell: a transaction leaves marks behind it, which are never answered.
         """
-        partition = self._partition(topic, part)
+        partitions = self._partitions(part)
         try:
             async with _bounded("asking for the end"):
-                end = (await self._client.end_offsets([partition]))[partition]
-                return bool(await self._client.position(partition) >= end)
+                ends = await self._client.end_offsets(partitions)
+                return {self._name(p) for p in partitions if await self._client.position(p) >= ends[p]}
         except IllegalStateError as error:
             raise NotMember(f"partition {part}") from error
 

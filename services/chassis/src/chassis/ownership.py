@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic
 
 from chassis.clock import DatabaseClock
 from chassis.consumer import Consumer, received_at
-from chassis.dead_letter import REFUSED_BY_DATABASE, RULES_FAILED, WRONG_PARTITION, Limiter, dead_letter
+from chassis.dead_letter import REFUSED_BY_DATABASE, RULES_FAILED, WRONG_PARTITION, Limiter
+from chassis.draft import Draft
 from chassis.failures import Transient
 from chassis.files import File, Files
 from chassis.journal import Batch, Claim, Journal, RefusedByDatabase, SharedConflict
 from chassis.logs import logger
-from chassis.publisher import Publisher, Record
+from chassis.publisher import Publisher
 from chassis.sequence import Gap, following
 from chassis.service import At, Decision, S, Service
 from schemas.envelope import Fact, Refused
@@ -26,8 +27,6 @@ SLICE = 500
 LOOK_AGAIN = timedelta(milliseconds=250)
 ATTEMPTS = 50
 """How often a batch is decided again because another partition changed a shared row first."""
-
-_JSON = (("content-type", b"application/cloudevents+json"),)
 
 log = logger(__name__)
 
@@ -43,21 +42,6 @@ class Takeover:
     gaps: set[Gap]
     partitions: int
     """How many every input topic has."""
-
-
-@dataclass(slots=True)
-class _Draft(Generic[S]):
-    """What a batch will write, while it is being decided."""
-
-    offsets: dict[str, int]
-    totals: Counter[str]
-    versions: dict[str, int]
-    at: At
-    facts: list[Fact] = field(default_factory=list)
-    files: dict[str, File[S]] = field(default_factory=dict)
-    outbox: list[Record] = field(default_factory=list)
-    swapped: dict[str, Any] = field(default_factory=dict)
-    failed: list[int] = field(default_factory=list)
 
 
 class Ownership(Generic[S]):
@@ -80,7 +64,7 @@ class Ownership(Generic[S]):
         self._next_due = claim.next_due
         self._out_seq = claim.out_seq
         self._acknowledged = self._deleted = 0
-        self._read_until = datetime.min.replace(tzinfo=UTC)
+        self._read_until = dict.fromkeys(service.inputs, datetime.min.replace(tzinfo=UTC))
         self._limiter = Limiter()
         self._new = takeover.offsets != claim.offsets
         self.offsets = takeover.offsets
@@ -97,7 +81,7 @@ class Ownership(Generic[S]):
             self._acknowledged = rows[-1][0]
             count += len(rows)
         if self._new:
-            await self._commit(await self._begin(self._read_until), publisher)
+            await self._commit(await self._begin(), publisher)
         return count
 
     async def take(self, records: Sequence[Any], publisher: Publisher) -> int:
@@ -117,7 +101,7 @@ class Ownership(Generic[S]):
         if self._next_due is not None and self._next_due <= self._clock.now():
             await self._judge_due(consumer, publisher)
         elif idle and self._deleted < self._acknowledged:
-            await self._commit(await self._begin(self._read_until), publisher)
+            await self._commit(await self._begin(), publisher)
 
     async def _isolating(self, records: Sequence[Any], publisher: Publisher) -> None:
         """One round for all records, or, where the database refuses a value, one for each to find the guilty."""
@@ -136,7 +120,7 @@ class Ownership(Generic[S]):
         raise Transient("shared rows are changed too often")
 
     async def _round(self, records: Sequence[Any], publisher: Publisher) -> None:
-        draft = await self._begin(self._read_until)
+        draft = await self._begin()
         facts = [(record, fact) for record in records if (fact := self._read(record, draft)) is not None]
         await self._files.load([fact for _, fact in facts])
         for place, (record, fact) in enumerate(facts):
@@ -145,50 +129,46 @@ class Ownership(Generic[S]):
         limiter = self._limiter.after(len(facts), draft.failed)
         await self._commit(draft, publisher)
         self._limiter = limiter
-        if feed := [record for record in records if record.topic == self._service.feed]:
-            self._read_until = received_at(feed[-1])
+        for topic, last in {record.topic: record for record in records}.items():
+            self._read_until[topic] = received_at(last)
 
     async def _set_aside(self, record: Any, refusal: Refused, publisher: Publisher) -> None:
-        draft = await self._begin(self._read_until)
-        draft.offsets[record.topic] = record.offset + 1
-        draft.totals["records"] += 1
+        draft = await self._begin()
+        draft.passed(record)
         limiter = self._limiter.after(1, [0])
-        self._bury(record, refusal, draft)
+        draft.bury(record, refusal)
         await self._commit(draft, publisher)
         self._limiter = limiter
 
-    def _read(self, record: Any, draft: _Draft[S]) -> Fact | None:
-        draft.offsets[record.topic] = record.offset + 1
-        draft.totals["records"] += 1
+    def _read(self, record: Any, draft: Draft[S]) -> Fact | None:
+        draft.passed(record)
         try:
             fact = self._service.inputs[record.topic].fact(record.key, record.value, received_at(record))
         except Refused as refusal:
-            self._bury(record, refusal, draft)
+            draft.bury(record, refusal)
             return None
         if fact.event.subject not in self._files and partition_of(record.key, self._partitions) != self._part:
-            self._bury(record, Refused(WRONG_PARTITION, "not where Kafka's default partitioner puts the key"), draft)
+            draft.bury(record, Refused(WRONG_PARTITION, "not where Kafka's default partitioner puts the key"))
             return None
         return fact
 
-    def _judge(self, record: Any, fact: Fact, draft: _Draft[S]) -> bool:
+    def _judge(self, record: Any, fact: Fact, draft: Draft[S]) -> bool:
         """False when the rules failed."""
         file = self._files.of(fact.event.subject)
         known = file.keys.get(fact.key)
         if known == fact.fingerprint:
             draft.totals["duplicates"] += 1
         elif known is not None:
-            self._bury(record, Refused("id_conflict", "the same id came with other content before"), draft)
+            draft.bury(record, Refused("id_conflict", "the same id came with other content before"))
         else:
             try:
                 decision = self._service.decide(file.state, fact, draft.at)
             except Exception as error:  # noqa: BLE001 - whatever rules raise is held against this fact, and limited
                 log.error("rules_failed", partition=self._part, offset=record.offset, error=type(error).__name__)
-                self._bury(record, Refused(RULES_FAILED, type(error).__name__), draft)
+                draft.bury(record, Refused(RULES_FAILED, type(error).__name__))
                 return False
-            file.keys[fact.key] = fact.fingerprint
-            draft.facts.append(fact)
-            draft.totals["facts"] += 1
-            self._apply(file, decision, draft)
+            draft.accept(file, fact)
+            draft.apply(file, decision)
         return True
 
     async def _judge_due(self, consumer: Consumer, publisher: Publisher) -> None:
@@ -200,7 +180,7 @@ class Ownership(Generic[S]):
                 draft = await self._begin(known, now)
                 for row in rows:
                     self._judge_tick(self._files.of_row(row), draft)
-                if self._says_nothing(draft):  # they all wait for the feed, which is behind
+                if not draft.changes(self.totals):  # they all wait for an input that is behind
                     self._next_due = self._clock.now() + LOOK_AGAIN
                     return
                 try:
@@ -212,37 +192,21 @@ class Ownership(Generic[S]):
                 raise Transient("shared rows are changed too often")
         self._next_due = await self._journal.next_due()
 
-    def _judge_tick(self, file: File[S], draft: _Draft[S]) -> None:
+    def _judge_tick(self, file: File[S], draft: Draft[S]) -> None:
         try:
             decision = self._service.tick(file.state, draft.at)
         except Exception as error:  # noqa: BLE001 - one lead's failure holds up no other; it is tried again, and counted
             log.error("tick_failed", partition=self._part, lead_id=file.lead_id, error=type(error).__name__)
             draft.totals["tick_failures"] += 1
             decision = Decision(file.state, due=draft.at.now + timedelta(seconds=60))
-        self._apply(file, decision, draft)
+        draft.apply(file, decision)
 
     async def _known(self, now: datetime, consumer: Consumer) -> datetime:
-        """Up to when the feed has been read: `now` if all that was there after `now` has been (delivery.md §4)."""
-        return now if await consumer.at_end(self._part, self._service.feed) else self._read_until
+        """Up to when every input has been read: `now` where its end, asked for after `now`, is reached (delivery.md §4)."""
+        ended = await consumer.at_end(self._part)
+        return min(now if topic in ended else until for topic, until in self._read_until.items())
 
-    def _apply(self, file: File[S], decision: Decision[S], draft: _Draft[S]) -> None:
-        if decision.state is not file.state or decision.due != file.due or file.version == 0:
-            file.state, file.due, file.changed = decision.state, decision.due, True
-        draft.files[file.lead_id] = file
-        if decision.shared:
-            draft.swapped.update(decision.shared)
-            draft.at = replace(draft.at, shared={**draft.at.shared, **decision.shared})
-        if decision.counts:
-            draft.totals.update(decision.counts)
-        for event in decision.events:
-            part = self._part if event.subject == file.lead_id else None
-            draft.outbox.append(Record(event.topic, event.subject.encode(), event.encode(), _JSON, part))
-
-    def _bury(self, record: Any, refusal: Refused, draft: _Draft[S]) -> None:
-        draft.totals[f"dead_letters:{refusal.reason}"] += 1
-        draft.outbox.append(dead_letter(record, refusal, self._service.name, received_at(record)))
-
-    async def _commit(self, draft: _Draft[S], publisher: Publisher) -> None:
+    async def _commit(self, draft: Draft[S], publisher: Publisher) -> None:
         out_seq = self._out_seq + len(draft.outbox)
         draft.totals["published"] += len(draft.outbox)
         shared = [(name, draft.versions[name], value) for name, value in draft.swapped.items()]
@@ -258,13 +222,10 @@ class Ownership(Generic[S]):
             await publisher.publish(draft.outbox)
             self._acknowledged = out_seq
 
-    def _says_nothing(self, draft: _Draft[S]) -> bool:
-        changed = any(file.changed for file in draft.files.values())
-        return not (changed or draft.outbox or draft.swapped) and draft.totals == self.totals
-
-    async def _begin(self, known: datetime, now: datetime | None = None) -> _Draft[S]:
+    async def _begin(self, known: datetime | None = None, now: datetime | None = None) -> Draft[S]:
         """A new draft: one instant and one reading of the shared rows for the whole batch."""
+        known = known or min(self._read_until.values())
         shared = await self._journal.shared(self._service.shared)
         at = At(now or self._clock.now(), known, {name: value for name, (version, value) in shared.items() if version})
         versions = {name: version for name, (version, _) in shared.items()}
-        return _Draft(dict(self.offsets), Counter(self.totals), versions, at)
+        return Draft(self._service.name, self._part, dict(self.offsets), Counter(self.totals), versions, at)

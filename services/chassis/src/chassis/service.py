@@ -16,8 +16,9 @@ S = TypeVar("S")
 class At:
     """The instant of a decision. `now` is the database's time, the only clock that decides.
 
-    `known` is the instant up to which the service's feed has been read: nothing that was received before it is still
-    unread. `shared` holds the rows that all partitions share, by name; a row never written is absent.
+    `known` is the instant up to which every input has been read: nothing that was received before it is still unread,
+    so a deadline before it can be judged. `shared` holds the rows that all partitions share, by name; a row never
+    written is absent.
     """
 
     now: datetime
@@ -49,8 +50,6 @@ class Service(Protocol[S]):
     """Kafka's consumer group and the prefix of metrics; the Postgres schema is the same with `_` for `-`."""
     inputs: Mapping[str, Decoder]
     """Topic -> how to read it. All have the same number of partitions and the lead's id for a key."""
-    feed: str
-    """The input topic that a deadline has to wait for while it is behind."""
     shared: Sequence[str]
     """Names of the rows shared by all partitions that `decide` and `tick` may read and replace."""
 

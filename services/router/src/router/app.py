@@ -31,7 +31,6 @@ class Router:
     """Implements chassis.service.Service: an adapter without decisions of its own."""
 
     name = "router"
-    feed = "sales-activities"
     shared: Sequence[str] = (ROTATION,)
 
     def __init__(self, policies: Policies[Policy]) -> None:

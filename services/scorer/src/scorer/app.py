@@ -20,7 +20,6 @@ class Scorer:
     """Implements chassis.service.Service: an adapter without decisions of its own."""
 
     name = "scorer"
-    feed = "engagements"
     shared: Sequence[str] = ()
 
     def __init__(self, policies: Policies[Policy]) -> None:

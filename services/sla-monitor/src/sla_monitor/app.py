@@ -23,7 +23,6 @@ class SlaMonitor:
     """Implements chassis.service.Service: an adapter without decisions of its own."""
 
     name = "sla-monitor"
-    feed = "sales-activities"
     shared: Sequence[str] = ()
 
     def __init__(self, policies: Policies[Policy], feed_patience: timedelta) -> None:

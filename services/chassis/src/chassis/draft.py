@@ -1,0 +1,68 @@
+"""What one commit will write, while it is being decided."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic
+
+from chassis.consumer import received_at
+from chassis.dead_letter import dead_letter
+from chassis.files import File
+from chassis.publisher import Record
+from chassis.service import At, Decision, S
+from schemas.envelope import Fact, Refused
+
+_JSON = (("content-type", b"application/cloudevents+json"),)
+
+
+@dataclass(slots=True)
+class Draft(Generic[S]):
+    """Grows fact by fact; `at` is one instant for all of them, its shared rows are as the draft has them."""
+
+    service: str
+    part: int
+    offsets: dict[str, int]
+    totals: Counter[str]
+    versions: dict[str, int]
+    at: At
+    facts: list[Fact] = field(default_factory=list)
+    files: dict[str, File[S]] = field(default_factory=dict)
+    outbox: list[Record] = field(default_factory=list)
+    swapped: dict[str, Any] = field(default_factory=dict)
+    failed: list[int] = field(default_factory=list)
+
+    def passed(self, record: Any) -> None:
+        """The record has its outcome in this draft."""
+        self.offsets[record.topic] = record.offset + 1
+        self.totals["records"] += 1
+
+    def accept(self, file: File[S], fact: Fact) -> None:
+        """The fact is in the lead's file from now on."""
+        file.keys[fact.key] = fact.fingerprint
+        self.facts.append(fact)
+        self.totals["facts"] += 1
+
+    def apply(self, file: File[S], decision: Decision[S]) -> None:
+        """Takes over what was decided for the lead."""
+        if decision.state is not file.state or decision.due != file.due or file.version == 0:
+            file.state, file.due, file.changed = decision.state, decision.due, True
+        self.files[file.lead_id] = file
+        if decision.shared:
+            self.swapped.update(decision.shared)
+            self.at = replace(self.at, shared={**self.at.shared, **decision.shared})
+        if decision.counts:
+            self.totals.update(decision.counts)
+        for event in decision.events:
+            part = self.part if event.subject == file.lead_id else None
+            self.outbox.append(Record(event.topic, event.subject.encode(), event.encode(), _JSON, part))
+
+    def bury(self, record: Any, refusal: Refused) -> None:
+        """The record becomes a dead letter."""
+        self.totals[f"dead_letters:{refusal.reason}"] += 1
+        self.outbox.append(dead_letter(record, refusal, self.service, received_at(record)))
+
+    def changes(self, totals: Counter[str]) -> bool:
+        """Whether there is anything to write, `totals` being what is written already."""
+        changed = any(file.changed for file in self.files.values())
+        return changed or bool(self.outbox or self.swapped) or self.totals != totals
