@@ -202,7 +202,7 @@ class Ownership(Generic[S]):
         draft.apply(file, decision)
 
     async def _known(self, now: datetime, consumer: Consumer) -> datetime:
-        """Up to when every input has been read: `now` where its end, asked for after `now`, is reached (delivery.md §4)."""
+        """Up to when every input has been read: `now` if its end, asked for after it, is reached (delivery.md §4)."""
         ended = await consumer.at_end(self._part)
         return min(now if topic in ended else until for topic, until in self._read_until.items())
 
