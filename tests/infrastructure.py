@@ -141,7 +141,7 @@ def free_port() -> int:
 @contextlib.asynccontextmanager
 async def _containers() -> AsyncIterator[Infrastructure]:
     from testcontainers.core.container import DockerContainer
-    from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+    from testcontainers.core.wait_strategies import ExecWaitStrategy, LogMessageWaitStrategy
 
     port = free_port()
     kafka = DockerContainer(KAFKA_IMAGE).with_bind_ports(9092, port)
@@ -149,7 +149,9 @@ async def _containers() -> AsyncIterator[Infrastructure]:
         kafka = kafka.with_env(name, value)
     postgres = DockerContainer(POSTGRES_IMAGE).with_exposed_ports(5432).with_env("POSTGRES_HOST_AUTH_METHOD", "trust")
     kafka.waiting_for(LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(120))
-    postgres.waiting_for(LogMessageWaitStrategy("ready to accept connections", times=2).with_startup_timeout(120))
+    # Over TCP: the server that the image runs to set the cluster up says "ready" too, and `times=2` is not looked at.
+    ready = ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres"]
+    postgres.waiting_for(ExecWaitStrategy(ready).with_startup_timeout(120))
     await asyncio.gather(asyncio.to_thread(kafka.start), asyncio.to_thread(postgres.start))
     try:
         database = f"{postgres.get_container_host_ip()}:{postgres.get_exposed_port(5432)}"

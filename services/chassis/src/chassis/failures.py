@@ -4,6 +4,7 @@
     ├── Transient        try again: the broker or the database did not answer
     │   └── Fenced       another owner has taken the partition over; nothing was written
     ├── Unpublishable    the broker refuses this one record for good
+    ├── CannotListen     a port of the process's own is taken
     └── Discontinuity    the log is not the one that was read so far: stop, page, never skip
 
 A record that can never be accepted is `schemas.envelope.Refused`. Anything else is a bug and stops the partition.
@@ -26,6 +27,10 @@ class Fenced(Transient):
 
 class Unpublishable(Failure):
     """The broker refuses this record for good (too large, or not allowed)."""
+
+
+class CannotListen(Failure):
+    """A port of the process's own is taken, or its address is not this machine's; the message says which and why."""
 
 
 class Discontinuity(Failure):

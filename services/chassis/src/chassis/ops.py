@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from chassis.failures import CannotListen
 from chassis.settings import Ops
 
 Ready = Callable[[], str | None]
@@ -30,7 +31,7 @@ class Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(ops: Ops, ready: Ready, registry: CollectorRegistry) -> AsyncIterator[None]:
-    """Answers on the ops port while the block runs. Raises OSError when the port is taken."""
+    """Answers on the ops port while the block runs. Raises CannotListen."""
 
     async def livez(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -51,7 +52,7 @@ async def serving(ops: Ops, ready: Ready, registry: CollectorRegistry) -> AsyncI
 async def listening(app: object, host: str, port: int, grace: int = 2) -> AsyncIterator[Server]:
     """Serves an ASGI app on asyncio's own loop (uvloop breaks aiokafka, delivery.md §2) while the block runs.
 
-    On the way out it stops accepting and gives requests in flight `grace` seconds. Raises OSError if the port is taken.
+    On the way out it stops accepting and gives requests in flight `grace` seconds. Raises CannotListen.
     """
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
@@ -64,9 +65,13 @@ async def listening(app: object, host: str, port: int, grace: int = 2) -> AsyncI
         log_config=None,
         timeout_graceful_shutdown=grace,
         server_header=False,
+        proxy_headers=False,  # nobody asks who the client is, and a header would be believed
     )
     server = Server(config)
-    bound = socket.create_server((host, port), backlog=2048)
+    try:
+        bound = socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise CannotListen(f"port {port} on {host}: {error.strerror}") from error
     task = asyncio.create_task(server.serve(sockets=[bound]), name=f"http {port}")
     try:
         while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event to wait for

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis import migrations
 from chassis.database import engine_of
-from chassis.failures import Transient
+from chassis.failures import CannotListen, Transient
 from chassis.logs import logger, set_up
 from chassis.metrics import Outcome, WorkerCollector
 from chassis.ops import serving
@@ -53,7 +53,13 @@ async def _live(main: Main, name: str) -> int:
     if late:
         log.error("stop_took_too_long", seconds=SHUTDOWN_SECONDS)
         os._exit(70)  # whatever hangs would hang the loop's own clean-up as well
-    if error := task.exception():
+    error = task.exception()
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, CannotListen):  # the operator's to mend, and a traceback tells nothing more
+        log.error("cannot_listen", reason=str(error))
+        return 1
+    if error:
         log.error("failed", error=type(error).__name__, exc_info=error)
         return 1
     log.info("stopped", name=name)

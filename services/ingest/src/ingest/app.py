@@ -60,6 +60,7 @@ def build(settings: IngestSettings, keys: WriteKeys, publisher: Publishes, regis
         # plain routes: parsing and answering are the handlers' own, at half the cost (performance.md §3)
         routes=[Route(path, door.endpoint(path, answer), methods=["POST"]) for path, answer in answers.items()],
         openapi_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # looked up at each request otherwise
         redirect_slashes=False,
         exception_handlers={HTTPException: elsewhere, Exception: elsewhere},
     )

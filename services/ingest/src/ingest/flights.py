@@ -68,12 +68,16 @@ class Held:
 
 
 class _Seat:
-    """The records of one request, and the future that its handler awaits; cancelled once it has given up."""
+    """The records of one request, and the future that its handler awaits; done once it has given up."""
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = records
         self.size = sum(len(record.value or b"") for record in records)
         self.landed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def give_up(self) -> None:
+        """To be called at the answer deadline."""
+        self.settle(Transient("the broker has not acknowledged in time"))
 
     def settle(self, failure: Failure | None = None) -> None:
         if self.landed.done():
@@ -109,11 +113,11 @@ class Flights:
         self._room.take(len(records), seat.size)
         self._waiting.append(seat)
         self._called.set()
+        late = asyncio.get_running_loop().call_later(self._answer_deadline, seat.give_up)
         try:
-            async with asyncio.timeout(self._answer_deadline):
-                await seat.landed
-        except TimeoutError as error:
-            raise Transient("the broker has not acknowledged in time") from error
+            await seat.landed
+        finally:
+            late.cancel()
 
     async def run(self) -> None:
         """One flight after the other until closed; the last takes along all that wait."""

@@ -32,8 +32,10 @@ class Metrics:
             registry=registry,
         )
         self.rejected = Counter("baton_ingest_rejected", "Items refused for good", ["reason"], registry=registry)
-        for outcome in ("published", "rejected", "unacknowledged"):
-            self.events.labels(outcome)  # a series from the start, so that the first rise is seen as one
+        # each series from the start, so that its first rise is seen as one
+        self.published, self.refused, self.unacknowledged = map(
+            self.events.labels, ("published", "rejected", "unacknowledged")
+        )
         for reason in REASONS:
             self.rejected.labels(reason)
         self.dropped = Counter(

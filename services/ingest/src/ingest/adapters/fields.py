@@ -13,6 +13,8 @@ from schemas.envelope import Refused
 Table = Mapping[str, object]
 Scalar = str | int | float | bool
 
+_NUMBERS_AND_TEXTS = (int, float, str)
+"""A tuple: the union `int | float | str` would be made anew for each field of each event."""
 MAX_TEXT = 1024
 """Characters of a text, the contract's own limit; properties are cut there, attributes refused."""
 MAX_PROPERTIES = 50
@@ -38,7 +40,7 @@ def text(of: Table, *names: str) -> str | None:
         value = of.get(name)
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
+        if isinstance(value, bool) or not isinstance(value, _NUMBERS_AND_TEXTS):
             raise Refused("bad_item", f"{name}: not a text")
         if stripped := str(value).strip():
             return stripped
@@ -51,7 +53,7 @@ def number(of: Table, *names: str) -> int | float | str | None:
         value = of.get(name)
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
+        if isinstance(value, bool) or not isinstance(value, _NUMBERS_AND_TEXTS):
             raise Refused("bad_item", f"{name}: not a number")
         return value
     return None
@@ -99,7 +101,7 @@ def scalars(properties: Table, apart: Iterable[str]) -> tuple[dict[str, Scalar],
         value = properties[name]
         if value is None or name in apart:
             continue
-        if len(kept) < MAX_PROPERTIES and len(name) <= MAX_NAME and isinstance(value, str | int | float):
+        if len(kept) < MAX_PROPERTIES and len(name) <= MAX_NAME and isinstance(value, _NUMBERS_AND_TEXTS):
             kept[name] = value[:MAX_TEXT] if isinstance(value, str) else value
         else:
             dropped += 1

@@ -16,6 +16,7 @@ from ingest.settings import Limits
 
 MAX_DEPTH = 32
 """Levels of objects and arrays in one another."""
+_CONTAINERS = (dict, list)
 
 
 async def read(request: Request, limits: Limits, held: Held) -> bytes:
@@ -81,14 +82,13 @@ def has_nul(encoded: bytes, value: object) -> bool:
 
 
 def _is_deeper(value: object, depth: int) -> bool:
-    level = [value]
+    level = [value] if isinstance(value, _CONTAINERS) else []
     for _ in range(depth):
         level = [
             member
             for container in level
-            if isinstance(container, dict | list)
             for member in (container.values() if isinstance(container, dict) else container)
-            if isinstance(member, dict | list)
+            if isinstance(member, _CONTAINERS)
         ]
         if not level:
             return False

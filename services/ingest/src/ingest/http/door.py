@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from time import perf_counter
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.failures import Transient, Unpublishable
 from chassis.publisher import Record
@@ -43,40 +45,52 @@ class Door:
         except Unpublishable as error:
             raise too_large("the broker takes no record of this size") from error
         except Transient:
-            self.metrics.events.labels("unacknowledged").inc(len(records))
+            self.metrics.unacknowledged.inc(len(records))
             raise
         if events:
-            self.metrics.events.labels("published").inc(events)
+            self.metrics.published.inc(events)
         if rejected:
-            self.metrics.events.labels("rejected").inc(rejected)
+            self.metrics.refused.inc(rejected)
         for reason, count in (reasons or {}).items():
             self.metrics.rejected.labels(reason).inc(count)
 
-    def endpoint(self, route: str, answer: Endpoint) -> Endpoint:
+    def endpoint(self, route: str, answer: Endpoint) -> ASGIApp:
         """The route's answer, or the problem that came up instead, counted and timed."""
-        retry_after = int(self.limits.retry_after.total_seconds())
-        duration = self.metrics.duration.labels(route)
+        return _Endpoint(self, route, answer)
 
-        async def endpoint(request: Request) -> Response:
-            started = perf_counter()
-            if request.headers.get("x-retry-count", "0") != "0":
-                self.metrics.resent.inc()
-            try:
-                response = await answer(request)
-            except Problem as problem:
-                response = problem.response()
-            except Full:
-                response = unavailable("overloaded", "too much is in flight", retry_after).response()
-            except Transient:
-                message = "the broker did not acknowledge; events may have been taken, a retry does no harm"
-                response = unavailable("not_acknowledged", message, retry_after).response()
-            except ClientDisconnect:
-                response = Problem(400, "disconnected", "the sender hung up").response()
-            self.metrics.requests.labels(route, response.status_code).inc()
-            duration.observe(perf_counter() - started)
-            return response
 
-        return endpoint
+class _Endpoint:
+    """An ASGI application, no function: what Starlette puts around a function would cost more than the route's work."""
+
+    def __init__(self, door: Door, route: str, answer: Endpoint) -> None:
+        self._answer = answer
+        self._retry_after = int(door.limits.retry_after.total_seconds())
+        self._resent = door.metrics.resent
+        self._duration = door.metrics.duration.labels(route)
+        self._requests = cache(partial(door.metrics.requests.labels, route))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        request = Request(scope, receive)
+        if request.headers.get("x-retry-count", "0") != "0":
+            self._resent.inc()
+        response = await self._response(request)
+        self._requests(response.status_code).inc()
+        self._duration.observe(perf_counter() - started)
+        await response(scope, receive, send)
+
+    async def _response(self, request: Request) -> Response:
+        try:
+            return await self._answer(request)
+        except Problem as problem:
+            return problem.response()
+        except Full:
+            return unavailable("overloaded", "too much is in flight", self._retry_after).response()
+        except Transient:
+            message = "the broker did not acknowledge; events may have been taken, a retry does no harm"
+            return unavailable("not_acknowledged", message, self._retry_after).response()
+        except ClientDisconnect:
+            return Problem(400, "disconnected", "the sender hung up").response()
 
 
 def records_of(events: Iterable[Envelope]) -> list[Record]:

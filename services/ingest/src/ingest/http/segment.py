@@ -123,7 +123,7 @@ class Segment:
 
 
 def _without_key(content: dict[str, object]) -> object:
-    return {name: value for name, value in content.items() if name != "writeKey"}
+    return {name: value for name, value in content.items() if name != "writeKey"} if "writeKey" in content else content
 
 
 def _rejected(original: bytes, refused: Refused, source: str, received_at: datetime) -> Record:

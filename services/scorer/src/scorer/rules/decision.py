@@ -13,7 +13,7 @@ from schemas.scores import LeadScored
 from scorer.rules.criteria import Criteria, Value
 from scorer.rules.place import Place, key_of, time_of
 from scorer.rules.tally import Basis, Statement, Tally, add
-from scorer.rules.verdict import Earned, Verdict, score
+from scorer.rules.verdict import Earned, Verdict, can_tell, score
 
 SOURCE = "baton/scorer"
 
@@ -42,7 +42,7 @@ def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> tuple
     tally = add(state.tally, fact, criteria)
     if tally is state.tally:
         return state, None
-    if tally.basis is state.tally.basis:
+    if not can_tell(state.tally.basis, tally.basis, criteria):
         return State(tally, state.published), None
     verdict = score(tally.basis, criteria)
     digest = digest_of(tally.basis, verdict, criteria)

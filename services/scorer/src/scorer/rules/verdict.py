@@ -78,6 +78,15 @@ def score(basis: Basis, criteria: Criteria) -> Verdict:
     )
 
 
+def can_tell(before: Basis, after: Basis, criteria: Criteria) -> bool:
+    """False where the verdicts on both are the same for sure: more of what a rule counts came, and is still too few."""
+    same = before.first is after.first and before.history is after.history and before.email is after.email
+    if not (same and before.opted_in is after.opted_in and before.intent is after.intent):
+        return True
+    changed = (rule for rule in criteria.rules if before.earned.get(rule.key) is not after.earned.get(rule.key))
+    return any(len(after.earned[rule.key]) >= rule.needed for rule in changed)
+
+
 def _line(rule: Priced, since: Instant, evidence: Evidence) -> Earned:
     return Earned(rule.id, rule.group, rule.milli, time_of(since), evidence)
 
