@@ -18,7 +18,8 @@ from chassis.failures import Failure, Transient
 from chassis.settings import Kafka
 
 DEADLINE_SECONDS = 12
-_EPOCH = datetime.fromtimestamp(0, UTC)
+YEAR_9999 = 253_370_764_800_000
+"""Milliseconds: beyond it a producer's own time stamp, which may be anything, is no date."""
 Offsets = Mapping[str, int]
 """Topic -> the offset to read next, for one partition."""
 
@@ -184,7 +185,8 @@ def received_at(record: Any) -> datetime:
 
 @lru_cache(maxsize=1024)
 def _instant(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)  # a broker's batch has one append time for all its records
+    """Remembered, for a broker's batch has one append time for all its records."""
+    return datetime.fromtimestamp(min(max(milliseconds, 0), YEAR_9999) / 1000, UTC)
 
 
 @asynccontextmanager
