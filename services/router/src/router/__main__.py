@@ -8,24 +8,14 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter
 
+from chassis.commands import lead_named, plainly, service_commands
 from router.settings import Settings
-from schemas.envelope import LeadId
-from schemas.identity import lead_id_of
 
-main = typer.Typer(
-    help="Hands each qualified lead to an owner, exactly once, and keeps its stages.", add_completion=False
-)
+NAME = "router"
 
 
-@main.callback(invoke_without_command=True)
-def _default(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        serve()
-
-
-@main.command()
 def serve() -> None:
-    """Runs the service until it is told to stop (SIGTERM)."""
+    """Runs the service under its policy."""
     from chassis import run
     from router.app import build
     from router.metrics import OUTCOMES
@@ -34,14 +24,9 @@ def serve() -> None:
     run.serve(settings, build(settings), OUTCOMES)
 
 
-@main.command()
-def migrate() -> None:
-    """Brings the service's tables to the form that this version needs."""
-    from chassis import run
-    from router.app import Router
-
-    version = asyncio.run(run.migrate(Settings.read(), Router.name))
-    print(f"{Router.name}: the tables are at version {version}")
+main = service_commands(
+    "Hands each qualified lead to an owner, exactly once, and keeps its stages.", NAME, Settings.read, serve
+)
 
 
 @main.command()
@@ -52,39 +37,27 @@ def show(
     """Shows where a lead stands: stages, gate with its evidence, owner, due times. Exits with 1 for an unknown one."""
     from datetime import UTC, datetime
 
-    from chassis.failures import Transient
     from router.app import build
     from router.rules.overview import Overview, overview, tell
 
-    lead_id = _lead_id(lead)
+    lead_id = lead_named(lead)
     settings = Settings.read()
-    router = build(settings)
-    try:
+    with plainly():
+        router = build(settings)
+        policy = router.policies.at(datetime.now(UTC))
         state = asyncio.run(_read(settings, lead_id))
-    except Transient as error:
-        typer.echo(f"The lead cannot be read now: {error}", err=True)
-        raise typer.Exit(1) from error
     if state is None:
         typer.echo(f"The router knows no lead {lead}: neither a score nor a sales activity of it has come.", err=True)
         raise typer.Exit(1)
-    view = overview(router.load(lead_id, state), router.policies.at(datetime.now(UTC)))
+    view = overview(router.load(lead_id, state), policy)
     print(TypeAdapter(Overview).dump_json(view, indent=2).decode() if as_json else tell(view))
 
 
 async def _read(settings: Settings, lead_id: str) -> str | None:
     from chassis.reading import reading, state_of
-    from router.app import Router
 
-    async with reading(settings.database, Router.name) as connection:
+    async with reading(settings.database, NAME) as connection:
         return await state_of(connection, lead_id)
-
-
-def _lead_id(lead: str) -> str:
-    """The id of the lead that the operator named. Ends the command with 2 when it is neither id nor e-mail address."""
-    try:
-        return lead_id_of(email=lead) if "@" in lead else TypeAdapter[str](LeadId).validate_python(lead.strip().lower())
-    except ValueError as error:
-        raise typer.BadParameter("expected an e-mail address or a lead_id", param_hint="lead") from error
 
 
 if __name__ == "__main__":

@@ -9,21 +9,15 @@ from typing import Annotated
 
 import typer
 
+from chassis.commands import plainly, service_commands
 from sla_monitor.rules.overview import Overview, Row
 from sla_monitor.settings import Settings
 
-main = typer.Typer(help="Times the promised follow-ups and publishes each breach.", no_args_is_help=False)
+NAME = "sla-monitor"
 
 
-@main.callback(invoke_without_command=True)
-def _default(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        serve()
-
-
-@main.command()
 def serve() -> None:
-    """Runs the service until it is told to stop (SIGTERM)."""
+    """Runs the service under its policy."""
     from chassis import run
     from sla_monitor.app import build
     from sla_monitor.metrics import outcomes_of
@@ -33,14 +27,7 @@ def serve() -> None:
     run.serve(settings, service, outcomes_of(service.clocks))
 
 
-@main.command()
-def migrate() -> None:
-    """Brings the service's tables to the form that this version needs."""
-    from chassis import run
-    from sla_monitor.app import SlaMonitor
-
-    version = asyncio.run(run.migrate(Settings.read(), SlaMonitor.name))
-    print(f"{SlaMonitor.name}: the tables are at version {version}")
+main = service_commands("Times the promised follow-ups and publishes each breach.", NAME, Settings.read, serve)
 
 
 @main.command()
@@ -50,13 +37,8 @@ def due(
     limit: Annotated[int, typer.Option(min=1, help="Most clocks to list.")] = 50,
 ) -> None:
     """Lists the open clocks, the next due first, by the database's time."""
-    from chassis.failures import Transient
-
-    try:
+    with plainly():
         overview = asyncio.run(_overview(Settings.read(), ended, limit))
-    except Transient as error:
-        typer.echo(f"The clocks cannot be read now: {error}", err=True)
-        raise typer.Exit(1) from error
     if as_json:
         clocks = [{**asdict(row), "due": row.due.isoformat(), "time_left": row.time_left} for row in overview.rows]
         print(json.dumps({"now": overview.now.isoformat(), "clocks": clocks, "more": overview.more}, indent=2))
@@ -71,9 +53,8 @@ def due(
 async def _overview(settings: Settings, ended: bool, limit: int) -> Overview:
     from chassis.reading import reading
     from sla_monitor import store
-    from sla_monitor.app import SlaMonitor
 
-    async with reading(settings.database, SlaMonitor.name) as connection:
+    async with reading(settings.database, NAME) as connection:
         overview = Overview(await store.now(connection), limit, ended)
         async for leads in store.leads(connection, ended):
             overview.add(leads)

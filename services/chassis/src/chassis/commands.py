@@ -1,0 +1,80 @@
+"""What the services' console scripts have in common: `serve` by default, `migrate`, and plain words when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import typer
+from pydantic import TypeAdapter
+
+from chassis.settings import JudgeSettings
+from schemas.envelope import LeadId
+from schemas.identity import lead_id_of
+
+UNDEFINED = ("3F000", "42P01")
+"""SQLSTATE of a schema and of a table that is not there."""
+
+
+def service_commands(
+    about: str, name: str, read: Callable[[], JudgeSettings], serve: Callable[[], None]
+) -> typer.Typer:
+    """The console script of a service with partition workers, to which it adds its operators' verbs."""
+    main = typer.Typer(help=about, add_completion=False)
+
+    @main.callback(invoke_without_command=True)
+    def default(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            serve_plainly()
+
+    @main.command("serve")
+    def serve_plainly() -> None:
+        """Runs the service until it is told to stop (SIGTERM)."""
+        with plainly():
+            serve()
+
+    @main.command()
+    def migrate() -> None:
+        """Brings the service's tables to the form that this version needs."""
+        from chassis import run
+
+        with plainly():
+            version = asyncio.run(run.migrate(read(), name))
+        typer.echo(f"{name}: the tables are at version {version}")
+
+    return main
+
+
+def lead_named(lead: str) -> str:
+    """The id of the lead that the operator named. Ends the command with 2 when it is neither id nor e-mail address."""
+    try:
+        return lead_id_of(email=lead) if "@" in lead else TypeAdapter[str](LeadId).validate_python(lead.strip().lower())
+    except ValueError as error:
+        raise typer.BadParameter("expected an e-mail address or a lead_id", param_hint="lead") from error
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Ends the command with 1 and a sentence for what an operator can mend: policy, database, missing tables."""
+    from sqlalchemy.exc import DBAPIError
+
+    from chassis.database import sqlstate_of
+    from chassis.failures import Transient
+    from chassis.policy import PolicyError
+
+    try:
+        yield
+    except PolicyError as error:
+        _end(f"The policy cannot be used:\n{error}", error)
+    except Transient as error:
+        _end(f"The database cannot be read now: {error}", error)
+    except DBAPIError as error:
+        if sqlstate_of(error) not in UNDEFINED:
+            raise
+        _end("The service's tables are not there yet: run its `migrate` first.", error)
+
+
+def _end(sentence: str, error: Exception) -> None:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(1) from error
