@@ -11,8 +11,10 @@ from typing import Annotated
 
 import typer
 
-from tests.bench import scorer
-from tests.bench.measure import Measured, Servers, servers, summary
+from tests.bench import ingest, scorer
+from tests.bench.measure import HEADING, Measured, Scenario, Servers, row, servers
+
+SCENARIOS: tuple[Scenario, ...] = (*ingest.SCENARIOS, *scorer.SCENARIOS)
 
 
 def main(
@@ -25,22 +27,18 @@ def main(
 
 async def _bench(rounds: int, only: str) -> None:
     print(f"commit {_commit()}, {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()};")
-    print(f"{rounds} rounds; load, service, Kafka and Postgres on the same cores")
+    print(f"medians of {rounds} rounds; load, service, Kafka and Postgres on the same cores", flush=True)
+    scenarios = [scenario for scenario in SCENARIOS if only in scenario.name]
     async with servers() as running:
-        for scenario in scorer.SCENARIOS:
-            if only in f"scorer {scenario.name}":
-                print(summary(f"scorer {scenario.name}", await _rounds(scenario, running, rounds)), flush=True)
+        rows = [row(scenario.name, await _measured(scenario, running, rounds)) for scenario in scenarios]
+    print("\n".join((HEADING, *rows)))
 
 
-async def _rounds(scenario: scorer.Scenario, running: Servers, rounds: int) -> list[Measured]:
-    if not scenario.facts_before:
-        return [await _say(scenario, i, await scorer.measure(scenario, running, i)) for i in range(rounds)]
-    async with scorer.known_leads(running, scenario) as template:
-        return [await _say(scenario, i, await scorer.measure(scenario, running, i, template)) for i in range(rounds)]
-
-
-async def _say(scenario: scorer.Scenario, turn: int, measured: Measured) -> Measured:
-    print(f"  round {turn + 1}: {measured.rate:,.0f} events/s", file=sys.stderr)
+async def _measured(scenario: Scenario, running: Servers, rounds: int) -> list[Measured]:
+    measured: list[Measured] = []
+    async for one in scenario.rounds(running, rounds):
+        measured.append(one)
+        print(f"  {scenario.name}, round {len(measured)}: {one.rate:,.0f} events/s", file=sys.stderr, flush=True)
     return measured
 
 

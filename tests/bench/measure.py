@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Protocol
 
 from baton_local.stack import Stack, StackOptions
 from tests.bench import cpu
@@ -41,6 +42,19 @@ class Measured:
     latency: Mapping[str, float] = field(default_factory=dict)
 
 
+class Scenario(Protocol):
+    """Something to measure: prepared once, then measured as often as asked."""
+
+    @property
+    def name(self) -> str:
+        """As `--only` and the table have it."""
+        ...
+
+    def rounds(self, servers: Servers, count: int) -> AsyncIterator[Measured]:
+        """Raises ValueError when what came out is not what had to."""
+        ...
+
+
 @asynccontextmanager
 async def servers() -> AsyncIterator[Servers]:
     """Kafka and Postgres of their own for the benchmark."""
@@ -52,11 +66,13 @@ async def servers() -> AsyncIterator[Servers]:
             yield Servers(where, kafka.pid, postgres.pid)
 
 
-def summary(name: str, rounds: list[Measured]) -> str:
-    """Medians over the rounds with the range of the rate, as one line."""
-    rates = sorted(r.rate for r in rounds)
-    costs = " + ".join(f"{p} {median(r.cpu[p] for r in rounds):.1f}" for p in rounds[0].cpu)
-    times = "".join(f", {p} {median(r.latency[p] for r in rounds):.0f} ms" for p in rounds[0].latency)
-    return (
-        f"{name}: {median(rates):,.0f} events/s ({rates[0]:,.0f} to {rates[-1]:,.0f}), CPU-µs per event: {costs}{times}"
-    )
+def row(name: str, rounds: Sequence[Measured]) -> str:
+    """Medians over the rounds, with the range of the rate."""
+    rates = sorted(one.rate for one in rounds)
+    costs = " + ".join(f"{part} {median(one.cpu[part] for one in rounds):.1f}" for part in rounds[0].cpu)
+    times = " / ".join(f"{median(one.latency[at] for one in rounds):.0f}" for at in rounds[0].latency)
+    span = f"{rates[0]:,.0f} to {rates[-1]:,.0f}"
+    return f"{name:<54}{median(rates):>9,.0f}  {span:<20}{times or '-':<12}{costs}"
+
+
+HEADING = f"{'scenario':<54}{'events/s':>9}  {'range':<20}{'p50/p99 ms':<12}CPU-µs per event"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import unicodedata
+from hashlib import sha1
 from typing import Annotated
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from pydantic import AfterValidator
 
@@ -12,6 +14,7 @@ from schemas.envelope import Frozen
 
 NAMESPACE = UUID("b46f1a5c-6a0e-5d0c-9f57-0e6d1c0ba701")
 """Baton's own name space for version-5 UUIDs; changing it would make every lead a stranger."""
+_NAMESPACE = NAMESPACE.bytes
 
 JUNK = frozenset(
     {
@@ -67,7 +70,7 @@ def lead_id_of(email: str | None = None, user_id: str | None = None, anonymous_i
 
 def derived_id(*parts: object) -> str:
     """The id of what follows from `parts` alone: the same inputs give the same id, so a repeat is harmless."""
-    return str(uuid5(NAMESPACE, "\0".join(str(part) for part in parts)))
+    return _uuid5("\0".join(str(part) for part in parts))
 
 
 def partition_of(key: bytes, partitions: int) -> int:
@@ -76,16 +79,23 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 def _hash(kind: str, identifier: str) -> str:
-    return str(uuid5(NAMESPACE, f"{kind}:{identifier}"))
+    return _uuid5(f"{kind}:{identifier}")
+
+
+def _uuid5(name: str) -> str:
+    """`str(uuid5(NAMESPACE, name))` at a third of the cost: every event that comes in asks for one."""
+    digest = sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 
 
 def _murmur2(key: bytes) -> int:
     mask, mix = 0xFFFFFFFF, 0x5BD1E995
     whole = len(key) & ~3
     h = 0x9747B28C ^ len(key)
-    for at in range(0, whole, 4):
-        k = int.from_bytes(key[at : at + 4], "little") * mix & mask
-        h = (h * mix & mask) ^ ((k ^ (k >> 24)) * mix & mask)
+    for word in struct.unpack(f"<{whole // 4}I", key[:whole]):
+        k = word * mix & mask
+        h = (h * mix ^ (k ^ k >> 24) * mix) & mask
     if len(key) > whole:
         h = (h ^ int.from_bytes(key[whole:], "little")) * mix & mask
     h = (h ^ (h >> 13)) * mix & mask

@@ -121,6 +121,11 @@ def test_a_derived_id_depends_on_each_part_and_on_where_it_ends() -> None:
     assert derived_id("a", "b", 1) == ids[0] == str(UUID(ids[0]))
 
 
+@given(st.text(max_size=40))
+def test_ids_are_version_5_uuids_as_any_library_makes_them(text: str) -> None:
+    assert derived_id(text, 1) == str(uuid5(NAMESPACE, f"{text}\0001"))
+
+
 @pytest.mark.parametrize(
     ("key", "murmur2"),
     [

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -46,9 +46,15 @@ class Consumer(ConsumerRebalanceListener):
         self._topics = tuple(topics)
         self._owner = owner
         self._started = False
-        self._client = AIOKafkaConsumer(
-            bootstrap_servers=kafka.bootstrap_servers,
-            group_id=kafka.prefix + group,
+        self._kafka = kafka
+        self._group = group
+
+    @cached_property
+    def _client(self) -> AIOKafkaConsumer:
+        """Made when it is first used: a client that was made and has never been stopped logs an error of its own."""
+        return AIOKafkaConsumer(
+            bootstrap_servers=self._kafka.bootstrap_servers,
+            group_id=self._kafka.prefix + self._group,
             enable_auto_commit=False,
             auto_offset_reset="none",
             partition_assignment_strategy=(RangePartitionAssignor,),
