@@ -20,12 +20,13 @@ setup: .venv/ready ## make the environment (.venv) from requirements.lock
 
 .venv/ready: requirements.lock $(MEMBERS:%=%/pyproject.toml)
 	@test -n "$(PYTHON)" || { echo 'Baton needs Python 3.11 or newer, and none was found on PATH (set PYTHON=/path/to/python3).' >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; \
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || { rm -rf .venv; \
 		echo 'Python could not make a virtual environment; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
 	@echo 'Setting up .venv (the first time this downloads about 150 MB) ...'
 	@grep -A 200 '^uv==' requirements.lock | awk 'NR>1 && !/^ / {exit} {print}' > .venv/uv.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
-	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock \
+		&& $(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock || { \
+		echo 'The packages could not be downloaded (see above): check the network and run again, what has come is kept.' >&2; exit 1; }
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(MEMBERS:%=-e ./%)
 	@touch $@
 

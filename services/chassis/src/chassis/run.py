@@ -53,7 +53,7 @@ async def _live(main: Main, name: str) -> int:
     if late:
         log.error("stop_took_too_long", seconds=SHUTDOWN_SECONDS)
         os._exit(70)  # whatever hangs would hang the loop's own clean-up as well
-    error = task.exception()
+    error = asyncio.CancelledError() if task.cancelled() else task.exception()
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     if isinstance(error, CannotListen):  # the operator's to mend, and a traceback tells nothing more
