@@ -8,9 +8,9 @@ from typing import Any
 
 from router.rules.handoff import Moment
 from router.rules.lead import Lead
-from router.rules.route import Outcome, route
+from router.rules.route import Outcome, route, wake
 from schemas.envelope import Envelope
-from schemas.handoffs import LeadStageChanged, StageChange
+from schemas.handoffs import Handoff, LeadHandedOff, LeadStageChanged, StageChange
 from schemas.policy import Policy
 from schemas.sales import (
     DealLost,
@@ -69,3 +69,11 @@ def as_told(events: Iterable[Envelope]) -> list[tuple[str, datetime, bool]]:
         known = names.index(change.before) + 1 if change.before in names else 0
         stages = [*stages[:known], (change.after, change.at, change.implied)]
     return stages
+
+
+def handoffs(outcome: Outcome) -> list[Handoff]:
+    return [event.data for event in outcome.events if isinstance(event, LeadHandedOff)]
+
+
+def tick(lead: Lead, now: datetime) -> Outcome:
+    return wake(lead, Moment(now, a_policy()))
