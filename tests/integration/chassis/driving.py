@@ -14,13 +14,15 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from chassis import migrations
+from chassis.consumer import Consumer
 from chassis.database import connected, engine_of
 from chassis.files import Files
-from chassis.journal import Journal
+from chassis.journal import Journal, journals
 from chassis.ownership import Ownership, Takeover
 from chassis.publisher import Publisher, Record
-from chassis.settings import Database, JudgeSettings, Kafka, Ops, Worker
+from chassis.settings import Database, Kafka, Worker
 from chassis.supervisor import Supervisor
+from chassis.worker import Links
 from schemas.engagements import EngagementRecorded
 from schemas.identity import lead_id_of, partition_of
 from tests.builders import an_engagement
@@ -86,9 +88,11 @@ class House:
     async def open(self) -> None:
         await migrations.migrate(self.database, "scorer")
 
-    def settings(self, **worker: Any) -> JudgeSettings:
-        worker = {"tick": timedelta(milliseconds=50), **worker}
-        return JudgeSettings(kafka=self.kafka, database=self.database, ops=Ops(port=1), worker=Worker(**worker))
+    def links(self, service: Counting, publisher: Publisher, **worker: Any) -> Links:
+        """What one process of the service shares."""
+        settings = Worker(**{"tick": timedelta(milliseconds=50), **worker})
+        consumer = Consumer(self.kafka, service.name, tuple(service.inputs))
+        return Links(consumer, publisher, journals(self.engine), settings)
 
     def publisher(self) -> Publisher:
         return Publisher(self.kafka)
@@ -103,7 +107,8 @@ class House:
         """One process of the service, in its group; stopped in good order after the block."""
         stop = asyncio.Event()
         async with self.publisher() as publisher:
-            supervisor = Supervisor(service or Counting(), self.settings(**worker), publisher, self.engine)
+            service = service or Counting()
+            supervisor = Supervisor(service, self.links(service, publisher, **worker))
             task = asyncio.create_task(supervisor.run(stop))
             try:
                 yield supervisor

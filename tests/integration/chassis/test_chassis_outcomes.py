@@ -79,7 +79,7 @@ async def test_many_failures_in_a_row_stop_the_partition_before_it_is_drained_aw
         await house.publish(record(engaged("good", ada)))
         await until(lambda: house.counted("records", 1), "the good one")
         await house.publish(*(record(engaged("b", lead, "boom")) for lead in others))
-        stopped = await until(lambda: [w for w in supervisor.workers if w.stopped], "the partition to stop")
+        stopped = await until(lambda: [w for w in supervisor.workers if w.events["stopped"]], "the partition to stop")
         assert [worker.part for worker in stopped] == [3]
         assert "partition 3: stopped: 21 in a row" in str(supervisor.ready())
         await house.publish(record(engaged("good", leads(1, 1)[0])))

@@ -78,7 +78,7 @@ async def test_worker_survives_the_loss_of_its_connection(house: House) -> None:
             await house.query(f"SELECT pg_terminate_backend(pid) {CONNECTIONS}", house.room.database)
             await house.publish(record(engaged(str(n), ada)))
             await until(lambda: house.counted("facts", n), f"fact {n}")  # noqa: B023 - awaited at once
-        assert not any(worker.stopped for worker in supervisor.workers)
+        assert not any(worker.events["stopped"] for worker in supervisor.workers)
         assert worker_of(supervisor, 0).events["retry"] >= 1
 
 
@@ -140,7 +140,7 @@ async def test_records_deleted_before_they_were_read_stop_the_partition(house: H
     async with house.running() as supervisor:
         await until(lambda: "partition 0: stopped" in str(supervisor.ready()), "the partition to stop")
         assert f"holds 4 to 5, next to read is {read}" in str(supervisor.ready())
-        assert [worker.part for worker in supervisor.workers if worker.stopped] == [0]
+        assert [worker.part for worker in supervisor.workers if worker.events["stopped"]] == [0]
     assert (await house.totals())["facts"] == read
 
 

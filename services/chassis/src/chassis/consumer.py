@@ -42,10 +42,10 @@ class PartitionOwner(Protocol):
 class Consumer(ConsumerRebalanceListener):
     """Fetches for many partition workers at once; each fetches its own partition only."""
 
-    def __init__(self, kafka: Kafka, group: str, topics: Sequence[str], owner: PartitionOwner) -> None:
+    def __init__(self, kafka: Kafka, group: str, topics: Sequence[str]) -> None:
         self._prefix = kafka.prefix
         self._topics = tuple(topics)
-        self._owner = owner
+        self._owner: PartitionOwner
         self._started = False
         self._kafka = kafka
         self._group = group
@@ -69,11 +69,13 @@ class Consumer(ConsumerRebalanceListener):
             metadata_max_age_ms=10_000,
         )
 
-    async def start(self) -> None:
-        """Joins the group. Raises Transient when the broker does not answer, or lacks a topic: call it again then.
+    async def start(self, owner: PartitionOwner) -> None:
+        """Joins the group; `owner` hears of its rebalances.
 
-        Joined without its topics, a group assigns nothing and looks content.
+        Raises Transient when the broker does not answer, or lacks a topic: call it again then. Joined without its
+        topics, a group assigns nothing and looks content.
         """
+        self._owner = owner
         names = [self._prefix + topic for topic in self._topics]
         async with _bounded("joining"):
             if not self._started:

@@ -6,16 +6,17 @@ Tables (delivery.md §1): partition (the fence, offsets, totals), fact, lead, ou
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chassis import sql
-from chassis.database import is_transient, sqlstate_of
+from chassis.database import connected, is_transient, sqlstate_of
 from chassis.failures import Fenced, Transient
 from chassis.publisher import Headers, Record
 from schemas.envelope import Fact
@@ -146,6 +147,17 @@ class Journal:
             if is_transient(error):
                 raise Transient(f"database: {sqlstate_of(error) or type(error).__name__}") from error
             raise
+
+
+def journals(engine: AsyncEngine) -> Callable[[int], AbstractAsyncContextManager[Journal]]:
+    """Opens a partition's journal on a connection of its own. Raises Transient when the database is not reached."""
+
+    @asynccontextmanager
+    async def journal_of(part: int) -> AsyncIterator[Journal]:
+        async with connected(engine) as connection:
+            yield Journal(connection, part)
+
+    return journal_of
 
 
 def _meaning(error: DBAPIError) -> Exception:

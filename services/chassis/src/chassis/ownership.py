@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic
 
+from chassis import failpoints
 from chassis.clock import DatabaseClock
 from chassis.consumer import Consumer, received_at
 from chassis.dead_letter import REFUSED_BY_DATABASE, RULES_FAILED, WRONG_PARTITION, Limiter
@@ -78,6 +79,7 @@ class Ownership(Generic[S]):
         count = 0
         while rows := await self._journal.leftovers(self._acknowledged):
             await publisher.publish([record for _, record in rows])
+            failpoints.reach("draining")
             self._acknowledged = rows[-1][0]
             count += len(rows)
         if self._new:
@@ -127,6 +129,7 @@ class Ownership(Generic[S]):
             if not self._judge(record, fact, draft):
                 draft.failed.append(place)
         limiter = self._limiter.after(len(facts), draft.failed)
+        failpoints.reach("decided")
         await self._commit(draft, publisher)
         self._limiter = limiter
         for topic, last in {record.topic: record for record in records}.items():
@@ -174,6 +177,7 @@ class Ownership(Generic[S]):
     async def _judge_due(self, consumer: Consumer, publisher: Publisher) -> None:
         now, rows = await self._journal.due(SLICE)
         if now is not None:
+            failpoints.reach("ticking")
             self._clock.set(now)
             known = await self._known(now, consumer)
             for _ in range(ATTEMPTS):
@@ -212,7 +216,9 @@ class Ownership(Generic[S]):
         shared = [(name, draft.versions[name], value) for name, value in draft.swapped.items()]
         rows = self._files.rows(draft.files.values())
         batch = Batch(draft.offsets, out_seq, draft.totals, draft.facts, rows, draft.outbox, shared)
-        self._clock.set(await self._journal.commit(self._epoch, batch, self._acknowledged))
+        now = await self._journal.commit(self._epoch, batch, self._acknowledged)
+        failpoints.reach("committed")
+        self._clock.set(now)
         self._deleted, self._out_seq = self._acknowledged, out_seq
         self.offsets, self.totals = draft.offsets, draft.totals
         dues = [row.due for row in rows if row.due is not None]

@@ -20,6 +20,7 @@ from aiokafka.errors import (
 )
 from prometheus_client import CollectorRegistry, Counter
 
+from chassis import failpoints
 from chassis.failures import Transient, Unpublishable
 from chassis.logs import logger
 from chassis.settings import Kafka
@@ -79,7 +80,9 @@ class Publisher:
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 producer = await self._ready()
+                failpoints.reach("sending")
                 await self._send(producer, records)
+                failpoints.reach("acknowledged")
         except _REFUSED as error:
             self._retire(producer)  # a refusal burns sequence numbers: the next batch would be out of order
             if len(records) == 1:
@@ -120,6 +123,10 @@ class Publisher:
                     builder = producer.create_batch()
                     _append(builder, record)
             acknowledgements.append(await producer.send_batch(builder, topic, partition=partition))
+        failpoints.reach("sent")
+        if failpoints.armed("partly_acknowledged") and len(acknowledgements) > 1:
+            await acknowledgements[0]
+            failpoints.reach("partly_acknowledged")
         for outcome in await asyncio.gather(*acknowledgements, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome

@@ -12,9 +12,11 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from chassis import migrations
+from chassis import failpoints, migrations
+from chassis.consumer import Consumer
 from chassis.database import engine_of
 from chassis.failures import CannotListen, Transient
+from chassis.journal import journals
 from chassis.logs import logger, set_up
 from chassis.metrics import Outcome, WorkerCollector
 from chassis.ops import serving
@@ -22,6 +24,7 @@ from chassis.publisher import Publisher
 from chassis.service import Service
 from chassis.settings import JudgeSettings, Log
 from chassis.supervisor import Supervisor
+from chassis.worker import Links
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
 SHUTDOWN_SECONDS = 25
@@ -34,6 +37,10 @@ def run(main: Main, log: Log, name: str) -> None:
     Exits with 0 after an orderly stop, 1 when `main` fails, 70 when it does not stop in time.
     """
     set_up(log, name)
+    try:
+        failpoints.arm(os.environ.get(failpoints.VARIABLE, ""))
+    except ValueError as error:
+        raise SystemExit(f"{failpoints.VARIABLE}: {error}") from None
     sys.exit(asyncio.run(_live(main, name)))
 
 
@@ -85,7 +92,8 @@ def serve(settings: JudgeSettings, service: Service[Any], outcomes: Sequence[Out
         registry = CollectorRegistry()
         engine = engine_of(settings.database, service.name)
         async with Publisher(settings.kafka, registry) as publisher:
-            supervisor = Supervisor(service, settings, publisher, engine)
+            consumer = Consumer(settings.kafka, service.name, tuple(service.inputs))
+            supervisor = Supervisor(service, Links(consumer, publisher, journals(engine), settings.worker))
             registry.register(WorkerCollector(service.name, supervisor, outcomes))
             async with serving(settings.ops, supervisor.ready, registry):
                 await _await_schema(settings, service.name, stop)

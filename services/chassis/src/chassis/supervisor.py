@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import time
 from typing import Generic
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
-from chassis.consumer import Consumer, NotMember
+from chassis import failpoints
+from chassis.consumer import NotMember
 from chassis.failures import Transient
 from chassis.logs import logger
-from chassis.publisher import Publisher
 from chassis.service import S, Service
-from chassis.settings import JudgeSettings
 from chassis.worker import Links, Worker
 
 log = logger(__name__)
@@ -30,17 +26,16 @@ STUCK = 71
 class Supervisor(Generic[S]):
     """Starts and ends workers as Kafka assigns partitions; a rebalance is treated as a crash."""
 
-    def __init__(self, service: Service[S], settings: JudgeSettings, publisher: Publisher, engine: AsyncEngine) -> None:
+    def __init__(self, service: Service[S], links: Links) -> None:
         self._service = service
-        self._settings = settings
-        self._consumer = Consumer(settings.kafka, service.name, tuple(service.inputs), self)
-        self._links = Links(self._consumer, publisher, engine, settings.worker)
+        self._links = links
+        self._consumer = links.consumer
         self._tasks: dict[asyncio.Task[None], Worker[S]] = {}
         self._wanted: set[int] | None = None
         self._partial: set[int] = set()
         self._changed = asyncio.Event()
         self._stop_workers = asyncio.Event()
-        self._accepted_at = time.monotonic()
+        self._accepted_at = 0.0
 
     @property
     def workers(self) -> list[Worker[S]]:
@@ -84,8 +79,8 @@ class Supervisor(Generic[S]):
     async def _join(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                await self._consumer.start()
-                self._accepted_at = time.monotonic()
+                await self._consumer.start(self)
+                self._accepted_at = asyncio.get_running_loop().time()
                 return
             except Transient as error:
                 log.warning("broker_not_reached", reason=str(error))
@@ -133,11 +128,12 @@ class Supervisor(Generic[S]):
         while True:
             await asyncio.sleep(COMMIT_SECONDS)
             await self._commit_offsets()
-            if time.monotonic() - self._accepted_at > self._settings.worker.stall.total_seconds():
-                log.error("stuck", seconds=self._settings.worker.stall.total_seconds())
+            if asyncio.get_running_loop().time() - self._accepted_at > self._links.settings.stall.total_seconds():
+                log.error("stuck", seconds=self._links.settings.stall.total_seconds())
                 os._exit(STUCK)
 
     async def _commit_offsets(self) -> None:
+        failpoints.reach("reporting")
         progress = {part: offsets for worker in self.workers for part, offsets in worker.progress().items()}
         try:
             if progress:
@@ -145,7 +141,7 @@ class Supervisor(Generic[S]):
             elif self._wanted:  # the database is not there yet, so there is nothing to commit: no reason to leave
                 await self._consumer.bounds(min(self._wanted))
             if self._wanted is not None:
-                self._accepted_at = time.monotonic()
+                self._accepted_at = asyncio.get_running_loop().time()
         except (NotMember, Transient) as error:
             log.info("offsets_not_committed", reason=str(error))
 

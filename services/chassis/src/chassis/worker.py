@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Generic
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
+from chassis import failpoints
 from chassis.consumer import Consumer, NotMember
-from chassis.database import connected
 from chassis.failures import Discontinuity, Fenced, Transient
 from chassis.files import Files
 from chassis.journal import Claim, Journal
@@ -33,27 +33,26 @@ class Links:
 
     consumer: Consumer
     publisher: Publisher
-    engine: AsyncEngine
+    journals: Callable[[int], AbstractAsyncContextManager[Journal]]
     settings: Settings
 
 
 class Worker(Generic[S]):
     """The only writer of one partition's leads, while the database says so.
 
-    `waiting` is None while it works, else what it waits for in plain words; `stopped` when it needs a person.
+    `waiting` is None while it works, else what it waits for in plain words.
     """
 
     def __init__(self, service: Service[S], part: int, links: Links) -> None:
         self._service = service
         self._consumer = links.consumer
         self._publisher = links.publisher
-        self._engine = links.engine
+        self._journals = links.journals
         self._settings = links.settings
         self._gaps: set[Gap] = set()
         self._failures = 0
         self.part = part
         self.waiting: str | None = "being claimed"
-        self.stopped = False
         self.ownership: Ownership[S] | None = None
         self.events: Counter[str] = Counter()
 
@@ -61,8 +60,8 @@ class Worker(Generic[S]):
         """Works until `stop`; finishes the batch in hand. Cancelling it is safe at any moment."""
         while not stop.is_set():
             try:
-                async with connected(self._engine) as connection:
-                    await self._own(Journal(connection, self.part), stop)
+                async with self._journals(self.part) as journal:
+                    await self._own(journal, stop)
             except Fenced as fenced:
                 self._begin_again("fenced", fenced)
                 await self._prove_membership(stop)
@@ -74,12 +73,12 @@ class Worker(Generic[S]):
                 await asyncio.sleep(self._backoff())
             except Exception as error:
                 self._begin_again("stopped", error)
-                self.stopped = True
                 log.error("partition_stopped", partition=self.part, error=type(error).__name__, exc_info=error)
                 await stop.wait()
 
     async def _own(self, journal: Journal, stop: asyncio.Event) -> None:
         claim = await journal.claim()
+        failpoints.reach("claimed")
         self.events["takeovers"] += 1
         offsets = await self._start_offsets(claim)
         files = Files(self._service, journal, self._settings.cache_leads)
@@ -93,6 +92,7 @@ class Worker(Generic[S]):
         while not stop.is_set():
             records = await self._consumer.fetch(self.part, self._settings.batch_records, tick)
             if records:
+                failpoints.reach("fetched")
                 taken = await ownership.take(records, self._publisher)
                 if taken:
                     self._failures = 0

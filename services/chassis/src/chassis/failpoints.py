@@ -1,0 +1,82 @@
+"""Failpoints: named places where a test has the process killed, frozen, stalled, or a step fail (delivery.md §7.1).
+
+Inert unless `BATON_FAILPOINTS` names some, `<point>=<action>[@<n>]` separated by `;`: the action is taken once, when
+the point is reached for the n-th time (the first, if nothing is said). None lies on the path of a single event.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from dataclasses import dataclass
+
+from chassis.failures import Transient
+from chassis.logs import logger
+
+VARIABLE = "BATON_FAILPOINTS"
+POINTS = {
+    "sending": "before records are handed to the producer",
+    "sent": "handed over, no acknowledgement awaited yet",
+    "partly_acknowledged": "the first of several batches is acknowledged",
+    "acknowledged": "all of it is, and nobody has heard of it yet",
+    "claimed": "the epoch is raised, nothing drained",
+    "draining": "a part of what an earlier owner left is published",
+    "fetched": "records are in memory, nothing is decided",
+    "decided": "a batch is decided, the commit not sent",
+    "committed": "the database has answered, nothing else has happened",
+    "ticking": "due leads are read, nothing is decided",
+    "reporting": "before Kafka is told the offsets",
+}
+_FORM = re.compile(r"(?P<point>\w+)=(?P<action>kill|freeze|fail|stall:(?P<seconds>\d+))(@(?P<turn>[1-9]\d*))?")
+
+
+@dataclass(slots=True)
+class _Failpoint:
+    action: str
+    seconds: int
+    turns_left: int
+
+
+_armed: dict[str, _Failpoint] = {}
+
+
+def arm(text: str) -> None:
+    """Switches on what `text` names, and all else off. Raises ValueError with a sentence for people."""
+    points = {}
+    for one in filter(None, (part.strip() for part in text.split(";"))):
+        form = _FORM.fullmatch(one)
+        if form is None or form["point"] not in POINTS:
+            raise ValueError(f"{one!r} is not <point>=kill|freeze|fail|stall:<seconds>[@<n>] of {', '.join(POINTS)}")
+        points[form["point"]] = _Failpoint(form["action"], int(form["seconds"] or 0), int(form["turn"] or 1))
+    _armed.clear()
+    _armed.update(points)
+
+
+def armed(point: str) -> bool:
+    """Whether the point will still do something."""
+    return point in _armed
+
+
+def reach(point: str) -> None:
+    """Says that the process is at the point: nothing, but for a test. Raises Transient where the step is to fail."""
+    if _armed and point in _armed:
+        _act(point, _armed[point])
+
+
+def _act(point: str, failpoint: _Failpoint) -> None:
+    failpoint.turns_left -= 1
+    if failpoint.turns_left:
+        return
+    del _armed[point]
+    logger(__name__).warning("failpoint", point=point, action=failpoint.action)
+    match failpoint.action:
+        case "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "freeze":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        case "fail":
+            raise Transient(f"failpoint {point}")
+        case _:
+            time.sleep(failpoint.seconds)
