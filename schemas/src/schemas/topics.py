@@ -36,10 +36,12 @@ class Topic:
     events: tuple[type[Envelope], ...]
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
-    config: Mapping[str, str] = field(default_factory=lambda: {"max.message.bytes": str(MAX_RECORD)})
+    config: Mapping[str, str] = field(
+        default_factory=lambda: {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_RECORD)}
+    )
+    """A record's time stamp is when the broker got it: no decision may rest on a producer's own clock."""
 
 
-_RECEIVED = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_RECORD)}
 _SET_ASIDE = {"max.message.bytes": str(2 * MAX_RECORD)}
 
 
@@ -58,9 +60,8 @@ _CARRYING = (
         (EngagementRecorded, LeadDescribed, LeadOptedIn, LeadLinked),
         ("ingest", "marketing platforms"),
         ("scorer",),
-        _RECEIVED,
     ),
-    Topic("sales-activities", SALES_ACTIVITIES, ("ingest", "CRM"), ("router", "sla-monitor"), _RECEIVED),
+    Topic("sales-activities", SALES_ACTIVITIES, ("ingest", "CRM"), ("router", "sla-monitor")),
     Topic("lead-scores", (LeadScored,), ("scorer",), ("router",)),
     Topic(
         "lead-handoffs",

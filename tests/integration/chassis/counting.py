@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar, Literal
@@ -30,11 +30,15 @@ class Tally:
 
     count: int = 0
     due: datetime | None = None
+    rotting: bool = False
+    """At its tick it becomes what the database cannot hold."""
 
 
 @dataclass
 class Counting:
     """`boom` raises, `tell` publishes the count, `wait` is due in 0.4 s, `soon` at once, `share` counts for everyone.
+
+    `rot` is due in 0.4 s too, and what then comes of it the database cannot hold.
 
     `looked` remembers every tick: the state it saw, and its instant.
     """
@@ -44,17 +48,19 @@ class Counting:
         default_factory=lambda: {"engagements": Decoder(*TOPICS["engagements"].events)}
     )
     shared: Sequence[str] = ()
+    own: Collection[str] = ()
     looked: list[tuple[Tally, At]] = field(default_factory=list)
 
     def new(self, lead_id: str) -> Tally:
         return Tally()
 
     def load(self, lead_id: str, state: str) -> Tally:
-        count, due = json.loads(state)
-        return Tally(count, due and datetime.fromisoformat(due))
+        count, due, rotting = json.loads(state)
+        return Tally(count, due and datetime.fromisoformat(due), rotting)
 
     def dump(self, state: Tally) -> str:
-        return json.dumps([state.count, state.due and state.due.isoformat()])
+        rotten = state.rotting and state.due is None
+        return json.dumps([state.count, state.due and state.due.isoformat(), state.rotting]) + "\0" * rotten
 
     def decide(self, state: Tally, fact: Fact, at: At) -> Decision[Tally]:
         kind = fact.event.data.kind if isinstance(fact.event, EngagementRecorded) else ""
@@ -64,8 +70,8 @@ class Counting:
                 raise RuntimeError("boom")
             case "tell":
                 return Decision(state, [_told(state, fact.event.subject, at)], state.due)
-            case "wait":
-                return Decision(replace(state, due=at.now + WAIT), due=at.now + WAIT)
+            case "wait" | "rot":
+                return Decision(replace(state, due=at.now + WAIT, rotting=kind == "rot"), due=at.now + WAIT)
             case "soon":
                 return Decision(replace(state, due=at.now), due=at.now)
             case "share":

@@ -88,11 +88,11 @@ class House:
     async def open(self) -> None:
         await migrations.migrate(self.database, "scorer")
 
-    def links(self, service: Counting, publisher: Publisher, **worker: Any) -> Links:
+    def links(self, service: Counting, publisher: Publisher, resume: bool = False, **worker: Any) -> Links:
         """What one process of the service shares."""
         settings = Worker(**{"tick": timedelta(milliseconds=50), **worker})
         consumer = Consumer(self.kafka, service.name, tuple(service.inputs))
-        return Links(consumer, publisher, journals(self.engine), settings)
+        return Links(consumer, publisher, journals(self.engine), settings, resume)
 
     def publisher(self) -> Publisher:
         return Publisher(self.kafka)

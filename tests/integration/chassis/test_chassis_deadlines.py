@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from tests.integration.chassis.counting import WAIT, Counting, Tally
-from tests.integration.chassis.driving import House, arrived, engaged, leads, record, until, works
+from tests.integration.chassis.driving import House, engaged, leads, record, until, works
 
 
 async def test_deadline_fires_once_and_not_early(house: House) -> None:
@@ -24,11 +25,24 @@ async def test_deadline_fires_once_and_not_early(house: House) -> None:
     assert (await house.states())[ada] == Tally(1, None)
 
 
+async def test_tick_whose_outcome_the_database_refuses_holds_up_no_other(house: House) -> None:
+    ada, bob, cher = leads(0, 3)
+    await house.publish(
+        *(record(engaged("1", lead, kind)) for lead, kind in ((ada, "wait"), (bob, "rot"), (cher, "wait")))
+    )
+    async with house.running() as supervisor:
+        await until(lambda: house.counted("fired", 2), "the others' deadlines")
+        await until(lambda: house.counted("tick_failures", 1), "the failure to be counted")
+        assert supervisor.ready() is None
+    assert (await house.states())[bob].count == 1
+
+
 async def test_deadline_that_passed_while_nobody_looked_fires_at_once(house: House) -> None:
     [ada] = leads(0, 1)
-    async with house.claimed() as ownership, house.publisher() as publisher:
-        await ownership.take(arrived([engaged("1", ada, "wait")]), publisher)
     await house.publish(record(engaged("1", ada, "wait")))
+    arrived = [replace(each, topic="engagements") for each in await house.written("engagements")]
+    async with house.claimed() as ownership, house.publisher() as publisher:
+        await ownership.take(arrived, publisher)
     await asyncio.sleep(WAIT.total_seconds())
     async with house.running():
         await until(lambda: house.counted("fired", 1), "the deadline")

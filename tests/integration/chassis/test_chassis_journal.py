@@ -45,7 +45,7 @@ async def test_stale_owner_writes_nothing(house: House) -> None:
         epoch = (await older.claim()).epoch
         await newer.claim()
         told = Record("lead-scores", b"k", b"v")
-        batch = Batch({"engagements": 7}, 1, {"records": 1}, [a_fact(engaged("1", ADA))], [], [told])
+        batch = Batch({"engagements": 7}, {}, 1, {"records": 1}, [a_fact(engaged("1", ADA))], [], [told])
         with pytest.raises(Fenced):
             await older.commit(epoch, batch, 0)
         claim = await newer.claim()
@@ -106,7 +106,7 @@ async def test_leftover_is_the_record_that_was_written(house: House) -> None:
     async with connected(house.engine) as connection:
         journal = Journal(connection, 0)
         epoch = (await journal.claim()).epoch
-        await journal.commit(epoch, Batch({"engagements": 0}, 2, {}, outbox=written), 0)
+        await journal.commit(epoch, Batch({"engagements": 0}, {}, 2, {}, outbox=written), 0)
         left = await journal.leftovers(0)
     assert [(seq, record.topic, record.key, record.value, list(record.headers)) for seq, record in left] == [
         (seq, record.topic, record.key, record.value, list(record.headers)) for seq, record in enumerate(written, 1)

@@ -87,6 +87,31 @@ async def test_many_failures_in_a_row_stop_the_partition_before_it_is_drained_aw
     assert (await house.totals())["dead_letters:rules_failed"] == 0
 
 
+async def test_resumed_service_sets_aside_what_stands_there_and_keeps_its_limit_for_the_rest(house: House) -> None:
+    [ada] = leads(0, 1)
+    await house.publish(*(record(engaged(f"b{n}", ada, "boom")) for n in range(50)), record(engaged("good", ada)))
+    async with house.running() as supervisor:
+        await until(lambda: "`serve --resume` goes on" in str(supervisor.ready()), "the partition to stop")
+    async with house.running(resume=True) as supervisor:
+        await until(lambda: house.counted("records", 51), "all of them")
+        assert supervisor.ready() is None
+        await house.publish(*(record(engaged(f"c{n}", ada, "boom")) for n in range(21)))
+        await until(lambda: "`serve --resume` goes on" in str(supervisor.ready()), "the partition to stop again")
+    totals = await house.totals()
+    assert (totals["facts"], totals["dead_letters:rules_failed"]) == (1, 50)
+
+
+async def test_what_baton_wrote_and_cannot_read_trips_the_limit_and_an_outsiders_record_does_not(house: House) -> None:
+    bad = [Record("engagements", b"k", b"{}", partition=0) for _ in range(30)]
+    await house.publish(*bad)
+    async with house.running() as supervisor:
+        await until(lambda: house.counted("dead_letters:invalid_event", 30), "the outsider's records")
+        assert supervisor.ready() is None
+    await house.publish(*bad)
+    async with house.running(Counting(own=("engagements",))) as supervisor:
+        await until(lambda: "partition 0: stopped: 21 in a row" in str(supervisor.ready()), "the partition to stop")
+
+
 async def test_failures_between_good_ones_stop_nothing(house: House) -> None:
     others = leads(0, 44)
     events = [engaged(str(n), lead, "boom" if n % 2 else "page_viewed") for n, lead in enumerate(others)]

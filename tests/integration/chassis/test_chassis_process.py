@@ -79,7 +79,7 @@ async def test_worker_survives_the_loss_of_its_connection(house: House) -> None:
             await house.publish(record(engaged(str(n), ada)))
             await until(lambda: house.counted("facts", n), f"fact {n}")  # noqa: B023 - awaited at once
         assert not any(worker.events["stopped"] for worker in supervisor.workers)
-        assert worker_of(supervisor, 0).events["retry"] >= 1
+        assert worker_of(supervisor, 0).events["retry:database"] >= 1
 
 
 async def test_fact_that_the_cache_missed_costs_a_new_claim_and_nothing_else(house: House) -> None:
@@ -91,7 +91,7 @@ async def test_fact_that_the_cache_missed_costs_a_new_claim_and_nothing_else(hou
         worker.ownership._files.of(ada).keys.clear()
         await house.publish(first, record(engaged("2", bob)), record(engaged("3", ada)))
         await until(lambda: house.counted("records", 4), "all records")
-        assert worker.events["retry"] == 1
+        assert worker.events["retry:fact_known"] == 1
     totals = await house.totals()
     assert (totals["facts"], totals["duplicates"]) == (3, 1)
     assert (await house.states())[ada].count == 2
@@ -112,7 +112,7 @@ async def test_gaps_of_the_log_itself_are_read_over_and_counted(house: House) ->
         await house.publish(record(engaged("last", everyone[0], "wait")))
         await until(lambda: house.counted("fired", 1), "the end of the log, and the deadline after it")
         worker = worker_of(supervisor, 0)
-        assert worker.events["retry"] >= 1, "a gap is taken at its second showing only"
+        assert worker.events["retry:offsets_missing"] >= 1, "a gap is taken at its second showing only"
         assert not worker._gaps
     totals = await house.totals()
     assert (totals["records"], totals["facts"], totals["gaps"]) == (5, 5, 4)
@@ -142,6 +142,20 @@ async def test_records_deleted_before_they_were_read_stop_the_partition(house: H
         assert f"holds 4 to 5, next to read is {read}" in str(supervisor.ready())
         assert [worker.part for worker in supervisor.workers if worker.events["stopped"]] == [0]
     assert (await house.totals())["facts"] == read
+
+
+async def test_topic_that_was_made_anew_stops_the_partition_however_many_records_it_has(house: House) -> None:
+    [ada] = leads(0, 1)
+    async with house.running():
+        await house.publish(*(record(engaged(str(n), ada)) for n in range(3)))
+        await until(lambda: house.counted("facts", 3), "what is read before")
+    await _make_anew(house, "engagements")
+    await house.publish(*(record(engaged(f"new {n}", ada)) for n in range(5)))
+    async with house.running() as supervisor:
+        await until(
+            lambda: "is not the log that was read: record 2" in str(supervisor.ready()), "the partition to stop"
+        )
+    assert (await house.totals())["facts"] == 3
 
 
 async def test_nothing_is_lost_when_partitions_change_hands_all_the_time(house: House) -> None:
@@ -176,6 +190,21 @@ async def test_nothing_is_lost_when_partitions_change_hands_all_the_time(house: 
 
 def _id(published: Any) -> bytes:
     return bytes(published.value).split(b'"id":"')[1].split(b'"')[0]
+
+
+async def _make_anew(house: House, name: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=house.room.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.delete_topics([house.room.prefix + name])
+
+        async def gone() -> bool:
+            return house.room.prefix + name not in await admin.list_topics()
+
+        await until(gone, "the topic to be gone")
+    finally:
+        await admin.close()
+    await _create_topic(house, name, len(PARTS))
 
 
 async def _create_topic(house: House, name: str, partitions: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import typer
 from pydantic import TypeAdapter
@@ -18,7 +19,7 @@ UNDEFINED = ("3F000", "42P01")
 
 
 def service_commands(
-    about: str, name: str, read: Callable[[], JudgeSettings], serve: Callable[[], None]
+    about: str, name: str, read: Callable[[], JudgeSettings], serve: Callable[[bool], None]
 ) -> typer.Typer:
     """The console script of a service with partition workers, to which it adds its operators' verbs."""
     main = typer.Typer(help=about, add_completion=False)
@@ -29,10 +30,18 @@ def service_commands(
             serve_plainly()
 
     @main.command("serve")
-    def serve_plainly() -> None:
-        """Runs the service until it is told to stop (SIGTERM)."""
+    def serve_plainly(
+        resume: Annotated[
+            bool, typer.Option("--resume", help="Go on where too many failures of the rules had stopped a partition.")
+        ] = False,
+    ) -> None:
+        """Runs the service until it is told to stop (SIGTERM).
+
+        With --resume each record that stands in the topics now and fails is set aside, however many those are; after
+        them the limit holds again.
+        """
         with plainly():
-            serve()
+            serve(resume)
 
     @main.command()
     def migrate() -> None:

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from chassis.failures import Failure, Transient
+from chassis.failures import BrokerAway, Failure
 from chassis.settings import Kafka
 
 DEADLINE_SECONDS = 12
@@ -72,7 +72,7 @@ class Consumer(ConsumerRebalanceListener):
     async def start(self, owner: PartitionOwner) -> None:
         """Joins the group; `owner` hears of its rebalances.
 
-        Raises Transient when the broker does not answer, or lacks a topic: call it again then. Joined without its
+        Raises BrokerAway when the broker does not answer, or lacks a topic: call it again then. Joined without its
         topics, a group assigns nothing and looks content.
         """
         self._owner = owner
@@ -82,18 +82,18 @@ class Consumer(ConsumerRebalanceListener):
                 await self._client.start()
                 self._started = True
             if missing := set(names) - await self._client.topics():
-                raise Transient(f"topics do not exist yet: {', '.join(sorted(missing))}")
+                raise BrokerAway(f"topics do not exist yet: {', '.join(sorted(missing))}")
         self._client.subscribe(names, listener=self)
 
     async def stop(self) -> None:
-        """Leaves the group, within 5 s. Raises Transient when that cannot be had."""
+        """Leaves the group, within 5 s. Raises BrokerAway when that cannot be had."""
         # A task of its own: with the broker gone the client's close ends in a cancellation that is nobody's.
         closing = asyncio.create_task(self._client.stop())
         done, _ = await asyncio.wait({closing}, timeout=LEAVE_SECONDS)
         if not done:
             closing.cancel()
         if not done or closing.cancelled() or closing.exception():
-            raise Transient("leaving: the broker does not answer")
+            raise BrokerAway("leaving: the broker does not answer")
 
     def on_partitions_revoked(self, _: Iterable[TopicPartition]) -> None:
         self._owner.revoked()
@@ -134,10 +134,10 @@ class Consumer(ConsumerRebalanceListener):
                 self._client.pause(partition)
 
     def partitions(self) -> int:
-        """How many partitions every input topic has. Raises Transient while they differ, or are not known."""
+        """How many partitions every input topic has. Raises BrokerAway while they differ, or are not known."""
         counts = {len(self._client.partitions_for_topic(self._prefix + topic) or ()) for topic in self._topics}
         if len(counts) > 1 or 0 in counts:
-            raise Transient(f"input topics have {sorted(counts)} partitions, and must have as many each")
+            raise BrokerAway(f"input topics have {sorted(counts)} partitions, and must have as many each")
         return counts.pop()
 
     async def bounds(self, part: int) -> Mapping[str, tuple[int, int]]:
@@ -147,6 +147,28 @@ class Consumer(ConsumerRebalanceListener):
             first = await self._client.beginning_offsets(partitions)
             last = await self._client.end_offsets(partitions)
         return {self._name(p): (first[p], last[p]) for p in partitions}
+
+    async def before(self, part: int, offsets: Offsets) -> Mapping[str, int]:
+        """The time stamp of the record right before each offset, where the log still has it. Raises NotMember.
+
+        It moves the place of reading: `start_reading` must follow.
+        """
+        wanted = {self._partition(topic, part): offset - 1 for topic, offset in offsets.items()}
+        found: dict[str, int] = {}
+        try:
+            async with _bounded("reading the last record again"):
+                for partition, offset in wanted.items():
+                    self._client.seek(partition, offset)
+                    self._client.resume(partition)
+                while missing := [p for p in wanted if self._name(p) not in found]:
+                    for partition, records in (await self._client.getmany(*missing, timeout_ms=1000)).items():
+                        same = records[0].offset == wanted[partition]  # else a compaction has taken it away
+                        found[self._name(partition)] = records[0].timestamp if same else -1
+        except IllegalStateError as error:
+            raise NotMember(f"partition {part}") from error
+        finally:
+            self.stop_reading(part)
+        return {topic: stamp for topic, stamp in found.items() if stamp >= 0}
 
     async def at_end(self, part: int) -> set[str]:
         """The topics of which `fetch` has answered all that the broker has now. Raises NotMember as `start_reading`.
@@ -171,7 +193,7 @@ class Consumer(ConsumerRebalanceListener):
     async def commit(self, progress: Mapping[int, Offsets]) -> None:
         """Tells Kafka how far we are, for lag tools, and learns whether we are still a member.
 
-        Raises NotMember when the group has moved on, Transient when nobody answers.
+        Raises NotMember when the group has moved on, BrokerAway when nobody answers.
         """
         offsets = {
             self._partition(topic, part): offset for part, owned in progress.items() for topic, offset in owned.items()
@@ -212,4 +234,4 @@ async def _bounded(doing: str, seconds: float = DEADLINE_SECONDS) -> AsyncIterat
     except (CommitFailedError, IllegalStateError):
         raise
     except (TimeoutError, KafkaError, OSError) as error:
-        raise Transient(f"{doing}: {type(error).__name__}") from error
+        raise BrokerAway(f"{doing}: {type(error).__name__}") from error

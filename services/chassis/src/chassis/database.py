@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from chassis.failures import Transient
+from chassis.failures import DatabaseAway
 from chassis.settings import Database
 
 CONNECT_SECONDS = 5
@@ -78,7 +78,7 @@ def _answer(error: BaseException) -> asyncpg.PostgresError | None:
 async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """A connection that is dropped, not returned politely, when the block fails: a dead socket never answers.
 
-    Raises Transient when the database cannot be reached now.
+    Raises DatabaseAway when the database cannot be reached now.
     """
     try:
         async with asyncio.timeout(CONNECT_SECONDS + 1):
@@ -86,7 +86,7 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             driver = (await connection.get_raw_connection()).driver_connection
     except (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         if is_transient(error):
-            raise Transient(f"connecting to the database: {type(error).__name__}") from error
+            raise DatabaseAway(f"connecting to the database: {type(error).__name__}") from error
         raise
     try:
         yield connection

@@ -53,12 +53,14 @@ def _size(record: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limiter:
-    """Counts failures of our own making (rules, SQL) among a partition's records; an outsider's bad record is none."""
+    """Counts failures of our own making: rules, SQL, what Baton wrote and cannot read; an outsider's record is none."""
 
     seen: int = 0
     failures: tuple[int, ...] = ()
     """The numbers, counted from the first record, of those of the last 1,000 that failed."""
     run: int = 0
+    lifted: int = 0
+    """So many records have their outcome before there is a limit: somebody said to go on."""
 
     def after(self, count: int, failed: Sequence[int] = ()) -> Limiter:
         """The limiter once `count` more records have their outcome; those at the places `failed` failed.
@@ -70,6 +72,9 @@ class Limiter:
             run = run + 1 if place == before + 1 else 1
             before, number = place, self.seen + place
             failures = (*(earlier for earlier in failures if earlier > number - WINDOW), number)
-            if run > RUN or (number >= WINDOW - 1 and len(failures) > SHARE * WINDOW):
-                raise TooManyDeadLetters(f"{run} in a row, {len(failures)} of the last {WINDOW}")
-        return Limiter(self.seen + count, failures, run if before == count - 1 else 0)
+            many = run > RUN or (number >= WINDOW - 1 and len(failures) > SHARE * WINDOW)
+            if many and number >= self.lifted:
+                raise TooManyDeadLetters(
+                    f"{run} in a row, {len(failures)} of the last {WINDOW}: `serve --resume` goes on"
+                )
+        return Limiter(self.seen + count, failures, run if before == count - 1 else 0, self.lifted)

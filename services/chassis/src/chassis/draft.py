@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic
 
@@ -23,6 +24,7 @@ class Draft(Generic[S]):
     service: str
     part: int
     offsets: dict[str, int]
+    marks: dict[str, int]
     totals: Counter[str]
     versions: dict[str, int]
     at: At
@@ -31,11 +33,16 @@ class Draft(Generic[S]):
     outbox: list[Record] = field(default_factory=list)
     swapped: dict[str, Any] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
+    last: dict[str, Any] = field(default_factory=dict)
+    """The last record of each topic that has its outcome in this draft."""
 
-    def passed(self, record: Any) -> None:
-        """The record has its outcome in this draft."""
-        self.offsets[record.topic] = record.offset + 1
-        self.totals["records"] += 1
+    def read(self, records: Sequence[Any]) -> None:
+        """The records, each topic's in order, have their outcome in this draft."""
+        self.last = {record.topic: record for record in records}
+        self.totals["records"] += len(records)
+        for topic, record in self.last.items():
+            self.offsets[topic] = record.offset + 1
+            self.marks[topic] = record.timestamp
 
     def accept(self, file: File[S], fact: Fact) -> None:
         """The fact is in the lead's file from now on."""

@@ -1,7 +1,9 @@
 """The words in which something goes wrong.
 
     Failure
-    ├── Transient        try again: the broker or the database did not answer
+    ├── Transient        try again
+    │   ├── BrokerAway   the broker did not answer, or asked to be asked again
+    │   ├── DatabaseAway the same of the database
     │   └── Fenced       another owner has taken the partition over; nothing was written
     ├── Unpublishable    the broker refuses this one record for good
     ├── CannotListen     a port of the process's own is taken
@@ -18,7 +20,21 @@ class Failure(Exception):  # noqa: N818 - the tree's root; its leaves are named 
 
 
 class Transient(Failure):
-    """The broker or the database did not answer in time, or asked to be asked again."""
+    """The same step may succeed later; `kind` is what retries are counted by."""
+
+    kind = "other"
+
+
+class BrokerAway(Transient):
+    """The broker did not answer in time, or asked to be asked again."""
+
+    kind = "broker"
+
+
+class DatabaseAway(Transient):
+    """The database did not answer in time, or asked to be asked again."""
+
+    kind = "database"
 
 
 class Fenced(Transient):

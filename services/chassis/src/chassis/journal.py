@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chassis import sql
 from chassis.database import connected, is_transient, sqlstate_of
-from chassis.failures import Fenced, Transient
+from chassis.failures import DatabaseAway, Fenced, Transient
 from chassis.publisher import Headers, Record
 from schemas.envelope import Fact
 
@@ -28,9 +28,13 @@ SHARED_CONFLICT = "BT001"
 class FactKnown(Transient):
     """A fact was already there: the cache was wrong, the whole statement is undone."""
 
+    kind = "fact_known"
+
 
 class SharedConflict(Transient):
     """Another partition changed a shared row first: nothing was written, decide again."""
+
+    kind = "shared_rows"
 
 
 class RefusedByDatabase(Exception):  # noqa: N818 - a verdict on the batch's content
@@ -47,6 +51,10 @@ class Claim:
     totals: Mapping[str, int]
     next_due: datetime | None
     now: datetime
+    marks: Mapping[str, int]
+    """Topic -> Kafka's time stamp of the last record read, to know the log again by."""
+    owed_since: datetime | None
+    """When the oldest record of the outbox was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +72,7 @@ class Batch:
     """What one commit writes. `outbox` rows have consecutive numbers up to `out_seq`."""
 
     offsets: Mapping[str, int]
+    marks: Mapping[str, int]
     out_seq: int
     totals: Mapping[str, int]
     facts: list[Fact] = field(default_factory=list)
@@ -85,7 +94,7 @@ class Journal:
     async def claim(self) -> Claim:
         """Takes the partition over: from this instant any older owner can write nothing."""
         [row] = await self._rows(sql.CLAIM, part=self._part)
-        return Claim(row[0], json.loads(row[1]), row[2], json.loads(row[3]), row[4], row[5])
+        return Claim(row[0], json.loads(row[1]), row[2], json.loads(row[3]), row[4], row[5], json.loads(row[6]), row[7])
 
     async def leftovers(self, after: int) -> list[tuple[int, Record]]:
         """The next outbox rows that nobody has seen acknowledged, in order."""
@@ -145,7 +154,7 @@ class Journal:
             return (await self._connection.execute(statement, parameters)).all()
         except (DBAPIError, OSError, TimeoutError) as error:
             if is_transient(error):
-                raise Transient(f"database: {sqlstate_of(error) or type(error).__name__}") from error
+                raise DatabaseAway(f"database: {sqlstate_of(error) or type(error).__name__}") from error
             raise
 
 
@@ -177,6 +186,7 @@ def _parameters(batch: Batch) -> dict[str, Any]:
     outbox, shared = batch.outbox, batch.shared
     return {
         "offsets": json.dumps(batch.offsets),
+        "marks": json.dumps(batch.marks),
         "out_seq": batch.out_seq,
         "totals": json.dumps(batch.totals),
         "fact_leads": [fact.event.subject for fact in facts],

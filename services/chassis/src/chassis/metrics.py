@@ -10,7 +10,9 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from chassis.database import schema_of
+from chassis.publisher import Publisher
 from chassis.supervisor import Supervisor
+from chassis.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Outcome:
     values: Sequence[str] = ()
 
 
+RETRIES = ("broker", "database", "fact_known", "offsets_missing", "shared_rows", "not_member", "other")
 REASONS = (
     "not_json",
     "invalid_event",
@@ -45,6 +48,7 @@ def outcomes_of(service: str) -> tuple[Outcome, ...]:
         Outcome("duplicates", f"{prefix}_duplicates", "Records known already, without effect"),
         Outcome("dead_letters", f"{prefix}_dead_letters", "Records set aside for good", "reason", REASONS),
         Outcome("published", f"{prefix}_published", "Records written to the outbox, each published at least once"),
+        Outcome("repeats", f"{prefix}_repeats", "Records published by a new owner, which may have been so before"),
         Outcome("gaps", f"{prefix}_offset_gaps", "Gaps in a topic's offsets that the log itself has"),
         Outcome("tick_failures", f"{prefix}_tick_failures", "Leads whose tick failed and will be tried again"),
     )
@@ -67,26 +71,75 @@ class WorkerCollector(Collector):
                 for value, count in _values(outcome, ownership.totals):
                     family.add_metric([part, *([value] if outcome.label else [])], count)
             yield family
-        yield from self._gauges()
+        yield from (*self._now(), *self._lags(), *self._happened())
 
-    def _gauges(self) -> Iterator[Metric]:
-        working = GaugeMetricFamily(
-            f"{self._prefix}_partition_working", "1: worked on, 0: waiting or stopped", labels=["partition"]
+    def _now(self) -> Iterator[Metric]:
+        """What is so at this moment, by partition."""
+        workers = self._supervisor.workers
+        for name, text, value in (
+            ("partition_working", "1: worked on, 0: waiting or stopped", lambda w: w.waiting is None),
+            ("partition_stopped", "1: stopped for good, a person is needed", lambda w: w.events["stopped"] > 0),
+            ("last_progress_timestamp_seconds", "When work was last done, or there was none", _progressed),
+            ("outbox_age_seconds", "For how long something committed has not been acknowledged", _outbox_age),
+        ):
+            gauge = GaugeMetricFamily(f"{self._prefix}_{name}", text, labels=["partition"])
+            for worker in workers:
+                gauge.add_metric([str(worker.part)], float(value(worker)))
+            yield gauge
+
+    def _lags(self) -> Iterator[Metric]:
+        labels = ["partition", "topic"]
+        records = GaugeMetricFamily(f"{self._prefix}_lag_records", "Records not read yet", labels=labels)
+        seconds = GaugeMetricFamily(
+            f"{self._prefix}_lag_seconds", "Age of the last record read while others are not read yet", labels=labels
         )
-        lag = GaugeMetricFamily(f"{self._prefix}_lag_records", "Records not read yet", labels=["partition", "topic"])
-        happened = CounterMetricFamily(
-            f"{self._prefix}_worker_events",
-            "Takeovers, retries and the like since the process started",
-            labels=["partition", "event"],
+        for worker in self._supervisor.workers:
+            for topic, offset in worker.progress().get(worker.part, {}).items():
+                lag = self._supervisor.lag(worker.part, topic, offset)
+                records.add_metric([str(worker.part), topic], lag)
+                behind = worker.ownership.behind(topic).total_seconds() if lag and worker.ownership else 0
+                seconds.add_metric([str(worker.part), topic], behind)
+        yield from (records, seconds)
+
+    def _happened(self) -> Iterator[Metric]:
+        """What befell the workers since the process started."""
+        takeovers = CounterMetricFamily(f"{self._prefix}_takeovers", "Claims of a partition", labels=["partition"])
+        fenced = CounterMetricFamily(
+            f"{self._prefix}_fenced", "Commits refused because a newer owner had claimed", labels=["partition"]
+        )
+        retries = CounterMetricFamily(
+            f"{self._prefix}_retries",
+            "Partitions claimed anew after a failure, by its kind",
+            labels=["partition", "kind"],
         )
         for worker in self._supervisor.workers:
             part = str(worker.part)
-            working.add_metric([part], float(worker.waiting is None))
-            for event in ("takeovers", "fenced", "not_member", "retry", "stopped"):
-                happened.add_metric([part, event], worker.events[event])
-            for topic, offset in worker.progress().get(worker.part, {}).items():
-                lag.add_metric([part, topic], self._supervisor.lag(worker.part, topic, offset))
-        yield from (working, lag, happened)
+            takeovers.add_metric([part], worker.events["takeovers"])
+            fenced.add_metric([part], worker.events["fenced"])
+            for kind in RETRIES:
+                retries.add_metric([part, kind], worker.events[f"retry:{kind}"])
+        yield from (takeovers, fenced, retries)
+
+
+class ProducerCollector(Collector):
+    """The state of a process's producer at the moment of the scrape."""
+
+    def __init__(self, service: str, publisher: Publisher) -> None:
+        self._metric = f"baton_{schema_of(service)}_producer_rebuilds"
+        self._publisher = publisher
+
+    def collect(self) -> Iterator[Metric]:
+        rebuilds = CounterMetricFamily(self._metric, "Producers replaced because they failed")
+        rebuilds.add_metric([], self._publisher.rebuilds)
+        yield rebuilds
+
+
+def _progressed(worker: Worker[Any]) -> float:
+    return worker.progressed_at.timestamp() if worker.progressed_at else 0
+
+
+def _outbox_age(worker: Worker[Any]) -> float:
+    return worker.ownership.outbox_age().total_seconds() if worker.ownership else 0
 
 
 def _values(outcome: Outcome, totals: Mapping[str, int]) -> Iterator[tuple[str, int]]:

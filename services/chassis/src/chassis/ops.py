@@ -8,14 +8,18 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from chassis.database import schema_of
 from chassis.failures import CannotListen
 from chassis.settings import Ops
+
+LAGS = (0.005, 0.025, 0.1, 0.25, 1, 2.5, 10)
+"""Seconds; past 10, Kafka's session time-out, a consumer has lost its partitions."""
 
 Ready = Callable[[], str | None]
 """None when the process does its work, else what it is waiting for, in plain words."""
@@ -30,8 +34,8 @@ class Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(ops: Ops, ready: Ready, registry: CollectorRegistry) -> AsyncIterator[None]:
-    """Answers on the ops port while the block runs. Raises CannotListen."""
+async def serving(service: str, ops: Ops, ready: Ready, registry: CollectorRegistry) -> AsyncIterator[None]:
+    """Answers on the ops port, and measures the event loop, while the block runs. Raises CannotListen."""
 
     async def livez(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -44,8 +48,26 @@ async def serving(ops: Ops, ready: Ready, registry: CollectorRegistry) -> AsyncI
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     routes = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
-    async with listening(Starlette(routes=routes), ops.host, ops.port):
-        yield
+    lag = Histogram(
+        f"baton_{schema_of(service)}_loop_lag_seconds",
+        "How late the event loop runs what is due, looked at twice a second",
+        buckets=LAGS,
+        registry=registry,
+    )
+    measuring = asyncio.create_task(_measure(lag), name="loop lag")
+    try:
+        async with listening(Starlette(routes=routes), ops.host, ops.port):
+            yield
+    finally:
+        measuring.cancel()
+
+
+async def _measure(lag: Histogram) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + 0.5
+        await asyncio.sleep(0.5)
+        lag.observe(loop.time() - due)
 
 
 @contextlib.asynccontextmanager
@@ -79,6 +101,9 @@ async def listening(app: object, host: str, port: int, grace: int = 2) -> AsyncI
     try:
         while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event to wait for
             await asyncio.sleep(0.01)
+        if task.done():
+            await task  # it ended before it began: with its own error, or with none that it would tell
+            raise CannotListen(f"port {port} on {host}: the server ended at once")
         yield server
     finally:
         server.should_exit = True

@@ -11,25 +11,22 @@ from typing import Any, Generic
 from chassis import failpoints
 from chassis.clock import DatabaseClock
 from chassis.consumer import Consumer, received_at
-from chassis.dead_letter import REFUSED_BY_DATABASE, RULES_FAILED, WRONG_PARTITION, Limiter
+from chassis.dead_letter import REFUSED_BY_DATABASE, Limiter
 from chassis.draft import Draft
-from chassis.failures import Transient
-from chassis.files import File, Files
-from chassis.journal import Batch, Claim, Journal, RefusedByDatabase, SharedConflict
-from chassis.logs import logger
+from chassis.files import Files
+from chassis.journal import Batch, Claim, Journal, LeadRow, RefusedByDatabase, SharedConflict
+from chassis.judge import Judge
 from chassis.publisher import Publisher
 from chassis.sequence import Gap, following
-from chassis.service import At, Decision, S, Service
-from schemas.envelope import Fact, Refused
-from schemas.identity import partition_of
+from chassis.service import At, S, Service
+from schemas.envelope import Refused
 
 SLICE = 500
 """Most due leads decided in one transaction, so that records do not wait long behind a wave of deadlines."""
 LOOK_AGAIN = timedelta(milliseconds=250)
+NEVER = datetime.min.replace(tzinfo=UTC)
 ATTEMPTS = 50
 """How often a batch is decided again because another partition changed a shared row first."""
-
-log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +40,8 @@ class Takeover:
     gaps: set[Gap]
     partitions: int
     """How many every input topic has."""
+    lifted: int = 0
+    """For how many records more the limit of failures does not hold: somebody said to go on."""
 
 
 class Ownership(Generic[S]):
@@ -60,13 +59,16 @@ class Ownership(Generic[S]):
         self._journal = takeover.journal
         self._files = files
         self._gaps = takeover.gaps
-        self._partitions = takeover.partitions
+        self._judge = Judge(service, files, takeover.part, takeover.partitions)
         self._clock = DatabaseClock(claim.now)
         self._next_due = claim.next_due
         self._out_seq = claim.out_seq
         self._acknowledged = self._deleted = 0
-        self._read_until = dict.fromkeys(service.inputs, datetime.min.replace(tzinfo=UTC))
-        self._limiter = Limiter()
+        self._owed_since = claim.owed_since
+        self._claimed_at = claim.now
+        self._marks = dict(claim.marks)
+        self._read_until = dict.fromkeys(service.inputs, NEVER)
+        self._limiter = Limiter(lifted=takeover.lifted)
         self._new = takeover.offsets != claim.offsets
         self.offsets = takeover.offsets
         self.totals: Counter[str] = Counter(claim.totals)
@@ -82,6 +84,8 @@ class Ownership(Generic[S]):
             failpoints.reach("draining")
             self._acknowledged = rows[-1][0]
             count += len(rows)
+        self._owed_since = None
+        self.totals["repeats"] += count
         if self._new:
             await self._commit(await self._begin(), publisher)
         return count
@@ -97,6 +101,20 @@ class Ownership(Generic[S]):
             self.totals["gaps"] += gaps
             await self._isolating(records if taken == len(records) else records[:taken], publisher)
         return taken
+
+    @property
+    def now(self) -> datetime:
+        """The database's time."""
+        return self._clock.now()
+
+    def outbox_age(self) -> timedelta:
+        """For how long something committed has not been acknowledged by the broker; zero when all is."""
+        return timedelta(0) if self._owed_since is None else self.now - self._owed_since
+
+    def behind(self, topic: str) -> timedelta:
+        """How old the last record read of the topic is; since the claim, where none was read yet."""
+        until = self._read_until[topic]
+        return self.now - (self._claimed_at if until == NEVER else until)
 
     async def tick(self, consumer: Consumer, publisher: Publisher, *, idle: bool) -> None:
         """Decides the leads whose due has come; when idle, deletes acknowledged outbox rows that no batch will."""
@@ -119,60 +137,28 @@ class Ownership(Generic[S]):
                 for record in records:
                     await self._isolating([record], publisher)
                 return None
-        raise Transient("shared rows are changed too often")
+        raise SharedConflict("shared rows are changed too often")
 
     async def _round(self, records: Sequence[Any], publisher: Publisher) -> None:
         draft = await self._begin()
-        facts = [(record, fact) for record in records if (fact := self._read(record, draft)) is not None]
-        await self._files.load([fact for _, fact in facts])
-        for place, (record, fact) in enumerate(facts):
-            if not self._judge(record, fact, draft):
+        draft.read(records)
+        answered = self._judge.read(records, draft)
+        await self._files.load([fact for _, fact in answered if fact is not None])
+        for place, (record, fact) in enumerate(answered):
+            if fact is None or not self._judge.judge(record, fact, draft):
                 draft.failed.append(place)
-        limiter = self._limiter.after(len(facts), draft.failed)
+        limiter = self._limiter.after(len(answered), draft.failed)
         failpoints.reach("decided")
         await self._commit(draft, publisher)
         self._limiter = limiter
-        for topic, last in {record.topic: record for record in records}.items():
-            self._read_until[topic] = received_at(last)
 
     async def _set_aside(self, record: Any, refusal: Refused, publisher: Publisher) -> None:
         draft = await self._begin()
-        draft.passed(record)
+        draft.read([record])
         limiter = self._limiter.after(1, [0])
         draft.bury(record, refusal)
         await self._commit(draft, publisher)
         self._limiter = limiter
-
-    def _read(self, record: Any, draft: Draft[S]) -> Fact | None:
-        draft.passed(record)
-        try:
-            fact = self._service.inputs[record.topic].fact(record.key, record.value, received_at(record))
-        except Refused as refusal:
-            draft.bury(record, refusal)
-            return None
-        if fact.event.subject not in self._files and partition_of(record.key, self._partitions) != self._part:
-            draft.bury(record, Refused(WRONG_PARTITION, "not where Kafka's default partitioner puts the key"))
-            return None
-        return fact
-
-    def _judge(self, record: Any, fact: Fact, draft: Draft[S]) -> bool:
-        """False when the rules failed."""
-        file = self._files.of(fact.event.subject)
-        known = file.keys.get(fact.key)
-        if known == fact.fingerprint:
-            draft.totals["duplicates"] += 1
-        elif known is not None:
-            draft.bury(record, Refused("id_conflict", "the same id came with other content before"))
-        else:
-            try:
-                decision = self._service.decide(file.state, fact, draft.at)
-            except Exception as error:  # noqa: BLE001 - whatever rules raise is held against this fact, and limited
-                log.error("rules_failed", partition=self._part, offset=record.offset, error=type(error).__name__)
-                draft.bury(record, Refused(RULES_FAILED, type(error).__name__))
-                return False
-            draft.accept(file, fact)
-            draft.apply(file, decision)
-        return True
 
     async def _judge_due(self, consumer: Consumer, publisher: Publisher) -> None:
         now, rows = await self._journal.due(SLICE)
@@ -180,30 +166,36 @@ class Ownership(Generic[S]):
             failpoints.reach("ticking")
             self._clock.set(now)
             known = await self._known(now, consumer)
-            for _ in range(ATTEMPTS):
-                draft = await self._begin(known, now)
-                for row in rows:
-                    self._judge_tick(self._files.of_row(row), draft)
-                if not draft.changes(self.totals):  # they all wait for an input that is behind
-                    self._next_due = self._clock.now() + LOOK_AGAIN
-                    return
-                try:
-                    await self._commit(draft, publisher)
-                    break
-                except SharedConflict:
-                    self._files.forget()
-            else:
-                raise Transient("shared rows are changed too often")
+            if not await self._judge_rows(rows, known, now, publisher):  # they all wait for an input that is behind
+                self._next_due = self._clock.now() + LOOK_AGAIN
+                return
         self._next_due = await self._journal.next_due()
 
-    def _judge_tick(self, file: File[S], draft: Draft[S]) -> None:
-        try:
-            decision = self._service.tick(file.state, draft.at)
-        except Exception as error:  # noqa: BLE001 - one lead's failure holds up no other; it is tried again, and counted
-            log.error("tick_failed", partition=self._part, lead_id=file.lead_id, error=type(error).__name__)
-            draft.totals["tick_failures"] += 1
-            decision = Decision(file.state, due=draft.at.now + timedelta(seconds=60))
-        draft.apply(file, decision)
+    async def _judge_rows(self, rows: Sequence[LeadRow], known: datetime, now: datetime, publisher: Publisher) -> bool:
+        """Whether anything followed. A lead whose outcome the database refuses is found, and tried again later."""
+        refusal: RefusedByDatabase | None = None
+        for _ in range(ATTEMPTS):
+            draft = await self._begin(known, now)
+            for row in rows:
+                file = self._files.of_row(row)
+                if refusal is None:
+                    self._judge.tick(file, draft)
+                else:
+                    self._judge.postpone(file, draft, refusal)
+            if not draft.changes(self.totals):
+                return False
+            try:
+                await self._commit(draft, publisher)
+            except SharedConflict:
+                self._files.forget()
+            except RefusedByDatabase as error:
+                self._files.forget()
+                if len(rows) > 1:
+                    return any([await self._judge_rows([row], known, now, publisher) for row in rows])
+                refusal = error
+            else:
+                return True
+        raise SharedConflict("shared rows are changed too often")
 
     async def _known(self, now: datetime, consumer: Consumer) -> datetime:
         """Up to when every input has been read: `now` if its end, asked for after it, is reached (delivery.md §4)."""
@@ -215,18 +207,20 @@ class Ownership(Generic[S]):
         draft.totals["published"] += len(draft.outbox)
         shared = [(name, draft.versions[name], value) for name, value in draft.swapped.items()]
         rows = self._files.rows(draft.files.values())
-        batch = Batch(draft.offsets, out_seq, draft.totals, draft.facts, rows, draft.outbox, shared)
+        batch = Batch(draft.offsets, draft.marks, out_seq, draft.totals, draft.facts, rows, draft.outbox, shared)
         now = await self._journal.commit(self._epoch, batch, self._acknowledged)
         failpoints.reach("committed")
         self._clock.set(now)
         self._deleted, self._out_seq = self._acknowledged, out_seq
-        self.offsets, self.totals = draft.offsets, draft.totals
+        self.offsets, self._marks, self.totals = draft.offsets, draft.marks, draft.totals
+        self._read_until |= {topic: received_at(record) for topic, record in draft.last.items()}
         dues = [row.due for row in rows if row.due is not None]
         self._next_due = min([*dues, *([self._next_due] if self._next_due else [])], default=None)
         self._files.settle(draft.files.values())
         if draft.outbox:
+            self._owed_since = now
             await publisher.publish(draft.outbox)
-            self._acknowledged = out_seq
+            self._acknowledged, self._owed_since = out_seq, None
 
     async def _begin(self, known: datetime | None = None, now: datetime | None = None) -> Draft[S]:
         """A new draft: one instant and one reading of the shared rows for the whole batch."""
@@ -234,4 +228,5 @@ class Ownership(Generic[S]):
         shared = await self._journal.shared(self._service.shared)
         at = At(now or self._clock.now(), known, {name: value for name, (version, value) in shared.items() if version})
         versions = {name: version for name, (version, _) in shared.items()}
-        return Draft(self._service.name, self._part, dict(self.offsets), Counter(self.totals), versions, at)
+        progress = (dict(self.offsets), dict(self._marks), Counter(self.totals))
+        return Draft(self._service.name, self._part, *progress, versions, at)

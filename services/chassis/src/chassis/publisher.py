@@ -18,10 +18,9 @@ from aiokafka.errors import (
     ProducerClosed,
     TopicAuthorizationFailedError,
 )
-from prometheus_client import CollectorRegistry, Counter
 
 from chassis import failpoints
-from chassis.failures import Transient, Unpublishable
+from chassis.failures import BrokerAway, Unpublishable
 from chassis.logs import logger
 from chassis.settings import Kafka
 from schemas.identity import partition_of
@@ -51,15 +50,16 @@ class Publisher:
     """One idempotent producer per process, replaced when it can no longer send.
 
     `publish` may be called from many tasks at once; the records of one call keep their order within a partition.
+    `rebuilds` is how many producers were replaced.
     """
 
-    def __init__(self, kafka: Kafka, registry: CollectorRegistry | None = None) -> None:
+    def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
         self._partitions: dict[str, int] = {}
-        self._rebuilds = Counter("baton_producer_rebuilds", "Producers replaced because they failed", registry=registry)
+        self.rebuilds = 0
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,8 +73,8 @@ class Publisher:
     async def publish(self, records: Sequence[Record]) -> None:
         """Returns once every record is acknowledged with acks=all.
 
-        Raises Transient when that cannot be had within 12 s (some records may have landed, a retry repeats them), and
-        Unpublishable for a record that the broker refuses; the others of the call have then landed or are retried.
+        Raises BrokerAway when that cannot be had within 12 s (some records may have landed, a retry repeats them), and
+        Unpublishable for a record that the broker refuses; the others of the call have then landed.
         """
         producer: AIOKafkaProducer | None = None
         try:
@@ -87,11 +87,22 @@ class Publisher:
             self._retire(producer)  # a refusal burns sequence numbers: the next batch would be out of order
             if len(records) == 1:
                 raise Unpublishable(f"{records[0].topic}: {type(error).__name__}") from error
-            for record in records:
-                await self.publish([record])
+            await self._publish_apart(records)
         except (KafkaError, OSError, TimeoutError) as error:
             self._retire(producer)
-            raise Transient(f"publishing: {type(error).__name__}") from error
+            raise BrokerAway(f"publishing: {type(error).__name__}") from error
+
+    async def _publish_apart(self, records: Sequence[Record]) -> None:
+        """In halves, and halves of these, until the refused record is alone: the others still land, in their order."""
+        middle = len(records) // 2
+        refusals = []
+        for half in (records[:middle], records[middle:]):
+            try:
+                await self.publish(half)
+            except Unpublishable as refusal:
+                refusals.append(refusal)
+        if refusals:
+            raise refusals[0]
 
     async def _ready(self) -> AIOKafkaProducer:
         async with self._starting:
@@ -150,7 +161,7 @@ class Publisher:
     def _retire(self, producer: AIOKafkaProducer | None) -> None:
         if producer is not None and producer is self._producer:
             self._producer = None
-            self._rebuilds.inc()
+            self.rebuilds += 1
             self._close(producer)
 
     def _close(self, producer: AIOKafkaProducer) -> None:

@@ -18,7 +18,7 @@ from chassis.database import engine_of
 from chassis.failures import CannotListen, Transient
 from chassis.journal import journals
 from chassis.logs import logger, set_up
-from chassis.metrics import Outcome, WorkerCollector
+from chassis.metrics import Outcome, ProducerCollector, WorkerCollector
 from chassis.ops import serving
 from chassis.publisher import Publisher
 from chassis.service import Service
@@ -85,17 +85,23 @@ async def migrate(settings: JudgeSettings, name: str) -> str:
     return await migrations.migrate(settings.database, name)
 
 
-def serve(settings: JudgeSettings, service: Service[Any], outcomes: Sequence[Outcome] = ()) -> None:
-    """Runs a service's partition workers and its ops port until told to stop; exits as `run` does."""
+def serve(
+    settings: JudgeSettings, service: Service[Any], outcomes: Sequence[Outcome] = (), *, resume: bool = False
+) -> None:
+    """Runs a service's partition workers and its ops port until told to stop; exits as `run` does.
+
+    `resume` goes on where too many failures of our own making had stopped a partition.
+    """
 
     async def main(stop: asyncio.Event) -> None:
         registry = CollectorRegistry()
         engine = engine_of(settings.database, service.name)
-        async with Publisher(settings.kafka, registry) as publisher:
+        async with Publisher(settings.kafka) as publisher:
             consumer = Consumer(settings.kafka, service.name, tuple(service.inputs))
-            supervisor = Supervisor(service, Links(consumer, publisher, journals(engine), settings.worker))
+            supervisor = Supervisor(service, Links(consumer, publisher, journals(engine), settings.worker, resume))
             registry.register(WorkerCollector(service.name, supervisor, outcomes))
-            async with serving(settings.ops, supervisor.ready, registry):
+            registry.register(ProducerCollector(service.name, publisher))
+            async with serving(service.name, settings.ops, supervisor.ready, registry):
                 await _await_schema(settings, service.name, stop)
                 await supervisor.run(stop)
         await engine.dispose()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -50,6 +50,8 @@ class Service(Protocol[S]):
     """Kafka's consumer group and the prefix of metrics; the Postgres schema is the same with `_` for `-`."""
     inputs: Mapping[str, Decoder]
     """Topic -> how to read it. All have the same number of partitions and the lead's id for a key."""
+    own: Collection[str]
+    """Those of the inputs that Baton alone writes: one of their records that cannot be read is our own failure."""
     shared: Sequence[str]
     """Names of the rows shared by all partitions that `decide` and `tick` may read and replace."""
 

@@ -6,7 +6,8 @@ CLAIM = text("""
 INSERT INTO partition AS p (part, epoch, offsets, out_seq, totals) VALUES (:part, 1, '{}', 0, '{}')
 ON CONFLICT (part) DO UPDATE SET epoch = p.epoch + 1
 RETURNING epoch, CAST(offsets AS text), out_seq, CAST(totals AS text),
-          (SELECT min(due_at) FROM lead WHERE part = :part AND due_at IS NOT NULL), clock_timestamp()
+          (SELECT min(due_at) FROM lead WHERE part = :part AND due_at IS NOT NULL), clock_timestamp(),
+          CAST(marks AS text), (SELECT min(created_at) FROM outbox WHERE part = :part)
 """)
 LEFTOVERS = text("""
 SELECT seq, topic, key, value, CAST(headers AS text), partition FROM outbox WHERE part = :part AND seq > :after
@@ -40,7 +41,8 @@ UNION ALL SELECT name, version, CAST(value AS text) FROM shared WHERE name = ANY
 """)
 COMMIT = text("""
 WITH f AS (
-    UPDATE partition SET offsets = CAST(:offsets AS json), out_seq = :out_seq, totals = CAST(:totals AS json)
+    UPDATE partition SET offsets = CAST(:offsets AS json), marks = CAST(:marks AS json), out_seq = :out_seq,
+        totals = CAST(:totals AS json)
     WHERE part = :part AND epoch = :epoch RETURNING part
 ), facts AS (
     INSERT INTO fact (lead_id, source, id, part, type, time, fingerprint, data)

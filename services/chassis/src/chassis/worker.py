@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic
 
 from chassis import failpoints
@@ -27,6 +28,12 @@ log = logger(__name__)
 BACKOFF_SECONDS = (0.1, 5.0)
 
 
+class OffsetsMissing(Transient):
+    """The log skips offsets: claim again, and see whether it still does."""
+
+    kind = "offsets_missing"
+
+
 @dataclass(frozen=True, slots=True)
 class Links:
     """What the workers of a process share."""
@@ -35,12 +42,15 @@ class Links:
     publisher: Publisher
     journals: Callable[[int], AbstractAsyncContextManager[Journal]]
     settings: Settings
+    resume: bool = False
+    """Whether what stands in the topics at the first claim is taken without a limit of failures."""
 
 
 class Worker(Generic[S]):
     """The only writer of one partition's leads, while the database says so.
 
-    `waiting` is None while it works, else what it waits for in plain words.
+    `waiting` is None while it works, else what it waits for in plain words. `progressed_at` is the
+    database's time when it last did its work, or saw that there was none.
     """
 
     def __init__(self, service: Service[S], part: int, links: Links) -> None:
@@ -49,11 +59,14 @@ class Worker(Generic[S]):
         self._publisher = links.publisher
         self._journals = links.journals
         self._settings = links.settings
+        self._resume = links.resume
+        self._resume_until: Mapping[str, int] = {}
         self._gaps: set[Gap] = set()
         self._failures = 0
         self.part = part
         self.waiting: str | None = "being claimed"
         self.ownership: Ownership[S] | None = None
+        self.progressed_at: datetime | None = None
         self.events: Counter[str] = Counter()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -66,10 +79,10 @@ class Worker(Generic[S]):
                 self._begin_again("fenced", fenced)
                 await self._prove_membership(stop)
             except NotMember as error:
-                self._begin_again("not_member", error)
+                self._begin_again("retry", error, "not_member")
                 await stop.wait()  # or for the rebalance that cancels this task
             except Transient as error:
-                self._begin_again("retry", error)
+                self._begin_again("retry", error, error.kind)
                 await asyncio.sleep(self._backoff())
             except Exception as error:
                 self._begin_again("stopped", error)
@@ -82,12 +95,13 @@ class Worker(Generic[S]):
         self.events["takeovers"] += 1
         offsets = await self._start_offsets(claim)
         files = Files(self._service, journal, self._settings.cache_leads)
-        takeover = Takeover(self.part, claim, journal, offsets, self._gaps, self._consumer.partitions())
-        ownership = Ownership(self._service, takeover, files)
+        lifted = sum(max(0, until - offsets[topic]) for topic, until in self._resume_until.items())
+        takeover = Takeover(self.part, claim, journal, offsets, self._gaps, self._consumer.partitions(), lifted)
+        self.ownership = ownership = Ownership(self._service, takeover, files)
         drained = await ownership.drain(self._publisher)
         self._consumer.start_reading(self.part, offsets)
         log.info("claimed", partition=self.part, epoch=claim.epoch, drained=drained, offsets=offsets)
-        self.ownership, self.waiting = ownership, None
+        self.waiting = None
         tick = self._settings.tick.total_seconds()
         while not stop.is_set():
             records = await self._consumer.fetch(self.part, self._settings.batch_records, tick)
@@ -97,9 +111,9 @@ class Worker(Generic[S]):
                 if taken:
                     self._failures = 0
                 if taken < len(records):
-                    raise Transient(f"offsets of {records[taken].topic} are missing before {records[taken].offset}")
+                    raise OffsetsMissing(f"{records[taken].topic} has none before {records[taken].offset}")
             await ownership.tick(self._consumer, self._publisher, idle=not records)
-            self._failures = 0
+            self._failures, self.progressed_at = 0, ownership.now
 
     async def _start_offsets(self, claim: Claim) -> dict[str, int]:
         """Where to read on. Raises Discontinuity when a topic no longer has what comes next: never skip silently."""
@@ -108,7 +122,17 @@ class Worker(Generic[S]):
         for topic, (first, end) in bounds.items():
             if not first <= offsets[topic] <= end:
                 raise Discontinuity(f"{topic}/{self.part} holds {first} to {end}, next to read is {offsets[topic]}")
+        if self._resume:
+            self._resume, self._resume_until = False, {topic: end for topic, (_, end) in bounds.items()}
+        await self._require_same_log({t: offsets[t] for t in claim.marks if bounds[t][0] < offsets[t]}, claim.marks)
         return offsets
+
+    async def _require_same_log(self, offsets: Mapping[str, int], marks: Mapping[str, int]) -> None:
+        """The last record read is still the one that is there: a topic made anew may have as many as the old one."""
+        found = await self._consumer.before(self.part, offsets) if offsets else {}
+        for topic, stamp in found.items():
+            if stamp != marks[topic]:
+                raise Discontinuity(f"{topic}/{self.part} is not the log that was read: record {offsets[topic] - 1}")
 
     async def _prove_membership(self, stop: asyncio.Event) -> None:
         """Only a member of the group's present generation may claim again: else two processes fence each other."""
@@ -125,10 +149,10 @@ class Worker(Generic[S]):
         """The partition's offsets as last committed; empty before the first claim."""
         return {} if self.ownership is None else {self.part: self.ownership.offsets}
 
-    def _begin_again(self, event: str, error: Exception) -> None:
+    def _begin_again(self, event: str, error: Exception, kind: str = "") -> None:
         self._consumer.stop_reading(self.part)
         self.waiting = f"{event}: {error}"
-        self.events[event] += 1
+        self.events[f"{event}:{kind}" if kind else event] += 1
         if event != "stopped":
             log.warning(event, partition=self.part, reason=str(error), cause=type(error).__name__)
 

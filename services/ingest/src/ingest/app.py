@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chassis import ops
+from chassis.metrics import ProducerCollector
 from chassis.publisher import Publisher
 from ingest.flights import Flights, Publishes, Room
 from ingest.http.answers import Problem
@@ -74,9 +75,10 @@ async def serve(settings: IngestSettings, keys: WriteKeys, stop: asyncio.Event) 
     def ready() -> str | None:
         return "stopping" if stop.is_set() else None
 
-    async with Publisher(settings.kafka, registry) as publisher:
+    async with Publisher(settings.kafka) as publisher:
+        registry.register(ProducerCollector("ingest", publisher))
         ingest = build(settings, keys, publisher, registry)
-        async with ops.serving(settings.ops, ready, registry), asyncio.TaskGroup() as tasks:
+        async with ops.serving("ingest", settings.ops, ready, registry), asyncio.TaskGroup() as tasks:
             tasks.create_task(ingest.flights.run(), name="flights")
             watch = tasks.create_task(keys.watch(settings.write_keys_check.total_seconds()), name="write keys")
             async with ops.listening(ingest.app, settings.http.host, settings.http.port, grace=GRACE_SECONDS):

@@ -14,14 +14,14 @@ from router.settings import Settings
 NAME = "router"
 
 
-def serve() -> None:
+def serve(resume: bool) -> None:
     """Runs the service under its policy."""
     from chassis import run
     from router.app import build
     from router.metrics import OUTCOMES
 
     settings = Settings.read()
-    run.serve(settings, build(settings), OUTCOMES)
+    run.serve(settings, build(settings), OUTCOMES, resume=resume)
 
 
 main = service_commands(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import TypeAdapter
 
@@ -31,6 +31,7 @@ class Router:
     """Implements chassis.service.Service: an adapter without decisions of its own."""
 
     name = "router"
+    own: Collection[str] = ("lead-scores",)
     shared: Sequence[str] = (ROTATION,)
 
     def __init__(self, policies: Policies[Policy]) -> None:

@@ -20,7 +20,7 @@ READ_AGAIN = 20
 NAME = "scorer"
 
 
-def serve() -> None:
+def serve(resume: bool) -> None:
     """Runs the service under its policy."""
     from chassis import run
     from scorer.app import build
@@ -28,7 +28,7 @@ def serve() -> None:
 
     settings = Settings.read()
     service = build(settings)
-    run.serve(settings, service, outcomes_of(service.bands))
+    run.serve(settings, service, outcomes_of(service.bands), resume=resume)
 
 
 main = service_commands("Keeps every lead's score and explains each point.", NAME, Settings.read, serve)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from pydantic import TypeAdapter
@@ -20,6 +20,7 @@ class Scorer:
     """Implements chassis.service.Service: an adapter without decisions of its own."""
 
     name = "scorer"
+    own: Collection[str] = ()
     shared: Sequence[str] = ()
 
     def __init__(self, policies: Policies[Policy]) -> None:

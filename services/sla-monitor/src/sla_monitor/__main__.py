@@ -16,7 +16,7 @@ from sla_monitor.settings import Settings
 NAME = "sla-monitor"
 
 
-def serve() -> None:
+def serve(resume: bool) -> None:
     """Runs the service under its policy."""
     from chassis import run
     from sla_monitor.app import build
@@ -24,7 +24,7 @@ def serve() -> None:
 
     settings = Settings.read()
     service = build(settings)
-    run.serve(settings, service, outcomes_of(service.clocks))
+    run.serve(settings, service, outcomes_of(service.clocks), resume=resume)
 
 
 main = service_commands("Times the promised follow-ups and publishes each breach.", NAME, Settings.read, serve)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from pydantic import TypeAdapter
@@ -23,6 +23,7 @@ class SlaMonitor:
     """Implements chassis.service.Service: an adapter without decisions of its own."""
 
     name = "sla-monitor"
+    own: Collection[str] = ("lead-handoffs",)
     shared: Sequence[str] = ()
 
     def __init__(self, policies: Policies[Policy], feed_patience: timedelta) -> None:

@@ -34,7 +34,15 @@ JOURNAL_V1 = (
 )
 
 
+MARKS_V2 = "ALTER TABLE partition ADD COLUMN marks json NOT NULL DEFAULT '{}'"
+
+
 def create_v1() -> None:
     """Creates the journal in the schema that the connection works in."""
     for statement in JOURNAL_V1:
         op.execute(statement)
+
+
+def add_marks_v2() -> None:
+    """Adds what a partition's owner knows its logs again by; owners of version 1 work on beside it."""
+    op.execute(MARKS_V2)

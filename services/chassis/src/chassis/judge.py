@@ -1,0 +1,86 @@
+"""What becomes of one record and of one due lead: the service's rules, and what is held against whom when they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Generic
+
+from chassis.consumer import received_at
+from chassis.dead_letter import RULES_FAILED, WRONG_PARTITION
+from chassis.draft import Draft
+from chassis.files import File, Files
+from chassis.logs import logger
+from chassis.service import Decision, S, Service
+from schemas.envelope import Fact, Refused
+from schemas.identity import partition_of
+
+TRY_AGAIN = timedelta(seconds=60)
+"""When a lead whose tick failed is looked at again."""
+
+log = logger(__name__)
+
+
+class Judge(Generic[S]):
+    """Writes into a draft, never into the world."""
+
+    def __init__(self, service: Service[S], files: Files[S], part: int, partitions: int) -> None:
+        self._service = service
+        self._files = files
+        self._part = part
+        self._partitions = partitions
+
+    def read(self, records: Sequence[Any], draft: Draft[S]) -> list[tuple[Any, Fact | None]]:
+        """Each record that Baton answers for with its fact, None where Baton itself wrote what cannot be read.
+
+        What an outsider wrote and cannot be read is a dead letter and no more: it must never stop a partition.
+        """
+        found: list[tuple[Any, Fact | None]] = []
+        for record in records:
+            fact = self._read(record, draft)
+            if fact is not None or record.topic in self._service.own:
+                found.append((record, fact))
+        return found
+
+    def judge(self, record: Any, fact: Fact, draft: Draft[S]) -> bool:
+        """False when the rules failed."""
+        file = self._files.of(fact.event.subject)
+        known = file.keys.get(fact.key)
+        if known == fact.fingerprint:
+            draft.totals["duplicates"] += 1
+        elif known is not None:
+            draft.bury(record, Refused("id_conflict", "the same id came with other content before"))
+        else:
+            try:
+                decision = self._service.decide(file.state, fact, draft.at)
+            except Exception as error:  # noqa: BLE001 - whatever rules raise is held against this fact, and limited
+                log.error("rules_failed", partition=self._part, offset=record.offset, error=type(error).__name__)
+                draft.bury(record, Refused(RULES_FAILED, type(error).__name__))
+                return False
+            draft.accept(file, fact)
+            draft.apply(file, decision)
+        return True
+
+    def tick(self, file: File[S], draft: Draft[S]) -> None:
+        """One lead's failure holds up no other."""
+        try:
+            draft.apply(file, self._service.tick(file.state, draft.at))
+        except Exception as error:  # noqa: BLE001 - tried again, and counted
+            self.postpone(file, draft, error)
+
+    def postpone(self, file: File[S], draft: Draft[S], error: Exception) -> None:
+        """The lead's tick failed: it is tried again in a minute."""
+        log.error("tick_failed", partition=self._part, lead_id=file.lead_id, error=type(error).__name__)
+        draft.totals["tick_failures"] += 1
+        draft.apply(file, Decision(file.state, due=draft.at.now + TRY_AGAIN))
+
+    def _read(self, record: Any, draft: Draft[S]) -> Fact | None:
+        try:
+            fact = self._service.inputs[record.topic].fact(record.key, record.value, received_at(record))
+        except Refused as refusal:
+            draft.bury(record, refusal)
+            return None
+        if fact.event.subject not in self._files and partition_of(record.key, self._partitions) != self._part:
+            draft.bury(record, Refused(WRONG_PARTITION, "not where Kafka's default partitioner puts the key"))
+            return None
+        return fact
