@@ -1,0 +1,149 @@
+"""The log: topics in memory, and the group that shares their partitions out, generation by generation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextvars import Context
+from dataclasses import dataclass
+from functools import partial
+from random import Random
+from typing import Protocol
+
+from chassis.publisher import Headers
+from tests.simulation.network import SERVERS
+
+SESSION_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record as fetched; `timestamp` is when it was appended, in milliseconds."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class Log:
+    """Append-only partitions; what is appended is seen by all from that instant on."""
+
+    def __init__(self, topics: Sequence[str], parts: int, now: Callable[[], int]) -> None:
+        self.parts = parts
+        self._now = now
+        self._written: dict[tuple[str, int], list[Written | None]] = {
+            (topic, part): [] for topic in topics for part in range(parts)
+        }
+        self._waiting: list[asyncio.Future[None]] = []
+        self.skipped: set[tuple[str, int, int]] = set()
+
+    def append(self, topic: str, part: int, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
+        written = self._written[topic, part]
+        written.append(Written(topic, part, len(written), self._now(), key, value, tuple(headers)))
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def mark(self, topic: str, part: int) -> None:
+        """The end of a foreign producer's transaction takes an offset, and is no record."""
+        self._written[topic, part].append(None)
+
+    def end(self, topic: str, part: int) -> int:
+        return len(self._written[topic, part])
+
+    def read(self, topic: str, part: int, offset: int = 0) -> list[Written]:
+        """The records from `offset` on."""
+        return [record for record in self._written[topic, part][offset:] if record is not None]
+
+    def topic(self, topic: str) -> list[Written]:
+        """Every record of the topic, partition by partition."""
+        return [record for part in range(self.parts) for record in self.read(topic, part)]
+
+    async def news(self, seconds: float) -> None:
+        """Returns when something is appended, or after so long."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(future)
+        timer = loop.call_later(seconds, lambda: None if future.done() else future.set_result(None))
+        try:
+            await future
+        finally:
+            timer.cancel()
+
+
+class Member(Protocol):
+    """A process in the group. It hears of everything late, or never."""
+
+    context: Context
+
+    def revoked(self, generation: int) -> None: ...
+    def assigned(self, generation: int, parts: set[int]) -> None: ...
+    def expelled(self) -> None: ...
+
+
+class Group:
+    """Kafka's classic group with one range assignor: a rebalance stops everyone, then shares all out anew."""
+
+    def __init__(self, parts: int, chance: Random) -> None:
+        self._parts = parts
+        self._chance = chance
+        self._awaited: list[Member] = []
+        self.members: list[Member] = []
+        self.generation = 0
+
+    def accepts(self, member: Member, generation: int) -> bool:
+        """Whether an offset commit of this generation is taken."""
+        return member in self.members and not self._awaited and generation == self.generation
+
+    def join(self, member: Member) -> None:
+        if member not in self.members:
+            self.members.append(member)
+        self.rebalance()
+
+    def leave(self, member: Member) -> None:
+        if member in self.members:
+            self.members.remove(member)
+            self.rebalance()
+
+    def expel(self, member: Member) -> None:
+        """For a member whose heartbeats are missed; it hears of that when it hears of anything."""
+        if member in self.members:
+            self.leave(member)
+            self._soon(member.expelled, member.context)
+
+    def rebalance(self) -> None:
+        self.generation += 1
+        self._awaited = list(self.members)
+        for member in self.members:
+            self._soon(partial(member.revoked, self.generation), member.context)
+        asyncio.get_running_loop().call_later(SESSION_SECONDS, self._expire, self.generation, context=SERVERS)
+
+    def rejoin(self, member: Member, generation: int) -> None:
+        """The member has heard of the rebalance and is ready."""
+        if generation == self.generation and member in self._awaited:
+            self._awaited.remove(member)
+            if not self._awaited:
+                self._share_out()
+
+    def _expire(self, generation: int) -> None:
+        if generation == self.generation and self._awaited:
+            for member in self._awaited:
+                self.members.remove(member)
+                self._soon(member.expelled, member.context)
+            self._awaited = []
+            self._share_out()
+
+    def _share_out(self) -> None:
+        first = 0
+        for place, member in enumerate(self.members):
+            count = self._parts // len(self.members) + (place < self._parts % len(self.members))
+            self._soon(partial(member.assigned, self.generation, set(range(first, first + count))), member.context)
+            first += count
+
+    def _soon(self, what: Callable[[], None], context: Context) -> None:
+        asyncio.get_running_loop().call_later(self._chance.random() * 2, what, context=context)

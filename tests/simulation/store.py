@@ -1,0 +1,156 @@
+"""The store: a service's Postgres schema in memory, with the semantics of the statements in chassis.sql."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from chassis.failures import Fenced
+from chassis.journal import Batch, Claim, FactKnown, Journal, LeadRow, RefusedByDatabase, SharedConflict
+from chassis.publisher import Record
+from schemas.envelope import Fact
+from tests.simulation.loop import PROCESS
+from tests.simulation.network import Network
+
+Key = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class Partition:
+    """A row of `partition`, and the partition's outbox."""
+
+    epoch: int = 0
+    offsets: dict[str, int] = field(default_factory=dict)
+    out_seq: int = 0
+    totals: dict[str, int] = field(default_factory=dict)
+    outbox: dict[int, Record] = field(default_factory=dict)
+
+
+class Store:
+    """Every method is one statement: it happens in one instant, all of it or nothing."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.now = now
+        self.partitions: dict[int, Partition] = {}
+        self.facts: dict[Key, Fact] = {}
+        self.leads: dict[str, tuple[int, LeadRow]] = {}
+        self.shared: dict[str, tuple[int, str]] = {}
+        self.announced: list[Record] = []
+        """Every outbox row ever written."""
+
+    def claim(self, part: int) -> Claim:
+        row = self.partitions.setdefault(part, Partition())
+        row.epoch += 1
+        return Claim(row.epoch, dict(row.offsets), row.out_seq, dict(row.totals), self.next_due(part), self.now())
+
+    def leftovers(self, part: int, after: int) -> list[tuple[int, Record]]:
+        return [(seq, record) for seq, record in sorted(self.partitions[part].outbox.items()) if seq > after][:1000]
+
+    def rows(self, lead_ids: Sequence[str]) -> list[LeadRow]:
+        return [self.leads[lead_id][1] for lead_id in lead_ids if lead_id in self.leads]
+
+    def known(self, keys: Sequence[Key]) -> dict[int, bytes]:
+        return {at: self.facts[key].fingerprint for at, key in enumerate(keys) if key in self.facts}
+
+    def due(self, part: int, most: int) -> tuple[datetime | None, list[LeadRow]]:
+        now = self.now()
+        rows = [row for of, row in self.leads.values() if of == part and row.due is not None and row.due <= now]
+        rows.sort(key=lambda row: row.due or now)
+        return (now if rows else None), rows[:most]
+
+    def next_due(self, part: int) -> datetime | None:
+        return min((row.due for of, row in self.leads.values() if of == part and row.due is not None), default=None)
+
+    def read_shared(self, names: Sequence[str]) -> dict[str, tuple[int, Any]]:
+        found = {name: self.shared.setdefault(name, (0, "null")) for name in names}
+        return {name: (version, json.loads(value)) for name, (version, value) in found.items()}
+
+    def commit(self, part: int, epoch: int, batch: Batch, acknowledged: int) -> datetime:
+        row = self.partitions[part]
+        if not self.owned(row, epoch):
+            raise Fenced(f"partition {part}: epoch {epoch} is over")
+        self.insert(batch.facts)
+        if any(self.shared[name][0] != version for name, version, _ in batch.shared):
+            self.undo(batch.facts)
+            raise SharedConflict("another partition was first")
+        numbered = self.numbered(batch)
+        if numbered.keys() & row.outbox.keys():
+            self.undo(batch.facts)
+            raise RefusedByDatabase("23505")
+        row.offsets, row.out_seq, row.totals = dict(batch.offsets), batch.out_seq, dict(batch.totals)
+        self.leads.update((lead.lead_id, (part, lead)) for lead in batch.leads)
+        self.shared.update((name, (version + 1, json.dumps(value))) for name, version, value in batch.shared)
+        row.outbox = {seq: record for seq, record in row.outbox.items() if seq > acknowledged} | numbered
+        self.announced += numbered.values()
+        return self.now()
+
+    def owned(self, row: Partition, epoch: int) -> bool:
+        """The fence."""
+        return row.epoch == epoch
+
+    def insert(self, facts: Sequence[Fact]) -> None:
+        """A plain insert: all the facts, or FactKnown and none."""
+        new = {(fact.lead_id, *fact.key): fact for fact in facts}
+        if len(new) < len(facts) or new.keys() & self.facts.keys():
+            raise FactKnown("a fact of the batch is known already")
+        self.facts.update(new)
+
+    def undo(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            del self.facts[fact.lead_id, *fact.key]
+
+    def numbered(self, batch: Batch) -> dict[int, Record]:
+        """The outbox rows of the batch, by number."""
+        return dict(enumerate(batch.outbox, batch.out_seq - len(batch.outbox) + 1))
+
+
+class StoreJournal(Journal):
+    """One partition's access to the store, through the network."""
+
+    def __init__(self, store: Store, network: Network, part: int) -> None:
+        self._store = store
+        self._network = network
+        self._part = part
+
+    async def claim(self) -> Claim:
+        return await self._network.ask("claim", lambda: self._store.claim(self._part))
+
+    async def leftovers(self, after: int) -> list[tuple[int, Record]]:
+        return await self._network.ask("leftovers", lambda: self._store.leftovers(self._part, after))
+
+    async def leads(self, lead_ids: Sequence[str]) -> list[LeadRow]:
+        return await self._network.ask("leads", lambda: self._store.rows(lead_ids))
+
+    async def known(self, keys: Sequence[Key]) -> dict[int, bytes]:
+        found = await self._network.ask("known", lambda: self._store.known(keys))
+        process = PROCESS.get(None)
+        stale = found and process and self._network.glitch(process.name, "known", "stale")
+        return {} if stale else found  # as a replica that lags would answer
+
+    async def due(self, most: int) -> tuple[datetime | None, list[LeadRow]]:
+        return await self._network.ask("due", lambda: self._store.due(self._part, most))
+
+    async def next_due(self) -> datetime | None:
+        return await self._network.ask("next_due", lambda: self._store.next_due(self._part))
+
+    async def shared(self, names: Sequence[str]) -> dict[str, tuple[int, Any]]:
+        if not names:
+            return {}
+        return await self._network.ask("shared", lambda: self._store.read_shared(names))
+
+    async def commit(self, epoch: int, batch: Batch, acknowledged: int) -> datetime:
+        return await self._network.ask("commit", lambda: self._store.commit(self._part, epoch, batch, acknowledged))
+
+
+def journals_of(store: Store, network: Network) -> Callable[[int], AbstractAsyncContextManager[Journal]]:
+    """As chassis.journal.journals."""
+
+    @asynccontextmanager
+    async def journal_of(part: int) -> AsyncIterator[Journal]:
+        yield StoreJournal(store, network, part)
+
+    return journal_of

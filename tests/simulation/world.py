@@ -1,0 +1,277 @@
+"""The world: two processes of each service, one log, a store for each service, and the scenario that befalls them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+from chassis import ownership, supervisor, worker
+from chassis.policy import load_policies
+from chassis.service import Service
+from chassis.settings import Worker as Settings
+from chassis.supervisor import Supervisor
+from chassis.worker import Links
+from router.app import Router
+from schemas.policy import Policy
+from schemas.topics import TOPICS
+from scorer.app import Scorer
+from sla_monitor.app import SlaMonitor
+from tests.builders import NOON
+from tests.simulation.kafka import LogConsumer, LogPublisher
+from tests.simulation.log import SESSION_SECONDS, Group, Log
+from tests.simulation.loop import PROCESS, Loop, Process
+from tests.simulation.network import SERVERS, Network
+from tests.simulation.scenario import INPUT_SECONDS, PARTS, PROCESSES, SERVICES, Arrival, Fault, Scenario
+from tests.simulation.store import Store, journals_of
+
+QUICK = Path(__file__).parents[1] / "fixtures" / "policies" / "quick"
+SETTLING_SECONDS = 300
+NOBODY = Process("")
+EPOCH = datetime.fromtimestamp(0, NOON.tzinfo)
+
+
+@cache
+def services() -> dict[str, Service[Any]]:
+    """The real ones; they hold no state."""
+    policies = load_policies(QUICK, Policy)
+    found = (Scorer(policies), Router(policies), SlaMonitor(policies, timedelta(seconds=60)))
+    return {service.name: service for service in found}
+
+
+class Diary:
+    """What happened, in order: the trace. Stands in for the workers' logs as well."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[float, str, str, str]] = []
+        self.stopped: list[str] = []
+
+    def tell(self, who: str, what: str, about: object = "") -> None:
+        self.lines.append((asyncio.get_running_loop().time(), who, what, str(about)))
+
+    def info(self, event: str, **fields: Any) -> None:
+        if "exc_info" in fields:
+            self.stopped.append(f"{event}: {fields.pop('exc_info')!r}")
+        self.tell(PROCESS.get(NOBODY).name, event, " ".join(f"{key}={fields[key]}" for key in fields))
+
+    warning = error = info
+
+
+@dataclass(slots=True)
+class Member:
+    """A process that runs: what the scheduler, the group and the supervisor call it."""
+
+    process: Process
+    consumer: LogConsumer
+    supervisor: Supervisor[Any]
+    stop: asyncio.Event
+
+
+class World:
+    """Runs one scenario; afterwards `log` and `stores` are what an oracle looks at."""
+
+    def __init__(self, scenario: Scenario, loop: Loop) -> None:
+        chance = Random(f"world {scenario.seed}")
+        self._scenario = scenario
+        self._loop = loop
+        self._later = {"world": 0.0, "database": 0.0}
+        self.diary = Diary()
+        self.network = Network(chance, self.diary.tell)
+        self.network.strike = self._strike
+        self.log = Log(tuple(TOPICS), PARTS, lambda: (self.now() - EPOCH) // timedelta(milliseconds=1))
+        self.groups = {name: Group(PARTS, chance) for name in SERVICES}
+        self.stores = {
+            name: Store(lambda: self.now() + timedelta(seconds=self._later["database"])) for name in SERVICES
+        }
+        self.members: dict[str, Member] = {}
+        self.problems: list[str] = []
+        self.over = False
+        self._chance = chance
+        self._settings = Settings(
+            batch_records=scenario.batch_records, cache_leads=scenario.cache_leads, tick=timedelta(seconds=1)
+        )
+
+    def now(self) -> datetime:
+        """The broker's time; the database's is the same or later."""
+        return NOON + timedelta(seconds=self._loop.time() + self._later["world"])
+
+    def _database_now(self) -> datetime:
+        return self.now() + timedelta(seconds=self._later["database"])
+
+    async def run(self) -> None:
+        """The scenario, then peace until nothing is left to do; `problems` says so if that never comes."""
+        for name in PROCESSES:
+            self._start(name)
+        for arrival in self._scenario.arrivals:
+            self._loop.call_at(arrival.at, self._arrive, arrival)
+        for fault in self._scenario.faults:
+            self._loop.call_at(fault.at, self._befall, fault)
+        await asyncio.sleep(max([INPUT_SECONDS, *(one.at for one in self._scenario.arrivals)]))
+        self._calm()
+        for _ in range(20):
+            if not await self._settled():
+                return
+            dues = [row.due for store in self.stores.values() for _, row in store.leads.values() if row.due]
+            if not dues:
+                return
+            self._later["world"] += max(1.0, (max(dues) - self.now()).total_seconds() + 1)
+            self.diary.tell("", "time passes", self.now())
+            for group in self.groups.values():
+                group.rebalance()
+        self.problems.append("deadlines never end")
+
+    def _start(self, name: str) -> None:
+        if self.over or (name in self.members and self.members[name].process.alive):
+            return
+        process = self._loop.process(name)
+        process.context.run(self._live, process)
+
+    def _live(self, process: Process) -> None:
+        name = process.name.partition("/")[0]
+        service = services()[name]
+        consumer = LogConsumer(self.log, self.groups[name], self.network, tuple(service.inputs), self._chance)
+        journals = journals_of(self.stores[name], self.network)
+        links = Links(consumer, LogPublisher(self.log, self.network), journals, self._settings)
+        member = Member(process, consumer, Supervisor(service, links), asyncio.Event())
+        self.members[process.name] = member
+        self._loop.create_task(self._work(member))
+        self.diary.tell(process.name, "started")
+
+    async def _work(self, member: Member) -> None:
+        await member.supervisor.run(member.stop)
+        self._kill(member.process, "ended")
+
+    def _kill(self, process: Process, how: str = "killed") -> None:
+        if not process.alive:
+            return
+        process.alive = False
+        self.diary.tell(process.name, how)
+        member = self.members[process.name]
+        group = self.groups[process.name.partition("/")[0]]
+        self._loop.call_later(SESSION_SECONDS, group.expel, member.consumer, context=SERVERS)
+        self._loop.call_later(self._chance.uniform(0.5, 4), self._start, process.name, context=SERVERS)
+
+    def _strike(self, process: Process, fault: Fault) -> None:
+        if fault.kind == "kill":
+            self._kill(process)
+        else:
+            self._freeze(process, fault.seconds)
+
+    def _freeze(self, process: Process, seconds: float) -> None:
+        process.frozen = True
+        self.diary.tell(process.name, "frozen", f"{seconds:.1f} s")
+        self._loop.call_later(seconds, self._thaw, process, context=SERVERS)
+        if seconds > SESSION_SECONDS:
+            self._loop.call_later(SESSION_SECONDS, self._missed, process, context=SERVERS)
+
+    def _missed(self, process: Process) -> None:
+        if process.frozen:
+            self.groups[process.name.partition("/")[0]].expel(self.members[process.name].consumer)
+
+    def _thaw(self, process: Process) -> None:
+        if process.frozen:
+            self.diary.tell(process.name, "thawed")
+            self._loop.thaw(process)
+
+    def _arrive(self, arrival: Arrival) -> None:
+        self.diary.tell("", "arrives", f"{arrival.topic}/{arrival.part} {arrival.about}")
+        if arrival.about == "mark":
+            self.log.mark(arrival.topic, arrival.part)
+        else:
+            self.log.append(arrival.topic, arrival.part, arrival.key, arrival.value)
+
+    def _befall(self, fault: Fault) -> None:
+        member = self.members.get(fault.process)
+        process = member.process if member else Process("")
+        self.diary.tell(fault.process, f"fault: {fault.kind}", fault.request)
+        match fault.kind:
+            case "kill" | "freeze" if not fault.request:
+                process.light(fault.steps, lambda: self._strike(process, fault))
+            case "expel" if member:
+                self.groups[fault.process.partition("/")[0]].expel(member.consumer)
+            case "stop" if member:
+                member.stop.set()
+            case "outage":
+                self.network.down.add(fault.request)
+                self._loop.call_later(fault.seconds, self.network.down.discard, fault.request)
+            case "clock":
+                self._later["database"] += fault.seconds
+            case _:
+                self.network.glitches.append(fault)
+
+    def _calm(self) -> None:
+        self.diary.tell("", "peace")
+        self.network.calm = True
+        self.network.down.clear()
+        for member in self.members.values():
+            member.process.fuse = 0
+            self._thaw(member.process)
+
+    async def _settled(self) -> bool:
+        until = self._loop.time() + SETTLING_SECONDS
+        while unsettled := self.unsettled():
+            if self._loop.time() > until or self.problems or self.diary.stopped:
+                self.problems.append(f"does not settle: {unsettled}")
+                return False
+            await asyncio.sleep(1)
+        return True
+
+    def unsettled(self) -> str | None:
+        """What is still to be done, None for nothing."""
+        for name, store in self.stores.items():
+            for part in range(PARTS):
+                row = store.partitions.get(part)
+                if row is None:
+                    return f"{name}/{part} has no owner"
+                for topic in services()[name].inputs:
+                    if self.log.read(topic, part, row.offsets.get(topic, 0)):
+                        return f"{name}/{part} has not read {topic}"
+                if row.outbox:
+                    return f"{name}/{part} has not published {len(row.outbox)}"
+            if any(row.due and row.due <= store.now() for _, row in store.leads.values()):
+                return f"{name} has not judged what is due"
+        return None
+
+
+@dataclass(slots=True)
+class Run:
+    """What came of a scenario."""
+
+    scenario: Scenario
+    violations: list[str]
+    happened: Counter[str]
+    lines: list[tuple[float, str, str, str]] = field(default_factory=list)
+
+
+def simulate(scenario: Scenario, judge: Callable[[World], list[str]]) -> Run:
+    """Runs the scenario to its end and has it judged; the same scenario gives the same lines."""
+    loop = Loop(Random(f"loop {scenario.seed}"))
+    chances = random.getstate()
+    random.seed(scenario.seed)
+    try:
+        world = World(scenario, loop)
+        loop.set_exception_handler(lambda _, context: world.problems.append(str(context)))
+        with (
+            patch.object(worker, "log", world.diary),
+            patch.object(ownership, "log", world.diary),
+            patch.object(supervisor, "log", world.diary),
+            patch.object(os, "_exit", lambda _: world._kill(PROCESS.get())),
+        ):
+            loop.run_until_complete(world.run())
+            violations = world.problems + world.diary.stopped or judge(world)
+            lines = list(world.diary.lines)
+            world.over = True
+            loop.bury()
+    finally:
+        random.setstate(chances)
+    happened = Counter(what for _, who, what, _ in lines if not what.startswith("fault: "))
+    return Run(scenario, list(violations), happened, lines)
