@@ -42,6 +42,9 @@ class LogConsumer(Consumer):
 
     def revoked(self, generation: int) -> None:
         """The group says that it rebalances."""
+        if generation < self._generation:
+            return
+        self._generation = generation
         self._drop()
         self._send(lambda: self._members.rejoin(self, generation))
 
@@ -69,7 +72,7 @@ class LogConsumer(Consumer):
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
         while not (records := self._take(part, most)) and loop.time() < until:
-            await self._log.news(until - loop.time())
+            await self._log.news(self._topics, part, until - loop.time())
         await asyncio.sleep(0 if self._network.calm else self._chance.random() / 50)
         return records
 
@@ -95,7 +98,7 @@ class LogConsumer(Consumer):
         return ready
 
     async def poll_nothing(self) -> None:
-        await asyncio.sleep(1)
+        await asyncio.sleep(5)
 
     def start_reading(self, part: int, offsets: Offsets) -> None:
         self._require(part)
@@ -112,6 +115,12 @@ class LogConsumer(Consumer):
         return await self._network.ask(
             "bounds", lambda: {topic: (0, self._log.end(topic, part)) for topic in self._topics}
         )
+
+    async def before(self, part: int, offsets: Offsets) -> Mapping[str, int]:
+        self._require(part)
+        found = await self._network.ask("before", lambda: [self._log.at(t, part, at - 1) for t, at in offsets.items()])
+        self._require(part)
+        return {record.topic: record.timestamp for record in found if record}
 
     async def at_end(self, part: int) -> set[str]:
         self._require(part)

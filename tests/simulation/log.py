@@ -38,15 +38,14 @@ class Log:
         self._written: dict[tuple[str, int], list[Written | None]] = {
             (topic, part): [] for topic in topics for part in range(parts)
         }
-        self._waiting: list[asyncio.Future[None]] = []
+        self._waiting: dict[asyncio.Future[None], tuple[Sequence[str], int]] = {}
         self.skipped: set[tuple[str, int, int]] = set()
 
     def append(self, topic: str, part: int, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
         written = self._written[topic, part]
         written.append(Written(topic, part, len(written), self._now(), key, value, tuple(headers)))
-        waiting, self._waiting = self._waiting, []
-        for future in waiting:
-            if not future.done():
+        for future, (topics, of) in self._waiting.items():
+            if of == part and topic in topics and not future.done():
                 future.set_result(None)
 
     def mark(self, topic: str, part: int) -> None:
@@ -56,6 +55,10 @@ class Log:
     def end(self, topic: str, part: int) -> int:
         return len(self._written[topic, part])
 
+    def at(self, topic: str, part: int, offset: int) -> Written | None:
+        """The record at the offset; a mark is none."""
+        return self._written[topic, part][offset]
+
     def read(self, topic: str, part: int, offset: int = 0) -> list[Written]:
         """The records from `offset` on."""
         return [record for record in self._written[topic, part][offset:] if record is not None]
@@ -64,16 +67,17 @@ class Log:
         """Every record of the topic, partition by partition."""
         return [record for part in range(self.parts) for record in self.read(topic, part)]
 
-    async def news(self, seconds: float) -> None:
-        """Returns when something is appended, or after so long."""
+    async def news(self, topics: Sequence[str], part: int, seconds: float) -> None:
+        """Returns when something is appended there, or after so long."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
-        self._waiting.append(future)
+        self._waiting[future] = (topics, part)
         timer = loop.call_later(seconds, lambda: None if future.done() else future.set_result(None))
         try:
             await future
         finally:
             timer.cancel()
+            del self._waiting[future]
 
 
 class Member(Protocol):
@@ -114,7 +118,7 @@ class Group:
         """For a member whose heartbeats are missed; it hears of that when it hears of anything."""
         if member in self.members:
             self.leave(member)
-            self._soon(member.expelled, member.context)
+            self._soon(member.expelled, member.context, 8)
 
     def rebalance(self) -> None:
         self.generation += 1
@@ -145,5 +149,5 @@ class Group:
             self._soon(partial(member.assigned, self.generation, set(range(first, first + count))), member.context)
             first += count
 
-    def _soon(self, what: Callable[[], None], context: Context) -> None:
-        asyncio.get_running_loop().call_later(self._chance.random() * 2, what, context=context)
+    def _soon(self, what: Callable[[], None], context: Context, seconds: float = 2) -> None:
+        asyncio.get_running_loop().call_later(self._chance.random() * seconds, what, context=context)

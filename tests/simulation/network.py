@@ -8,7 +8,7 @@ from contextvars import Context
 from random import Random
 from typing import Any, TypeVar
 
-from chassis.failures import Transient
+from chassis.failures import BrokerAway, DatabaseAway
 from tests.simulation.loop import PROCESS, Process, asker
 from tests.simulation.scenario import Fault
 
@@ -37,6 +37,7 @@ class Network:
         context = asker()
         process = PROCESS.get(None)
         name = process.name if process else ""
+        away = DatabaseAway if what in STORE else BrokerAway
         fault = self.glitch(name, what, "refuse", "lose", "slow", "kill", "freeze")
         glitch = fault.kind if fault else ""
         go, back = self._delay(), self._delay()
@@ -48,20 +49,20 @@ class Network:
         def arrive() -> None:
             outcome: Any
             if glitch == "refuse" or ("store" if what in STORE else "log") in self.down:
-                outcome = Transient(f"{what}: refused")
+                outcome = away(f"{what}: refused")
             else:
                 try:
                     outcome = effect()
                 except Exception as error:  # noqa: BLE001 - it is the asker's
                     outcome = error
                 if glitch == "lose":
-                    outcome = Transient(f"{what}: the answer was lost")
+                    outcome = away(f"{what}: the answer was lost")
             self._tell(name, what, outcome if isinstance(outcome, Exception) else "done")
             loop.call_later(back, _deliver, answer, outcome, context=context)
 
         loop.call_later(go, arrive, context=SERVERS)
         if go + back > DEADLINE:
-            loop.call_later(DEADLINE, _deliver, answer, Transient(f"{what}: no answer"), context=context)
+            loop.call_later(DEADLINE, _deliver, answer, away(f"{what}: no answer"), context=context)
         return answer
 
     def glitch(self, name: str, what: str, *kinds: str) -> Fault | None:

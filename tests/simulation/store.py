@@ -27,7 +27,9 @@ class Partition:
     offsets: dict[str, int] = field(default_factory=dict)
     out_seq: int = 0
     totals: dict[str, int] = field(default_factory=dict)
-    outbox: dict[int, Record] = field(default_factory=dict)
+    marks: dict[str, int] = field(default_factory=dict)
+    outbox: dict[int, tuple[Record, datetime]] = field(default_factory=dict)
+    """Number -> the record, and since when it is owed."""
 
 
 class Store:
@@ -45,10 +47,12 @@ class Store:
     def claim(self, part: int) -> Claim:
         row = self.partitions.setdefault(part, Partition())
         row.epoch += 1
-        return Claim(row.epoch, dict(row.offsets), row.out_seq, dict(row.totals), self.next_due(part), self.now())
+        owed_since = min((since for _, since in row.outbox.values()), default=None)
+        totals, marks, due = dict(row.totals), dict(row.marks), self.next_due(part)
+        return Claim(row.epoch, dict(row.offsets), row.out_seq, totals, due, self.now(), marks, owed_since)
 
     def leftovers(self, part: int, after: int) -> list[tuple[int, Record]]:
-        return [(seq, record) for seq, record in sorted(self.partitions[part].outbox.items()) if seq > after][:1000]
+        return [(seq, row[0]) for seq, row in sorted(self.partitions[part].outbox.items()) if seq > after][:1000]
 
     def rows(self, lead_ids: Sequence[str]) -> list[LeadRow]:
         return [self.leads[lead_id][1] for lead_id in lead_ids if lead_id in self.leads]
@@ -65,6 +69,9 @@ class Store:
     def next_due(self, part: int) -> datetime | None:
         return min((row.due for of, row in self.leads.values() if of == part and row.due is not None), default=None)
 
+    def latest_due(self) -> datetime | None:
+        return max((row.due for _, row in self.leads.values() if row.due is not None), default=None)
+
     def read_shared(self, names: Sequence[str]) -> dict[str, tuple[int, Any]]:
         found = {name: self.shared.setdefault(name, (0, "null")) for name in names}
         return {name: (version, json.loads(value)) for name, (version, value) in found.items()}
@@ -73,39 +80,40 @@ class Store:
         row = self.partitions[part]
         if not self.owned(row, epoch):
             raise Fenced(f"partition {part}: epoch {epoch} is over")
-        self.insert(batch.facts)
-        if any(self.shared[name][0] != version for name, version, _ in batch.shared):
-            self.undo(batch.facts)
-            raise SharedConflict("another partition was first")
         numbered = self.numbered(batch)
+        new = self.new_facts(batch.facts)
+        if not self.unchanged(batch.shared):
+            raise SharedConflict("another partition was first")
         if numbered.keys() & row.outbox.keys():
-            self.undo(batch.facts)
             raise RefusedByDatabase("23505")
-        row.offsets, row.out_seq, row.totals = dict(batch.offsets), batch.out_seq, dict(batch.totals)
+        self.facts.update(new)
+        row.offsets, row.marks = dict(batch.offsets), dict(batch.marks)
+        row.out_seq, row.totals = batch.out_seq, dict(batch.totals)
         self.leads.update((lead.lead_id, (part, lead)) for lead in batch.leads)
         self.shared.update((name, (version + 1, json.dumps(value))) for name, version, value in batch.shared)
-        row.outbox = {seq: record for seq, record in row.outbox.items() if seq > acknowledged} | numbered
-        self.announced += numbered.values()
+        row.outbox = {seq: owed for seq, owed in row.outbox.items() if seq > acknowledged} | numbered
+        self.announced += batch.outbox
         return self.now()
 
     def owned(self, row: Partition, epoch: int) -> bool:
         """The fence."""
         return row.epoch == epoch
 
-    def insert(self, facts: Sequence[Fact]) -> None:
-        """A plain insert: all the facts, or FactKnown and none."""
+    def new_facts(self, facts: Sequence[Fact]) -> dict[Key, Fact]:
+        """A plain insert: all of them are new, or FactKnown."""
         new = {(fact.lead_id, *fact.key): fact for fact in facts}
         if len(new) < len(facts) or new.keys() & self.facts.keys():
             raise FactKnown("a fact of the batch is known already")
-        self.facts.update(new)
+        return new
 
-    def undo(self, facts: Sequence[Fact]) -> None:
-        for fact in facts:
-            del self.facts[fact.lead_id, *fact.key]
+    def unchanged(self, shared: Sequence[tuple[str, int, Any]]) -> bool:
+        """The comparison before the shared rows are set."""
+        return all(self.shared[name][0] == version for name, version, _ in shared)
 
-    def numbered(self, batch: Batch) -> dict[int, Record]:
+    def numbered(self, batch: Batch) -> dict[int, tuple[Record, datetime]]:
         """The outbox rows of the batch, by number."""
-        return dict(enumerate(batch.outbox, batch.out_seq - len(batch.outbox) + 1))
+        now = self.now()
+        return {seq: (record, now) for seq, record in enumerate(batch.outbox, batch.out_seq - len(batch.outbox) + 1)}
 
 
 class StoreJournal(Journal):

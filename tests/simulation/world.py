@@ -15,7 +15,8 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-from chassis import ownership, supervisor, worker
+from chassis import judge as chassis_judge
+from chassis import supervisor, worker
 from chassis.policy import load_policies
 from chassis.service import Service
 from chassis.settings import Worker as Settings
@@ -97,7 +98,7 @@ class World:
         self.over = False
         self._chance = chance
         self._settings = Settings(
-            batch_records=scenario.batch_records, cache_leads=scenario.cache_leads, tick=timedelta(seconds=1)
+            batch_records=scenario.batch_records, cache_leads=scenario.cache_leads, tick=timedelta(seconds=2)
         )
 
     def now(self) -> datetime:
@@ -120,13 +121,17 @@ class World:
         for _ in range(20):
             if not await self._settled():
                 return
-            dues = [row.due for store in self.stores.values() for _, row in store.leads.values() if row.due]
-            if not dues:
+            dues = {
+                name: [row.due for _, row in store.leads.values() if row.due] for name, store in self.stores.items()
+            }
+            latest = max((due for some in dues.values() for due in some), default=None)
+            if latest is None:
                 return
-            self._later["world"] += max(1.0, (max(dues) - self.now()).total_seconds() + 1)
+            self._later["world"] += max(1.0, (latest - self.now()).total_seconds() + 1)
             self.diary.tell("", "time passes", self.now())
-            for group in self.groups.values():
-                group.rebalance()
+            for name in SERVICES:  # a claim reads the database's clock
+                if dues[name]:
+                    self.groups[name].rebalance()
         self.problems.append("deadlines never end")
 
     def _start(self, name: str) -> None:
@@ -262,7 +267,7 @@ def simulate(scenario: Scenario, judge: Callable[[World], list[str]]) -> Run:
         loop.set_exception_handler(lambda _, context: world.problems.append(str(context)))
         with (
             patch.object(worker, "log", world.diary),
-            patch.object(ownership, "log", world.diary),
+            patch.object(chassis_judge, "log", world.diary),
             patch.object(supervisor, "log", world.diary),
             patch.object(os, "_exit", lambda _: world._kill(PROCESS.get())),
         ):

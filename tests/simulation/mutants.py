@@ -1,0 +1,53 @@
+"""The guards taken away, one at a time: what the simulation must find, or it proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+import sla_monitor.rules
+from chassis import ownership
+from chassis.failures import Fenced
+from chassis.journal import Batch
+from schemas.envelope import Fact
+from sla_monitor.rules.clock import Clock
+from tests.simulation.store import Key, Store, StoreJournal
+
+_commit = StoreJournal.commit
+_settle = sla_monitor.rules._settle
+
+
+async def _commit_all_the_same(self: StoreJournal, epoch: int, batch: Batch, acknowledged: int) -> datetime:
+    try:
+        return await _commit(self, epoch, batch, acknowledged)
+    except Fenced:
+        return self._store.now()
+
+
+async def _no_leftovers(*_: object) -> list[object]:
+    return []
+
+
+def _those_not_there(self: Store, facts: Sequence[Fact]) -> dict[Key, Fact]:
+    return {key: fact for fact in facts if (key := (fact.lead_id, *fact.key)) not in self.facts}
+
+
+def _let_stand(clock: Clock, *rest: Any) -> Clock:
+    return clock if clock.standing == "breached" else _settle(clock, *rest)
+
+
+MUTANTS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
+    "no fence: a commit of an older epoch is written": partial(patch.object, Store, "owned", lambda *_: True),
+    "a worker that does not heed the fence": partial(patch.object, StoreJournal, "commit", _commit_all_the_same),
+    "facts inserted ON CONFLICT DO NOTHING": partial(patch.object, Store, "new_facts", _those_not_there),
+    "outbox not written by the commit": partial(patch.object, Store, "numbered", lambda *_: {}),
+    "outbox not drained by the next owner": partial(patch.object, StoreJournal, "leftovers", _no_leftovers),
+    "offsets not checked": partial(patch.object, ownership, "following", lambda records, *_: (len(records), 0)),
+    "no retraction": partial(patch.object, sla_monitor.rules, "_settle", _let_stand),
+    "shared rows set without comparison": partial(patch.object, Store, "unchanged", lambda *_: True),
+}
+"""What is taken away -> how."""
