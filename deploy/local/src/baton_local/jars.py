@@ -9,7 +9,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -108,11 +108,12 @@ def _fetch_all(wanted: list[Jar], folder: Path, staging: Path, advance: Advance,
     with ThreadPoolExecutor(max_workers=6, thread_name_prefix="jars") as pool:
         running = [pool.submit(_fetch, jar, context, folder) for jar in wanted]
         try:
-            for done in as_completed(running):
-                done.result()
+            for _ in map(Future.result, as_completed(running)):
+                pass
         except BaseException:
             stopped.set()
             pool.shutdown(cancel_futures=True)
+            running.clear()  # else the error would hold itself and, until the collector comes, jgo's open connections
             raise
 
 
