@@ -107,7 +107,9 @@ async def _fill(where: Room, records: Iterable[Record]) -> None:
 
 
 async def _run(where: Room, verb: str) -> None:
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "scorer", verb, env=_environment(where))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "scorer", verb), env=_environment(where), stdout=sys.stderr
+    )
     assert await process.wait() == 0
 
 
