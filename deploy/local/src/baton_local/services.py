@@ -101,7 +101,6 @@ class Keeper:
     def __init__(self, service: Service, say: Say) -> None:
         self.service = service
         self.state = "starting"
-        self.restarts = 0
         self.child: Child | None = None
         self._say = say
         self._ready = asyncio.Event()
@@ -149,7 +148,6 @@ class Keeper:
         """Says that the service died; the seconds to wait before it is started again."""
         name, ending = self.service.name, child.ending()
         self.state = "restarting"
-        self.restarts += 1
         now = asyncio.get_running_loop().time()
         self._deaths.append(now)
         recent = sum(now - death < DEATHS_WITHIN for death in self._deaths)
