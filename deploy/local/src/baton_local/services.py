@@ -47,7 +47,9 @@ class Service:
     def command(self, verb: str) -> Command:
         """Its console script by module name, so that it is always the one of this environment."""
         module = self.name.replace("-", "_")
-        return Command(self.name, (sys.executable, "-P", "-m", module, verb), self.log, self.env)
+        # A service's own log is JSON to its last line; what another verb prints is not.
+        log = self.log if verb == "serve" else self.log.with_stem(f"{self.name}-{verb}")
+        return Command(self.name, (sys.executable, "-P", "-m", module, verb), log, self.env)
 
 
 def services_of(run: Run, stack: Stack) -> list[Service]:
