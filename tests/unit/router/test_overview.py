@@ -30,6 +30,7 @@ def test_a_handed_off_lead_is_shown_with_owner_gate_stages_and_due_times() -> No
             "Due       CK-S2         2026-03-03 12:00:00",
             "Due       CK-S3         2026-03-07 12:00:00",
             "Due       CK-S4         2026-03-12 12:00:00",
+            "          whether they were met: sla-monitor due --all",
             "Entered   mql           2026-03-02 12:00:00",
             "Entered   handed_off    2026-03-02 12:00:00",
             "Entered   sal           2026-03-02 12:04:00  (implied)",

@@ -107,6 +107,7 @@ def _tell_episode(episode: Passing) -> list[str]:
         f"policy {episode.policy.name} version {episode.policy.version}",
         f"Handoff   {episode.handoff_id}",
         *(f"Due       {clock:<13} {_second(due)}" for clock, due in sorted(episode.due.items(), key=lambda d: d[1])),
+        *(["          whether they were met: sla-monitor due --all"] if episode.due else []),
         *(f"Entered   {e.stage:<13} {_second(e.at)}{'  (implied)' if e.implied else ''}" for e in episode.stages),
         f"Gate      held since {_second(episode.qualified_at)}{way}",
         *_tell_predicates(episode.gate),
