@@ -8,11 +8,18 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from baton_local.errors import LocalError
+
+START_DEADLINE = 60.0
+"""Seconds until a server that does not answer counts as failed; 4 are usual on two cores, a recovery takes longer."""
+FAILED_GRACE = 3.0
+"""Seconds for a server whose start is given up; for Kafka see its broker.session.timeout.ms."""
 PR_SET_PDEATHSIG = 1
 TELLING = ("ERROR", "FATAL", "Caused by", "Error:", '"level": "error"', '"level": "critical"')
 
@@ -71,6 +78,16 @@ class Child:
             )
         return cls(command, process)
 
+    @classmethod
+    async def complete(cls, command: Command, failure: str) -> None:
+        """Runs the command to its end; LocalError that begins with `failure` unless it exits with 0."""
+        child = await cls.start(command)
+        try:
+            if await child.process.wait() != 0:
+                raise LocalError(f"{failure} {child.epitaph()}")
+        finally:
+            await child.stop(0)
+
     @property
     def pid(self) -> int:
         return self.process.pid
@@ -78,6 +95,24 @@ class Child:
     @property
     def running(self) -> bool:
         return self.process.returncode is None
+
+    @asynccontextmanager
+    async def starting(self) -> AsyncIterator[None]:
+        """For the block in which a server must come to answer: LocalError after 60 s; a failure ends the server."""
+        try:
+            async with asyncio.timeout(START_DEADLINE):
+                yield
+        except BaseException as error:
+            await self.stop(FAILED_GRACE)
+            if not isinstance(error, TimeoutError):
+                raise
+            title, log = self.command.name.capitalize(), self.command.log
+            raise LocalError(f"{title} did not answer within {START_DEADLINE:.0f} s: see {log}.") from error
+
+    def require_running(self) -> None:
+        """LocalError when a server has ended before it answered."""
+        if not self.running:
+            raise LocalError(f"{self.command.name.capitalize()} did not start {self.epitaph()}")
 
     def ask(self) -> None:
         """Sends the command's own stop signal; harmless when it is gone."""

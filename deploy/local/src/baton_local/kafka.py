@@ -23,11 +23,7 @@ from baton_local.child import Child, Command, command_of
 from baton_local.errors import LocalError
 from baton_local.jars import cache_folder, pinned
 
-START_DEADLINE = 60.0
-"""Seconds until a broker that does not answer counts as failed; 4 is usual on two cores."""
 STARTED = b"Kafka Server started"
-FAILED_GRACE = 3.0
-"""Seconds for a broker whose start is given up: see broker.session.timeout.ms."""
 LEFTOVER_GRACE = 3.0
 """Seconds that a broker left behind has to stop before it is killed."""
 
@@ -105,15 +101,8 @@ class Kafka:
         log_from = self._log.stat().st_size if self._log.exists() else 0
         self._child = await Child.start(self._java("kafka.Kafka", str(self._settings)))
         (self._data / "pid").write_text(str(self._child.pid))
-        try:
-            async with asyncio.timeout(START_DEADLINE):
-                await self._answering(self._child, log_from)
-        except TimeoutError as error:
-            await self.stop(FAILED_GRACE)
-            raise LocalError(f"Kafka did not answer within {START_DEADLINE:.0f} s: see {self._log}.") from error
-        except BaseException:
-            await self.stop(FAILED_GRACE)
-            raise
+        async with self._child.starting():
+            await self._answering(self._child, log_from)
 
     async def stop(self, grace: float) -> None:
         """SIGTERM, then SIGKILL after `grace` seconds; gone on return, harmless when it never ran."""
@@ -141,12 +130,7 @@ class Kafka:
         # Kafka's ids are 22 characters of base64; its command line takes a leading "-" for an option.
         cluster = "B" + base64.urlsafe_b64encode(uuid4().bytes).decode()[1:22]
         arguments = ("format", "--standalone", "-t", cluster, "-c", str(self._settings))
-        child = await Child.start(self._java("kafka.tools.StorageTool", *arguments))
-        try:
-            if await child.process.wait() != 0:
-                raise LocalError(f"Kafka's data folder could not be made {child.epitaph()}")
-        finally:
-            await child.stop(0)
+        await Child.complete(self._java("kafka.tools.StorageTool", *arguments), "Kafka's data folder could not be made")
         done.touch()
 
     async def _answering(self, child: Child, log_from: int) -> None:
@@ -158,7 +142,7 @@ class Kafka:
                 await admin.list_topics()
                 return
             except (KafkaError, OSError):
-                self._require_running(child)
+                child.require_running()
                 await asyncio.sleep(0.1)
             finally:
                 await admin.close()
@@ -166,14 +150,10 @@ class Kafka:
     async def _started(self, child: Child, log_from: int) -> None:
         """Waits for the broker's own word in its log; trying its port instead fills the client's log with errors."""
         while not self._said(STARTED, log_from):
-            self._require_running(child)
+            child.require_running()
             await asyncio.sleep(0.05)
 
     def _said(self, words: bytes, log_from: int) -> bool:
         with self._log.open("rb") as log:
             log.seek(log_from)
             return words in log.read()
-
-    def _require_running(self, child: Child) -> None:
-        if not child.running:
-            raise LocalError(f"Kafka did not start {child.epitaph()}")

@@ -19,9 +19,6 @@ DATABASE = "baton"
 SERVICES = ("scorer", "router", "sla_monitor")
 """Each has a login role of this name and a schema that the role owns."""
 
-START_DEADLINE = 60.0
-"""Seconds; 1 is usual, a recovery after a power cut takes longer."""
-
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
@@ -33,8 +30,6 @@ SETTINGS = {
 VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """For tests that do not pull the plug: twice as fast, and a power cut costs the data."""
 
-FAILED_GRACE = 3.0
-"""Seconds for a server whose start is given up."""
 PID_STATUS = 7
 """The line of postmaster.pid that says whether clients are let in."""
 
@@ -91,16 +86,9 @@ class Postgres:
         options = [option for name, value in self._settings.items() for option in ("-c", f"{name}={value}")]
         arguments = (str(home.binaries / "postgres"), "-D", str(cluster), "-p", str(self._port), *options)
         self._child = await Child.start(self._command(home, arguments))
-        try:
-            async with asyncio.timeout(START_DEADLINE):
-                await self._accepting(self._child)
-                await self._make_database()
-        except TimeoutError as error:
-            await self.stop(FAILED_GRACE)
-            raise LocalError(f"Postgres did not answer within {START_DEADLINE:.0f} s: see {self._log}.") from error
-        except BaseException:
-            await self.stop(FAILED_GRACE)
-            raise
+        async with self._child.starting():
+            await self._accepting(self._child)
+            await self._make_database()
 
     async def stop(self, grace: float) -> None:
         """A fast shutdown, then SIGKILL after `grace` seconds; gone on return, harmless when it never ran."""
@@ -123,12 +111,7 @@ class Postgres:
         incoming.rename(cluster)
 
     async def _run(self, home: PostgresHome, tool: str, *args: str) -> None:
-        child = await Child.start(self._command(home, (str(home.binaries / tool), *args)))
-        try:
-            if await child.process.wait() != 0:
-                raise LocalError(f"Postgres's {tool} failed {child.epitaph()}")
-        finally:
-            await child.stop(0)
+        await Child.complete(self._command(home, (str(home.binaries / tool), *args)), f"Postgres's {tool} failed")
 
     def _command(self, home: PostgresHome, args: tuple[str, ...]) -> Command:
         # SIGINT is Postgres's fast shutdown: it asks nobody to leave by himself.
@@ -140,8 +123,7 @@ class Postgres:
         """Waits for the server's own word in its pid file, as pg_ctl does."""
         pid_file = self._data / "cluster" / "postmaster.pid"
         while True:
-            if not child.running:
-                raise LocalError(f"Postgres did not start {child.epitaph()}")
+            child.require_running()
             with contextlib.suppress(FileNotFoundError):
                 lines = pid_file.read_text().split("\n")
                 if lines[0] == str(child.pid) and len(lines) > PID_STATUS and lines[PID_STATUS].strip() == "ready":

@@ -85,16 +85,10 @@ def tell_operators(services: list[Service], folder: Path) -> None:
 
 async def migrate(services: list[Service]) -> None:
     """Brings every service's tables up to date; LocalError names the one that could not."""
-    await asyncio.gather(*(_migrate(service) for service in services if service.migrates))
-
-
-async def _migrate(service: Service) -> None:
-    child = await Child.start(service.command("migrate"))
-    try:
-        if await child.process.wait() != 0:
-            raise LocalError(f"{service.name} migrate failed {child.epitaph()}")
-    finally:
-        await child.stop(0)
+    migrating = [service for service in services if service.migrates]
+    await asyncio.gather(
+        *(Child.complete(each.command("migrate"), f"{each.name} migrate failed") for each in migrating)
+    )
 
 
 class Keeper:
