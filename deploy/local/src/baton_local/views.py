@@ -15,7 +15,7 @@ from rich.text import Text
 from baton_local.board import STAGES, Board
 
 SHOWN = 10
-"""Events on the picture."""
+"""Events on the picture at most; a low terminal has room for fewer."""
 SUMMARY_SECONDS = 10.0
 BURST = 20
 """Lines printed per second at most; the rest is only counted."""
@@ -36,23 +36,26 @@ class Picture:
 
     async def show(self) -> None:
         """Redraws twice a second; the last picture stays on the screen."""
-        with Live(self._draw(), console=self._console, auto_refresh=False) as live:
+        with Live(self, console=self._console, auto_refresh=False) as live:
             try:
                 while True:
                     await asyncio.sleep(0.5)
-                    live.update(self._draw(), refresh=True)
+                    live.refresh()
             finally:
-                live.update(self._draw(), refresh=True)
+                live.refresh()
 
-    def _draw(self) -> RenderableType:
-        return Group(self._stages(), Text(), self._events(), Text(), self._addresses())
+    def __rich__(self) -> RenderableType:
+        stages, addresses = self._stages(), self._addresses()
+        taken = sum(len(self._console.render_lines(part)) for part in (stages, addresses)) + 2
+        shown = max(1, min(SHOWN, self._console.height - taken))
+        return Group(stages, Text(), self._events(shown), addresses)
 
     def _stages(self) -> Table:
         table = Table(box=None, pad_edge=False, header_style="dim")
-        table.add_column("stage", style="bold")
-        table.add_column("state")
-        table.add_column("records since the start", min_width=50)
-        table.add_column("a second", justify="right")
+        table.add_column("stage", style="bold", no_wrap=True)
+        table.add_column("state", max_width=24)
+        table.add_column("records since the start", min_width=32)
+        table.add_column("per s", justify="right", no_wrap=True)
         states = dict(self._board.states())
         for stage, topics in STAGES.items():
             state = states.pop(stage, "")
@@ -66,16 +69,13 @@ class Picture:
             table.add_row(name, _coloured(state), "", "")
         return table
 
-    def _events(self) -> Table:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        table.add_column(style="dim")
-        table.add_column(overflow="ellipsis", no_wrap=True)
-        lines = list(self._board.lines)[-SHOWN:]
+    def _events(self, shown: int) -> Text:
+        lines = list(self._board.lines)[-shown:]
+        events = Text(no_wrap=True, overflow="ellipsis")
         for at, text in lines:
-            table.add_row(f"{at:%H:%M:%S}", Text(text, style="bold red" if text.startswith("BREACH") else ""))
-        for _ in range(SHOWN - len(lines)):
-            table.add_row("", "")
-        return table
+            events.append(f"{at:%H:%M:%S}  ", "dim")
+            events.append(f"{text}\n", "bold red" if text.startswith("BREACH") else "")
+        return events.append("\n" * (shown - len(lines)))
 
     def _addresses(self) -> Table:
         table = Table(box=None, pad_edge=False, show_header=False)
