@@ -81,6 +81,8 @@ def tell_operators(services: list[Service], folder: Path) -> None:
     for service in services:
         lines = (f"{name}={value}" for name, value in service.env.items() if name.startswith("BATON_"))
         (folder / f"{service.name}.env").write_text("\n".join(lines) + "\n")
+    broker = "BATON_KAFKA__BOOTSTRAP_SERVERS"
+    (folder / "dead-letters.env").write_text(f"{broker}={services[0].env[broker]}\n")
 
 
 async def migrate(services: list[Service]) -> None:

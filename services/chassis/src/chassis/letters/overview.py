@@ -1,0 +1,145 @@
+"""What was set aside: letters counted by topic and reason, and a letter as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from chassis.letters.letter import Letter
+from chassis.letters.replay import FATES
+from schemas.envelope import Refused
+
+
+@dataclass(slots=True)
+class Row:
+    """The letters of one topic with one reason; `again` counts those that a replay had brought back."""
+
+    topic: str
+    reason: str
+    oldest: datetime
+    newest: datetime
+    letters: int = 0
+    again: int = 0
+
+    def add(self, letter: Letter) -> None:
+        """Counts one more letter."""
+        self.letters += 1
+        self.again += letter.replay_of is not None
+        self.oldest = min(self.oldest, letter.set_aside_at)
+        self.newest = max(self.newest, letter.set_aside_at)
+
+    def told(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "topic": self.topic,
+            "reason": self.reason,
+            "letters": self.letters,
+            "again": self.again,
+            "oldest": self.oldest.isoformat(),
+            "newest": self.newest.isoformat(),
+        }
+
+
+class Overview:
+    """Rows by topic and reason."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], Row] = {}
+
+    def add(self, letter: Letter) -> None:
+        """Counts one more letter."""
+        topic, reason, instant = letter.address.topic, letter.reason, letter.set_aside_at
+        self._rows.setdefault((topic, reason), Row(topic, reason, instant, instant)).add(letter)
+
+    @property
+    def rows(self) -> list[Row]:
+        return [row for _, row in sorted(self._rows.items())]
+
+
+def told(letter: Letter) -> dict[str, Any]:
+    """The letter without its content, for machines."""
+    marks = letter.marks
+    return {
+        "address": str(letter.address),
+        "reason": letter.reason,
+        "error": marks.error if marks else letter.flaw,
+        "service": marks.service if marks else None,
+        "set_aside_at": letter.set_aside_at.isoformat(),
+        "origin": str(letter.origin) if marks else None,
+        "appended_at": marks.append_time.isoformat() if marks else None,
+        "replay_of": letter.replay_of,
+    }
+
+
+def told_whole(letter: Letter) -> dict[str, Any]:
+    """The letter with its content and with what a replay would do; bytes as text when they are UTF-8, else as hex."""
+    try:
+        record = letter.replayed()
+        replay = {"topic": record.topic, "value": (record.value or b"").decode()}
+    except Refused as refused:
+        replay = {"refused": refused.reason, "detail": refused.detail}
+    headers = [{"name": name, **_bytes("value", value)} for name, value in letter.headers]
+    return {
+        **told(letter),
+        "replay": replay,
+        "headers": headers,
+        **_bytes("key", letter.key),
+        **_bytes("value", letter.value),
+    }
+
+
+def lines_of(letter: Letter) -> list[str]:
+    """The letter with its content, for people."""
+    about = told_whole(letter)
+    names = ("address", "reason", "error", "service", "set_aside_at", "origin", "appended_at", "replay_of")
+    replay = about["replay"]
+    fate = f"{FATES[replay['refused']]} ({replay['detail']})" if "refused" in replay else f"to {replay['topic']}"
+    rows = [(name.replace("_", " "), about[name]) for name in names if about[name] is not None]
+    rows += [("replay", fate), ("key", _shown("key", about))]
+    rows += [(f"header {header['name']}", _shown("value", header)) for header in about["headers"]]
+    width = max(len(name) for name, _ in rows)
+    size = "none" if letter.value is None else f"{len(letter.value)} bytes"
+    return [
+        *(f"{plain(name):{width}}  {plain(text)}" for name, text in rows),
+        f"value, {size}:",
+        _shown("value", about),
+    ]
+
+
+def _shown(name: str, told: dict[str, Any]) -> str:
+    if name in told:
+        return plain(told[name] or "")
+    return f"0x{told[f'{name}_hex']}"
+
+
+def _bytes(name: str, value: bytes | None) -> dict[str, str | None]:
+    if value is None:
+        return {name: None}
+    try:
+        return {name: value.decode()}
+    except UnicodeDecodeError:
+        return {f"{name}_hex": value.hex()}
+
+
+def plain(text: str) -> str:
+    """The text with control characters spelled out: what a stranger wrote must not steer an operator's terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+
+
+def second(instant: datetime) -> str:
+    """The instant, to the second."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def columns(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table in plain text; numbers to the right."""
+    cells = [[plain(str(cell)) for cell in row] for row in rows]
+    right = [all(cell.isdecimal() for cell in column) for column in zip(*cells, strict=True)]
+    lines = [list(headings), *cells]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)).rstrip()
+        for line in lines
+    )
