@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from chassis import records
 from chassis.failures import BrokerAway, Failure
 from chassis.settings import Kafka
 
@@ -43,6 +44,7 @@ class Consumer(ConsumerRebalanceListener):
     """Fetches for many partition workers at once; each fetches its own partition only."""
 
     def __init__(self, kafka: Kafka, group: str, topics: Sequence[str]) -> None:
+        records.read_all()
         self._prefix = kafka.prefix
         self._topics = tuple(topics)
         self._owner: PartitionOwner
@@ -111,8 +113,8 @@ class Consumer(ConsumerRebalanceListener):
         """Up to `most` records of the partition, each topic's in order; waits up to `wait` seconds for the first."""
         async with _bounded("fetching"):
             batches = await self._client.getmany(*self._partitions(part), timeout_ms=int(wait * 1000), max_records=most)
-        records = [record for batch in batches.values() for record in batch]
-        return [replace(record, topic=self._name(record)) for record in records] if self._prefix else records
+        found = [record for batch in batches.values() for record in batch]
+        return [replace(record, topic=self._name(record)) for record in found] if self._prefix else found
 
     async def poll_nothing(self) -> None:
         """Keeps polling alive and raises the group's errors while every worker backs off (200 ms)."""

@@ -15,6 +15,8 @@ RUN = 20
 SHARE = 0.05
 WINDOW = 1_000
 LARGEST = MAX_RECORD_BYTES - 64 * 1024
+HEADER_BYTES = 10
+"""Most that Kafka adds to a header, for its two lengths."""
 RULES_FAILED = "rules_failed"
 REFUSED_BY_DATABASE = "refused_by_database"
 WRONG_PARTITION = "wrong_partition"
@@ -48,7 +50,8 @@ def dead_letter(record: Any, error: Refused, service: str, received_at: datetime
 
 
 def _size(record: Any) -> int:
-    return sum(len(part or b"") for part in (record.key, record.value, *(value for _, value in record.headers)))
+    headers = sum(len(name.encode()) + len(value or b"") + HEADER_BYTES for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers
 
 
 @dataclass(frozen=True, slots=True)
