@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-header --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) \
 	$(foreach m,schemas chassis ingest scorer router sla-monitor local,--no-emit-package baton-$(m))
 
-.PHONY: help setup run test lint format schemas bench lock clean
+.PHONY: help setup run audit test lint format schemas bench lock clean
 
 help: ## list every verb
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ setup: .venv/ready ## make the environment (.venv) from requirements.lock
 
 run: setup ## start everything: real Kafka, real Postgres, the services, demo traffic (ARGS=--help)
 	@exec $(BIN)/python -m baton_local run $(ARGS)
+
+audit: setup ## compare topics and databases of the running system, invariant by invariant (ARGS=--json)
+	@$(BIN)/baton-audit $(ARGS)
 
 test: setup ## unit, contract, integration and end-to-end tests on real Kafka and Postgres
 	@$(BIN)/pytest $(ARGS)

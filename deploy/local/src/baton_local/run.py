@@ -66,7 +66,7 @@ async def _relay(run: Run, console: Console) -> None:
         await exits.enter_async_context(stack)
         _log_to(stack.folder.logs / "launcher.log")
         console.print("Starting the services ...")
-        tell_operators(services_of(run, stack), run.data)
+        tell_operators(run, stack)
         board = Board(addresses=_addresses(run, stack))
         keepers = await exits.enter_async_context(keeping(services_of(run, stack), board.say))
         board.states = lambda: {

@@ -76,13 +76,18 @@ def services_of(run: Run, stack: Stack) -> list[Service]:
     return services
 
 
-def tell_operators(services: list[Service], folder: Path) -> None:
-    """Writes `<service>.env` for the operators' verbs, so that they find this run without being told its ports."""
-    for service in services:
-        lines = (f"{name}={value}" for name, value in service.env.items() if name.startswith("BATON_"))
-        (folder / f"{service.name}.env").write_text("\n".join(lines) + "\n")
-    broker = "BATON_KAFKA__BOOTSTRAP_SERVERS"
-    (folder / "dead-letters.env").write_text(f"{broker}={services[0].env[broker]}\n")
+def tell_operators(run: Run, stack: Stack) -> None:
+    """Writes `<service>.env` for the operators' verbs, so that they find this run without being told its ports.
+
+    `audit.env` names the role that may read every service's schema.
+    """
+    broker = {"BATON_KAFKA__BOOTSTRAP_SERVERS": stack.bootstrap_servers}
+    told = {service.name: service.env for service in services_of(run, stack)}
+    told["dead-letters"] = broker
+    told["audit"] = {**broker, "BATON_DATABASE__URL": stack.database_url("postgres")}
+    for name, env in told.items():
+        lines = (f"{key}={value}" for key, value in env.items() if key.startswith("BATON_"))
+        (run.data / f"{name}.env").write_text("\n".join(lines) + "\n")
 
 
 async def migrate(services: list[Service]) -> None:
