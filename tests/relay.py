@@ -38,6 +38,11 @@ class Relay:
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self._ports['http']}", timeout=15, trust_env=False)
 
+    @property
+    def port(self) -> int:
+        """Where ingest takes requests."""
+        return self._ports["http"]
+
     def environment(self, service: str) -> dict[str, str]:
         """What the service's process is told."""
         own = {

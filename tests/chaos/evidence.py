@@ -1,0 +1,182 @@
+"""What a relay has to show for itself: its topics from beginning to end, and the leads that its services stored."""
+
+# mypy: disable-error-code="no-untyped-call"
+# aiokafka has no types of its own.
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from tests.chaos.model import Oracle, Poison, appended
+
+OUTPUTS = ("lead-scores", "lead-handoffs", "sla-clocks", "sla-breaches")
+DEAD_LETTERS = ("engagements-dlq", "sales-activities-dlq", "lead-scores-dlq", "lead-handoffs-dlq")
+SECONDS = 120.0
+"""Most that reading one topic may take."""
+
+
+@dataclass(frozen=True)
+class System:
+    """Where a relay keeps its topics and its tables, under a role that may read them all, and its policy's file."""
+
+    bootstrap_servers: str
+    prefix: str
+    database_url: str
+    policy: Path
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection; raises OSError and asyncpg's errors."""
+        connection = await asyncpg.connect(self.database_url, timeout=10, command_timeout=60)
+        try:
+            yield connection
+        finally:
+            await connection.close(timeout=5)
+
+    @asynccontextmanager
+    async def kafka(self) -> AsyncIterator[Any]:
+        """A consumer without a group."""
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap_servers, enable_auto_commit=False)
+        async with asyncio.timeout(15):
+            await consumer.start()
+        try:
+            yield consumer
+        finally:
+            await consumer.stop()
+
+    async def ends(self, consumer: Any, topic: str) -> dict[TopicPartition, int]:
+        """The topic's partitions with their present ends."""
+        await consumer.topics()
+        parts = sorted(consumer.partitions_for_topic(self.prefix + topic) or ())
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(
+            [TopicPartition(self.prefix + topic, part) for part in parts]
+        )
+        return ends
+
+    async def records(self, topic: str) -> AsyncIterator[Any]:
+        """Every record from the beginning to the present end, those of a partition in order."""
+        async with self.kafka() as consumer, asyncio.timeout(SECONDS):
+            ends = await self.ends(consumer, topic)
+            consumer.assign(list(ends))
+            for part in ends:
+                consumer.seek(part, 0)
+            while any([await consumer.position(part) < end for part, end in ends.items()]):
+                for batch in (await consumer.getmany(timeout_ms=500)).values():
+                    for record in batch:
+                        yield record
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A lead's score as of a version, published or stored."""
+
+    version: int
+    points: float
+    band: str
+
+    @property
+    def worth(self) -> tuple[float, str]:
+        """Without the version, as the model says it."""
+        return (self.points, self.band)
+
+
+@dataclass(frozen=True)
+class Told:
+    """One event of a clock, and when it was first published."""
+
+    kind: str
+    lead: str
+    due: datetime
+    breach_id: str | None
+    published: datetime
+
+
+@dataclass
+class Evidence:
+    """`since` and `until` are the database's time around the reading; `published` counts the records of each id."""
+
+    oracle: Oracle
+    since: datetime
+    until: datetime
+    scores: dict[str, Standing] = field(default_factory=dict)
+    states: dict[str, Standing] = field(default_factory=dict)
+    clocks: defaultdict[str, dict[int, Told]] = field(default_factory=lambda: defaultdict(dict))
+    dead_letters: dict[str, defaultdict[str, set[bytes]]] = field(default_factory=dict)
+    rejected: Counter[str] = field(default_factory=Counter)
+    published: dict[str, Counter[str]] = field(default_factory=dict)
+    forked: list[str] = field(default_factory=list)
+    """Ids, and versions of clocks and breaches, that were published with two contents."""
+    unread: list[str] = field(default_factory=list)
+
+
+async def gather(system: System) -> Evidence:
+    """Reads everything; the relay must be quiet, or what is read later knows more than what was read first."""
+    async with system.database() as database:
+        since = await database.fetchval("SELECT clock_timestamp()")
+        found = Evidence(Oracle(system.policy), since, since)
+        async for record in system.records("engagements"):
+            found.oracle.engagement(record)
+        async for record in system.records("sales-activities"):
+            try:
+                found.oracle.activity(record)
+            except Poison as poison:
+                found.unread.append(f"sales-activities: {poison}")
+        for topic in OUTPUTS:
+            await _outputs(system, topic, found)
+        for topic in DEAD_LETTERS:
+            letters = found.dead_letters[topic] = defaultdict(set)
+            async for record in system.records(topic):
+                letters[dict(record.headers)["x-dlq-reason"].decode()].add(record.value or b"")
+        async for record in system.records("events-rejected"):
+            found.rejected[json.loads(record.value)["item"].get("messageId")] += 1
+        for lead, state in await database.fetch("SELECT lead_id, state::text FROM scorer.lead"):
+            found.states[lead] = stored(found.oracle, json.loads(state))
+        found.until = await database.fetchval("SELECT clock_timestamp()")
+        return found
+
+
+def stored(oracle: Oracle, state: dict[str, Any]) -> Standing:
+    """What the scorer's stored tally is worth, by the model's own reckoning."""
+    basis = state["tally"]["basis"]
+    counts = {key: len(places) for key, places in basis["earned"].items()}
+    attributes = {name: statements[-1][1] for name, statements in basis["history"].items()}
+    return Standing(state["published"]["version"], *oracle.policy.worth(counts, attributes))
+
+
+async def _outputs(system: System, topic: str, found: Evidence) -> None:
+    contents: dict[str, int] = {}
+    published = found.published[topic] = Counter()
+    async for record in system.records(topic):
+        event = json.loads(record.value)
+        published[event["id"]] += 1
+        if contents.setdefault(event["id"], hash(record.value)) != hash(record.value):
+            found.forked.append(f"{topic} {event['id']}")
+        if published[event["id"]] == 1:
+            _take(topic, event, appended(record), found)
+
+
+def _take(topic: str, event: dict[str, Any], published: datetime, found: Evidence) -> None:
+    lead, data = event["subject"], event["data"]
+    if topic == "lead-handoffs":
+        found.oracle.handoff(event)
+    elif topic == "lead-scores":
+        standing = Standing(data["version"], data["score"], data["band"])
+        found.scores[lead] = max(found.scores.get(lead, standing), standing, key=lambda one: one.version)
+    else:
+        kind = event["type"].removeprefix("baton.").removesuffix(".v1")
+        due = datetime.fromisoformat(data["due"]).astimezone(UTC)
+        versions = found.clocks[data["clock_id"]]
+        if data["version"] in versions:
+            found.forked.append(f"{topic} {data['clock_id']} version {data['version']}")
+        versions.setdefault(data["version"], Told(kind, lead, due, data.get("breach_id"), published))

@@ -1,0 +1,207 @@
+"""The verdict: what the relay shows against what the model says must be, invariant by invariant (delivery.md §7)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tests.chaos.book import Book
+from tests.chaos.evidence import OUTPUTS, Evidence, Standing, System, Told, gather
+from tests.chaos.model import Clock, Json, derived
+
+GRACE = timedelta(seconds=5)
+"""How long after its due a clock of a quiet relay may go unjudged (I9)."""
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Violation:
+    """An invariant of delivery.md §7 that does not hold, how often, and some of the cases."""
+
+    invariant: str
+    text: str
+    count: int
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Everything that is wrong, and figures that are nobody's fault; lateness in seconds."""
+
+    violations: list[Violation]
+    figures: dict[str, float]
+
+
+async def verdict(system: System, book: Book | None = None) -> Findings:
+    """Reads a quiet relay and judges it; `book` adds what its senders know."""
+    return judge(await gather(system), book)
+
+
+def judge(evidence: Evidence, book: Book | None = None) -> Findings:
+    """What is wrong with what was found."""
+    checks = [_scores, _handoffs, _clocks, _dead_letters, _contents]
+    violations = [one for check in checks for one in check(evidence)]
+    if book is not None:
+        violations += _acknowledged(evidence, book)
+    return Findings(violations, _figures(evidence))
+
+
+def _broken(invariant: str, text: str, cases: Iterable[str]) -> Iterator[Violation]:
+    if found := sorted(cases):
+        yield Violation(invariant, text, len(found), tuple(found[:EXAMPLES]))
+
+
+def _scores(evidence: Evidence) -> Iterator[Violation]:
+    oracle, scores, states = evidence.oracle, evidence.scores, evidence.states
+    must = {lead: oracle.scored(lead) for lead, known in oracle.leads.items() if known.facts}
+    told = {lead: worth for lead, worth in must.items() if oracle.leads[lead].reachable}
+    yield from _broken("I3", "leads with facts are not stored", must.keys() - states.keys())
+    yield from _broken("I3", "leads without facts are stored", states.keys() - must.keys())
+    yield from _broken("I3", "a stored lead is not what its facts are worth", _differing(states, must))
+    yield from _broken("I5", "scores were never published", told.keys() - scores.keys())
+    yield from _broken("I5", "the latest published score is not what the facts are worth", _differing(scores, told))
+    behind = (
+        f"{lead}: {scores[lead].version} published, {states[lead].version} stored"
+        for lead in scores.keys() & states.keys()
+        if scores[lead].version != states[lead].version
+    )
+    yield from _broken("I5", "the latest published version is not the stored one", behind)
+
+
+def _differing(found: dict[str, Standing], must: dict[str, tuple[float, str]]) -> Iterator[str]:
+    for lead in found.keys() & must.keys():
+        if found[lead].worth != must[lead]:
+            yield f"{lead}: {found[lead].worth} instead of {must[lead]}"
+
+
+def _handoffs(evidence: Evidence) -> Iterator[Violation]:
+    leads = evidence.oracle.leads
+    handed = {
+        name: [e["data"] for e in lead.handoffs.values() if "handed_off_at" in e["data"]]
+        for name, lead in leads.items()
+    }
+    must = {name for name in leads if evidence.oracle.must_be_handed_off(name)}
+    was = {name for name, handoffs in handed.items() if handoffs}
+    yield from _broken("I7", "handoffs are missing", must - was)
+    yield from _broken("I7", "leads were handed off that do not qualify", was - must)
+    yield from _broken("I7", "leads were handed off twice", (name for name, all_ in handed.items() if len(all_) > 1))
+    wrong_ids = (
+        f"{name}: {one['handoff_id']}"
+        for name, handoffs in handed.items()
+        for one in handoffs
+        if one["handoff_id"] != derived("handoff", name, one["episode"])
+    )
+    yield from _broken("I7", "a handoff's id does not follow from lead and episode", wrong_ids)
+    yield from _broken("I7", "an intent is not what the lead asked for", _wrong_intents(evidence, handed))
+
+
+def _wrong_intents(evidence: Evidence, handed: dict[str, list[Json]]) -> Iterator[str]:
+    """High needs a request; low needs points, for without them only the request can have qualified the lead."""
+    for name, handoffs in handed.items():
+        asked = evidence.oracle.leads[name].asked
+        by_points = evidence.oracle.policy.reaches(evidence.oracle.scored(name)[1])
+        possible = {"high"} if asked and not by_points else {"low", "high"} if asked else {"low"}
+        yield from (name for one in handoffs if one["intent"]["level"] not in possible)
+
+
+def _clocks(evidence: Evidence) -> Iterator[Violation]:
+    must = {clock.clock_id: clock for clock in evidence.oracle.clocks()}
+    yield from _broken("I8", "clocks never started", must.keys() - evidence.clocks.keys())
+    yield from _broken("I8", "clocks ran that no handoff started", evidence.clocks.keys() - must.keys())
+    cases: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for clock_id in must.keys() & evidence.clocks.keys():
+        clock, told = must[clock_id], evidence.clocks[clock_id]
+        for invariant, text in _faults(clock, told, evidence):
+            says = " ".join(f"{version}:{event.kind}" for version, event in sorted(told.items()))
+            cases[invariant, text].append(f"{clock.name} of {clock.lead}: {says}")
+    for (invariant, text), found in cases.items():
+        yield from _broken(invariant, text, found)
+
+
+def _faults(clock: Clock, told: dict[int, Told], evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """What is wrong with one clock's history."""
+    last = told[max(told)].kind
+    breaches = [event for event in told.values() if event.kind == "sla.breached"]
+    standing = len(breaches) - sum(event.kind == "sla.breach_retracted" for event in told.values())
+    if sorted(told) != list(range(1, len(told) + 1)):
+        yield "I5", "versions of a clock are missing"
+    if any(event.due != clock.due for event in told.values()):
+        yield "I8", "a clock's due is not the policy's"
+    if any(event.breach_id != derived("breach", clock.clock_id) for event in breaches):
+        yield "I8", "a breach's id does not follow from its clock"
+    if any(event.published < clock.due for event in breaches):
+        yield "I9", "a breach was published before its due"
+    if len(breaches) > 1:
+        yield "I8", "a breach was published twice"
+    if clock.met_at is not None:
+        if standing or last != "clock.met":
+            yield "I8", "a breach stands, or a verdict is missing, though the promise was kept in time"
+        if breaches and clock.heard_at is not None and clock.heard_at < clock.due:
+            yield "I8", "a breach was published though the follow-up was on the topic before its due"
+    elif clock.due < evidence.since - GRACE:
+        if standing != 1 or last != "sla.breached":
+            yield "I8", "a breach is missing"
+    elif last in ("clock.met", "clock.cancelled") or (breaches and clock.due > evidence.until):
+        yield "I8", "a clock has ended though nothing ended it"
+
+
+def _dead_letters(evidence: Evidence) -> Iterator[Violation]:
+    poison, letters = evidence.oracle.poison, evidence.dead_letters["engagements-dlq"]
+    for reason in sorted(poison.keys() | letters.keys()):
+        missing, more = poison[reason] - letters[reason], letters[reason] - poison[reason]
+        yield from _broken("I2", f"dead letters are missing: {reason}", map(_short, missing))
+        yield from _broken("I2", f"good records became dead letters: {reason}", map(_short, more))
+    others = (
+        f"{topic}: {len(values)} {reason}"
+        for topic, found in evidence.dead_letters.items()
+        for reason, values in found.items()
+        if topic != "engagements-dlq"
+    )
+    yield from _broken("I2", "dead letters where nobody sent poison", others)
+    yield from _broken("I2", "records that the model cannot read", evidence.unread)
+
+
+def _contents(evidence: Evidence) -> Iterator[Violation]:
+    yield from _broken("I8", "one id or version was published with two contents", evidence.forked)
+
+
+def _acknowledged(evidence: Evidence, book: Book) -> Iterator[Violation]:
+    oracle = evidence.oracle
+    engaged = {("engagements", lead, *key) for lead, known in oracle.leads.items() for key in known.facts}
+    there = engaged | {("sales-activities", *key) for key in oracle.activities}
+    yield from _broken("I1", "acknowledged events are not in their topic", map(str, book.acknowledged - there))
+    for reason, values in book.poison.items():
+        yield from _broken(
+            "I1", f"acknowledged poison is not there: {reason}", map(_short, values - oracle.poison[reason])
+        )
+    yield from _broken("I1", "rejected items are not on events-rejected", book.rejected - evidence.rejected.keys())
+    yield from _broken("I2", "good items are on events-rejected", map(str, evidence.rejected.keys() - book.rejected))
+    yield from _broken("http", "an answer that no fault excuses", (f"{n} x {what}" for what, n in book.wrong.items()))
+
+
+def _short(value: bytes) -> str:
+    return value[:200].decode(errors="replace")
+
+
+def _figures(evidence: Evidence) -> dict[str, float]:
+    told = [event for versions in evidence.clocks.values() for event in versions.values()]
+    late = sorted((e.published - e.due).total_seconds() for e in told if e.kind == "sla.breached")
+    figures: dict[str, float] = {
+        "leads": sum(bool(lead.facts) for lead in evidence.oracle.leads.values()),
+        "facts": sum(len(lead.facts) for lead in evidence.oracle.leads.values()),
+        "handoffs": sum(bool(lead.handoffs) for lead in evidence.oracle.leads.values()),
+        "clocks met": sum(event.kind == "clock.met" for event in told),
+        "breaches": len(late),
+        "retractions": sum(event.kind == "sla.breach_retracted" for event in told),
+        "breach lateness max": late[-1] if late else 0.0,
+        "breach lateness p99": late[len(late) * 99 // 100] if late else 0.0,
+        "rejected items": len(evidence.rejected),
+    }
+    figures |= {f"dead letters {reason}": len(values) for reason, values in sorted(evidence.oracle.poison.items())}
+    for topic in OUTPUTS:
+        ids = evidence.published[topic]
+        figures |= {f"published {topic}": len(ids), f"repeats {topic}": ids.total() - len(ids)}
+    published = sum(figures[f"published {topic}"] for topic in OUTPUTS)
+    return figures | {"repeats share": sum(figures[f"repeats {t}"] for t in OUTPUTS) / max(1, published)}
