@@ -18,7 +18,8 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from tests.chaos.model import Oracle, Poison, appended
+from tests.chaos.model import Oracle
+from tests.chaos.raw import Poison, appended
 
 OUTPUTS = ("lead-scores", "lead-handoffs", "sla-clocks", "sla-breaches")
 DEAD_LETTERS = ("engagements-dlq", "sales-activities-dlq", "lead-scores-dlq", "lead-handoffs-dlq")

@@ -7,53 +7,22 @@ episode per lead, no cancelled clocks.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Protocol
-from uuid import UUID, uuid5
+from typing import Any
 
 import yaml
 
-NAMESPACE = UUID("b46f1a5c-6a0e-5d0c-9f57-0e6d1c0ba701")
-MOST_AHEAD, MOST_BEHIND = timedelta(hours=24), timedelta(days=90)
+from tests.chaos.raw import Json, Poison, Record, appended, derived, kind_of, print_of, read
+
 DISORDER = timedelta(minutes=5)
 """How long before a clock's start a follow-up may lie that is still meant for it."""
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 MEANINGS = {"sales.contacted": {"contacted"}, "sales.qualified": {"decided", "feedback"}}
-
-Json = dict[str, Any]
-
-
-class Record(Protocol):
-    """A raw record; the timestamp is the broker's append time, in milliseconds."""
-
-    key: bytes | None
-    value: bytes | None
-    timestamp: int
-
-
-class Poison(Exception):  # noqa: N818 - a verdict
-    """The record must become a dead letter; the message is the reason."""
-
-
-def lead_id(email: str) -> str:
-    """Who has this (canonical) address."""
-    return str(uuid5(NAMESPACE, f"email:{email}"))
-
-
-def derived(*parts: object) -> str:
-    """The id of what follows from these parts."""
-    return str(uuid5(NAMESPACE, "\0".join(str(part) for part in parts)))
-
-
-def appended(record: Record) -> datetime:
-    """When the broker took it."""
-    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
 
 
 class Agreement:
@@ -145,13 +114,13 @@ class Oracle:
         event, time = read(record)
         identity = (event["subject"], event["source"], event["id"])
         if identity not in self.activities and event["data"].get("human", True):
-            means = MEANINGS.get(_kind(event), set())
+            means = MEANINGS.get(kind_of(event), set())
             self.leads[event["subject"]].stops.append((time, appended(record), means))
         self.activities.add(identity)
 
     def handoff(self, event: Json) -> None:
         """Takes an event of `lead-handoffs` in; a repeat changes nothing."""
-        if _kind(event) in ("lead.qualified", "lead.handed_off"):
+        if kind_of(event) in ("lead.qualified", "lead.handed_off"):
             self.leads[event["subject"]].handoffs[event["id"]] = event
 
     def scored(self, lead_id: str) -> tuple[float, str]:
@@ -171,7 +140,7 @@ class Oracle:
             for name, lead in self.leads.items()
             for event in lead.handoffs.values()
             for rule in self.policy.clocks
-            if f"lead.{rule['start']}" == _kind(event)
+            if f"lead.{rule['start']}" == kind_of(event)
             and rule.get("intent") in (None, event["data"]["intent"]["level"])
         ]
 
@@ -179,7 +148,7 @@ class Oracle:
         lead, identity = self.leads[event["subject"]], (event["source"], event["id"])
         if identity not in lead.facts:
             self._gather(lead, event, (time, *identity))
-        if lead.facts.setdefault(identity, _print(event)) != _print(event):
+        if lead.facts.setdefault(identity, print_of(event)) != print_of(event):
             raise Poison("id_conflict")
 
     def _clock(self, name: str, event: Json, rule: Json) -> Clock:
@@ -195,7 +164,7 @@ class Oracle:
         return Clock(derived("clock", name, data["episode"], rule["id"]), name, rule["id"], due, met, heard)
 
     def _gather(self, lead: Lead, event: Json, place: tuple[datetime, str, str]) -> None:
-        data, kind = event["data"], _kind(event)
+        data, kind = event["data"], kind_of(event)
         if data.get("machine"):
             return
         lead.reachable |= bool(data.get("identifiers", {}).get("email"))
@@ -205,49 +174,6 @@ class Oracle:
         for name in ("company_size", "industry") if kind == "lead.described" else ():
             if data.get(name) is not None:
                 lead.attributes[name] = max(lead.attributes.get(name, (place, data[name])), (place, data[name]))
-
-
-def read(record: Record) -> tuple[Json, datetime]:
-    """The event and when it counts. Raises Poison."""
-    try:
-        event = json.loads(record.value or b"")
-    except ValueError as error:
-        raise Poison("not_json") from error
-    received = appended(record)
-    if not _valid(event):
-        raise Poison("invalid_event")
-    if record.key != event["subject"].encode():
-        raise Poison("wrong_key")
-    time = datetime.fromisoformat(event["time"])
-    if event.get("finaltime"):
-        return event, time
-    if not received - MOST_BEHIND <= time <= received + MOST_AHEAD:
-        raise Poison("time_out_of_range")
-    return event, min(time, received)
-
-
-def _valid(event: Any) -> bool:
-    if not isinstance(event, dict) or event.get("specversion") != "1.0" or not isinstance(event.get("data"), dict):
-        return False
-    if not all(isinstance(event.get(name), str) for name in ("id", "source", "type", "subject", "time")):
-        return False
-    size, kind = event["data"].get("company_size", 0), event["data"].get("kind", "")
-    known = event["type"].startswith("baton.") and datetime.fromisoformat(event["time"]).tzinfo is not None
-    fits = isinstance(size, int) and 0 <= size <= 10_000_000 and isinstance(kind, str)
-    return (
-        known and fits and (_kind(event) != "engagement.recorded" or bool(re.fullmatch(r"[a-z][a-z0-9_]{0,63}", kind)))
-    )
-
-
-def _kind(event: Json) -> str:
-    return str(event["type"]).removeprefix("baton.").removesuffix(".v1")
-
-
-def _print(event: Json) -> int:
-    """What a retry keeps the same."""
-    own = event.get("occurredat") if event.get("finaltime") else event["time"]
-    when = datetime.fromisoformat(own) if own else None
-    return hash((event["type"], when, json.dumps(event["data"], sort_keys=True)))
 
 
 def _holds(bound: Json, value: float) -> bool:

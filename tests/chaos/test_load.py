@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,5 +54,4 @@ async def ran(servers: Infrastructure, tmp_path_factory: pytest.TempPathFactory)
 
 
 async def test_a_healthy_relay_has_nothing_wrong_with_it(ran: Ran) -> None:
-    print(json.dumps(ran.findings.figures, indent=1), dict(ran.load.counts), ran.load.book.longest)
     assert ran.findings.violations == []

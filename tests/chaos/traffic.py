@@ -10,12 +10,12 @@ import heapq
 import json
 import random
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
-from tests.chaos.model import lead_id
+from tests.chaos.raw import lead_id
 
 Json = dict[str, Any]
 Key = tuple[str, str, str, str]
@@ -58,25 +58,27 @@ class Message:
 
 
 class Traffic:
-    """One sender's messages; `source` is what Baton takes it for. Each person does about `per_lead` things."""
+    """One sender's messages; each person does about `per_lead` things. `counts` is told what was made."""
 
-    def __init__(self, seed: int, name: str, source: str, per_lead: float) -> None:
+    source: ClassVar[str]
+    """What Baton takes the sender for."""
+
+    def __init__(self, seed: int, name: str, per_lead: float, counts: Counter[str]) -> None:
         self._seed = seed
         self._name = name
-        self.source = source
         self._per_lead = per_lead
         self._chance = random.Random(f"{seed}-{name}")
         self._number = 0
         self._again: list[tuple[float, int, Message]] = []
         self._settled: deque[Message] = deque(maxlen=200)
-        self.counts = {"events": 0, "late": 0, "duplicates": 0, "poison": 0}
+        self._counts = counts
 
     def due(self, count: int, now: float) -> list[Message]:
         """The next `count` events, with duplicates of earlier ones among them; `now` is any clock's seconds."""
         messages = [self._next(now) for _ in range(count)]
         while self._again and self._again[0][0] <= now:
             messages.append(heapq.heappop(self._again)[2])
-            self.counts["duplicates"] += 1
+            self._counts["duplicates"] += 1
         self._chance.shuffle(messages)
         return messages
 
@@ -89,10 +91,10 @@ class Traffic:
         self._number += 1
         doing = self._doing()
         if self._chance.random() < POISON:
-            self.counts["poison"] += 1
+            self._counts["poison"] += 1
             return self.poisoned(doing)
         message = self.message(doing)
-        self.counts["events"] += 1
+        self._counts["events"] += 1
         if self._chance.random() < DUPLICATES:
             heapq.heappush(self._again, (now + self._chance.uniform(0.3, 6), self._number, message))
         return message
@@ -104,7 +106,7 @@ class Traffic:
         ago = timedelta(seconds=chance.uniform(1, 60))
         if chance.random() < LATE:
             ago = timedelta(hours=chance.uniform(1, 20 * 24))
-            self.counts["late"] += 1
+            self._counts["late"] += 1
         kind, content = chance.choice(DOINGS)
         data: Json = {"content": content} if content else {}
         if chance.random() < 0.15:
@@ -128,6 +130,8 @@ class Traffic:
 
 class Tracker(Traffic):
     """Segment calls over HTTP; a bad one is answered with success and lands on `events-rejected`."""
+
+    source = "segment/demo-tracker"
 
     def message(self, doing: Doing) -> Message:
         item: Json = {"messageId": doing.id, "timestamp": doing.time, "context": {"traits": {"email": doing.email}}}
@@ -153,6 +157,8 @@ class Tracker(Traffic):
 
 class Platform(Traffic):
     """Records of a marketing platform that writes to the topic itself; a bad one becomes a dead letter."""
+
+    source = "chaos-platform"
 
     def message(self, doing: Doing) -> Message:
         return self._record(doing, doing.data)

@@ -9,7 +9,8 @@ from datetime import timedelta
 
 from tests.chaos.book import Book
 from tests.chaos.evidence import OUTPUTS, Evidence, Standing, System, Told, gather
-from tests.chaos.model import Clock, Json, derived
+from tests.chaos.model import Clock
+from tests.chaos.raw import Json, derived
 
 GRACE = timedelta(seconds=5)
 """How long after its due a clock of a quiet relay may go unjudged (I9)."""
