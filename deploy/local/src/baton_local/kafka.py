@@ -11,6 +11,8 @@ import contextlib
 import os
 import shutil
 import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from uuid import uuid4
@@ -37,11 +39,11 @@ JVM = (
 SETTINGS = """\
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listeners}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{advertised}
 controller.listener.names=CONTROLLER
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT{protocols}
 log.dir={logs}
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=1
@@ -57,14 +59,27 @@ broker.session.timeout.ms=6000
 """
 
 
+@dataclass(frozen=True)
+class Listener:
+    """One more port that the broker answers on, telling its clients to come back to another: to a proxy before it."""
+
+    name: str
+    """Capital letters and digits."""
+    port: int
+    advertised_port: int
+
+
 class Kafka:
     """The broker on 127.0.0.1. Its data folder is formatted once and kept; the jars must be in the cache."""
 
-    def __init__(self, data: Path, log: Path, port: int, controller_port: int) -> None:
+    def __init__(
+        self, data: Path, log: Path, port: int, controller_port: int, listeners: Sequence[Listener] = ()
+    ) -> None:
         self._data = data
         self._log = log
         self._port = port
         self._controller_port = controller_port
+        self._listeners = listeners
         self._child: Child | None = None
 
     @property
@@ -95,8 +110,7 @@ class Kafka:
         """Returns once the broker answers an admin call; LocalError in one sentence otherwise."""
         self._data.mkdir(parents=True, exist_ok=True)
         logs = self._data / "log"
-        ports = {"port": self._port, "controller": self._controller_port}
-        self._settings.write_text(SETTINGS.format(logs=logs, **ports))
+        self._settings.write_text(self._settings_text(logs))
         await self._format(logs)
         log_from = self._log.stat().st_size if self._log.exists() else 0
         self._child = await Child.start(self._java("kafka.Kafka", str(self._settings)))
@@ -112,6 +126,16 @@ class Kafka:
     @property
     def _settings(self) -> Path:
         return self._data / "server.properties"
+
+    def _settings_text(self, logs: Path) -> str:
+        return SETTINGS.format(
+            logs=logs,
+            port=self._port,
+            controller=self._controller_port,
+            listeners="".join(f",{each.name}://127.0.0.1:{each.port}" for each in self._listeners),
+            advertised="".join(f",{each.name}://127.0.0.1:{each.advertised_port}" for each in self._listeners),
+            protocols="".join(f",{each.name}:PLAINTEXT" for each in self._listeners),
+        )
 
     def _java(self, *args: str) -> Command:
         jars = cache_folder() / "kafka"
