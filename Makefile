@@ -10,10 +10,10 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-header --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) \
 	$(foreach m,schemas chassis ingest scorer router sla-monitor local,--no-emit-package baton-$(m))
 
-.PHONY: help setup run audit test lint format schemas bench lock clean
+.PHONY: help setup run audit test lint format schemas bench chaos chaos-long lock clean
 
 help: ## list every verb
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo '  options go in ARGS, e.g. make run ARGS=--fresh; make run ARGS=--help lists them'
 
 setup: .venv/ready ## make the environment (.venv) from requirements.lock
@@ -58,6 +58,12 @@ schemas: setup ## generate JSON Schemas and asyncapi.yaml from the models
 
 bench: setup ## benchmarks of ingest and scorer (ARGS=--help)
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+chaos: setup ## break the relay in every way under load, 15 min, and count what came of it (ARGS=--help)
+	@exec $(BIN)/python -m tests.chaos $(ARGS)
+
+chaos-long: setup ## the same for an hour
+	@exec $(BIN)/python -m tests.chaos --minutes 60 $(ARGS)
 
 lock: setup ## resolve the dependencies anew into requirements.lock (ARGS=--upgrade)
 	@$(LOCK) $(ARGS) -o requirements.lock

@@ -207,9 +207,7 @@ class Link:
             await queue.put((asyncio.get_running_loop().time() + delay, data))
         await queue.put((0, b""))
 
-    async def _deliver(
-        self, queue: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter, way: Way
-    ) -> None:
+    async def _deliver(self, queue: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter, way: Way) -> None:
         counts, loop = self.proxy.counts, asyncio.get_running_loop()
         while True:
             due, data = await queue.get()

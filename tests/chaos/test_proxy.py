@@ -10,6 +10,7 @@ import pytest
 
 from baton_local.ports import free_ports
 from tests.chaos.proxy import Proxy, Streams, Way
+from tests.chaos.until import until
 
 
 class Echo:
@@ -109,7 +110,8 @@ async def test_a_reset_reaches_both_ends(proxy: Proxy, echo: tuple[Echo, int]) -
         proxy.reset()
         with pytest.raises(ConnectionResetError):
             await said(streams, b"again")
-        await until(lambda: bool(echo[0].ends))
+        async with asyncio.timeout(5):
+            await until(lambda: echo[0].ends)
     assert echo[0].ends == ["reset"]
     assert proxy.counts.resets == 1
     async with connected(proxy) as streams:
@@ -133,7 +135,8 @@ async def test_half_open_the_server_is_gone_and_the_client_never_hears(proxy: Pr
     async with connected(proxy) as old:
         await said(old, b"hello")
         proxy.half_open()
-        await until(lambda: bool(echo[0].ends))
+        async with asyncio.timeout(5):
+            await until(lambda: echo[0].ends)
         async with connected(proxy) as new:
             for streams in (old, new):
                 with pytest.raises(TimeoutError):
@@ -166,11 +169,3 @@ async def test_a_server_that_is_not_there_resets_the_client(proxy: Proxy) -> Non
     async with Proxy(port, nobody) as lonely, connected(lonely) as streams:
         with pytest.raises(ConnectionResetError):
             await said(streams, b"hello")
-
-
-async def until(condition: object) -> None:
-    """Waits up to 5 s."""
-    assert callable(condition)
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - a test's list has no event
-            await asyncio.sleep(0.01)

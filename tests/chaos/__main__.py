@@ -1,0 +1,77 @@
+"""`make chaos`: breaks the relay in every way of the catalogue while it is under load, and counts what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tests.chaos.faults import CATALOGUE
+from tests.chaos.report import Progress, as_json, show
+from tests.chaos.run import EVENTS_PER_SECOND, Run, perform
+from tests.chaos.schedule import plan
+
+MINUTES = 12.0
+MINUTES_OF_ONE = 3.0
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def _list(wanted: bool) -> None:
+    if wanted:
+        for fault in CATALOGUE.values():
+            print(f"{fault.name:18} {fault.about}; flows again within {fault.limit:g} s")
+        raise typer.Exit
+
+
+def _known(names: list[str]) -> list[str]:
+    if unknown := set(names) - CATALOGUE.keys():
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: there are {', '.join(CATALOGUE)}")
+    return names
+
+
+@app.callback(invoke_without_command=True)
+def chaos(  # noqa: PLR0913, PLR0917 - a command's options
+    context: typer.Context,
+    seed: Annotated[int | None, typer.Option(help="repeats a run's order and load; by chance when left out")] = None,
+    fault: Annotated[list[str] | None, typer.Option(help="only this one; may be given again", callback=_known)] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="how long faults go on [default: 12, with --fault 3]")
+    ] = None,
+    rate: Annotated[float, typer.Option(min=1, help="events a second")] = EVENTS_PER_SECOND,
+    report: Annotated[Path | None, typer.Option("--json", help="write everything that is told to this file")] = None,
+    _: Annotated[bool, typer.Option("--list", help="list the faults", callback=_list, is_eager=True)] = False,
+) -> None:
+    """The whole relay on real Kafka and Postgres, under load, broken again and again.
+
+    Exit code 1 when anything was lost, counted twice, or did not recover in time.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    seed = random.randrange(10_000) if seed is None else seed
+    names = fault or []
+    run = Run(seed, plan(seed, minutes or (MINUTES_OF_ONE if names else MINUTES), names), rate)
+    console = Console()
+    console.print(f"Seed {seed}: {len(run.faults)} faults in about {run.planned_seconds / 60:.0f} min.")
+    logging.basicConfig(level=logging.CRITICAL)  # clients of a broker that is killed have much to say
+    try:
+        asyncio.run(perform(run, Progress(console)))
+    except KeyboardInterrupt:
+        console.print(f"Stopped; nothing is left running. Again: make chaos ARGS='--seed {seed}'")
+        raise typer.Exit(130) from None
+    finally:
+        if run.logs is not None:
+            console.print(f"Logs: {run.logs}", soft_wrap=True)
+    show(run, console)
+    if report is not None:
+        report.write_text(json.dumps(as_json(run), indent=2) + "\n")
+    raise typer.Exit(1 if run.broken else 0)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,235 @@
+"""The catalogue of `make chaos`: what happens to processes, to the group, and to the network."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+
+from tests.chaos.flow import ANSWER_SECONDS
+from tests.chaos.processes import family_of, frozen, kill_family, state_of
+from tests.chaos.proxy import Proxy, Way
+from tests.chaos.stage import INSTANCES, JUDGES, servers_of
+from tests.chaos.trial import Fault, Trial
+from tests.relay import SERVICES
+
+Inject = Callable[[Trial], Awaitable[None]]
+
+SESSION_SECONDS = 10
+"""Kafka's session timeout: so long the group waits for a member that is silent."""
+KILLED, STOPPED = SESSION_SECONDS + 5, 5
+BROKER, DATABASE = 15, 30
+"""Limits from the end of the fault (delivery.md §9 G6)."""
+CUT_OFF = 20
+"""The same for a service that the network kept from its broker (delivery.md §8.1)."""
+ZOMBIE_SECONDS = 40
+STORM_SECONDS = 60
+STORM_BEAT = 5
+STOP_SECONDS = 25
+SLOW_ANSWER_SECONDS = 2.0
+
+
+def kills(service: str) -> Inject:
+    """SIGKILL to one instance of the service; it is started again by whoever keeps services running."""
+
+    async def inject(trial: Trial) -> None:
+        instance = trial.chance.choice(trial.stage.of(service))
+        code, _ = await instance.signal(signal.SIGKILL)
+        trial.over()
+        trial.happened["SIGKILL"] += code == -signal.SIGKILL
+
+    return inject
+
+
+async def stops(trial: Trial) -> None:
+    """SIGTERM to one instance: an orderly stop, then a start."""
+    instance = trial.chance.choice(trial.stage.instances)
+    code, seconds = await instance.signal(signal.SIGTERM)
+    trial.over()
+    trial.happened["SIGTERM"] += 1
+    trial.within("stop", seconds, STOP_SECONDS)
+    if code != 0:
+        trial.violations.append(f"{instance.name} ended an orderly stop with {code}")
+
+
+def kills_server(name: str) -> Inject:
+    """SIGKILL to the broker or to the database with all its processes; it is back after some seconds, data kept."""
+
+    async def inject(trial: Trial) -> None:
+        killed = time.monotonic()
+        code = await kill_family(servers_of(trial.stage)[name])
+        trial.happened["SIGKILL"] += code == -signal.SIGKILL
+        await asyncio.sleep(trial.chance.uniform(1, 6))
+        _no_success(trial, name, killed, time.monotonic())
+        await (trial.stage.broker if name == "broker" else trial.stage.database).start()
+        trial.over()
+
+    return inject
+
+
+def freezes_server(name: str, seconds: float) -> Inject:
+    """SIGSTOP to the broker or to the database with all its processes."""
+
+    async def inject(trial: Trial) -> None:
+        async with frozen(family_of(servers_of(trial.stage)[name].pid)):
+            began = time.monotonic()
+            await asyncio.sleep(seconds)
+            trial.happened["SIGSTOP"] += state_of(servers_of(trial.stage)[name].pid) == "T"
+            _no_success(trial, name, began, time.monotonic())
+        trial.over()
+
+    return inject
+
+
+def _no_success(trial: Trial, server: str, since: float, until: float) -> None:
+    """While the broker is away ingest answers, and never with success."""
+    if server != "broker":
+        return
+    answers = trial.probe.between(since, until)
+    trial.notes["calls meanwhile"] = len(answers)
+    if any(answer.status == 200 for answer in answers):
+        trial.violations.append("ingest answered 200 with the broker away")
+    if until - since > ANSWER_SECONDS and not any(answer.status == 503 for answer in answers):
+        trial.violations.append("ingest did not answer 503 with the broker away")
+
+
+def freezes(service: str) -> Inject:
+    """A zombie: one instance stands still for longer than its session and believes, awake, that it owns partitions."""
+
+    async def inject(trial: Trial) -> None:
+        instance = trial.chance.choice(trial.stage.of(service))
+        pid, mark = await instance.pid(), instance.mark()
+        async with frozen([pid]):
+            began = time.monotonic()
+            taken_over = await trial.flow.recovered(began, without=[instance])
+            trial.within("takeover", taken_over, KILLED)
+            await asyncio.sleep(max(0.0, began + ZOMBIE_SECONDS - time.monotonic()))
+            trial.happened["SIGSTOP"] += state_of(pid) == "T"
+        trial.over()
+
+        async def noticed() -> None:
+            """The database refused its writes, or Kafka its membership."""
+            fenced = instance.said('"event": "fenced"', mark)
+            trial.notes["fenced"] = fenced
+            trial.happened["zombie noticed"] += fenced + instance.said("offset commit refused", mark)
+
+        trial.afterwards(noticed)
+
+    return inject
+
+
+async def storm(trial: Trial) -> None:
+    """One more instance of scorer or router joins the group and leaves it again every 5 s: a rebalance each time."""
+    service = trial.chance.choice(("scorer", "router"))
+    began, records = time.monotonic(), await trial.flow.records(service)
+    while time.monotonic() < began + STORM_SECONDS:
+        guest = trial.stage.extra(service)
+        mark, life = guest.mark(), asyncio.create_task(guest.run())
+        try:
+            await asyncio.sleep(STORM_BEAT)
+            await guest.signal(signal.SIGTERM)
+            trial.happened["joined"] += guest.said('"event": "claimed"', mark) > 0
+            await asyncio.sleep(STORM_BEAT)
+        finally:
+            await guest.end()
+            await life
+    trial.over()
+    trial.notes["records/s"] = round((await trial.flow.records(service) - records) / (time.monotonic() - began), 1)
+
+
+def black_hole(way: Way) -> Inject:
+    """Between one service and the broker nothing passes in one direction, for 20 to 30 s."""
+
+    async def inject(trial: Trial) -> None:
+        service = trial.chance.choice(SERVICES)
+        proxy = trial.stage.to_broker[service]
+        async with _faulty(trial, [proxy], "held"):
+            proxy.hold({way})
+            await asyncio.sleep(trial.chance.uniform(20, 30))
+
+    return inject
+
+
+async def half_open(trial: Trial) -> None:
+    """One service's connections to the database lose the other end in silence; new ones are not answered."""
+    proxy = trial.stage.to_database[trial.chance.choice(JUDGES)]
+    async with _faulty(trial, [proxy], "half_opened"):
+        proxy.half_open()
+        await asyncio.sleep(trial.chance.uniform(30, 60))
+
+
+async def resets(trial: Trial) -> None:
+    """Every connection of one service is reset, five times within five seconds."""
+    proxies = _proxies_of(trial, trial.chance.choice(SERVICES))
+    async with _faulty(trial, proxies, "resets"):
+        for _ in range(5):
+            for proxy in proxies:
+                proxy.reset()
+            await asyncio.sleep(1)
+
+
+async def cuts(trial: Trial) -> None:
+    """For 10 s, every connection of one service is reset in mid-sentence after so many bytes."""
+    proxies = _proxies_of(trial, trial.chance.choice(SERVICES))
+    async with _faulty(trial, proxies, "resets"):
+        for proxy in proxies:
+            proxy.cut_after(trial.chance.randrange(1, 20_000))
+        await asyncio.sleep(10)
+
+
+async def latency(trial: Trial) -> None:
+    """Half a second on every answer of broker and database, give or take a tenth: slower, and correct."""
+    began = time.monotonic()
+    async with _faulty(trial, trial.stage.proxies.values(), "delayed"):
+        for proxy in trial.stage.proxies.values():
+            proxy.slow(0.5, 0.05)
+        await asyncio.sleep(20)
+    answers = trial.probe.between(began, time.monotonic())
+    times = sorted(answer.seconds for answer in answers)
+    trial.within("p99 of ingest", times[len(times) * 99 // 100], SLOW_ANSWER_SECONDS)
+    if wrong := [answer.status for answer in answers if answer.status != 200]:
+        trial.violations.append(f"latency alone made ingest answer {sorted(set(wrong))}")
+
+
+@contextlib.asynccontextmanager
+async def _faulty(trial: Trial, proxies: Iterable[Proxy], counted: str) -> AsyncIterator[None]:
+    proxies = list(proxies)
+    before = sum(getattr(proxy.counts, counted) for proxy in proxies)
+    try:
+        yield
+    finally:
+        for proxy in proxies:
+            proxy.heal()
+        trial.over()
+    trial.happened[counted] += sum(getattr(proxy.counts, counted) for proxy in proxies) - before
+
+
+def _proxies_of(trial: Trial, service: str) -> list[Proxy]:
+    return [proxy for name, proxy in trial.stage.proxies.items() if name.startswith(f"{service} to ")]
+
+
+def _catalogue() -> Iterable[Fault]:
+    for service in INSTANCES:
+        limit = STOPPED if service == "ingest" else KILLED
+        yield Fault(f"{service}-kill", "SIGKILL of an instance", kills(service), 15, limit)
+    yield Fault("broker-kill", "SIGKILL, back after 1 to 6 s", kills_server("broker"), 22, BROKER)
+    yield Fault("database-kill", "SIGKILL, back after 1 to 6 s", kills_server("database"), 15, DATABASE)
+    for service in JUDGES:
+        yield Fault(f"{service}-freeze", "SIGSTOP of an instance for 40 s", freezes(service), 50, KILLED)
+    yield Fault("broker-freeze", "SIGSTOP for 20 s", freezes_server("broker", 20), 32, BROKER)
+    yield Fault("database-freeze", "SIGSTOP for 10 s", freezes_server("database", 10), 18, DATABASE)
+    yield Fault("stop", "SIGTERM of any instance", stops, 8, STOPPED)
+    yield Fault("storm", "an instance joins and leaves every 5 s for 60 s", storm, 72, KILLED)
+    yield Fault("blackhole-up", "a service's bytes do not reach the broker", black_hole(Way.UP), 38, CUT_OFF)
+    yield Fault("blackhole-down", "the broker's bytes do not reach a service", black_hole(Way.DOWN), 38, CUT_OFF)
+    yield Fault("half-open", "a service's database connections are dead in silence", half_open, 55, DATABASE)
+    yield Fault("reset", "all connections of a service are reset, 5 times", resets, 15, BROKER)
+    yield Fault("cut", "connections of a service are cut in mid-sentence", cuts, 20, BROKER)
+    yield Fault("latency", "500 ms on every answer of broker and database", latency, 24, BROKER)
+
+
+CATALOGUE: Mapping[str, Fault] = {fault.name: fault for fault in _catalogue()}
+"""Every fault by name."""
+KILLS = tuple(name for name in CATALOGUE if name.endswith("-kill"))

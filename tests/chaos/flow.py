@@ -1,0 +1,165 @@
+"""Whether the relay flows: the probe that rings at ingest's door, and the way of its records to the last service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import time
+import uuid
+from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+
+import asyncpg
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from baton_local.topics import PARTITIONS
+from tests.chaos.processes import Instance
+from tests.chaos.stage import JUDGES, Stage
+from tests.chaos.until import LOOK_EVERY, until
+from tests.relay import WRITE_KEY
+
+PATIENCE = 120.0
+"""Seconds after which a fault counts as never recovered from."""
+ANSWER_SECONDS = 6.0
+"""Within so long every call is answered: 5 s for the broker, 1 s for everything else."""
+RING_EVERY = 0.25
+LEADS = 100
+INPUTS = ("engagements", "sales-activities", "lead-scores", "lead-handoffs")
+Places = dict[tuple[str, int], int]
+"""Topic and partition -> offset."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One call's outcome; status 0 when the connection failed."""
+
+    sent_at: float
+    seconds: float
+    status: int
+
+
+@dataclass
+class Probe:
+    """Calls ingest with an event of its own again and again, and looks closely at each answer."""
+
+    stage: Stage
+    answers: list[Answer] = field(default_factory=list)
+    acknowledged: set[str] = field(default_factory=set)
+    violations: list[str] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Until cancelled; a call that hangs does not hold up the next."""
+        async with asyncio.TaskGroup() as calls:
+            while True:
+                calls.create_task(self.ring())
+                await asyncio.sleep(RING_EVERY)
+
+    async def ring(self) -> bool:
+        """Whether a call is answered with success now."""
+        name, sent_at = f"probe-{uuid.uuid4().hex}", time.monotonic()
+        call = {
+            "userId": f"probe-{random.randrange(LEADS)}",
+            "event": "Page Viewed",
+            "messageId": name,
+            "timestamp": datetime.now(UTC).isoformat(),
+        }
+        url = f"http://127.0.0.1:{self.stage.http_port}/v1/track"
+        try:
+            response = await self.stage.http.post(url, auth=WRITE_KEY, json=call)
+        except httpx.TimeoutException:
+            self._answered(Answer(sent_at, time.monotonic() - sent_at, 0))
+            return False
+        except httpx.HTTPError:
+            self.answers.append(Answer(sent_at, 0, 0))
+            return False
+        self._answered(Answer(sent_at, time.monotonic() - sent_at, response.status_code))
+        if response.status_code == 200:
+            self.acknowledged.add(name)
+        elif response.status_code != 503:
+            self.violations.append(f"ingest answered {response.status_code}")
+        elif "retry-after" not in response.headers:
+            self.violations.append("ingest answered 503 without Retry-After")
+        return response.status_code == 200
+
+    def between(self, since: float, until: float) -> list[Answer]:
+        """Answers to calls that were both sent and answered in that time."""
+        return [one for one in self.answers if since <= one.sent_at and one.sent_at + one.seconds <= until]
+
+    def _answered(self, answer: Answer) -> None:
+        self.answers.append(answer)
+        if answer.seconds > ANSWER_SECONDS:
+            self.violations.append(f"a call to ingest took {answer.seconds:.1f} s")
+
+
+class Flow:
+    """Reads how far every service is, from the database and the broker themselves."""
+
+    def __init__(self, stage: Stage, probe: Probe) -> None:
+        self._stage = stage
+        self._probe = probe
+
+    async def recovered(self, since: float, without: Collection[Instance] = ()) -> float:
+        """Seconds from `since` until the relay flows, infinite when that takes longer than PATIENCE.
+
+        It flows when ingest accepts an event, every instance is ready (but those in `without`), and then all that
+        lies in every topic has been worked off by every service that reads it.
+        """
+        try:
+            async with asyncio.timeout_at(asyncio.get_running_loop().time() + PATIENCE):
+                await until(self._probe.ring)
+                for instance in self._stage.instances:
+                    if instance not in without:
+                        await until(partial(self._stage.ready, instance))
+                ends = await self._ends()
+                for service in JUDGES:
+                    await until(partial(self._worked_off, service, ends))
+        except TimeoutError:
+            return float("inf")
+        return time.monotonic() - since
+
+    async def records(self, service: str) -> int:
+        """How many records the service has read and judged since the beginning."""
+        async with self._connected() as connection:
+            schema = service.replace("-", "_")
+            rows = await connection.fetch(f"SELECT totals FROM {schema}.partition")
+            return sum(json.loads(row["totals"]).get("records", 0) for row in rows)
+
+    async def _worked_off(self, service: str, ends: Places) -> bool:
+        try:
+            async with self._connected() as connection:
+                schema = service.replace("-", "_")
+                rows = await connection.fetch(f"SELECT part, offsets FROM {schema}.partition")
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        offsets = {row["part"]: json.loads(row["offsets"]) for row in rows}
+        return len(offsets) == PARTITIONS and all(
+            offset >= ends[topic, part] for part, of in offsets.items() for topic, offset in of.items()
+        )
+
+    async def _ends(self) -> Places:
+        while True:
+            consumer = AIOKafkaConsumer(bootstrap_servers=self._stage.bootstrap_servers)
+            try:
+                async with asyncio.timeout(5):
+                    await consumer.start()
+                    wanted = [TopicPartition(topic, part) for topic in INPUTS for part in range(PARTITIONS)]
+                    ends = await consumer.end_offsets(wanted)
+                    return {(place.topic, place.partition): end for place, end in ends.items()}
+            except (KafkaError, OSError, TimeoutError):
+                await asyncio.sleep(LOOK_EVERY)
+            finally:
+                await consumer.stop()
+
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
+        connection = await asyncpg.connect(self._stage.database_url, timeout=5)
+        try:
+            yield connection
+        finally:
+            await connection.close(timeout=2)

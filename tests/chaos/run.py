@@ -1,0 +1,134 @@
+"""One run of the suite: the stage, load on it, one fault after another, then quiet, and the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import random
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from tests.chaos.flow import Flow, Probe
+from tests.chaos.schedule import PAUSE_SECONDS
+from tests.chaos.stage import Stage
+from tests.chaos.trial import Fault, Trial
+from tests.chaos.trivial import Load
+
+EVENTS_PER_SECOND = 200.0
+WARM_UP_SECONDS = 3.0
+
+
+def machine() -> dict[str, str]:
+    """What the figures were measured on, and of which commit."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    git = ("git", "describe", "--always", "--dirty", "--abbrev=12")
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    return {
+        "commit": commit or "?",
+        "cores": str(os.cpu_count()),
+        "memory": f"{memory:.0f} GiB",
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
+
+
+@dataclass
+class Run:
+    """What is tried, and what came of it so far."""
+
+    seed: int
+    faults: Sequence[Fault]
+    rate: float = EVENTS_PER_SECOND
+    machine: dict[str, str] = field(default_factory=machine)
+    began: float = field(default_factory=time.monotonic)
+    trials: list[Trial] = field(default_factory=list)
+    doing: str = "starting"
+    counts: Counter[str] = field(default_factory=Counter)
+    exits: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+    logs: Path | None = None
+
+    @property
+    def planned_seconds(self) -> float:
+        """About what the faults still to come take."""
+        return sum(fault.seconds + PAUSE_SECONDS for fault in self.faults[len(self.trials) :])
+
+    @property
+    def broken(self) -> int:
+        """How many violations there are, in trials and at the end."""
+        return len(self.violations) + sum(len(trial.violations) for trial in self.trials)
+
+
+class Watcher(Protocol):
+    """Is shown the run while it goes on."""
+
+    async def watch(self, run: Run) -> None:
+        """Until cancelled."""
+
+
+async def perform(run: Run, watcher: Watcher) -> None:
+    """Fills the run in. Nothing is left running on return; logs stay, and the run names them, if anything is broken."""
+    async with Stage(run.seed) as stage:
+        run.logs = stage.logs
+        watching = asyncio.create_task(watcher.watch(run))
+        try:
+            await _play(run, stage)
+            await _judge(run, stage)
+        except BaseException:
+            stage.keep_logs()
+            raise
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            run.exits = stage.exits()
+        if run.broken:
+            stage.keep_logs()
+        else:
+            run.logs = None
+
+
+async def _play(run: Run, stage: Stage) -> None:
+    """The load, and the faults in their order; on return all that was sent has been acknowledged."""
+    load = Load(stage.bootstrap_servers, "", stage.http_port, run.seed, run.rate)
+    run.counts = load.counts
+    probe, stop = Probe(stage), asyncio.Event()
+    flow = Flow(stage, probe)
+    loading, probing = asyncio.create_task(load.run(stop)), asyncio.create_task(probe.run())
+    trying = asyncio.create_task(_try_all(run, stage, flow, probe))
+    try:
+        await asyncio.wait({loading, probing, trying}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (loading, probing, trying):
+            if task.done():
+                task.result()
+        run.doing = "sending what is left"
+        stop.set()
+        await loading
+        await load.finish()
+    finally:
+        for task in (loading, probing, trying):
+            task.cancel()
+        await asyncio.gather(loading, probing, trying, return_exceptions=True)
+        await load.close()
+    run.violations += probe.violations[sum(len(trial.violations) for trial in run.trials) :]
+    run.violations += [f"no bytes went through the proxy from {name}" for name in stage.bypassed()]
+
+
+async def _try_all(run: Run, stage: Stage, flow: Flow, probe: Probe) -> None:
+    await asyncio.sleep(WARM_UP_SECONDS)
+    for number, fault in enumerate(run.faults):
+        run.doing = fault.name
+        trial = Trial(fault, stage, flow, probe, random.Random(f"{run.seed}/{number}"))
+        run.trials.append(trial)
+        await trial.run()
+        run.doing = "pausing"
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _judge(run: Run, stage: Stage) -> None:
+    run.doing = "waiting for quiet, then counting"

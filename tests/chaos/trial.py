@@ -1,0 +1,74 @@
+"""One fault, tried once: what really happened, how long recovery took, and what went wrong."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from tests.chaos.flow import Flow, Probe
+from tests.chaos.stage import Stage
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What can be done to the relay, and what it owes afterwards.
+
+    `inject` does it and undoes it. `seconds` is about how long that and the recovery take together, for the plan;
+    `limit` bounds the seconds from the fault's end until the relay flows again without help.
+    """
+
+    name: str
+    about: str
+    inject: Callable[[Trial], Awaitable[None]]
+    seconds: float
+    limit: float
+
+
+@dataclass
+class Trial:
+    """A fault being tried."""
+
+    fault: Fault
+    stage: Stage
+    flow: Flow
+    probe: Probe
+    chance: random.Random
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
+    recovery: float | None = None
+    happened: Counter[str] = field(default_factory=Counter)
+    """Evidence, from the kernel and the proxies: each figure has to be above 0."""
+    notes: dict[str, float] = field(default_factory=dict)
+    violations: list[str] = field(default_factory=list)
+    _afterwards: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+
+    def over(self) -> None:
+        """The fault ends now; recovery is measured from here."""
+        self.ended = time.monotonic()
+
+    def within(self, what: str, seconds: float, limit: float) -> None:
+        """Notes a figure, and a violation when it is over its limit."""
+        self.notes[what] = round(seconds, 2)
+        if seconds > limit:
+            self.violations.append(f"{what}: {seconds:.1f} s, and {limit:g} s are allowed")
+
+    def afterwards(self, check: Callable[[], Awaitable[None]]) -> None:
+        """To be awaited once the relay has recovered."""
+        self._afterwards.append(check)
+
+    async def run(self) -> None:
+        """Injects the fault, measures the recovery, and judges both."""
+        probed = len(self.probe.violations)
+        await self.fault.inject(self)
+        since = self.ended or time.monotonic()
+        self.recovery = await self.flow.recovered(since)
+        if self.recovery > self.fault.limit:
+            self.violations.append(f"recovered after {self.recovery:.1f} s, {self.fault.limit:g} s are allowed")
+        for check in self._afterwards:
+            await check()
+        if not self.happened or not all(self.happened.values()):
+            self.violations.append(f"it did not happen: {dict(self.happened)}")
+        self.violations += self.probe.violations[probed:]
