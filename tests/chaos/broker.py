@@ -13,6 +13,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from baton_local.topics import PARTITIONS
 from tests.chaos.book import Backoff, Book
 from tests.chaos.traffic import Message
 
@@ -34,10 +35,12 @@ class Producer:
     async def send(self, messages: Sequence[Message]) -> None:
         """Returns once all are acknowledged."""
         backoff = Backoff()
-        while messages := await self._attempt(messages):
-            self._book.counts["kafka_retries"] += len(messages)
-            self._retire()
-            await backoff.pause()
+        while messages:
+            messages = await self._attempt(messages)
+            if messages:
+                self._book.counts["kafka_retries"] += len(messages)
+                self._retire()
+                await backoff.pause()
 
     async def stop(self) -> None:
         """Lets every client go, within 30 s."""
@@ -85,7 +88,7 @@ async def follow(bootstrap_servers: str, topic: str, book: Book) -> AsyncIterato
         try:
             async with asyncio.timeout(DEADLINE):
                 await consumer.start()
-                parts = [TopicPartition(topic, part) for part in await _partitions(consumer, topic)]
+                parts = [TopicPartition(topic, part) for part in range(PARTITIONS)]
                 consumer.assign(parts)
                 for part in parts:
                     consumer.seek(part, positions.get(part, 0))
@@ -101,11 +104,6 @@ async def follow(bootstrap_servers: str, topic: str, book: Book) -> AsyncIterato
             await asyncio.sleep(1)
         finally:
             await _stopped(consumer)
-
-
-async def _partitions(consumer: Any, topic: str) -> list[int]:
-    await consumer.topics()
-    return sorted(consumer.partitions_for_topic(topic) or ())
 
 
 async def _stopped(client: Any) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from baton_local.topics import PARTITIONS
 from tests.chaos.model import Oracle
 from tests.chaos.raw import Poison, appended
 
@@ -58,11 +59,8 @@ class System:
 
     async def ends(self, consumer: Any, topic: str) -> dict[TopicPartition, int]:
         """The topic's partitions with their present ends."""
-        await consumer.topics()
-        parts = sorted(consumer.partitions_for_topic(self.prefix + topic) or ())
-        ends: dict[TopicPartition, int] = await consumer.end_offsets(
-            [TopicPartition(self.prefix + topic, part) for part in parts]
-        )
+        parts = [TopicPartition(self.prefix + topic, part) for part in range(PARTITIONS)]
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(parts)
         return ends
 
     async def records(self, topic: str) -> AsyncIterator[Any]:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-import pytest
 from aiokafka import AIOKafkaProducer
 
 from chassis.audit import Report, audit
@@ -58,5 +53,4 @@ async def test_smoke(servers: Infrastructure, tmp_path: Path) -> None:
         await poison(running)
         await running.until(lambda: settled(running), 60, "handoffs and breaches")
         report = await audited(running)
-        print(json.dumps(report.as_json(), indent=1))
         assert report.broken == ()

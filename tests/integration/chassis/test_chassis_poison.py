@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 
@@ -13,7 +13,12 @@ from tests.integration.chassis.driving import House, engaged, leads, record, unt
 from tests.integration.chassis.foreign import Raw
 
 NO_TEXT = [(b"trace\xff\0", b"\xff")]
-CODECS = {"gzip": (1, gzip_encode), "snappy": (2, snappy_encode), "lz4": (3, lz4_encode), "zstd": (4, zstd_encode)}
+CODECS: dict[str, tuple[int, Callable[[bytes], bytes]]] = {
+    "gzip": (1, gzip_encode),
+    "snappy": (2, snappy_encode),
+    "lz4": (3, lz4_encode),
+    "zstd": (4, zstd_encode),
+}
 
 
 class Writer:

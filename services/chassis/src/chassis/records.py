@@ -1,8 +1,8 @@
 """What a broker lets through and Kafka's Python client cannot read: such a batch stops nothing and hides no record.
 
-A broker looks at a batch less closely than the client does. The client raises, at the same offset for ever, for a header
-key that is not UTF-8, an attribute of 128 or more and bytes behind a compressed stream, and it believes offsets that a
-producer made up. Whoever may write to a topic could stop each of its partitions.
+A broker looks at a batch less closely than the client does. The client raises, at the same offset for ever, for a
+header key that is not UTF-8, an attribute of 128 or more and bytes behind a compressed stream, and it believes offsets
+that a producer made up. Whoever may write to a topic could stop each of its partitions.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OVERHEAD = 12
 
 def read_all() -> None:
     """From now on this process's consumers read whatever a broker lets through; a second call changes nothing."""
-    fetcher.MemoryRecords = _Records
+    fetcher.MemoryRecords = _Records  # type: ignore[attr-defined]
 
 
 class _Records(MemoryRecords):  # type: ignore[misc, valid-type]
@@ -39,28 +39,33 @@ class _Records(MemoryRecords):  # type: ignore[misc, valid-type]
 class _Batch:
     """A batch as the client reads it, or leniently where it cannot: by then its checksum has been found right."""
 
-    __slots__ = ("_batch", "_data")
+    __slots__ = (
+        *("_batch", "_data", "base_offset", "is_control_batch", "is_transactional"),
+        *("next_offset", "producer_id", "validate_crc"),
+    )
 
     def __init__(self, batch: Any, data: bytes) -> None:
         self._batch = batch
         self._data = data
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._batch, name)
+        self.base_offset = batch.base_offset
+        self.is_control_batch = batch.is_control_batch
+        self.is_transactional = batch.is_transactional
+        self.next_offset = batch.next_offset
+        self.producer_id = batch.producer_id
+        self.validate_crc = batch.validate_crc
 
     def __next__(self) -> Any:
         return next(self._batch)
 
     def __iter__(self) -> Iterator[Any]:
-        first, end = self._batch.base_offset, self._batch.next_offset
+        first, end = self.base_offset, self.next_offset
         try:
             records = list(self._batch)
         except UnsupportedCodecError:  # this installation's fault, not the batch's
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the batch was written so
             return iter(_leniently(self._data, first, type(error).__name__))
-        offsets = [record.offset for record in records]
-        if len(offsets) == end - first and offsets != list(range(first, end)):
+        if len(records) == end - first and [record.offset for record in records] != list(range(first, end)):
             return iter(_leniently(self._data, first, "offsets"))
         return iter(records)
 
@@ -76,7 +81,7 @@ def _leniently(data: bytes, first: int, trouble: str) -> list[_DefaultRecordPy]:
             records.append(record)
         return records
     except Exception:  # noqa: BLE001 - as above
-        said = [("unreadable", trouble.encode())]
+        said: list[tuple[str, bytes | None]] = [("unreadable", trouble.encode())]
         time, kind = batch.max_timestamp, batch.timestamp_type
         return [_DefaultRecordPy(offset, time, kind, None, None, said) for offset in range(first, batch.next_offset)]
 

@@ -17,9 +17,10 @@ class Unknown(Failure):
 
 
 async def every(reader: Reader, topic: str | None, reason: str | None, passed: Passed) -> AsyncIterator[Letter]:
-    """Every letter there is now, by topic, partition and offset; what comes meanwhile is not among them.
+    """Every letter there is now, once, by topic, partition and offset. Raises Unknown.
 
-    A replay would else read for ever what it brings back itself. Raises Unknown.
+    What comes meanwhile is not among them: a replay would read for ever what it brings back itself. A service publishes
+    its letters at least once; those that it repeated after a crash are left out.
     """
     topics = {name for name in reader.topics if name.endswith(SUFFIX)}
     if topic is not None:
@@ -28,14 +29,25 @@ async def every(reader: Reader, topic: str | None, reason: str | None, passed: P
             raise Unknown(f"There is no topic {wanted}. There are: {', '.join(sorted(topics)) or 'none'}.")
         topics = {wanted}
     bounds = await reader.bounds(topics)
+    seen: set[tuple[str, Address]] = set()
     done, total = 0, sum(end - first for first, end in bounds.values())
     for (name, part), (first, end) in bounds.items():
         async for record in reader.read(name, part, first, end):
             letter = Letter.of(record)
-            if reason is None or letter.reason == reason:
+            if _is_new(letter, seen) and reason in (None, letter.reason):
                 yield letter
             passed(done + record.offset + 1 - first, total)
         done += end - first
+
+
+def _is_new(letter: Letter, seen: set[tuple[str, Address]]) -> bool:
+    if letter.marks is None or letter.origin is None:
+        return True
+    what = (letter.marks.service, letter.origin)
+    if what in seen:
+        return False
+    seen.add(what)
+    return True
 
 
 async def at(reader: Reader, addresses: Sequence[Address]) -> AsyncIterator[Letter]:
