@@ -9,6 +9,7 @@ import pytest
 
 from chassis.publisher import Record
 from schemas.engagements import EngagementRecorded
+from tests.integration.chassis import foreign
 from tests.integration.chassis.driving import House, engaged, leads, record, until
 from tests.integration.letters.operator import Operator
 
@@ -72,10 +73,8 @@ async def test_a_letter_that_fails_again_is_seen_to_and_the_next_replay_does_not
     letters: dict[str, Record], house: House, operator: Operator
 ) -> None:
     for again in (1, 2):
-        assert await operator.fates("--reason", "rules_failed", "--apply") in (
-            {("rules_failed", "replayed"): 1},
-            {("rules_failed", "replayed"): 1, ("rules_failed", "same"): again - 1},
-        )
+        same = {("rules_failed", "same"): again - 1} if again > 1 else {}
+        assert await operator.fates("--reason", "rules_failed", "--apply") == {("rules_failed", "replayed"): 1, **same}
         async with house.running():
             await until(lambda: house.counted("records", len(letters) + 1 + again), "the replay's outcome")  # noqa: B023
         [row] = (await operator.asks("list", "--reason", "rules_failed"))["reasons"]
@@ -111,11 +110,24 @@ async def test_letters_named_by_address_are_replayed_alone(
     assert [row[0] for row in await house.query("SELECT part FROM fact WHERE id = 'p'")] == [2]
 
 
+async def test_a_letter_that_its_service_published_twice_counts_once(
+    letters: dict[str, Record], house: House, operator: Operator
+) -> None:
+    """As a crash between the acknowledgement and the next commit has it."""
+    for letter in await house.written("engagements-dlq"):
+        await house.publish(Record("engagements-dlq", letter.key, letter.value, letter.headers, letter.partition))
+    listed = await operator.asks("list")
+    assert {row["reason"]: row["letters"] for row in listed["reasons"]} == dict.fromkeys(letters, 1)
+
+
 async def test_what_others_wrote_on_the_topic_is_told_and_left_alone(house: House, operator: Operator) -> None:
     event = engaged("1", leads(0, 1)[0])
     theirs = replace(record(event), topic="engagements-dlq")
     await house.publish(theirs, replace(theirs, value=None), replace(theirs, headers=[("x-dlq-reason", b"\x1b[2J")]))
-    assert await operator.fates("--apply") == {("foreign", "foreign"): 3}
+    async with house.foreign_producer() as producer:  # a header whose name is no text, which the client cannot read
+        odd = foreign.batch([foreign.Raw(b"k", b"v", [(b"\xff", b"")], foreign.now())])
+        await foreign.send(producer, f"{house.room.prefix}engagements-dlq", 0, odd)
+    assert await operator.fates("--apply") == {("foreign", "foreign"): 4}
     assert await house.written("engagements") == []
     code, out, _ = await operator.types("list")
     assert (code, "foreign" in out, "\x1b" in out) == (0, True, False)

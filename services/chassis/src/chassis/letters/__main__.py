@@ -163,7 +163,7 @@ def _plainly() -> Iterator[None]:
     """Ends the command with a sentence: 1 when the broker does not answer, 2 when there is no such letter."""
     import logging
 
-    from chassis.failures import Transient
+    from chassis.failures import BrokerAway
     from chassis.letters.box import Unknown
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it has to say is said in a sentence
@@ -172,7 +172,7 @@ def _plainly() -> Iterator[None]:
     except Unknown as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
-    except Transient as error:
+    except BrokerAway as error:
         typer.echo(f"Kafka does not answer now ({error}). Run it again.", err=True)
         raise typer.Exit(1) from error
 

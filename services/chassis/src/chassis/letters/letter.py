@@ -114,8 +114,14 @@ class Letter:
 
 
 def _marks(record: Any) -> tuple[Marks | None, str]:
-    """The last header of a name counts: a sender may have put one of that name before those of the service."""
-    told = {name.removeprefix(MARK): value for name, value in record.headers if name.startswith(MARK)}
+    """The service puts its headers behind the sender's, the reason first: whatever stands before may be forged."""
+    names = [name for name, _ in record.headers]
+    begin = max((place for place, name in enumerate(names) if name == f"{MARK}reason"), default=0)
+    told = {
+        name.removeprefix(MARK): value
+        for place, (name, value) in enumerate(record.headers)
+        if name == f"{MARK}replay-of" or (place >= begin and name.startswith(MARK))
+    }
     try:
         marks = Marks.model_validate({name: (value or b"").decode(errors="replace") for name, value in told.items()})
     except ValidationError as error:

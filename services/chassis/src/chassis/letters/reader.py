@@ -13,7 +13,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from chassis.failures import Transient
+from chassis import records
+from chassis.failures import BrokerAway
 from chassis.settings import Kafka
 
 DEADLINE_SECONDS = 12
@@ -52,11 +53,11 @@ class Reader:
         position = first
         while position < end:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                moved, records = position, []
+                moved, found = position, []
                 while moved == position:  # it moves without a record too, over the marks of a foreign transaction
-                    records = (await self._client.getmany(place, timeout_ms=500)).get(place, [])
+                    found = (await self._client.getmany(place, timeout_ms=500)).get(place, [])
                     moved = await self._client.position(place)
-            for record in records:
+            for record in found:
                 if record.offset < end:
                     yield replace(record, topic=topic)
             position = moved
@@ -64,7 +65,8 @@ class Reader:
 
 @asynccontextmanager
 async def reader(kafka: Kafka) -> AsyncIterator[Reader]:
-    """A reader for the block. Raises Transient when the broker does not answer, there or within the block."""
+    """A reader for the block. Raises BrokerAway when the broker does not answer, there or within the block."""
+    records.read_all()  # strangers may write to a dead-letter topic too
     where = kafka.bootstrap_servers
     client = AIOKafkaConsumer(bootstrap_servers=where, enable_auto_commit=False, auto_offset_reset="none")
     try:
@@ -74,7 +76,7 @@ async def reader(kafka: Kafka) -> AsyncIterator[Reader]:
         own = {name: parts for name, parts in topics.items() if name.startswith(kafka.prefix)}
         yield Reader(client, kafka.prefix, {name.removeprefix(kafka.prefix): parts for name, parts in own.items()})
     except (KafkaError, OSError, TimeoutError) as error:
-        raise Transient(f"reading: {type(error).__name__}") from error
+        raise BrokerAway(f"reading: {type(error).__name__}") from error
     finally:
         with contextlib.suppress(KafkaError, OSError, TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):

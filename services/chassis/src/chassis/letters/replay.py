@@ -52,7 +52,7 @@ class Replay:
         self._bytes = 0
 
     async def take(self, letter: Letter) -> None:
-        """Replays the letter, at the latest with `flush`. Raises Transient as Publisher.publish does."""
+        """Replays the letter, at the latest with `flush`. Raises BrokerAway as Publisher.publish does."""
         try:
             record = letter.replayed()
         except Refused as refused:
@@ -69,7 +69,7 @@ class Replay:
         return None
 
     async def flush(self) -> None:
-        """Publishes what has been taken. Raises Transient as Publisher.publish does."""
+        """Publishes what has been taken. Raises BrokerAway as Publisher.publish does."""
         refused = await self._publish([record for _, record in self._chunk])
         for letter, record in self._chunk:
             self._count(letter, REFUSED if record in refused else REPLAYED)
