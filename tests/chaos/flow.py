@@ -19,8 +19,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from baton_local.topics import PARTITIONS
+from schemas.identity import lead_id_of
 from tests.chaos.processes import Instance
 from tests.chaos.stage import JUDGES, Stage
+from tests.chaos.traffic import Key, Tracker
 from tests.chaos.until import LOOK_EVERY, until
 from tests.relay import WRITE_KEY
 
@@ -29,7 +31,9 @@ PATIENCE = 120.0
 ANSWER_SECONDS = 6.0
 """Within so long every call is answered: 5 s for the broker, 1 s for everything else."""
 RING_EVERY = 0.25
+SOURCE = Tracker.source
 LEADS = 100
+"""People that the probe's events are about, so that no lead gets very many."""
 INPUTS = ("engagements", "sales-activities", "lead-scores", "lead-handoffs")
 Places = dict[tuple[str, int], int]
 """Topic and partition -> offset."""
@@ -50,8 +54,10 @@ class Probe:
 
     stage: Stage
     answers: list[Answer] = field(default_factory=list)
-    acknowledged: set[str] = field(default_factory=set)
+    acknowledged: set[Key] = field(default_factory=set)
     violations: list[str] = field(default_factory=list)
+    told: int = 0
+    """How many of them a trial has on its account."""
 
     async def run(self) -> None:
         """Until cancelled; a call that hangs does not hold up the next."""
@@ -62,9 +68,9 @@ class Probe:
 
     async def ring(self) -> bool:
         """Whether a call is answered with success now."""
-        name, sent_at = f"probe-{uuid.uuid4().hex}", time.monotonic()
+        name, user, sent_at = uuid.uuid4().hex, f"probe-{random.randrange(LEADS)}", time.monotonic()
         call = {
-            "userId": f"probe-{random.randrange(LEADS)}",
+            "userId": user,
             "event": "Page Viewed",
             "messageId": name,
             "timestamp": datetime.now(UTC).isoformat(),
@@ -80,7 +86,7 @@ class Probe:
             return False
         self._answered(Answer(sent_at, time.monotonic() - sent_at, response.status_code))
         if response.status_code == 200:
-            self.acknowledged.add(name)
+            self.acknowledged.add(("engagements", lead_id_of(user_id=user), SOURCE, name))
         elif response.status_code != 503:
             self.violations.append(f"ingest answered {response.status_code}")
         elif "retry-after" not in response.headers:

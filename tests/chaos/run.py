@@ -14,14 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from chassis.audit import Report, audit
+from tests.chaos.evidence import System
 from tests.chaos.flow import Flow, Probe
+from tests.chaos.load import Load
+from tests.chaos.quiet import quiet
 from tests.chaos.schedule import PAUSE_SECONDS
-from tests.chaos.stage import Stage
+from tests.chaos.stage import POLICIES, Stage
 from tests.chaos.trial import Fault, Trial
-from tests.chaos.trivial import Load
+from tests.chaos.verdict import Findings, verdict
 
 EVENTS_PER_SECOND = 200.0
 WARM_UP_SECONDS = 3.0
+QUIET_SECONDS = 120.0
 
 
 def machine() -> dict[str, str]:
@@ -52,6 +57,11 @@ class Run:
     counts: Counter[str] = field(default_factory=Counter)
     exits: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
+    """Of the run as a whole; a fault's own are in its trial."""
+    findings: Findings | None = None
+    """What the model says, once all was quiet."""
+    audited: Report | None = None
+    """What the auditor says."""
     logs: Path | None = None
 
     @property
@@ -62,7 +72,9 @@ class Run:
     @property
     def broken(self) -> int:
         """How many violations there are, in trials and at the end."""
-        return len(self.violations) + sum(len(trial.violations) for trial in self.trials)
+        found = len(self.findings.violations) if self.findings else 0
+        audited = len(self.audited.broken) if self.audited else 0
+        return len(self.violations) + sum(len(trial.violations) for trial in self.trials) + found + audited
 
 
 class Watcher(Protocol):
@@ -78,8 +90,7 @@ async def perform(run: Run, watcher: Watcher) -> None:
         run.logs = stage.logs
         watching = asyncio.create_task(watcher.watch(run))
         try:
-            await _play(run, stage)
-            await _judge(run, stage)
+            await _judge(run, stage, await _play(run, stage))
         except BaseException:
             stage.keep_logs()
             raise
@@ -93,8 +104,8 @@ async def perform(run: Run, watcher: Watcher) -> None:
             run.logs = None
 
 
-async def _play(run: Run, stage: Stage) -> None:
-    """The load, and the faults in their order; on return all that was sent has been acknowledged."""
+async def _play(run: Run, stage: Stage) -> Load:
+    """The load, and the faults in their order; on return all that was sent has been acknowledged, or it is noted."""
     load = Load(stage.bootstrap_servers, "", stage.http_port, run.seed, run.rate)
     run.counts = load.counts
     probe, stop = Probe(stage), asyncio.Event()
@@ -110,13 +121,17 @@ async def _play(run: Run, stage: Stage) -> None:
         stop.set()
         await loading
         await load.finish()
+    except TimeoutError as error:
+        run.violations.append(f"not all that was sent has been acknowledged: {error}")
     finally:
         for task in (loading, probing, trying):
             task.cancel()
         await asyncio.gather(loading, probing, trying, return_exceptions=True)
         await load.close()
-    run.violations += probe.violations[sum(len(trial.violations) for trial in run.trials) :]
+    load.acknowledged.update(probe.acknowledged)
+    run.violations += probe.violations[probe.told :]
     run.violations += [f"no bytes went through the proxy from {name}" for name in stage.bypassed()]
+    return load
 
 
 async def _try_all(run: Run, stage: Stage, flow: Flow, probe: Probe) -> None:
@@ -130,5 +145,14 @@ async def _try_all(run: Run, stage: Stage, flow: Flow, probe: Probe) -> None:
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _judge(run: Run, stage: Stage) -> None:
-    run.doing = "waiting for quiet, then counting"
+async def _judge(run: Run, stage: Stage, load: Load) -> None:
+    """The auditor's word and the model's, once nothing is on its way any more."""
+    system = System(stage.bootstrap_servers, "", stage.database_url, POLICIES / "1.yaml")
+    run.doing = "waiting for quiet"
+    try:
+        await quiet(system, QUIET_SECONDS)
+    except TimeoutError as error:
+        run.violations.append(str(error))
+    run.doing = "auditing"
+    run.audited = await audit(stage.bootstrap_servers, "", stage.database_url, load.acknowledged)
+    run.findings = await verdict(system, load.book)

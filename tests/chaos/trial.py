@@ -61,7 +61,6 @@ class Trial:
 
     async def run(self) -> None:
         """Injects the fault, measures the recovery, and judges both."""
-        probed = len(self.probe.violations)
         await self.fault.inject(self)
         since = self.ended or time.monotonic()
         self.recovery = await self.flow.recovered(since)
@@ -71,4 +70,5 @@ class Trial:
             await check()
         if not self.happened or not all(self.happened.values()):
             self.violations.append(f"it did not happen: {dict(self.happened)}")
-        self.violations += self.probe.violations[probed:]
+        self.violations += self.probe.violations[self.probe.told :]
+        self.probe.told = len(self.probe.violations)
