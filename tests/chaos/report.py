@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -12,10 +14,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from chassis.audit.report import MEANING
 from tests.chaos.run import Run
 from tests.chaos.trial import Trial
 
 LINE_EVERY = 5.0
+MODELLED = ("I1", "I2", "I3", "I5", "I7", "I8", "I9")
+"""What the model recomputes from the raw records; the rest is the auditor's alone."""
 
 
 class Progress:
@@ -52,20 +57,32 @@ def show(run: Run, console: Console) -> None:
     if run.exits:
         ended = ", ".join(f"{name}: {count}" for name, count in sorted(run.exits.items()))
         console.print(f"Processes that ended (service, exit code; -9 SIGKILL, 71 watchdog): {ended}", soft_wrap=True)
-    console.print(", ".join(f"{name} {count:,}" for name, count in sorted(run.counts.items())), soft_wrap=True)
+    console.print(_invariants(run))
+    console.print(_figures("Sent", run.counts), soft_wrap=True)
+    if run.findings is not None:
+        console.print(_figures("Found", run.findings.figures), soft_wrap=True)
     machine = ", ".join(f"{name} {value}" for name, value in run.machine.items())
     console.print(f"seed {run.seed}, {machine}", soft_wrap=True)
-    for trial in run.trials:
-        for violation in trial.violations:
-            console.print(f"[red]violation[/] in {trial.fault.name}: {violation}", soft_wrap=True)
-    for violation in run.violations:
-        console.print(f"[red]violation[/]: {violation}", soft_wrap=True)
+    for violation in violations(run):
+        console.print(Text.assemble(("violation", "red"), " ", violation), soft_wrap=True)
     if run.broken:
         console.print(
             f"{run.broken} violations. Logs: {run.logs}. Again: make chaos ARGS='--seed {run.seed}'", soft_wrap=True
         )
     else:
         console.print("[green]Nothing lost, nothing counted twice; every fault happened and healed by itself.[/]")
+
+
+def violations(run: Run) -> Iterator[str]:
+    """Every one in a sentence."""
+    for trial in run.trials:
+        yield from (f"{trial.fault.name}: {violation}" for violation in trial.violations)
+    yield from run.violations
+    for one in run.audited.invariants if run.audited else ():
+        if one.verdict == "broken":
+            yield f"{one.name}, auditor: {one.violations} against: {one.text}, e.g. {'; '.join(one.examples)}"
+    for found in run.findings.violations if run.findings else ():
+        yield f"{found.invariant}, model: {found.count} x {found.text}, e.g. {'; '.join(found.examples)}"
 
 
 def as_json(run: Run) -> dict[str, Any]:
@@ -76,8 +93,9 @@ def as_json(run: Run) -> dict[str, Any]:
         "events": dict(run.counts),
         "exits": dict(run.exits),
         "trials": [_trial(trial) for trial in run.trials],
-        "violations": run.violations,
-        "broken": run.broken,
+        "audit": run.audited.as_json() if run.audited else None,
+        "figures": run.findings.figures if run.findings else None,
+        "violations": list(violations(run)),
     }
 
 
@@ -111,6 +129,21 @@ def _faults(run: Run) -> Table:
             str(sum(len(trial.violations) for trial in trials)),
         )
     return table
+
+
+def _invariants(run: Run) -> Table:
+    table = Table(title="Invariants (delivery.md §7)")
+    for name in ("", "what", "auditor", "model"):
+        table.add_column(name)
+    broken = Counter(found.invariant for found in run.findings.violations) if run.findings else Counter[str]()
+    for one in run.audited.invariants if run.audited else ():
+        model = f"{broken[one.name]} broken" if broken[one.name] else "held" if one.name in MODELLED else ""
+        table.add_row(one.name, MEANING[one.name], one.verdict, model)
+    return table
+
+
+def _figures(what: str, figures: Mapping[str, float]) -> str:
+    return f"{what}: " + ", ".join(f"{name} {round(value, 4):,}" for name, value in sorted(figures.items()))
 
 
 def _told(trials: list[Trial], what: str) -> str:
