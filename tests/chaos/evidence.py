@@ -110,6 +110,7 @@ class Evidence:
     until: datetime
     scores: dict[str, Standing] = field(default_factory=dict)
     states: dict[str, Standing] = field(default_factory=dict)
+    facts: defaultdict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
     clocks: defaultdict[str, dict[int, Told]] = field(default_factory=lambda: defaultdict(dict))
     dead_letters: dict[str, defaultdict[str, set[bytes]]] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
@@ -141,6 +142,8 @@ async def gather(system: System) -> Evidence:
             found.rejected[json.loads(record.value)["item"].get("messageId")] += 1
         for lead, state in await database.fetch("SELECT lead_id, state::text FROM scorer.lead"):
             found.states[lead] = stored(found.oracle, json.loads(state))
+        for lead, source, id_ in await database.fetch("SELECT lead_id, source, id FROM scorer.fact"):
+            found.facts[lead].add((source, id_))
         found.until = await database.fetchval("SELECT clock_timestamp()")
         return found
 

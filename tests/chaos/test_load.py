@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import json
+from collections.abc import AsyncIterator, Callable
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
-from tests.chaos.evidence import System
+from tests.chaos.evidence import Evidence, System, Told, gather
 from tests.chaos.load import Load
 from tests.chaos.quiet import quiet
-from tests.chaos.verdict import Findings, verdict
+from tests.chaos.raw import derived
+from tests.chaos.verdict import judge, verdict
 from tests.e2e.conftest import QUICK
 from tests.infrastructure import Infrastructure, room
 from tests.relay import Relay, relay
 
-SECONDS = 25
+SECONDS = 16
+KEPT = "a breach stands, or a verdict is missing, though the promise was kept in time"
+ATTENDED = "state->'tally'->'basis'->'earned'->'webinar_attended' IS NOT NULL"
 
 
 @dataclass
 class Ran:
-    """A relay after its load, with everything on it judged."""
+    """A relay after its load, and what was found there while it was whole."""
 
     relay: Relay
     system: System
     load: Load
-    findings: Findings
+    evidence: Evidence
 
 
 @pytest.fixture(scope="module")
 async def ran(servers: Infrastructure, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ran]:
-    """25 s of load, in the middle of which the scorer is killed."""
+    """16 s of load, in the middle of which the scorer is killed."""
     folder: Path = tmp_path_factory.mktemp("chaos")
     async with room(servers) as where, relay(where, folder, QUICK) as running:
         load = Load(where.bootstrap_servers, where.prefix, running.port, seed=1)
@@ -50,8 +58,168 @@ async def ran(servers: Infrastructure, tmp_path_factory: pytest.TempPathFactory)
             await load.close()
         system = System(where.bootstrap_servers, where.prefix, where.url, QUICK / "1.yaml")
         await quiet(system, 60)
-        yield Ran(running, system, load, await verdict(system, load.book))
+        yield Ran(running, system, load, await gather(system))
 
 
-async def test_a_healthy_relay_has_nothing_wrong_with_it(ran: Ran) -> None:
-    assert ran.findings.violations == []
+async def test_a_relay_whose_scorer_was_killed_has_nothing_wrong_with_it(ran: Ran) -> None:
+    findings = judge(ran.evidence, ran.load.book)
+    assert findings.violations == []
+    counts, figures = ran.load.counts, findings.figures
+    made = ("events", "late", "duplicates", "poison", "client_retries", "kafka_acknowledged", "2xx")
+    sales = ("in-time", "told-late", "too-late", "auto-reply", "qualified")
+    assert all(counts[name] > 0 for name in (*made, *(f"sales {name}" for name in sales)))
+    assert counts["events"] > 100 * SECONDS
+    assert figures["facts"] == counts["events"]
+    assert figures["rejected items"] + sum(map(len, ran.load.book.poison.values())) == counts["poison"]
+    assert all(figures[name] > 0 for name in ("handoffs", "clocks met", "breaches", "retractions"))
+    assert 0 < figures["breach lateness p99"] <= figures["breach lateness max"]
+
+
+def _a_clock(evidence: Evidence, last: str, name: str = "") -> str:
+    """The id of a clock whose latest event is of this kind."""
+    clocks = {clock.clock_id: clock.name for clock in evidence.oracle.clocks()}
+    ids = (i for i, told in evidence.clocks.items() if told[max(told)].kind == last and name in clocks[i])
+    return next(ids)
+
+
+def _add_to_clock(evidence: Evidence, clock_id: str, kind: str, **changes: Any) -> None:
+    told = evidence.clocks[clock_id]
+    last = max(told)
+    event = replace(told[last], kind=kind, breach_id=derived("breach", clock_id))
+    told[last + 1] = replace(event, **changes)
+
+
+def _breach_of_a_lead_that_was_followed_up(evidence: Evidence) -> None:
+    _add_to_clock(evidence, _a_clock(evidence, "clock.met", "CK-S2"), "sla.breached")
+
+
+def _second_breach(evidence: Evidence) -> None:
+    _add_to_clock(evidence, _a_clock(evidence, "sla.breached"), "sla.breached")
+
+
+def _no_breach(evidence: Evidence) -> None:
+    told = evidence.clocks[_a_clock(evidence, "sla.breached")]
+    del told[max(told)]
+
+
+def _breach_not_taken_back(evidence: Evidence) -> None:
+    kinds = {i: [event.kind for _, event in sorted(told.items())] for i, told in evidence.clocks.items()}
+    clock_id = next(i for i, told in kinds.items() if "sla.breach_retracted" in told)
+    told = evidence.clocks[clock_id]
+    for version in sorted(told)[kinds[clock_id].index("sla.breach_retracted") :]:
+        del told[version]
+
+
+def _early_breach(evidence: Evidence) -> None:
+    told = evidence.clocks[_a_clock(evidence, "sla.breached")]
+    last = max(told)
+    told[last] = replace(told[last], published=told[last].due - timedelta(milliseconds=1))
+
+
+def _clock_nobody_started(evidence: Evidence) -> None:
+    any_: Told = next(iter(evidence.clocks.values()))[1]
+    evidence.clocks["00000000-0000-0000-0000-000000000000"] = {1: any_}
+
+
+def _clock_with_a_hole(evidence: Evidence) -> None:
+    del evidence.clocks[_a_clock(evidence, "clock.met", "CK-S")][1]
+
+
+def _dropped_dead_letter(evidence: Evidence) -> None:
+    next(values for values in evidence.dead_letters["engagements-dlq"].values() if values).pop()
+
+
+def _good_record_set_aside(evidence: Evidence) -> None:
+    evidence.dead_letters["lead-scores-dlq"]["rules_failed"].add(b"{}")
+
+
+def _no_score(evidence: Evidence) -> None:
+    evidence.scores.popitem()
+
+
+def _old_score(evidence: Evidence) -> None:
+    lead, score = next((lead, score) for lead, score in evidence.scores.items() if score.points)
+    evidence.scores[lead] = replace(score, version=score.version - 1, points=0)
+
+
+def _no_handoff(evidence: Evidence) -> None:
+    next(lead for lead in evidence.oracle.leads.values() if lead.handoffs).handoffs.clear()
+
+
+def _handoff_of_a_stranger(evidence: Evidence) -> None:
+    handoffs = next(lead.handoffs for lead in evidence.oracle.leads.values() if lead.handoffs)
+    cold = (lead for name, lead in evidence.oracle.leads.items() if not evidence.oracle.must_be_handed_off(name))
+    next(cold).handoffs.update(handoffs)
+
+
+def _lost_event(evidence: Evidence) -> None:
+    for lead in evidence.oracle.leads.values():
+        lead.facts.clear()
+
+
+def _lost_rejection(evidence: Evidence) -> None:
+    evidence.rejected.popitem()
+
+
+SPOILT: dict[Callable[[Evidence], None], str] = {
+    _breach_of_a_lead_that_was_followed_up: KEPT,
+    _second_breach: "a breach was published twice",
+    _no_breach: "a breach is missing",
+    _breach_not_taken_back: KEPT,
+    _early_breach: "a breach was published before its due",
+    _clock_nobody_started: "clocks ran that no handoff started",
+    _clock_with_a_hole: "versions of a clock are missing",
+    _dropped_dead_letter: "dead letters are missing",
+    _good_record_set_aside: "dead letters where nobody sent poison",
+    _no_score: "scores were never published",
+    _old_score: "the latest published score is not what the facts are worth",
+    _no_handoff: "handoffs are missing",
+    _handoff_of_a_stranger: "leads were handed off that do not qualify",
+    _lost_event: "acknowledged events are not in their topic",
+    _lost_rejection: "rejected items are not on events-rejected",
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT, ids=lambda spoil: spoil.__name__.strip("_"))
+async def test_what_is_spoilt_is_found(ran: Ran, spoil: Callable[[Evidence], None]) -> None:
+    evidence = deepcopy(ran.evidence)
+    spoil(evidence)
+    found = [violation.text for violation in judge(evidence, ran.load.book).violations]
+    assert any(text.startswith(SPOILT[spoil]) for text in found), found
+
+
+async def test_tampering_with_the_real_tables_and_topics_is_found(ran: Ran) -> None:
+    """With the services stopped, so that none of them mends or adds anything."""
+    for service in ("scorer", "router", "sla-monitor"):
+        await ran.relay.kill(service)
+    lead, stored = (await ran.relay.query("scorer", f"SELECT lead_id, state::text FROM lead WHERE {ATTENDED}"))[0]
+    state = json.loads(stored)
+    del state["tally"]["basis"]["earned"]["webinar_attended"]
+    await ran.relay.query("scorer", "UPDATE lead SET state = $2 WHERE lead_id = $1", lead, json.dumps(state))
+    await ran.relay.query("scorer", "DELETE FROM fact WHERE ctid = (SELECT min(ctid) FROM fact)")
+    [handoff, *_] = await ran.relay.events("lead-handoffs", "handed_off")
+    second = handoff | {"id": "another", "data": handoff["data"] | {"handoff_id": "another"}}
+    met = next(e for e in await ran.relay.events("sla-clocks", "clock.met") if e["data"]["clock"] == "CK-S2")
+    breach = {
+        "breach_id": derived("breach", met["data"]["clock_id"]),
+        "version": met["data"]["version"] + 1,
+        "detected_at": met["data"]["due"],
+    }
+    false_breach = met | {"id": "a-breach", "type": "baton.sla.breached.v1", "data": met["data"] | breach}
+    late = datetime.fromisoformat(met["data"]["due"]) + timedelta(minutes=1)
+    async with AIOKafkaProducer(bootstrap_servers=ran.system.bootstrap_servers) as producer:
+        for topic, event in (("lead-handoffs", second), ("sla-breaches", false_breach)):
+            name, key = ran.system.prefix + topic, event["subject"].encode()
+            stamp = int(late.timestamp() * 1000)
+            await producer.send_and_wait(name, json.dumps(event).encode(), key=key, timestamp_ms=stamp)
+        await producer.send_and_wait(ran.system.prefix + "engagements", b"not set aside", key=b"poison")
+    findings = await verdict(ran.system, ran.load.book)
+    assert {violation.text for violation in findings.violations} == {
+        "a stored lead is not what its facts are worth",
+        "the facts kept of a lead are not those on the topic",
+        "leads were handed off twice",
+        "a handoff's id does not follow from lead and episode",
+        KEPT,
+        "a breach was published though the follow-up was on the topic before its due",
+        "dead letters are missing: not_json",
+    }

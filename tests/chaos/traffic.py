@@ -169,7 +169,8 @@ class Platform(Traffic):
         good = self.message(doing)
         if reason == "id_conflict" and self._settled:
             known = chance.choice(self._settled)
-            return self._record(known.event, {**known.event.data, "campaign": doing.id}, reason)
+            other = {"campaign" if known.event.kind else "title": doing.id}
+            return self._record(known.event, {**known.event.data, **other}, reason)
         event = json.loads(good.raw)
         if reason == "wrong_key":
             return Message(doing, event, good.key, reason, lead_id(f"other-{doing.email}"), good.raw)

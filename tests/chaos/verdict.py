@@ -60,6 +60,9 @@ def _scores(evidence: Evidence) -> Iterator[Violation]:
     told = {lead: worth for lead, worth in must.items() if oracle.leads[lead].reachable}
     yield from _broken("I3", "leads with facts are not stored", must.keys() - states.keys())
     yield from _broken("I3", "leads without facts are stored", states.keys() - must.keys())
+    pairs = ((lead, oracle.leads[lead].facts.keys(), evidence.facts.get(lead, set())) for lead in must)
+    unlike = (f"{lead}: {sorted(known ^ kept)[:3]}" for lead, known, kept in pairs if known != kept)
+    yield from _broken("I3", "the facts kept of a lead are not those on the topic", unlike)
     yield from _broken("I3", "a stored lead is not what its facts are worth", _differing(states, must))
     yield from _broken("I5", "scores were never published", told.keys() - scores.keys())
     yield from _broken("I5", "the latest published score is not what the facts are worth", _differing(scores, told))
