@@ -6,16 +6,19 @@ import asyncio
 import json
 import logging
 import random
+import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from baton_local.errors import LocalError
 from tests.chaos.faults import CATALOGUE
 from tests.chaos.report import Progress, as_json, show
 from tests.chaos.run import EVENTS_PER_SECOND, Run, perform
 from tests.chaos.schedule import plan
+from tests.chaos.stage import StageError
 
 MINUTES = 12.0
 MINUTES_OF_ONE = 3.0
@@ -55,18 +58,21 @@ def chaos(  # noqa: PLR0913, PLR0917 - a command's options
         return
     seed = random.randrange(10_000) if seed is None else seed
     names = fault or []
-    run = Run(seed, plan(seed, minutes or (MINUTES_OF_ONE if names else MINUTES), names), rate)
+    minutes = minutes or (MINUTES_OF_ONE if names else MINUTES)
+    options = [f"--seed {seed}", f"--minutes {minutes:g}", f"--rate {rate:g}", *(f"--fault {name}" for name in names)]
+    run = Run(seed, plan(seed, minutes, names), f"make chaos ARGS='{' '.join(options)}'", rate)
     console = Console()
     console.print(f"Seed {seed}: {len(run.faults)} faults in about {run.planned_seconds / 60:.0f} min.")
     logging.basicConfig(level=logging.CRITICAL)  # clients of a broker that is killed have much to say
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         asyncio.run(perform(run, Progress(console)))
     except KeyboardInterrupt:
-        console.print(f"Stopped; nothing is left running. Again: make chaos ARGS='--seed {seed}'")
+        console.print(f"Stopped; nothing is left running. Logs: {run.logs}. Again: {run.again}", soft_wrap=True)
         raise typer.Exit(130) from None
-    finally:
-        if run.logs is not None:
-            console.print(f"Logs: {run.logs}", soft_wrap=True)
+    except (LocalError, StageError) as error:
+        console.print(f"{error} Logs: {run.logs}. Again: {run.again}", soft_wrap=True)
+        raise typer.Exit(2) from None
     show(run, console)
     if report is not None:
         report.write_text(json.dumps(as_json(run), indent=2) + "\n")

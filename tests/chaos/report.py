@@ -47,7 +47,7 @@ class Progress:
         return (
             f"{past // 60}:{past % 60:02} gone, about {left // 60}:{left % 60:02} to go, "
             f"fault {len(run.trials)}/{len(run.faults)} {run.doing}, "
-            f"{counts['events']:,} events, {counts['acknowledged']:,} acknowledged, {run.broken} violations"
+            f"{counts['events']:,} events, {len(run.acknowledged):,} acknowledged, {run.broken} violations"
         )
 
 
@@ -66,9 +66,7 @@ def show(run: Run, console: Console) -> None:
     for violation in violations(run):
         console.print(Text.assemble(("violation", "red"), " ", violation), soft_wrap=True)
     if run.broken:
-        console.print(
-            f"{run.broken} violations. Logs: {run.logs}. Again: make chaos ARGS='--seed {run.seed}'", soft_wrap=True
-        )
+        console.print(f"{run.broken} violations. Logs: {run.logs}. Again: {run.again}", soft_wrap=True)
     else:
         console.print("[green]Nothing lost, nothing counted twice; every fault happened and healed by itself.[/]")
 

@@ -9,7 +9,7 @@ import random
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +21,7 @@ from tests.chaos.load import Load
 from tests.chaos.quiet import quiet
 from tests.chaos.schedule import PAUSE_SECONDS
 from tests.chaos.stage import POLICIES, Stage
+from tests.chaos.traffic import Key
 from tests.chaos.trial import Fault, Trial
 from tests.chaos.verdict import Findings, verdict
 
@@ -49,12 +50,15 @@ class Run:
 
     seed: int
     faults: Sequence[Fault]
+    again: str = ""
+    """The command that repeats it."""
     rate: float = EVENTS_PER_SECOND
     machine: dict[str, str] = field(default_factory=machine)
     began: float = field(default_factory=time.monotonic)
     trials: list[Trial] = field(default_factory=list)
     doing: str = "starting"
     counts: Counter[str] = field(default_factory=Counter)
+    acknowledged: Set[Key] = frozenset()
     exits: Counter[str] = field(default_factory=Counter)
     violations: list[str] = field(default_factory=list)
     """Of the run as a whole; a fault's own are in its trial."""
@@ -86,28 +90,25 @@ class Watcher(Protocol):
 
 async def perform(run: Run, watcher: Watcher) -> None:
     """Fills the run in. Nothing is left running on return; logs stay, and the run names them, if anything is broken."""
-    async with Stage(run.seed) as stage:
-        run.logs = stage.logs
-        watching = asyncio.create_task(watcher.watch(run))
-        try:
+    watching = asyncio.create_task(watcher.watch(run))
+    stage = Stage(run.seed)
+    run.logs = stage.logs
+    try:
+        async with stage:
             await _judge(run, stage, await _play(run, stage))
-        except BaseException:
-            stage.keep_logs()
-            raise
-        finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-            run.exits = stage.exits()
-        if run.broken:
-            stage.keep_logs()
-        else:
-            run.logs = None
+            if not run.broken:
+                stage.forget_logs()
+                run.logs = None
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        run.exits = stage.exits()
 
 
 async def _play(run: Run, stage: Stage) -> Load:
     """The load, and the faults in their order; on return all that was sent has been acknowledged, or it is noted."""
     load = Load(stage.bootstrap_servers, "", stage.http_port, run.seed, run.rate)
-    run.counts = load.counts
+    run.counts, run.acknowledged = load.counts, load.acknowledged
     probe, stop = Probe(stage), asyncio.Event()
     flow = Flow(stage, probe)
     loading, probing = asyncio.create_task(load.run(stop)), asyncio.create_task(probe.run())
@@ -120,9 +121,7 @@ async def _play(run: Run, stage: Stage) -> Load:
         run.doing = "sending what is left"
         stop.set()
         await loading
-        await load.finish()
-    except TimeoutError as error:
-        run.violations.append(f"not all that was sent has been acknowledged: {error}")
+        await _finish(run, load)
     finally:
         for task in (loading, probing, trying):
             task.cancel()
@@ -132,6 +131,13 @@ async def _play(run: Run, stage: Stage) -> Load:
     run.violations += probe.violations[probe.told :]
     run.violations += [f"no bytes went through the proxy from {name}" for name in stage.bypassed()]
     return load
+
+
+async def _finish(run: Run, load: Load) -> None:
+    try:
+        await load.finish()
+    except TimeoutError:
+        run.violations.append("not all that was sent has been acknowledged, long after the last fault")
 
 
 async def _try_all(run: Run, stage: Stage, flow: Flow, probe: Probe) -> None:

@@ -33,15 +33,19 @@ INSTANCES = {"ingest": 1, "scorer": 2, "router": 2, "sla-monitor": 2}
 JUDGES = ("scorer", "router", "sla-monitor")
 """The services with partition workers and a database."""
 POLICIES = ROOT / "tests/fixtures/policies/quick"
-READY_SECONDS = 60
+READY_SECONDS = 120
 STOP_GRACE = 3.0
+
+
+class StageError(Exception):
+    """The relay does not even start."""
 
 
 class Stage:
     """`async with Stage() as stage`: everything runs, is migrated and ready; all of it is gone after the block.
 
     What dies is started again, except `broker` and `database`: whoever kills those starts them. Logs are in `logs`
-    as long as the block runs, and for good once `keep_logs` was called.
+    as long as the block runs, and for good unless `forget_logs` was called.
     """
 
     def __init__(self, seed: int = 0) -> None:
@@ -67,7 +71,7 @@ class Stage:
         ]
         self._extra_port = next(ports)
         self.http = httpx.AsyncClient(timeout=10, trust_env=False)
-        self._keep_logs = False
+        self._keep_logs = True
         self._exit = AsyncExitStack()
 
     @property
@@ -114,16 +118,15 @@ class Stage:
         """The proxies that no bytes went through, in one direction or both."""
         return [name for name, proxy in self.proxies.items() if not proxy.counts.up or not proxy.counts.down]
 
-    def keep_logs(self) -> None:
-        """The folder `logs` stays when everything else is gone."""
-        self._keep_logs = True
+    def forget_logs(self) -> None:
+        """The folder `logs` goes with everything else."""
+        self._keep_logs = False
 
     async def __aenter__(self) -> Self:
         self._exit.callback(self._clear_up)
         try:
             await self._start()
         except BaseException:
-            self.keep_logs()
             await self._exit.aclose()
             raise
         return self
@@ -153,7 +156,7 @@ class Stage:
                 await until(partial(self.ready, instance))
         except TimeoutError:
             said = last_words(instance.log)
-            raise AssertionError(f"{instance.name} was not ready within {READY_SECONDS} s: {said}") from None
+            raise StageError(f"{instance.name} was not ready within {READY_SECONDS} s: {said}.") from None
 
     async def _stop_services(self, keepers: list[asyncio.Task[None]]) -> None:
         for keeper in keepers:

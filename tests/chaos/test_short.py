@@ -1,4 +1,4 @@
-"""The chaos suite in short: each part is killed once, one stands still, one is cut off; and nothing is lost or doubled."""
+"""The chaos suite in short: each part killed once, one frozen, one cut off; nothing is lost, nothing counted twice."""
 
 from __future__ import annotations
 
