@@ -23,6 +23,8 @@ from tests.e2e.conftest import QUICK
 from tests.infrastructure import Infrastructure, room
 from tests.relay import Relay, relay
 
+pytestmark = pytest.mark.timeout(400)
+
 SECONDS = 16
 KEPT = "a breach stands, or a verdict is missing, though the promise was kept in time"
 ATTENDED = "state->'tally'->'basis'->'earned'->'webinar_attended' IS NOT NULL"
