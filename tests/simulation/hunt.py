@@ -35,7 +35,7 @@ def run_seeds(seeds: Sequence[int]) -> tuple[dict[int, list[str]], Counter[str]]
 def hunting(seeds: range, processes: int = 2) -> Iterator[Iterator[tuple[int, dict[int, list[str]], Counter[str]]]]:
     """Runs the seeds in so many processes; yields how many are done, and what `run_seeds` says of them."""
     chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
-    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(processes, get_context("spawn"))
     try:
         yield ((len(chunk), *found) for chunk, found in zip(chunks, pool.map(run_seeds, chunks), strict=True))
     finally:

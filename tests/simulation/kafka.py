@@ -66,7 +66,8 @@ class LogConsumer(Consumer):
         self._owner.revoked()
 
     def _send(self, message: Any) -> None:
-        asyncio.get_running_loop().call_later(self._chance.random(), message, context=SERVERS)
+        delay = 0.001 if self._network.calm else self._chance.random()
+        asyncio.get_running_loop().call_later(delay, message, context=SERVERS)
 
     async def fetch(self, part: int, most: int, wait: float) -> list[Any]:
         loop = asyncio.get_running_loop()

@@ -11,7 +11,7 @@ from random import Random
 from typing import Protocol
 
 from chassis.publisher import Headers
-from tests.simulation.network import SERVERS
+from tests.simulation.network import SERVERS, Network
 
 SESSION_SECONDS = 10
 
@@ -93,9 +93,10 @@ class Member(Protocol):
 class Group:
     """Kafka's classic group with one range assignor: a rebalance stops everyone, then shares all out anew."""
 
-    def __init__(self, parts: int, chance: Random) -> None:
+    def __init__(self, parts: int, chance: Random, network: Network) -> None:
         self._parts = parts
         self._chance = chance
+        self._network = network
         self._awaited: list[Member] = []
         self.members: list[Member] = []
         self.generation = 0
@@ -150,4 +151,5 @@ class Group:
             first += count
 
     def _soon(self, what: Callable[[], None], context: Context, seconds: float = 2) -> None:
-        asyncio.get_running_loop().call_later(self._chance.random() * seconds, what, context=context)
+        delay = self._chance.random() * (0.01 if self._network.calm else seconds)
+        asyncio.get_running_loop().call_later(delay, what, context=context)

@@ -43,7 +43,7 @@ def test_a_failure_is_told_in_few_steps() -> None:
         whole = next(run for seed in range(200) if (run := simulate(scenario_of(seed), judge)).violations)
         small = shrink(whole.scenario)
     assert len(small.scenario.faults) <= 1
-    assert len(small.scenario.arrivals) <= 3
+    assert len(small.scenario.arrivals) <= 6
     assert "BROKEN" in story(small)
     assert f"--from {whole.scenario.seed} --seeds 1" in story(small)
 

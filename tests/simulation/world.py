@@ -89,7 +89,7 @@ class World:
         self.network = Network(chance, self.diary.tell)
         self.network.strike = self._strike
         self.log = Log(tuple(TOPICS), PARTS, lambda: (self.now() - EPOCH) // timedelta(milliseconds=1))
-        self.groups = {name: Group(PARTS, chance) for name in SERVICES}
+        self.groups = {name: Group(PARTS, chance, self.network) for name in SERVICES}
         self.stores = {
             name: Store(lambda: self.now() + timedelta(seconds=self._later["database"])) for name in SERVICES
         }
@@ -269,6 +269,7 @@ def simulate(scenario: Scenario, judge: Callable[[World], list[str]]) -> Run:
             patch.object(worker, "log", world.diary),
             patch.object(chassis_judge, "log", world.diary),
             patch.object(supervisor, "log", world.diary),
+            patch.object(supervisor, "COMMIT_SECONDS", 7),  # half of all steps would be that advice
             patch.object(os, "_exit", lambda _: world._kill(PROCESS.get())),
         ):
             loop.run_until_complete(world.run())
