@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 from chassis.consumer import Consumer, NotMember, Offsets, PartitionOwner
 from chassis.publisher import Publisher, Record
@@ -121,6 +121,7 @@ class LogConsumer(Consumer):
         self._require(part)
         found = await self._network.ask("before", lambda: [self._log.at(t, part, at - 1) for t, at in offsets.items()])
         self._require(part)
+        self.stop_reading(part)
         return {record.topic: record.timestamp for record in found if record}
 
     async def at_end(self, part: int) -> set[str]:
@@ -138,6 +139,8 @@ class LogConsumer(Consumer):
         return max(0, self._log.end(topic, part) - offset) if part in self._parts else 0
 
     async def commit(self, progress: Mapping[int, Offsets]) -> None:
+        if not progress:
+            raise ValueError(progress)
         for part in progress:
             self._require(part)
         generation = self._generation
@@ -159,6 +162,12 @@ class LogPublisher(Publisher):
     def __init__(self, log: Log, network: Network) -> None:
         self._log = log
         self._network = network
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """There is nothing to close."""
 
     async def publish(self, records: Sequence[Record]) -> None:
         batches: dict[tuple[str, int], list[Record]] = defaultdict(list)

@@ -77,8 +77,8 @@ class Store:
         return {name: (version, json.loads(value)) for name, (version, value) in found.items()}
 
     def commit(self, part: int, epoch: int, batch: Batch, acknowledged: int) -> datetime:
-        row = self.partitions[part]
-        if not self.owned(row, epoch):
+        row = self.partitions.get(part)
+        if row is None or not self.owned(row, epoch):
             raise Fenced(f"partition {part}: epoch {epoch} is over")
         numbered = self.numbered(batch)
         new = self.new_facts(batch.facts)

@@ -1,0 +1,184 @@
+"""What a journal promises, on Postgres and in the simulation alike."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from chassis.failures import Fenced
+from chassis.journal import Batch, FactKnown, Journal, LeadRow, RefusedByDatabase, SharedConflict
+from chassis.publisher import Record
+from tests.builders import a_fact, an_engagement
+from tests.integration.chassis.driving import leads
+from tests.simulation.places import OnRealServers, OnSimulatedOnes, Place
+from tests.simulation.store import StoreJournal
+
+ADA, BOB = leads(0, 2)
+ONE, TWO, THREE = (a_fact(an_engagement(id=id_, subject=ADA)) for id_ in ("1", "2", "3"))
+TOLD = Record("lead-scores", b"k", b"v", [("name", b"value")])
+NOTHING: dict[str, Any] = {"offsets": {}, "marks": {}, "out_seq": 0, "totals": {}}
+
+
+def batch(**fields: Any) -> Batch:
+    """Moves the offset to 7 unless said otherwise."""
+    return Batch(**{**NOTHING, "offsets": {"engagements": 7}, **fields})
+
+
+async def written(journal: Journal) -> tuple[Any, ...]:
+    """What one finds of it all: the claim's, the outbox, the leads, the facts."""
+    claim = await journal.claim()
+    return (
+        (dict(claim.offsets), dict(claim.marks), claim.out_seq, dict(claim.totals)),
+        [seq for seq, _ in await journal.leftovers(0)],
+        await journal.leads([ADA, BOB]),
+        sorted(await journal.known([(fact.lead_id, *fact.key) for fact in (ONE, TWO, THREE)])),
+    )
+
+
+class Contract:
+    """The tests; a subclass says where."""
+
+    async def test_claim_raises_the_epoch_and_tells_what_is_there(self, place: Place) -> None:
+        async with place.journal(0) as journal:
+            first = await journal.claim()
+            assert (first.epoch, first.offsets, first.out_seq, first.totals) == (1, {}, 0, {})
+            assert (first.marks, first.next_due, first.owed_since) == ({}, None, None)
+            due = first.now + timedelta(seconds=50)
+            row = LeadRow(ADA, 1, due, "{}")
+            full = batch(marks={"engagements": 9}, out_seq=1, totals={"facts": 1}, leads=[row], outbox=[TOLD])
+            now = await journal.commit(1, full, 0)
+            second = await journal.claim()
+        assert (second.epoch, second.offsets, second.out_seq, second.totals) == (2, {"engagements": 7}, 1, {"facts": 1})
+        assert (second.marks, second.next_due) == ({"engagements": 9}, due)
+        assert second.owed_since is not None
+        assert first.now <= now <= second.now
+        assert first.now <= second.owed_since <= second.now
+
+    async def test_only_the_latest_owner_writes(self, place: Place) -> None:
+        everything = batch(out_seq=1, facts=[ONE], leads=[LeadRow(ADA, 1, None, "{}")], outbox=[TOLD])
+        async with place.journal(0) as older, place.journal(0) as newer, place.journal(1) as other:
+            with pytest.raises(Fenced):
+                await older.commit(1, everything, 0)  # nobody has claimed it
+            epoch = (await older.claim()).epoch
+            before = await written(newer)
+            await other.claim()
+            with pytest.raises(Fenced):
+                await older.commit(epoch, everything, 0)
+            assert await written(newer) == before == (({}, {}, 0, {}), [], [], [])
+
+    async def test_a_stale_owner_hears_that_first_whatever_else_is_wrong(self, place: Place) -> None:
+        async with place.journal(0) as older, place.journal(0) as newer:
+            epoch = (await older.claim()).epoch
+            await older.shared(["turn"])
+            await newer.commit((await newer.claim()).epoch, batch(facts=[ONE], shared=[("turn", 0, 1)]), 0)
+            with pytest.raises(Fenced):
+                await older.commit(epoch, batch(facts=[ONE], shared=[("turn", 0, 1)]), 0)
+
+    async def test_a_commit_comes_before_the_next_claim_or_not_at_all(self, place: Place) -> None:
+        async with place.journal(0) as older, place.journal(0) as newer:
+            for turn in range(30):
+                epoch = (await older.claim()).epoch
+                moved = batch(offsets={"engagements": turn})
+                done, claim = await asyncio.gather(older.commit(epoch, moved, 0), newer.claim(), return_exceptions=True)
+                assert not isinstance(claim, BaseException)
+                assert isinstance(done, Fenced | datetime)
+                assert (claim.offsets.get("engagements") == turn) == isinstance(done, datetime)
+
+    async def test_a_known_fact_undoes_the_whole_commit(self, place: Place) -> None:
+        async with place.journal(0) as journal:
+            await journal.commit((await journal.claim()).epoch, batch(facts=[ONE, TWO]), 0)
+            before = await written(journal)
+            assert before[3] == [0, 1]
+            epoch = (await journal.claim()).epoch
+            more = {"out_seq": 1, "leads": [LeadRow(ADA, 1, None, "{}")], "outbox": [TOLD]}
+            for facts in ([THREE, TWO], [THREE, THREE]):
+                with pytest.raises(FactKnown):
+                    await journal.commit(epoch, batch(offsets={"engagements": 9}, facts=facts, **more), 0)
+            assert await written(journal) == before
+
+    async def test_known_are_the_fingerprints_of_the_leads_own_facts(self, place: Place) -> None:
+        async with place.journal(0) as journal:
+            await journal.commit((await journal.claim()).epoch, batch(facts=[TWO]), 0)
+            asked = [(ADA, *ONE.key), (BOB, *TWO.key), (ADA, *TWO.key)]
+            assert await journal.known(asked) == {2: TWO.fingerprint}
+
+    async def test_shared_rows_are_compared_before_they_are_set(self, place: Place) -> None:
+        async with place.journal(0) as one, place.journal(1) as other:
+            assert await one.shared(["turn"]) == {"turn": (0, None)} == await other.shared(["turn"])
+            epochs = [(await journal.claim()).epoch for journal in (one, other)]
+            await one.commit(epochs[0], batch(shared=[("turn", 0, {"next": 1})]), 0)
+            late = batch(out_seq=1, facts=[ONE], outbox=[TOLD], shared=[("turn", 0, {"next": 1})])
+            with pytest.raises(SharedConflict):
+                await other.commit(epochs[1], late, 0)
+            assert (await written(other))[0::3] == (({}, {}, 0, {}), [])
+            assert await other.shared(["turn"]) == {"turn": (1, {"next": 1})}
+
+    async def test_two_partitions_that_take_the_same_turn_at_once_never_both_get_it(self, place: Place) -> None:
+        async with place.journal(0) as one, place.journal(1) as other:
+            epochs = [(await journal.claim()).epoch for journal in (one, other)]
+            for turn in range(20):
+                await one.shared(["turn"])
+                same = batch(shared=[("turn", turn, turn)])
+                took = await asyncio.gather(
+                    one.commit(epochs[0], same, 0), other.commit(epochs[1], same, 0), return_exceptions=True
+                )
+                assert sorted(type(each).__name__ for each in took) == ["SharedConflict", "datetime"]
+
+    async def test_outbox_keeps_its_order_until_it_is_acknowledged(self, place: Place) -> None:
+        async with place.journal(0) as journal:
+            epoch = (await journal.claim()).epoch
+            await journal.commit(epoch, batch(out_seq=3, outbox=[TOLD] * 3), 0)
+            assert [seq for seq, _ in await journal.leftovers(1)] == [2, 3]
+            await journal.commit(epoch, batch(out_seq=4, outbox=[TOLD]), 2)
+            left = await journal.leftovers(0)
+            assert [(seq, each.topic, each.key, list(each.headers)) for seq, each in left] == [
+                (seq, TOLD.topic, TOLD.key, list(TOLD.headers)) for seq in (3, 4)
+            ]
+            await journal.commit(epoch, batch(out_seq=5, outbox=[TOLD]), 5)
+            assert [seq for seq, _ in await journal.leftovers(0)] == [5]  # what the statement itself writes stays
+
+    async def test_an_outbox_number_that_is_taken_is_refused(self, place: Place) -> None:
+        async with place.journal(0) as journal:
+            epoch = (await journal.claim()).epoch
+            await journal.commit(epoch, batch(out_seq=1, outbox=[TOLD]), 0)
+            before = await written(journal)
+            epoch = (await journal.claim()).epoch
+            again = batch(offsets={"engagements": 9}, out_seq=1, facts=[ONE], outbox=[TOLD])
+            with pytest.raises(RefusedByDatabase):
+                await journal.commit(epoch, again, 0)
+            assert await written(journal) == before
+
+    async def test_due_are_the_partitions_own_leads_earliest_first(self, place: Place) -> None:
+        names = ["a", "b", "c", "d"]
+        async with place.journal(0) as journal, place.journal(1) as other:
+            claim = await journal.claim()
+            past = [claim.now - timedelta(seconds=seconds) for seconds in (1, 3, 2)]
+            dues = [*past, claim.now + timedelta(hours=1)]
+            rows = [LeadRow(name, 1, due, "{}") for name, due in zip(names, dues, strict=True)]
+            assert await journal.due(9) == (None, [])
+            await journal.commit(claim.epoch, batch(leads=[*rows, LeadRow("e", 1, None, "{}")]), 0)
+            await other.claim()
+            now, found = await journal.due(9)
+            assert [row.lead_id for row in found] == ["b", "c", "a"]
+            assert now is not None
+            assert claim.now <= now <= datetime.now(UTC) + timedelta(seconds=1)
+            assert [row.lead_id for row in (await journal.due(2))[1]] == ["b", "c"]
+            assert await journal.next_due() == dues[1]
+            assert (await other.due(9), await other.next_due()) == ((None, []), None)
+            await journal.commit(claim.epoch, batch(leads=[LeadRow(name, 2, None, '{"n": 1}') for name in names]), 0)
+            assert (await journal.due(9), await journal.next_due()) == ((None, []), None)
+            assert [(row.version, row.due) for row in await journal.leads(["a", "x"])] == [(2, None)]
+
+
+class TestOnPostgres(OnRealServers, Contract):
+    """The real thing."""
+
+
+class TestInTheSimulation(OnSimulatedOnes, Contract):
+    """What stands in for it."""
+
+    def test_everything_public_is_stood_in_for(self) -> None:
+        assert {name for name in vars(Journal) if not name.startswith("_")} <= vars(StoreJournal).keys()
