@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +15,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
+
+from chassis.records import read_all
 
 QUIET_SECONDS = 30
 """How long the broker may answer nothing before the audit gives up."""
@@ -47,33 +49,36 @@ class Raw(NamedTuple):
 
 @dataclass(slots=True)
 class Extent:
-    """What a partition holds: its first offset and the one after its last, both when they were asked for."""
+    """What a partition holds: its first offset and the one after its last, both when they were asked for.
+
+    `gaps`: offsets in between that no record has; the marks of a foreign producer's transactions are such.
+    """
 
     first: int
     end: int
+    gaps: int = 0
 
 
 class Topics:
     """Reads topics from their beginning to the end that they had at `measure`."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, bootstrap: str, prefix: str) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient, prefix: str) -> None:
         self._consumer = consumer
-        self._bootstrap = bootstrap
+        self._admin = admin
         self._prefix = prefix
         self.extents: dict[Place, Extent] = {}
 
-    async def measure(self, topics: Iterable[str]) -> None:
+    async def measure(self, topics: Sequence[str]) -> None:
         """Notes the topics' extents. Raises Unreachable when one does not exist."""
-        async with asyncio.timeout(ANSWER_SECONDS):
-            names = list(topics)
-            if missing := {self._prefix + name for name in names} - await self._consumer.topics():
-                raise Unreachable(f"topics do not exist: {', '.join(sorted(missing))}")
-            for name in names:
-                partitions = self._partitions(name)
+        async with _answering():
+            for described in await self._admin.describe_topics([self._prefix + name for name in topics]):
+                partitions = [TopicPartition(described["topic"], each["partition"]) for each in described["partitions"]]
+                if not partitions:
+                    raise Unreachable(f"there is no topic {described['topic']}")
                 first = await self._consumer.beginning_offsets(partitions)
                 ends = await self._consumer.end_offsets(partitions)
-                for at in partitions:
-                    self.extents[name, at.partition] = Extent(first[at], ends[at])
+                for at in sorted(partitions):
+                    self.extents[at.topic.removeprefix(self._prefix), at.partition] = Extent(first[at], ends[at])
 
     async def read(self, topic: str) -> AsyncIterator[Raw]:
         """Every record of the topic, each partition's in order."""
@@ -87,6 +92,7 @@ class Topics:
                 extent = self.extents[topic, at.partition]
                 for record in records:
                     if record.offset > expected[at]:
+                        extent.gaps += record.offset - expected[at]
                         await self._remeasure(at, extent)
                     expected[at] = record.offset + 1
                     if record.offset < extent.end:
@@ -97,14 +103,9 @@ class Topics:
 
     async def retention(self, topics: Sequence[str]) -> dict[str, int]:
         """Topic -> milliseconds that it keeps a record, -1: for ever; absent where that may not be asked."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
-        async with asyncio.timeout(ANSWER_SECONDS):
-            await admin.start()
-            try:
-                wanted = [ConfigResource(ConfigResourceType.TOPIC, self._prefix + name) for name in topics]
-                answers: list[Any] = await admin.describe_configs(wanted)
-            finally:
-                await admin.close()
+        wanted = [ConfigResource(ConfigResourceType.TOPIC, self._prefix + name) for name in topics]
+        async with _answering():
+            answers: list[Any] = await self._admin.describe_configs(wanted)
         found = {}
         for code, _, _, name, entries, *_ in (resource for answer in answers for resource in answer.resources):
             values = {entry[0]: entry[1] for entry in entries} if code == 0 else {}
@@ -114,31 +115,32 @@ class Topics:
 
     async def _remeasure(self, at: TopicPartition, extent: Extent) -> None:
         """After a gap: retention may have taken what was about to be read, and nobody may call that missing."""
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with _answering():
             extent.first = max(extent.first, (await self._consumer.beginning_offsets([at]))[at])
 
     async def _fetch(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, list[Any]]:
         deadline = asyncio.get_running_loop().time() + QUIET_SECONDS
         before = [await self._position(at) for at in partitions]
         while True:
-            batches: dict[TopicPartition, list[Any]] = await self._consumer.getmany(*partitions, timeout_ms=500)
+            async with _answering():
+                batches: dict[TopicPartition, list[Any]] = await self._consumer.getmany(*partitions, timeout_ms=500)
             if batches or [await self._position(at) for at in partitions] != before:
                 return batches
             if asyncio.get_running_loop().time() > deadline:
                 raise Unreachable(f"Kafka has sent nothing of {partitions[0].topic} for {QUIET_SECONDS} s")
 
     async def _position(self, at: TopicPartition) -> int:
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with _answering():
             return int(await self._consumer.position(at))
 
     def _partitions(self, topic: str) -> list[TopicPartition]:
-        name = self._prefix + topic
-        return [TopicPartition(name, part) for part in sorted(self._consumer.partitions_for_topic(name) or ())]
+        return [TopicPartition(self._prefix + topic, part) for name, part in self.extents if name == topic]
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def connected(bootstrap: str, prefix: str) -> AsyncIterator[Topics]:
-    """Topics to read. Raises Unreachable when the broker does not answer."""
+    """Topics to read, also batches that only the services' repaired client can. Raises Unreachable."""
+    read_all()
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=None,
@@ -148,15 +150,24 @@ async def connected(bootstrap: str, prefix: str) -> AsyncIterator[Topics]:
         max_partition_fetch_bytes=1024 * 1024,
         client_id="baton-audit",
     )
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="baton-audit")
+    try:
+        async with _answering():
+            await admin.start()
+            await consumer.start()
+        yield Topics(consumer, admin, prefix)
+    finally:
+        for stop in (consumer.stop, admin.close):
+            with contextlib.suppress(KafkaError, TimeoutError, OSError):
+                async with asyncio.timeout(5):
+                    await stop()
+
+
+@contextlib.asynccontextmanager
+async def _answering() -> AsyncIterator[None]:
+    """Bounds a wait on the broker."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            await consumer.start()
-        yield Topics(consumer, bootstrap, prefix)
+            yield
     except (KafkaError, TimeoutError, OSError) as error:
-        raise Unreachable(f"Kafka at {bootstrap} does not answer: {type(error).__name__}") from error
-    finally:
-        try:
-            async with asyncio.timeout(5):
-                await consumer.stop()
-        except (KafkaError, TimeoutError, OSError):
-            pass
+        raise Unreachable(f"Kafka does not answer: {type(error).__name__}") from error
