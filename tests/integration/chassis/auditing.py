@@ -1,0 +1,130 @@
+"""What the auditor's tests look at: a relay's traffic, come to rest, and copies of it that may be tampered with."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+
+from chassis.audit import Report, audit
+from schemas.identity import lead_id_of, partition_of
+from schemas.topics import TOPICS
+from tests.e2e import people
+from tests.infrastructure import Infrastructure, Room, room
+from tests.relay import Relay
+
+LEADS = 12
+EMAILS = tuple(f"person-7-{number}@example.com" for number in range(LEADS))
+CALLED = EMAILS[:3]
+"""Those who are followed up in time, of which nobody hears before the breach is out."""
+
+Records = dict[str, list[Any]]
+Edit = Callable[[Any], Sequence[Any]]
+"""What a record becomes in a copy: itself, another one, several, none."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """A system that has done its work and is stopped: where, and every record of it by topic."""
+
+    servers: Infrastructure
+    room: Room
+    records: Records
+
+
+async def audited(where: Room, **more: Any) -> Report:
+    """What the auditor finds there."""
+    return await audit(where.bootstrap_servers, where.prefix, where.url, **more)
+
+
+async def busy(running: Relay) -> None:
+    """Leads who qualify, a crowd, duplicates, an id with other content, poison, late follow-ups; until all is quiet."""
+    items = people.crowd(200, LEADS, seed=7) + [item for email in EMAILS for item in people.qualified(email)]
+    other = {**items[0], "properties": {"content": "other"}, "traits": {"name": "Other"}, "name": "Other"}
+    for batch in (items, people.shuffled(items, 1)[:60], [other]):
+        assert (await running.batch(batch)).status_code == 200
+    await poison(running.room)
+
+    async def breached() -> bool:
+        return len(await running.events("sla-breaches", "breached")) >= LEADS
+
+    await running.until(breached, 60, "every first follow-up to be missed")
+    await follow_up(running)
+
+    async def retracted() -> bool:
+        told = await running.events("sla-breaches", "retracted")
+        owed = await running.query("scorer", "SELECT 1 FROM outbox UNION ALL SELECT 1 FROM router.outbox")
+        return len(told) >= len(CALLED) and not owed
+
+    await running.until(retracted, 60, "the breaches to be taken back")
+
+
+async def poison(where: Room) -> None:
+    """Three records that nobody can read, on each topic that outsiders write to."""
+    part = partition_of(lead_id_of(email=EMAILS[0]).encode(), 4)
+    async with AIOKafkaProducer(bootstrap_servers=where.bootstrap_servers) as producer:
+        for topic in ("engagements", "sales-activities"):
+            for value in (b"{", b'{"specversion": "1.0"}', None):
+                await producer.send_and_wait(where.prefix + topic, value, key=b"k", partition=part)
+
+
+async def follow_up(running: Relay) -> None:
+    """Calls half a second after the handoff, told late and twice."""
+    wanted = {lead_id_of(email=email) for email in CALLED}
+    for event in await running.events("lead-handoffs", "handed_off"):
+        if event["subject"] in wanted:
+            at = datetime.fromisoformat(event["data"]["handed_off_at"]) + timedelta(seconds=0.5)
+            told = {"type": "sales.contacted", "subject": event["subject"], "id": f"call-{event['subject']}"}
+            activity = {**told, "time": at.isoformat(), "data": {}}
+            for _ in range(2):
+                assert (await running.sales(activity)).status_code == 200
+
+
+async def records_of(running: Relay) -> Records:
+    """Every record of every topic."""
+    return {topic: await running.records(topic) for topic in TOPICS}
+
+
+async def change(where: Room, *statements: str) -> int:
+    """Changes the room's database; returns how many rows that were."""
+    connection = await asyncpg.connect(where.url)
+    try:
+        return sum([int((await connection.execute(each)).split()[-1]) for each in statements])
+    finally:
+        await connection.close()
+
+
+@contextlib.asynccontextmanager
+async def other_database(rest: Rest) -> AsyncIterator[Room]:
+    """The same topics with a copy of the database, gone after the block."""
+    name = f"{rest.room.database}_copy"
+    admin = await asyncpg.connect(rest.servers.admin_url)
+    try:
+        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {rest.room.database}")
+        yield replace(rest.room, database=name)
+    finally:
+        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await admin.close()
+
+
+@contextlib.asynccontextmanager
+async def other_topics(rest: Rest, topic: str, edit: Edit) -> AsyncIterator[Room]:
+    """A copy of everything, in which each record of `topic` is what `edit` makes of it."""
+    async with room(rest.servers, rest.room.database) as where:
+        async with AIOKafkaProducer(bootstrap_servers=where.bootstrap_servers) as producer:
+            for name, records in rest.records.items():
+                for record in (each for one in records for each in (edit(one) if name == topic else [one])):
+                    await producer.send(
+                        where.prefix + name,
+                        record.value,
+                        record.key,
+                        record.partition,
+                        record.timestamp,
+                        list(record.headers),
+                    )
+        yield where
