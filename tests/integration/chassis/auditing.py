@@ -44,8 +44,8 @@ async def audited(where: Room, **more: Any) -> Report:
 
 async def busy(running: Relay) -> None:
     """Leads who qualify, a crowd, duplicates, an id with other content, poison, late follow-ups; until all is quiet."""
-    items = people.crowd(200, LEADS, seed=7) + [item for email in EMAILS for item in people.qualified(email)]
-    other = {**items[0], "properties": {"content": "other"}, "traits": {"name": "Other"}, "name": "Other"}
+    items = people.crowd(200, LEADS, seed=7) + [item for email in reversed(EMAILS) for item in people.qualified(email)]
+    other = {**people.identified(EMAILS[0], name="Other"), "messageId": items[-3]["messageId"]}
     for batch in (items, people.shuffled(items, 1)[:60], [other]):
         assert (await running.batch(batch)).status_code == 200
     await poison(running.room)

@@ -34,7 +34,9 @@ async def test_what_real_services_did_holds_and_is_counted(rest: Rest) -> None:
 async def test_acknowledged_events_are_looked_for(rest: Rest) -> None:
     events = [json.loads(r.value) for r in rest.records["lead-scores"]]
     there = [("lead-scores", event["subject"], event["source"], event["id"]) for event in events]
-    assert {each.name: each.verdict for each in (await audited(rest.room, acknowledged=there)).invariants}["I1"] == "held"
+    assert {each.name: each.verdict for each in (await audited(rest.room, acknowledged=there)).invariants}[
+        "I1"
+    ] == "held"
     lost = [*there, ("engagements", lead_id_of(email="nobody@example.com"), "s", "never-sent")]
     report = await audited(rest.room, acknowledged=lost)
     assert report.broken == ("I1",)
