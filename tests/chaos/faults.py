@@ -13,6 +13,7 @@ from tests.chaos.processes import family_of, frozen, kill_family, state_of
 from tests.chaos.proxy import Proxy, Way
 from tests.chaos.stage import INSTANCES, JUDGES, servers_of
 from tests.chaos.trial import Fault, Trial
+from tests.chaos.until import until
 from tests.relay import SERVICES
 
 Inject = Callable[[Trial], Awaitable[None]]
@@ -39,6 +40,10 @@ def kills(service: str) -> Inject:
         code, _ = await instance.signal(signal.SIGKILL)
         trial.over()
         trial.happened["SIGKILL"] += code == -signal.SIGKILL
+        if service == "ingest":
+            began = time.monotonic()
+            await until(trial.probe.ring)
+            trial.notes["takes events again"] = round(time.monotonic() - began, 2)
 
     return inject
 
@@ -212,8 +217,7 @@ def _proxies_of(trial: Trial, service: str) -> list[Proxy]:
 
 def _catalogue() -> Iterable[Fault]:
     for service in INSTANCES:
-        limit = STOPPED if service == "ingest" else KILLED
-        yield Fault(f"{service}-kill", "SIGKILL of an instance", kills(service), 15, limit)
+        yield Fault(f"{service}-kill", "SIGKILL of an instance", kills(service), 15, KILLED)
     yield Fault("broker-kill", "SIGKILL, back after 1 to 6 s", kills_server("broker"), 22, BROKER)
     yield Fault("database-kill", "SIGKILL, back after 1 to 6 s", kills_server("database"), 15, DATABASE)
     for service in JUDGES:
