@@ -46,10 +46,10 @@ def service_commands(
     @main.command()
     def migrate() -> None:
         """Brings the service's tables to the form that this version needs."""
-        from chassis import run
+        from chassis import migrations
 
         with plainly():
-            version = asyncio.run(run.migrate(read(), name))
+            version = asyncio.run(migrations.migrate(read().database, name))
         typer.echo(f"{name}: the tables are at version {version}")
 
     return main

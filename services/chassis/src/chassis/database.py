@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from chassis.failures import DatabaseAway
+from chassis.service import schema_of
 from chassis.settings import Database
 
 CONNECT_SECONDS = 5
@@ -22,11 +23,6 @@ _TRANSIENT = ("08", "40", "53", "55P03", "57", "58", "25P03", "25P04", "25006")
 idle or transaction time-out, and a database that is read-only for now."""
 _STALE_PLAN = asyncpg.InvalidCachedStatementError
 """A statement prepared before a migration changed what it returns."""
-
-
-def schema_of(service: str) -> str:
-    """The Postgres schema of a service, which is also the import name."""
-    return service.replace("-", "_")
 
 
 def engine_of(database: Database, service: str, seconds: float = COMMAND_SECONDS) -> AsyncEngine:

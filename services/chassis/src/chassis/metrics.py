@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from chassis.database import schema_of
-from chassis.publisher import Publisher
-from chassis.supervisor import Supervisor
-from chassis.worker import Worker
+from chassis.service import schema_of
+
+if TYPE_CHECKING:  # ingest measures itself with what is here, and has neither workers nor a database to load
+    from chassis.publisher import Publisher
+    from chassis.supervisor import Supervisor
+    from chassis.worker import Worker
+
+LAGS = (0.005, 0.025, 0.1, 0.25, 1, 2.5, 10)
+"""Seconds; past 10, Kafka's session time-out, a consumer has lost its partitions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +45,20 @@ REASONS = (
 )
 
 
+def prefix_of(service: str) -> str:
+    """What the names of a service's metrics begin with."""
+    return f"baton_{schema_of(service)}"
+
+
+def loop_lag(service: str, registry: CollectorRegistry) -> Histogram:
+    """How late a process's event loop runs what is due, in seconds."""
+    text = "How late the event loop runs what is due, looked at twice a second"
+    return Histogram(f"{prefix_of(service)}_loop_lag_seconds", text, buckets=LAGS, registry=registry)
+
+
 def outcomes_of(service: str) -> tuple[Outcome, ...]:
     """What every worker counts: records = facts + duplicates + dead letters (invariant I2)."""
-    prefix = f"baton_{schema_of(service)}"
+    prefix = prefix_of(service)
     return (
         Outcome("records", f"{prefix}_records", "Records read, each with exactly one outcome"),
         Outcome("facts", f"{prefix}_facts", "Records accepted as facts"),
@@ -58,7 +75,7 @@ class WorkerCollector(Collector):
     """The state of one process's workers at the moment of the scrape."""
 
     def __init__(self, service: str, supervisor: Supervisor[Any], outcomes: Sequence[Outcome]) -> None:
-        self._prefix = f"baton_{schema_of(service)}"
+        self._prefix = prefix_of(service)
         self._supervisor = supervisor
         self._outcomes = (*outcomes_of(service), *outcomes)
 
@@ -125,7 +142,7 @@ class ProducerCollector(Collector):
     """The state of a process's producer at the moment of the scrape."""
 
     def __init__(self, service: str, publisher: Publisher) -> None:
-        self._metric = f"baton_{schema_of(service)}_producer_rebuilds"
+        self._metric = f"{prefix_of(service)}_producer_rebuilds"
         self._publisher = publisher
 
     def collect(self) -> Iterator[Metric]:

@@ -14,12 +14,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from chassis.database import schema_of
 from chassis.failures import CannotListen
+from chassis.metrics import loop_lag
 from chassis.settings import Ops
-
-LAGS = (0.005, 0.025, 0.1, 0.25, 1, 2.5, 10)
-"""Seconds; past 10, Kafka's session time-out, a consumer has lost its partitions."""
 
 Ready = Callable[[], str | None]
 """None when the process does its work, else what it is waiting for, in plain words."""
@@ -48,13 +45,7 @@ async def serving(service: str, ops: Ops, ready: Ready, registry: CollectorRegis
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     routes = [Route("/livez", livez), Route("/readyz", readyz), Route("/metrics", metrics)]
-    lag = Histogram(
-        f"baton_{schema_of(service)}_loop_lag_seconds",
-        "How late the event loop runs what is due, looked at twice a second",
-        buckets=LAGS,
-        registry=registry,
-    )
-    measuring = asyncio.create_task(_measure(lag), name="loop lag")
+    measuring = asyncio.create_task(_measure(loop_lag(service, registry)), name="loop lag")
     try:
         async with listening(Starlette(routes=routes), ops.host, ops.port):
             yield

@@ -7,24 +7,12 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable
 
-from prometheus_client import CollectorRegistry
-
-from chassis import failpoints, migrations
-from chassis.consumer import Consumer
-from chassis.database import engine_of
-from chassis.failures import CannotListen, Transient
-from chassis.journal import journals
+from chassis import failpoints
+from chassis.failures import CannotListen
 from chassis.logs import logger, set_up
-from chassis.metrics import Outcome, ProducerCollector, WorkerCollector
-from chassis.ops import serving
-from chassis.publisher import Publisher
-from chassis.service import Service
-from chassis.settings import JudgeSettings, Log
-from chassis.supervisor import Supervisor
-from chassis.worker import Links
+from chassis.settings import Log
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
 SHUTDOWN_SECONDS = 25
@@ -78,42 +66,3 @@ def _tame_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
-
-
-async def migrate(settings: JudgeSettings, name: str) -> str:
-    """Brings the service's schema to this version and returns the version."""
-    return await migrations.migrate(settings.database, name)
-
-
-def serve(
-    settings: JudgeSettings, service: Service[Any], outcomes: Sequence[Outcome] = (), *, resume: bool = False
-) -> None:
-    """Runs a service's partition workers and its ops port until told to stop; exits as `run` does.
-
-    `resume` goes on where too many failures of our own making had stopped a partition.
-    """
-
-    async def main(stop: asyncio.Event) -> None:
-        registry = CollectorRegistry()
-        engine = engine_of(settings.database, service.name)
-        async with Publisher(settings.kafka) as publisher:
-            consumer = Consumer(settings.kafka, service.name, tuple(service.inputs))
-            supervisor = Supervisor(service, Links(consumer, publisher, journals(engine), settings.worker, resume))
-            registry.register(WorkerCollector(service.name, supervisor, outcomes))
-            registry.register(ProducerCollector(service.name, publisher))
-            async with serving(service.name, settings.ops, supervisor.ready, registry):
-                await _await_schema(settings, service.name, stop)
-                await supervisor.run(stop)
-        await engine.dispose()
-
-    run(main, settings.log, service.name)
-
-
-async def _await_schema(settings: JudgeSettings, name: str, stop: asyncio.Event) -> None:
-    while not stop.is_set():
-        try:
-            await migrations.check(settings.database, name)
-            return
-        except Transient as error:
-            logger("chassis.run").warning("database_not_reached", reason=str(error))
-            await asyncio.sleep(1)

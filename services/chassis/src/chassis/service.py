@@ -12,6 +12,11 @@ from schemas.envelope import Decoder, Envelope, Fact
 S = TypeVar("S")
 
 
+def schema_of(service: str) -> str:
+    """The Postgres schema of a service, which is also the import name."""
+    return service.replace("-", "_")
+
+
 @dataclass(frozen=True, slots=True)
 class At:
     """The instant of a decision. `now` is the database's time, the only clock that decides.

@@ -16,12 +16,12 @@ NAME = "router"
 
 def serve(resume: bool) -> None:
     """Runs the service under its policy."""
-    from chassis import run
+    from chassis.serve import serve as serve_until
     from router.app import build
     from router.metrics import OUTCOMES
 
     settings = Settings.read()
-    run.serve(settings, build(settings), OUTCOMES, resume=resume)
+    serve_until(settings, build(settings), OUTCOMES, resume=resume)
 
 
 main = service_commands(

@@ -22,13 +22,13 @@ NAME = "scorer"
 
 def serve(resume: bool) -> None:
     """Runs the service under its policy."""
-    from chassis import run
+    from chassis.serve import serve as serve_until
     from scorer.app import build
     from scorer.metrics import outcomes_of
 
     settings = Settings.read()
     service = build(settings)
-    run.serve(settings, service, outcomes_of(service.bands), resume=resume)
+    serve_until(settings, service, outcomes_of(service.bands), resume=resume)
 
 
 main = service_commands("Keeps every lead's score and explains each point.", NAME, Settings.read, serve)

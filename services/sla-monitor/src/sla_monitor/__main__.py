@@ -18,13 +18,13 @@ NAME = "sla-monitor"
 
 def serve(resume: bool) -> None:
     """Runs the service under its policy."""
-    from chassis import run
+    from chassis.serve import serve as serve_until
     from sla_monitor.app import build
     from sla_monitor.metrics import outcomes_of
 
     settings = Settings.read()
     service = build(settings)
-    run.serve(settings, service, outcomes_of(service.clocks), resume=resume)
+    serve_until(settings, service, outcomes_of(service.clocks), resume=resume)
 
 
 main = service_commands("Times the promised follow-ups and publishes each breach.", NAME, Settings.read, serve)

@@ -7,8 +7,9 @@ from importlib.resources import files
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import connected, engine_of, schema_of
+from chassis.database import connected, engine_of
 from chassis.failures import Failure
+from chassis.service import schema_of
 from chassis.settings import Database
 
 SECONDS = 300
