@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -10,8 +11,8 @@ from dataclasses import replace
 from multiprocessing import get_context
 
 from tests.simulation.oracle import judge
+from tests.simulation.run import Run, simulate
 from tests.simulation.scenario import Arrival, Fault, Scenario, scenario_of
-from tests.simulation.world import Run, simulate
 
 CHUNK = 20
 ATTEMPTS = 300
@@ -35,7 +36,7 @@ def run_seeds(seeds: Sequence[int]) -> tuple[dict[int, list[str]], Counter[str]]
 def hunting(seeds: range, processes: int = 2) -> Iterator[Iterator[tuple[int, dict[int, list[str]], Counter[str]]]]:
     """Runs the seeds in so many processes; yields how many are done, and what `run_seeds` says of them."""
     chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
-    pool = ProcessPoolExecutor(processes, get_context("spawn"))
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
     try:
         yield ((len(chunk), *found) for chunk, found in zip(chunks, pool.map(run_seeds, chunks), strict=True))
     finally:
@@ -70,7 +71,7 @@ def _only(scenario: Scenario, items: Sequence[Arrival | Fault]) -> Scenario:
 def story(run: Run) -> str:
     """The steps of a run and what it breaks, for people."""
     steps = [
-        f"{at:9.3f}  {who or '-':13} {what}{f'  {about}' if about not in ('', 'done') else ''}"
+        f"{at:9.3f}  {who or '-':13} {what}{about and f'  {about}'}"
         for at, who, what, about in run.lines
         if what not in CHATTER
     ]

@@ -57,7 +57,10 @@ class Network:
                     outcome = error
                 if glitch == "lose":
                     outcome = away(f"{what}: the answer was lost")
-            self._tell(name, what, outcome if isinstance(outcome, Exception) else "done")
+            if isinstance(outcome, Exception):
+                self._tell(name, f"{what}: {type(outcome).__name__}", outcome)
+            else:
+                self._tell(name, what)
             loop.call_later(back, _deliver, answer, outcome, context=context)
 
         loop.call_later(go, arrive, context=SERVERS)

@@ -192,10 +192,6 @@ class Contract:
                 assert [record.offset for record in await fetched(second, lost, 1)] == [0]
             await until(lambda: one.parts == set(range(PARTS)), "everything again, once the second one left", 30)
 
-    async def test_polling_nothing_answers_in_seconds(self, place: Place) -> None:
-        async with member(place) as (consumer, _), asyncio.timeout(6):
-            await consumer.poll_nothing()
-
 
 class TestOnKafka(OnRealServers, Contract):
     """The real thing."""

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import random
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
-from unittest.mock import patch
 
-from chassis import judge as chassis_judge
-from chassis import supervisor, worker
 from chassis.policy import load_policies
 from chassis.service import Service
 from chassis.settings import Worker as Settings
@@ -28,16 +21,16 @@ from schemas.topics import TOPICS
 from scorer.app import Scorer
 from sla_monitor.app import SlaMonitor
 from tests.builders import NOON
+from tests.simulation.diary import Diary
 from tests.simulation.kafka import LogConsumer, LogPublisher
 from tests.simulation.log import SESSION_SECONDS, Group, Log
-from tests.simulation.loop import PROCESS, Loop, Process
+from tests.simulation.loop import Loop, Process
 from tests.simulation.network import SERVERS, Network
 from tests.simulation.scenario import INPUT_SECONDS, PARTS, PROCESSES, SERVICES, Arrival, Fault, Scenario
 from tests.simulation.store import Store, journals_of
 
 QUICK = Path(__file__).parents[1] / "fixtures" / "policies" / "quick"
 SETTLING_SECONDS = 300
-NOBODY = Process("")
 EPOCH = datetime.fromtimestamp(0, NOON.tzinfo)
 
 
@@ -47,24 +40,6 @@ def services() -> dict[str, Service[Any]]:
     policies = load_policies(QUICK, Policy)
     found = (Scorer(policies), Router(policies), SlaMonitor(policies, timedelta(seconds=60)))
     return {service.name: service for service in found}
-
-
-class Diary:
-    """What happened, in order: the trace. Stands in for the workers' logs as well."""
-
-    def __init__(self) -> None:
-        self.lines: list[tuple[float, str, str, str]] = []
-        self.stopped: list[str] = []
-
-    def tell(self, who: str, what: str, about: object = "") -> None:
-        self.lines.append((asyncio.get_running_loop().time(), who, what, str(about)))
-
-    def info(self, event: str, **fields: Any) -> None:
-        if "exc_info" in fields:
-            self.stopped.append(f"{event}: {fields.pop('exc_info')!r}")
-        self.tell(PROCESS.get(NOBODY).name, event, " ".join(f"{key}={fields[key]}" for key in fields))
-
-    warning = error = info
 
 
 @dataclass(slots=True)
@@ -90,9 +65,7 @@ class World:
         self.network.strike = self._strike
         self.log = Log(tuple(TOPICS), PARTS, lambda: (self.now() - EPOCH) // timedelta(milliseconds=1))
         self.groups = {name: Group(PARTS, chance, self.network) for name in SERVICES}
-        self.stores = {
-            name: Store(lambda: self.now() + timedelta(seconds=self._later["database"])) for name in SERVICES
-        }
+        self.stores = {name: Store(self._database_now) for name in SERVICES}
         self.members: dict[str, Member] = {}
         self.problems: list[str] = []
         self.over = False
@@ -121,17 +94,13 @@ class World:
         for _ in range(20):
             if not await self._settled():
                 return
-            dues = {
-                name: [row.due for _, row in store.leads.values() if row.due] for name, store in self.stores.items()
-            }
-            latest = max((due for some in dues.values() for due in some), default=None)
-            if latest is None:
+            dues = {name: due for name, store in self.stores.items() if (due := store.latest_due()) is not None}
+            if not dues:
                 return
-            self._later["world"] += max(1.0, (latest - self.now()).total_seconds() + 1)
+            self._later["world"] += max(1.0, (max(dues.values()) - self.now()).total_seconds() + 1)
             self.diary.tell("", "time passes", self.now())
-            for name in SERVICES:  # a claim reads the database's clock
-                if dues[name]:
-                    self.groups[name].rebalance()
+            for name in dues:  # a claim reads the database's clock
+                self.groups[name].rebalance()
         self.problems.append("deadlines never end")
 
     def _start(self, name: str) -> None:
@@ -152,10 +121,14 @@ class World:
         self.diary.tell(process.name, "started")
 
     async def _work(self, member: Member) -> None:
-        await member.supervisor.run(member.stop)
-        self._kill(member.process, "ended")
+        try:
+            await member.supervisor.run(member.stop)
+        except Exception as error:  # noqa: BLE001 - nothing that happens here ends a process but a fault
+            self.problems.append(f"{member.process.name} failed: {error!r}")
+        self.kill(member.process, "ended")
 
-    def _kill(self, process: Process, how: str = "killed") -> None:
+    def kill(self, process: Process, how: str = "killed") -> None:
+        """The process never runs again; another one takes its place in a few seconds."""
         if not process.alive:
             return
         process.alive = False
@@ -167,7 +140,7 @@ class World:
 
     def _strike(self, process: Process, fault: Fault) -> None:
         if fault.kind == "kill":
-            self._kill(process)
+            self.kill(process)
         else:
             self._freeze(process, fault.seconds)
 
@@ -197,7 +170,8 @@ class World:
     def _befall(self, fault: Fault) -> None:
         member = self.members.get(fault.process)
         process = member.process if member else Process("")
-        self.diary.tell(fault.process, f"fault: {fault.kind}", fault.request)
+        at_once = fault.kind in ("expel", "stop", "outage", "clock")
+        self.diary.tell(fault.process, f"{fault.kind}!" if at_once else f"armed: {fault.kind}", fault.request)
         match fault.kind:
             case "kill" | "freeze" if not fault.request:
                 process.light(fault.steps, lambda: self._strike(process, fault))
@@ -245,39 +219,3 @@ class World:
             if any(row.due and row.due <= store.now() for _, row in store.leads.values()):
                 return f"{name} has not judged what is due"
         return None
-
-
-@dataclass(slots=True)
-class Run:
-    """What came of a scenario."""
-
-    scenario: Scenario
-    violations: list[str]
-    happened: Counter[str]
-    lines: list[tuple[float, str, str, str]] = field(default_factory=list)
-
-
-def simulate(scenario: Scenario, judge: Callable[[World], list[str]]) -> Run:
-    """Runs the scenario to its end and has it judged; the same scenario gives the same lines."""
-    loop = Loop(Random(f"loop {scenario.seed}"))
-    chances = random.getstate()
-    random.seed(scenario.seed)
-    try:
-        world = World(scenario, loop)
-        loop.set_exception_handler(lambda _, context: world.problems.append(str(context)))
-        with (
-            patch.object(worker, "log", world.diary),
-            patch.object(chassis_judge, "log", world.diary),
-            patch.object(supervisor, "log", world.diary),
-            patch.object(supervisor, "COMMIT_SECONDS", 7),  # half of all steps would be that advice
-            patch.object(os, "_exit", lambda _: world._kill(PROCESS.get())),
-        ):
-            loop.run_until_complete(world.run())
-            violations = world.problems + world.diary.stopped or judge(world)
-            lines = list(world.diary.lines)
-            world.over = True
-            loop.bury()
-    finally:
-        random.setstate(chances)
-    happened = Counter(what for _, who, what, _ in lines if not what.startswith("fault: "))
-    return Run(scenario, list(violations), happened, lines)
