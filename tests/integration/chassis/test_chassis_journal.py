@@ -147,6 +147,32 @@ async def test_partitions_lose_no_increment_of_a_row_they_share(house: House) ->
     assert (row[0], row[1]) == (400, 40)
 
 
+async def test_a_backlog_gets_its_turn_at_a_shared_row_that_a_quick_partition_keeps_changing(house: House) -> None:
+    service, worked_off = Counting(shared=("counter",)), asyncio.Event()
+
+    async def backlog() -> int:
+        [lead] = leads(0, 1)
+        async with house.claimed(service, 0) as ownership, house.publisher() as publisher:
+            events = [engaged(str(n), lead, "share") for n in range(3_000)]
+            await ownership.take(arrived(events), publisher)
+        worked_off.set()
+        return len(events)
+
+    async def quick() -> int:
+        [lead] = leads(1, 1)
+        count = 0
+        async with house.claimed(service, 1) as ownership, house.publisher() as publisher:
+            while not worked_off.is_set():
+                await ownership.take(arrived([engaged(str(count), lead, "share")], count, 1), publisher)
+                count += 1
+        return count
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
+        counts = [tasks.create_task(one()) for one in (backlog, quick)]
+    [row] = await house.query("SELECT value::text::int FROM shared")
+    assert row[0] == sum(count.result() for count in counts)
+
+
 async def test_shared_row_that_two_partitions_read_first_at_once_is_there_for_both(house: House) -> None:
     async with connected(house.engine) as one, connected(house.engine) as other:
         for n in range(30):

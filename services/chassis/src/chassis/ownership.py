@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic
 
@@ -19,14 +19,13 @@ from chassis.judge import Judge
 from chassis.publisher import Publisher
 from chassis.sequence import Gap, following
 from chassis.service import At, S, Service
+from chassis.turns import attempts, halves
 from schemas.envelope import Refused
 
 SLICE = 500
 """Most due leads decided in one transaction, so that records do not wait long behind a wave of deadlines."""
 LOOK_AGAIN = timedelta(milliseconds=250)
 NEVER = datetime.min.replace(tzinfo=UTC)
-ATTEMPTS = 50
-"""How often a batch is decided again because another partition changed a shared row first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ class Ownership(Generic[S]):
         self._owed_since = None
         self.totals["repeats"] += count
         if self._new:
-            await self._commit(await self._begin(), publisher)
+            await self._commit(self._begin(), publisher)
         return count
 
     async def take(self, records: Sequence[Any], publisher: Publisher) -> int:
@@ -121,11 +120,11 @@ class Ownership(Generic[S]):
         if self._next_due is not None and self._next_due <= self._clock.now():
             await self._judge_due(consumer, publisher)
         elif idle and self._deleted < self._acknowledged:
-            await self._commit(await self._begin(), publisher)
+            await self._commit(self._begin(), publisher)
 
     async def _isolating(self, records: Sequence[Any], publisher: Publisher) -> None:
-        """One round for all records, or, where the database refuses a value, one for each to find the guilty."""
-        for _ in range(ATTEMPTS):
+        """One round for all records, or one for each half: to find the guilty, or to be quick enough for a turn."""
+        for _ in range(attempts(records)):
             try:
                 return await self._round(records, publisher)
             except SharedConflict:
@@ -134,16 +133,17 @@ class Ownership(Generic[S]):
                 self._files.forget()
                 if len(records) == 1:
                     return await self._set_aside(records[0], Refused(REFUSED_BY_DATABASE, str(refusal)), publisher)
-                for record in records:
-                    await self._isolating([record], publisher)
-                return None
-        raise SharedConflict("shared rows are changed too often")
+                break
+        for half in halves(records):
+            await self._isolating(half, publisher)
+        return None
 
     async def _round(self, records: Sequence[Any], publisher: Publisher) -> None:
-        draft = await self._begin()
+        draft = self._begin()
         draft.read(records)
         answered = self._judge.read(records, draft)
         await self._files.load([fact for _, fact in answered if fact is not None])
+        await self._share(draft)
         for place, (record, fact) in enumerate(answered):
             if fact is None or not self._judge.judge(record, fact, draft):
                 draft.failed.append(place)
@@ -153,7 +153,7 @@ class Ownership(Generic[S]):
         self._limiter = limiter
 
     async def _set_aside(self, record: Any, refusal: Refused, publisher: Publisher) -> None:
-        draft = await self._begin()
+        draft = self._begin()
         draft.read([record])
         limiter = self._limiter.after(1, [0])
         draft.bury(record, refusal)
@@ -174,8 +174,9 @@ class Ownership(Generic[S]):
     async def _judge_rows(self, rows: Sequence[LeadRow], known: datetime, now: datetime, publisher: Publisher) -> bool:
         """Whether anything followed. A lead whose outcome the database refuses is found, and tried again later."""
         refusal: RefusedByDatabase | None = None
-        for _ in range(ATTEMPTS):
-            draft = await self._begin(known, now)
+        for _ in range(attempts(rows)):
+            draft = self._begin(known, now)
+            await self._share(draft)
             for row in rows:
                 file = self._files.of_row(row)
                 if refusal is None:
@@ -191,11 +192,11 @@ class Ownership(Generic[S]):
             except RefusedByDatabase as error:
                 self._files.forget()
                 if len(rows) > 1:
-                    return any([await self._judge_rows([row], known, now, publisher) for row in rows])
+                    break
                 refusal = error
             else:
                 return True
-        raise SharedConflict("shared rows are changed too often")
+        return any([await self._judge_rows(half, known, now, publisher) for half in halves(rows)])
 
     async def _known(self, now: datetime, consumer: Consumer) -> datetime:
         """Up to when every input has been read: `now` if its end, asked for after it, is reached (delivery.md §4)."""
@@ -222,11 +223,14 @@ class Ownership(Generic[S]):
             await publisher.publish(draft.outbox)
             self._acknowledged, self._owed_since = out_seq, None
 
-    async def _begin(self, known: datetime | None = None, now: datetime | None = None) -> Draft[S]:
-        """A new draft: one instant and one reading of the shared rows for the whole batch."""
-        known = known or min(self._read_until.values())
-        shared = await self._journal.shared(self._service.shared)
-        at = At(now or self._clock.now(), known, {name: value for name, (version, value) in shared.items() if version})
-        versions = {name: version for name, (version, _) in shared.items()}
+    def _begin(self, known: datetime | None = None, now: datetime | None = None) -> Draft[S]:
+        """A new draft: one instant for the whole batch."""
+        at = At(now or self._clock.now(), known or min(self._read_until.values()))
         progress = (dict(self.offsets), dict(self._marks), Counter(self.totals))
-        return Draft(self._service.name, self._part, *progress, versions, at)
+        return Draft(self._service.name, self._part, *progress, {}, at)
+
+    async def _share(self, draft: Draft[S]) -> None:
+        """One reading of the shared rows for the whole batch, as late as can be: who reads early is overtaken."""
+        shared = await self._journal.shared(self._service.shared)
+        draft.at = replace(draft.at, shared={name: value for name, (version, value) in shared.items() if version})
+        draft.versions = {name: version for name, (version, _) in shared.items()}
