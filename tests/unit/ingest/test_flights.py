@@ -108,8 +108,8 @@ async def test_only_the_request_with_the_refused_record_hears_of_it() -> None:
     class Strict:
         async def publish(self, records: Sequence[Record]) -> None:
             await asyncio.sleep(0)
-            if "bad" in names(records):
-                raise Unpublishable("engagements: too large")
+            if bad := [record for record in records if record.key == b"bad"]:
+                raise Unpublishable("engagements: too large", bad)
 
     flights = Flights(Strict(), Room(100, 10_000), 5)
     async with flying(flights):

@@ -5,7 +5,7 @@
     │   ├── BrokerAway   the broker did not answer, or asked to be asked again
     │   ├── DatabaseAway the same of the database
     │   └── Fenced       another owner has taken the partition over; nothing was written
-    ├── Unpublishable    the broker refuses this one record for good
+    ├── Unpublishable    the broker refuses records for good, and says which
     ├── CannotListen     a port of the process's own is taken
     └── Discontinuity    the log is not the one that was read so far: stop, page, never skip
 
@@ -13,6 +13,8 @@ A record that can never be accepted is `schemas.envelope.Refused`. Anything else
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class Failure(Exception):  # noqa: N818 - the tree's root; its leaves are named for what happened
@@ -42,7 +44,15 @@ class Fenced(Transient):
 
 
 class Unpublishable(Failure):
-    """The broker refuses this record for good (too large, or not allowed)."""
+    """The broker refuses these records for good (too large, or not allowed); `records` are the very ones given."""
+
+    def __init__(self, message: str, records: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.records = records
+
+    def names(self, record: object) -> bool:
+        """Whether this record is refused, and not only one that is equal to it."""
+        return any(record is each for each in self.records)
 
 
 class CannotListen(Failure):

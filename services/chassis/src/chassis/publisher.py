@@ -74,7 +74,7 @@ class Publisher:
         """Returns once every record is acknowledged with acks=all.
 
         Raises BrokerAway when that cannot be had within 12 s (some records may have landed, a retry repeats them), and
-        Unpublishable for a record that the broker refuses; the others of the call have then landed.
+        Unpublishable that names the records which the broker refuses; the others of the call have then landed.
         """
         producer: AIOKafkaProducer | None = None
         try:
@@ -86,14 +86,14 @@ class Publisher:
         except _REFUSED as error:
             self._retire(producer)  # a refusal burns sequence numbers: the next batch would be out of order
             if len(records) == 1:
-                raise Unpublishable(f"{records[0].topic}: {type(error).__name__}") from error
+                raise Unpublishable(f"{records[0].topic}: {type(error).__name__}", records) from error
             await self._publish_apart(records)
         except (KafkaError, OSError, TimeoutError) as error:
             self._retire(producer)
             raise BrokerAway(f"publishing: {type(error).__name__}") from error
 
     async def _publish_apart(self, records: Sequence[Record]) -> None:
-        """In halves, and halves of these, until the refused record is alone: the others still land, in their order."""
+        """In halves, and halves of these, until each refused record is alone: the others still land, in their order."""
         middle = len(records) // 2
         refusals = []
         for half in (records[:middle], records[middle:]):
@@ -102,7 +102,7 @@ class Publisher:
             except Unpublishable as refusal:
                 refusals.append(refusal)
         if refusals:
-            raise refusals[0]
+            raise Unpublishable(str(refusals[0]), [record for refusal in refusals for record in refusal.records])
 
     async def _ready(self) -> AIOKafkaProducer:
         async with self._starting:

@@ -19,7 +19,7 @@ class Publishes(Protocol):
     """What `chassis.publisher.Publisher` promises."""
 
     async def publish(self, records: Sequence[Record]) -> None:
-        """Returns once every record is acknowledged; raises Transient or Unpublishable."""
+        """Returns once every record is acknowledged; raises Transient, or Unpublishable that names the refused ones."""
         ...
 
 
@@ -148,18 +148,10 @@ class Flights:
         except Transient as failure:
             for seat in seats:
                 seat.settle(failure)
-        except Unpublishable:
-            await self._fly_apart(seats)
+        except Unpublishable as refusal:  # only the request with a refused record hears of it
+            for seat in seats:
+                seat.settle(refusal if any(map(refusal.names, seat.records)) else None)
         finally:
             for seat in seats:
                 seat.settle(Transient("the flight was broken off"))
                 self._room.give(len(seat.records), seat.size)
-
-    async def _fly_apart(self, seats: list[_Seat]) -> None:
-        """Each request on its own, so that only the one with the refused record hears of it."""
-        for seat in seats:
-            try:
-                await self._publisher.publish(seat.records)
-                seat.settle()
-            except (Transient, Unpublishable) as failure:
-                seat.settle(failure)

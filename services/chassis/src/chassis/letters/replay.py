@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from hashlib import blake2b
 
 from chassis.failures import Unpublishable
@@ -70,22 +70,15 @@ class Replay:
 
     async def flush(self) -> None:
         """Publishes what has been taken. Raises BrokerAway as Publisher.publish does."""
-        refused = await self._publish([record for _, record in self._chunk])
+        refusal = Unpublishable("nothing")
+        if self._publisher is not None and self._chunk:
+            try:
+                await self._publisher.publish([record for _, record in self._chunk])
+            except Unpublishable as told:
+                refusal = told
         for letter, record in self._chunk:
-            self._count(letter, REFUSED if record in refused else REPLAYED)
+            self._count(letter, REFUSED if refusal.names(record) else REPLAYED)
         self._chunk, self._bytes = [], 0
-
-    async def _publish(self, records: Sequence[Record]) -> list[Record]:
-        """Those that the broker refuses; the others are acknowledged."""
-        if self._publisher is None or not records:
-            return []
-        try:
-            await self._publisher.publish(records)
-        except Unpublishable:
-            if len(records) == 1:
-                return list(records)
-            return [refused for record in records for refused in await self._publish([record])]
-        return []
 
     def _count(self, letter: Letter, fate: str) -> None:
         self._fates[letter.address.topic, letter.reason, fate] += 1
