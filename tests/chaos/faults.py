@@ -9,8 +9,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
 from tests.chaos.flow import ANSWER_SECONDS
+from tests.chaos.link import Way
 from tests.chaos.processes import family_of, frozen, kill_family, state_of
-from tests.chaos.proxy import Proxy, Way
+from tests.chaos.proxy import Proxy
 from tests.chaos.stage import INSTANCES, JUDGES, servers_of
 from tests.chaos.trial import Fault, Trial
 from tests.chaos.until import until

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from baton_local.ports import free_ports
-from tests.chaos.proxy import Proxy, Streams, Way
+from tests.chaos.link import Streams, Way
+from tests.chaos.proxy import Proxy
 from tests.chaos.until import until
 
 

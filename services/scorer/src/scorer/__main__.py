@@ -88,6 +88,7 @@ async def _explanation(settings: Settings, lead_id: str) -> Explanation | None:
 
 
 def _print(view: Explanation) -> None:
+    from chassis.tables import columns
     from scorer.rules.explanation import rows, tell
 
     headings = ("rule", "points", "since", "event")
@@ -103,10 +104,8 @@ def _print(view: Explanation) -> None:
         print("\n".join(tell(view)))
         Console().print(table)
         return
-    cells = [headings, *rows(view)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(headings))]
     print("\n".join(tell(view)))
-    print("\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells))
+    print(columns(headings, rows(view)))
 
 
 if __name__ == "__main__":

@@ -63,13 +63,14 @@ async def _overview(settings: Settings, ended: bool, limit: int) -> Overview:
 
 def table(rows: tuple[Row, ...]) -> str:
     """The rows under a heading, in columns; a lead without a name is told by its id."""
-    cells = [("CLOCK", "LEAD", "OWNER", "DUE (UTC)", "TIME LEFT", "STATE")]
-    cells += [
+    from chassis.tables import columns
+
+    headings = ("CLOCK", "LEAD", "OWNER", "DUE (UTC)", "TIME LEFT", "STATE")
+    cells = (
         (row.clock, row.lead or row.lead_id, row.owner or "-", f"{row.due:%Y-%m-%d %H:%M:%S}", row.time_left, row.state)
         for row in rows
-    ]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
+    )
+    return columns(headings, cells)
 
 
 if __name__ == "__main__":

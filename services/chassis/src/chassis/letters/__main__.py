@@ -119,7 +119,7 @@ def replay(
     """
     from chassis.letters.box import at, every
     from chassis.letters.reader import reader
-    from chassis.letters.replay import REFUSED, Replay
+    from chassis.letters.replay import Replay
     from chassis.publisher import Publisher
 
     if addresses and (topic or reason):
@@ -134,9 +134,17 @@ def replay(
                 await replay.take(letter)
             await replay.flush()
 
+    with _telling(fates, apply=apply, as_json=as_json), _plainly(), _bar() as passed:
+        asyncio.run(work(passed))
+
+
+@contextmanager
+def _telling(fates: Fates, *, apply: bool, as_json: bool) -> Iterator[None]:
+    """Says what has become of the letters, also of a replay that was broken off, and ends the command accordingly."""
+    from chassis.letters.replay import REFUSED
+
     try:
-        with _plainly(), _bar() as passed:
-            asyncio.run(work(passed))
+        yield
     except (KeyboardInterrupt, typer.Exit) as ended:
         if fates:
             _tell_replay(fates, apply=apply, as_json=as_json)
@@ -190,7 +198,8 @@ def _bar() -> Iterator[Passed]:
 
 
 def _tell_list(overview: Overview, single: Sequence[Letter] | None, *, as_json: bool) -> None:
-    from chassis.letters.overview import columns, second, told
+    from chassis.letters.overview import second, told
+    from chassis.tables import columns
 
     rows = overview.rows
     count = sum(row.letters for row in rows)
@@ -217,8 +226,8 @@ def _line(letter: Letter) -> Sequence[Any]:
 
 
 def _tell_replay(fates: Fates, *, apply: bool, as_json: bool) -> None:
-    from chassis.letters.overview import columns
     from chassis.letters.replay import FATES, REPLAYED
+    from chassis.tables import columns
 
     rows = [(topic, reason, fate, count) for (topic, reason, fate), count in sorted(fates.items())]
     replayed = sum(count for _, _, fate, count in rows if fate == REPLAYED)
