@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-header --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) \
 	$(foreach m,schemas chassis ingest scorer router sla-monitor local,--no-emit-package baton-$(m))
 
-.PHONY: help setup run audit test lint format schemas bench chaos chaos-long lock clean
+.PHONY: help setup run audit test lint format schemas bench chaos chaos-long chaos-matrix lock clean
 
 help: ## list every verb
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ chaos: setup ## break the relay in every way under load, 15 min, and count what 
 
 chaos-long: setup ## the same for an hour
 	@exec $(BIN)/python -m tests.chaos --minutes 60 $(ARGS)
+
+chaos-matrix: setup ## every crash point of the delivery protocol three times, the slow ones too
+	@$(BIN)/pytest tests/chaos/points -m slow --rows-repeat 3 $(ARGS)
 
 lock: setup ## resolve the dependencies anew into requirements.lock (ARGS=--upgrade)
 	@$(LOCK) $(ARGS) -o requirements.lock

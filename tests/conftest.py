@@ -14,9 +14,10 @@ settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci")
 
 
-def pytest_report_header() -> str:
-    """Says which servers the tests run on, so that a silent change is seen."""
-    return f"stack: {source()}"
+def pytest_report_header(config: pytest.Config) -> str:
+    """Says which servers the tests run on and which tests are left out, so that a silent change is seen."""
+    chosen = f"; only tests that are {config.option.markexpr!r}" if config.option.markexpr else ""
+    return f"stack: {source()}{chosen}"
 
 
 @pytest.fixture(scope="session")

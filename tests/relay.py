@@ -68,18 +68,30 @@ class Relay:
         return process.returncode or 0, output.decode()
 
     async def start(self, *services: str) -> None:
-        """Starts the services named, all without names, and waits until each is ready."""
+        """Starts the services named, all without names, and waits until each is ready.
+
+        Another instance of a service is named with a slash: `scorer/2`.
+        """
         chosen = services or SERVICES
         for service in chosen:
-            with (self.folder / f"{service}.log").open("ab") as log:
-                self._processes[service] = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", service.replace("-", "_"), "serve"),
-                    env=self.environment(service),
-                    stdout=log,
-                    stderr=log,
-                )
+            await self.launch(service)
         for service in chosen:
             await self.until(partial(self.ready, service), 60, f"{service} to be ready")
+
+    async def launch(self, instance: str, **more: str) -> asyncio.subprocess.Process:
+        """Starts one instance, `more` in its environment, and does not wait for it."""
+        service = instance.partition("/")[0]
+        self._ports.setdefault(instance, free_port())
+        environment = {**self.environment(service), "BATON_OPS__PORT": str(self._ports[instance]), **more}
+        with self.log(instance).open("ab") as log:
+            self._processes[instance] = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", service.replace("-", "_"), "serve"), env=environment, stdout=log, stderr=log
+            )
+        return self._processes[instance]
+
+    def log(self, instance: str) -> Path:
+        """Where an instance writes."""
+        return self.folder / f"{instance.replace('/', '-')}.log"
 
     async def migrate(self) -> None:
         """Makes every schema."""
@@ -87,17 +99,27 @@ class Relay:
             assert code == 0, output
 
     async def ready(self, service: str) -> bool:
-        """What /readyz says."""
-        with contextlib.suppress(httpx.HTTPError):
+        """Whether /readyz says so."""
+        return await self.unready(service) == ""
+
+    async def unready(self, service: str) -> str:
+        """What /readyz says is missing, empty when nothing is."""
+        try:
             answer = await self.http.get(f"http://127.0.0.1:{self._ports[service]}/readyz")
-            return answer.status_code == 200
-        return False
+        except httpx.HTTPError as error:
+            return type(error).__name__
+        return "" if answer.status_code == 200 else answer.text
 
     async def kill(self, service: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Sends the signal and waits for the process to end."""
         process = self._processes.pop(service)
         process.send_signal(number)
         await asyncio.wait_for(process.wait(), 30)
+
+    async def discard(self, instance: str, number: signal.Signals = signal.SIGKILL) -> None:
+        """As `kill`, of an instance that may be dead already."""
+        if (process := self._processes.get(instance)) and process.returncode is None:
+            await self.kill(instance, number)
 
     async def stop(self) -> None:
         """Ends everything that still runs, in the event's order reversed."""

@@ -1,0 +1,10 @@
+"""How often each crash point is struck."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make chaos-matrix` strikes three times."""
+    parser.addoption("--rows-repeat", type=int, default=1, help="how often each crash point is struck (1)")

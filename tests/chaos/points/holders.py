@@ -1,0 +1,114 @@
+"""Rows in which a partition has two holders, or the log or the database is not what it was."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from functools import partial
+
+import httpx
+
+from tests.chaos.points.ground import Ground, Somebody
+from tests.chaos.points.rows import row
+
+ZOMBIE_SECONDS = 40
+SESSION_SECONDS = 10
+"""After it a member that says nothing is taken for dead."""
+
+
+async def two_holders(ground: Ground, failpoint: str, *, patient: bool, wake_after: float = 0) -> None:
+    """One instance stops in the middle of a batch, another takes over, and then the first comes back to life.
+
+    Impatient, the group is told that the first has left, instead of its session timing out.
+    """
+    everybody = [Somebody.of(part) for part in range(4)]
+    async with ground.struck("scorer", failpoint) as process:
+        members = await ground.broker.members("scorer")
+        await ground.send(*everybody)
+    began = time.monotonic()
+    await ground.relay.launch("scorer/2")
+    try:
+        if not patient:
+            await ground.until(lambda: joined(ground, members), "the other instance to join")
+            await ground.broker.evict("scorer", members)
+        for each in everybody:
+            await ground.until(partial(ground.facts, "scorer", each), "the other to take over", SESSION_SECONDS + 10)
+        assert not ground.said("scorer", "fenced"), "the first has come back too early"
+        await asyncio.sleep(max(0, began + wake_after - time.monotonic()))
+        process.send_signal(signal.SIGCONT)
+
+        async def noticed() -> bool:
+            """The database refused its writes, or Kafka its membership: whichever is asked first."""
+            refused = [line for line in ground.said("scorer", "offsets_not_committed") if "refused" in line["reason"]]
+            return bool(ground.said("scorer", "fenced") or refused)
+
+        await ground.until(noticed, "the first to be fenced")
+        for each in everybody:
+            await ground.effect(each)
+        await ground.until(lambda: ground.relay.ready("scorer"), "the first to work again")
+    finally:
+        await ground.relay.discard("scorer/2", signal.SIGTERM)
+
+
+async def joined(ground: Ground, members: list[str]) -> bool:
+    """Whether somebody else is in the scorer's group."""
+    return bool(set(await ground.broker.members("scorer")) - set(members))
+
+
+@row("frozen at any point, then resumed")
+async def _(ground: Ground) -> None:
+    await two_holders(ground, "decided=freeze", patient=False)
+
+
+@row("frozen 40 s at any point, then resumed")
+async def _(ground: Ground) -> None:
+    await two_holders(ground, "decided=freeze", patient=True, wake_after=ZOMBIE_SECONDS)
+
+
+@row("rebalance during a batch")
+async def _(ground: Ground) -> None:
+    await two_holders(ground, "decided=stall:12", patient=False)
+
+
+@row("rebalance during a batch, noticed by time-out")
+async def _(ground: Ground) -> None:
+    await two_holders(ground, "decided=stall:25", patient=True)
+
+
+@row("topic recreated or truncated", alone=True)
+async def _(ground: Ground) -> None:
+    ada, bob, other = Somebody.of(0), Somebody.of(0), Somebody.of(1)
+    await ground.send(ada, other)
+    await ground.effect(ada)
+    await ground.relay.kill("scorer", signal.SIGTERM)
+    await ground.send(bob)
+    await ground.broker.truncate("engagements", 0, await ground.broker.end("engagements", 0) - 1)
+    await ground.relay.launch("scorer")
+    await stopped(ground, [0])
+    again = Somebody.of(1)
+    await ground.send(again)
+    await ground.effect(again)
+    assert await ground.facts("scorer", bob) == 0, "not even the one that is left: it would be out of turn"
+
+    await ground.relay.kill("scorer", signal.SIGTERM)
+    await ground.broker.recreate("engagements")
+    await ground.relay.launch("scorer")
+    rows = await ground.relay.query("scorer", "SELECT part FROM partition WHERE (offsets->>'engagements')::int > 0")
+    assert {0, 1} <= {row["part"] for row in rows}
+    await stopped(ground, [row["part"] for row in rows])
+    assert await ground.facts("scorer", ada) == 3
+
+
+async def stopped(ground: Ground, parts: list[int]) -> None:
+    """The scorer has stopped these partitions of `engagements`: a metric and readiness say so."""
+
+    async def told() -> bool:
+        with contextlib.suppress(httpx.ConnectError):  # it is still starting
+            return await ground.relay.metric("scorer", "baton_scorer_partition_stopped") == len(parts)
+        return False
+
+    await ground.until(told, "the partitions to stop")
+    why = await ground.relay.unready("scorer")
+    assert all(f"partition {part}: stopped: engagements/{part} holds" in why for part in parts), why
