@@ -53,6 +53,8 @@ class Run:
     again: str = ""
     """The command that repeats it."""
     rate: float = EVENTS_PER_SECOND
+    slack: float = 1.0
+    """Every limit of time is multiplied by it."""
     machine: dict[str, str] = field(default_factory=machine)
     began: float = field(default_factory=time.monotonic)
     trials: list[Trial] = field(default_factory=list)
@@ -144,7 +146,7 @@ async def _try_all(run: Run, stage: Stage, flow: Flow, probe: Probe) -> None:
     await asyncio.sleep(WARM_UP_SECONDS)
     for number, fault in enumerate(run.faults):
         run.doing = fault.name
-        trial = Trial(fault, stage, flow, probe, random.Random(f"{run.seed}/{number}"))
+        trial = Trial(fault, stage, flow, probe, random.Random(f"{run.seed}/{number}"), run.slack)
         run.trials.append(trial)
         await trial.run()
         run.doing = "pausing"

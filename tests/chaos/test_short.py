@@ -20,9 +20,13 @@ IDLE = Fault("nothing", "a fault that never happens, and from which nobody recov
 SHORT = [*(CATALOGUE[name] for name in KILLS), CATALOGUE["database-freeze"], CATALOGUE["reset"], IDLE]
 
 
+SLACK = 2.0
+"""Tests share their machine; `make chaos` holds the limits as they are."""
+
+
 @pytest.mark.timeout(400)
 async def test_every_part_is_killed_and_nothing_is_lost_or_counted_twice() -> None:
-    run = Run(seed=4, faults=SHORT, rate=150)
+    run = Run(seed=4, faults=SHORT, rate=150, slack=SLACK)
     await perform(run, Progress(Console()))
     *_, idle = run.trials
     assert len(idle.violations) == 2, "a fault that did not happen, and a recovery over its limit, are both told"

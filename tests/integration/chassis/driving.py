@@ -188,6 +188,11 @@ def worker_of(supervisor: Supervisor[Tally], part: int) -> Any:
     return next(worker for worker in supervisor.workers if worker.part == part)
 
 
+async def untroubled(supervisor: Supervisor[Tally]) -> None:
+    """Waits until every partition is owned; one that stopped would stay so."""
+    await until(lambda: supervisor.ready() is None, f"every partition to be owned: {supervisor.ready()}")
+
+
 def works(supervisor: Supervisor[Tally], parts: int) -> bool:
     """Whether the process works on so many partitions."""
     return supervisor.ready() is None and len(supervisor.workers) == parts

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from tests.integration.chassis.counting import WAIT, Counting, Tally
-from tests.integration.chassis.driving import House, engaged, leads, record, until, works
+from tests.integration.chassis.driving import House, engaged, leads, record, until, untroubled, works
 
 
 async def test_deadline_fires_once_and_not_early(house: House) -> None:
@@ -33,7 +33,7 @@ async def test_tick_whose_outcome_the_database_refuses_holds_up_no_other(house: 
     async with house.running() as supervisor:
         await until(lambda: house.counted("fired", 2), "the others' deadlines")
         await until(lambda: house.counted("tick_failures", 1), "the failure to be counted")
-        assert supervisor.ready() is None
+        await untroubled(supervisor)
     assert (await house.states())[bob].count == 1
 
 

@@ -8,7 +8,17 @@ import pytest
 
 from chassis.publisher import Record
 from tests.integration.chassis.counting import Counting
-from tests.integration.chassis.driving import PARTS, House, arrived, engaged, leads, record, until, worker_of
+from tests.integration.chassis.driving import (
+    PARTS,
+    House,
+    arrived,
+    engaged,
+    leads,
+    record,
+    until,
+    untroubled,
+    worker_of,
+)
 
 HEADERS = [("trace", b"\xff\x00"), ("empty", None)]
 
@@ -94,7 +104,7 @@ async def test_resumed_service_sets_aside_what_stands_there_and_keeps_its_limit_
         await until(lambda: "`serve --resume` goes on" in str(supervisor.ready()), "the partition to stop")
     async with house.running(resume=True) as supervisor:
         await until(lambda: house.counted("records", 51), "all of them")
-        assert supervisor.ready() is None
+        await untroubled(supervisor)
         await house.publish(*(record(engaged(f"c{n}", ada, "boom")) for n in range(21)))
         await until(lambda: "`serve --resume` goes on" in str(supervisor.ready()), "the partition to stop again")
     totals = await house.totals()
@@ -106,7 +116,7 @@ async def test_what_baton_wrote_and_cannot_read_trips_the_limit_and_an_outsiders
     await house.publish(*bad)
     async with house.running() as supervisor:
         await until(lambda: house.counted("dead_letters:invalid_event", 30), "the outsider's records")
-        assert supervisor.ready() is None
+        await untroubled(supervisor)
     await house.publish(*bad)
     async with house.running(Counting(own=("engagements",))) as supervisor:
         await until(lambda: "partition 0: stopped: 21 in a row" in str(supervisor.ready()), "the partition to stop")
@@ -130,7 +140,7 @@ async def test_bad_record_that_came_compressed_is_cut_rather_than_stuck_in_the_o
             )
         await house.publish(record(engaged("1", ada)))
         await until(lambda: house.counted("records", 2), "both records")
-        assert supervisor.ready() is None
+        await untroubled(supervisor)
     [letter] = await house.written("engagements-dlq")
     assert len(letter.value) < 1_100_000
     assert dict(letter.headers)["x-dlq-cut"].startswith(b"3000036 bytes")

@@ -9,7 +9,7 @@ from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 
 from chassis.publisher import Record
 from tests.integration.chassis import foreign
-from tests.integration.chassis.driving import House, engaged, leads, record, until
+from tests.integration.chassis.driving import House, engaged, leads, record, until, untroubled
 from tests.integration.chassis.foreign import Raw
 
 NO_TEXT = [(b"trace\xff\0", b"\xff")]
@@ -49,7 +49,7 @@ async def outcome(house: House, batches: Sequence[bytes]) -> tuple[int, int]:
                 await foreign.send(producer, f"{house.room.prefix}engagements", 0, raw)
                 await house.publish(record(engaged(f"between-{number}", other)))
         await until(lambda: house.counted("records", count), "every record to have an outcome")
-        assert supervisor.ready() is None
+        await untroubled(supervisor)
     totals = await house.totals()
     assert (totals["records"], totals["gaps"]) == (count, 0)
     letters = sum(number for name, number in totals.items() if name.startswith("dead_letters:"))
@@ -130,7 +130,7 @@ async def test_aborted_transaction_leaves_nothing_and_a_committed_one_its_events
                     await producer.send(topic, each.value, key=each.key, partition=0, headers=[("a", None)])
                 await (producer.commit_transaction() if commits else producer.abort_transaction())
         await until(lambda: house.counted("facts", 6), "the committed ones")
-        assert supervisor.ready() is None
+        await untroubled(supervisor)
     totals = await house.totals()
     assert (totals["records"], totals["facts"]) == (6, 6)
     assert (await house.states()).keys() == {bob}
