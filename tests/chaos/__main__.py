@@ -32,7 +32,8 @@ def _list(wanted: bool) -> None:
         raise typer.Exit
 
 
-def _known(names: list[str]) -> list[str]:
+def _known(names: list[str] | None) -> list[str]:
+    names = names or []
     if unknown := set(names) - CATALOGUE.keys():
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: there are {', '.join(CATALOGUE)}")
     return names
