@@ -10,10 +10,10 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-header --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) \
 	$(foreach m,schemas chassis ingest scorer router sla-monitor local,--no-emit-package baton-$(m))
 
-.PHONY: help setup run audit test lint format schemas bench chaos chaos-long chaos-matrix lock clean
+.PHONY: help setup run audit test lint format schemas bench chaos chaos-long chaos-matrix chaos-mutants lock clean
 
 help: ## list every verb
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 	@echo '  options go in ARGS, e.g. make run ARGS=--fresh; make run ARGS=--help lists them'
 
 setup: .venv/ready ## make the environment (.venv) from requirements.lock
@@ -65,8 +65,12 @@ chaos: setup ## break the relay in every way under load, 15 min, and count what 
 chaos-long: setup ## the same for an hour
 	@exec $(BIN)/python -m tests.chaos --minutes 60 $(ARGS)
 
-chaos-matrix: setup ## every crash point of the delivery protocol three times, the slow ones too
+chaos-matrix: setup ## every crash point of the delivery protocol three times, then slow and special faults one by one
 	@$(BIN)/pytest tests/chaos/points -m slow --rows-repeat 3 $(ARGS)
+	@exec $(BIN)/python -m tests.chaos --special
+
+chaos-mutants: setup ## take each guard out of a scratch copy: a suite has to go red (ARGS=--help)
+	@exec $(BIN)/python -m tests.chaos.mutants $(ARGS)
 
 lock: setup ## resolve the dependencies anew into requirements.lock (ARGS=--upgrade)
 	@$(LOCK) $(ARGS) -o requirements.lock

@@ -18,6 +18,7 @@ from tests.chaos.faults import CATALOGUE
 from tests.chaos.report import Progress, as_json, show
 from tests.chaos.run import EVENTS_PER_SECOND, Run, perform
 from tests.chaos.schedule import plan
+from tests.chaos.special import LEFT_OUT, SPECIAL
 from tests.chaos.stage import StageError
 
 MINUTES = 12.0
@@ -27,15 +28,15 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 def _list(wanted: bool) -> None:
     if wanted:
-        for fault in CATALOGUE.values():
-            print(f"{fault.name:18} {fault.about}; flows again within {fault.limit:g} s")
+        for fault in (*CATALOGUE.values(), *SPECIAL.values()):
+            print(f"{fault.name:20} {fault.about}; flows again within {fault.limit:g} s")
         raise typer.Exit
 
 
 def _known(names: list[str] | None) -> list[str]:
     names = names or []
-    if unknown := set(names) - CATALOGUE.keys():
-        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: there are {', '.join(CATALOGUE)}")
+    if unknown := set(names) - CATALOGUE.keys() - SPECIAL.keys():
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: there are {', '.join((*CATALOGUE, *SPECIAL))}")
     return names
 
 
@@ -47,6 +48,7 @@ def chaos(  # noqa: PLR0913, PLR0917 - a command's options
     minutes: Annotated[
         float | None, typer.Option(min=0.1, help="how long faults go on [default: 12, with --fault 3]")
     ] = None,
+    special: Annotated[bool, typer.Option("--special", help="each slow and special fault once, 20 min in all")] = False,
     rate: Annotated[float, typer.Option(min=1, help="events a second")] = EVENTS_PER_SECOND,
     report: Annotated[Path | None, typer.Option("--json", help="write everything that is told to this file")] = None,
     _: Annotated[bool, typer.Option("--list", help="list the faults", callback=_list, is_eager=True)] = False,
@@ -60,9 +62,12 @@ def chaos(  # noqa: PLR0913, PLR0917 - a command's options
     seed = random.randrange(10_000) if seed is None else seed
     names = fault or []
     minutes = minutes or (MINUTES_OF_ONE if names else MINUTES)
-    options = [f"--seed {seed}", f"--minutes {minutes:g}", f"--rate {rate:g}", *(f"--fault {name}" for name in names)]
-    run = Run(seed, plan(seed, minutes, names), f"make chaos ARGS='{' '.join(options)}'", rate)
+    order = ["--special"] if special else [f"--minutes {minutes:g}", *(f"--fault {name}" for name in names)]
+    again = f"make chaos ARGS='--seed {seed} --rate {rate:g} {' '.join(order)}'"
+    run = Run(seed, [*SPECIAL.values()] if special else plan(seed, minutes, names), again, rate)
     console = Console()
+    if special and LEFT_OUT:
+        console.print(LEFT_OUT, soft_wrap=True)
     console.print(f"Seed {seed}: {len(run.faults)} faults in about {run.planned_seconds / 60:.0f} min.")
     logging.basicConfig(level=logging.CRITICAL)  # clients of a broker that is killed have much to say
     signal.signal(signal.SIGTERM, signal.default_int_handler)

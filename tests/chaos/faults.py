@@ -70,7 +70,7 @@ def kills_server(name: str) -> Inject:
         code = await kill_family(servers_of(trial.stage)[name])
         trial.happened["SIGKILL"] += code == -signal.SIGKILL
         await asyncio.sleep(trial.chance.uniform(1, 6))
-        _no_success(trial, name, killed, time.monotonic())
+        no_success(trial, name, killed, time.monotonic())
         await (trial.stage.broker if name == "broker" else trial.stage.database).start()
         trial.over()
 
@@ -85,13 +85,13 @@ def freezes_server(name: str, seconds: float) -> Inject:
             began = time.monotonic()
             await asyncio.sleep(seconds)
             trial.happened["SIGSTOP"] += state_of(servers_of(trial.stage)[name].pid) == "T"
-            _no_success(trial, name, began, time.monotonic())
+            no_success(trial, name, began, time.monotonic())
         trial.over()
 
     return inject
 
 
-def _no_success(trial: Trial, server: str, since: float, until: float) -> None:
+def no_success(trial: Trial, server: str, since: float, until: float) -> None:
     """While the broker is away ingest answers, and never with success."""
     if server != "broker":
         return

@@ -26,7 +26,7 @@ from tests.chaos.traffic import Key, Tracker
 from tests.chaos.until import LOOK_EVERY, until
 from tests.relay import WRITE_KEY
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds after which a fault counts as never recovered from."""
 ANSWER_SECONDS = 6.0
 """Within so long every call is answered: 5 s for the broker, 1 s for everything else."""

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 
 from tests.chaos.faults import CATALOGUE, KILLS
+from tests.chaos.special import SPECIAL
 from tests.chaos.trial import Fault
 
 PAUSE_SECONDS = 2.0
@@ -21,7 +22,7 @@ def plan(seed: int, minutes: float, names: Sequence[str] = ()) -> list[Fault]:
     `names`, only those, in turn. At least one fault comes however short the time is.
     """
     chance = random.Random(seed)
-    chosen = [CATALOGUE[name] for name in names]
+    chosen = [{**CATALOGUE, **SPECIAL}[name] for name in names]
     left, planned = minutes * 60, list[Fault]()
     first = chosen or [*CATALOGUE.values(), *(CATALOGUE[name] for _ in range(LEAST_KILLS - 1) for name in KILLS)]
     waiting = chance.sample(first, len(first))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
+from datetime import timedelta
 from functools import partial
 
 import httpx
@@ -52,9 +53,9 @@ async def two_holders(ground: Ground, failpoint: str, *, patient: bool, wake_aft
         await ground.relay.discard("scorer/2", signal.SIGTERM)
 
 
-async def joined(ground: Ground, members: list[str]) -> bool:
-    """Whether somebody else is in the scorer's group."""
-    return bool(set(await ground.broker.members("scorer")) - set(members))
+async def joined(ground: Ground, members: list[str], service: str = "scorer") -> bool:
+    """Whether somebody else is in the service's group."""
+    return bool(set(await ground.broker.members(service)) - set(members))
 
 
 @row("frozen at any point, then resumed")
@@ -75,6 +76,32 @@ async def _(ground: Ground) -> None:
 @row("rebalance during a batch, noticed by time-out")
 async def _(ground: Ground) -> None:
     await two_holders(ground, "decided=stall:25", patient=True)
+
+
+@row("frozen over a deadline, then resumed")
+async def _(ground: Ground) -> None:
+    """What it was about to write, a clock that is warned of, is older than what another has written meanwhile."""
+    ada = Somebody()
+    async with ground.struck("sla-monitor", "ticking=freeze") as process:
+        members = await ground.broker.members("sla-monitor")
+        due = await ground.asks(ada)
+    await ground.relay.launch("sla-monitor/2")
+    try:
+        await ground.until(lambda: joined(ground, members, "sla-monitor"), "the other instance to join")
+        await ground.broker.evict("sla-monitor", members)
+        await ground.hears("sla-breaches", ada, "breached")
+        await ground.call(ada, due - timedelta(seconds=2))
+        await ground.hears("sla-breaches", ada, "breach_retracted")
+        await ground.until(lambda: ground.published("sla-monitor", ada.part), "the outbox to empty")
+        [written] = await ground.relay.query("sla-monitor", "SELECT version FROM lead WHERE lead_id = $1", ada.lead)
+        process.send_signal(signal.SIGCONT)
+        await ground.until(lambda: ground.said("sla-monitor", "fenced"), "the first to be fenced")
+        assert [written] == await ground.relay.query(
+            "sla-monitor", "SELECT version FROM lead WHERE lead_id = $1", ada.lead
+        )
+        assert len(await ground.breaches(ada)) == 2
+    finally:
+        await ground.relay.discard("sla-monitor/2", signal.SIGTERM)
 
 
 @row("topic recreated or truncated", alone=True)

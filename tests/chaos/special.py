@@ -1,0 +1,214 @@
+"""The slow and special faults of `make chaos-matrix`: full disks, a database that is away or says no, a broker that
+refuses, clocks that are wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
+
+import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from schemas.topics import TOPICS
+from tests.chaos.faults import BROKER, DATABASE, KILLED, Inject, no_success
+from tests.chaos.processes import family_of, kill_family
+from tests.chaos.stage import JUDGES, servers_of
+from tests.chaos.trial import Fault, Trial
+from tests.chaos.until import until
+from tests.relay import WRITE_KEY
+
+FULL_SECONDS = 60
+"""Until a server with a full disk has given up."""
+FILE_BYTES = {"broker": 256 * 1024, "database": 4 * 1024 * 1024}
+"""No file may grow beyond: log segments are soon longer, and Postgres's log is written in 16 MB files."""
+AWAY_SECONDS = 600
+CAUGHT_UP = 180
+GROWTH_BYTES = 50 * 2**20
+REFUSING_SECONDS = 20
+RESTARTS = 5
+SMALL_RECORD, LARGE_EVENT = 16_000, 24_000
+CLOCK_SECONDS = 30
+LIBFAKETIME = Path(f"/usr/lib/{os.uname().machine}-linux-gnu/faketime/libfaketime.so.1")
+
+
+def fills_disk(name: str) -> Inject:
+    """Every write beyond a small size fails, as on a disk that is full, until the server gives up; then there is room.
+
+    The limit is set on its processes (RLIMIT_FSIZE), so that no disk has to be filled.
+    """
+
+    async def inject(trial: Trial) -> None:
+        server, began = servers_of(trial.stage)[name], time.monotonic()
+        for pid in family_of(server.pid):
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (FILE_BYTES[name], resource.RLIM_INFINITY))
+        async with asyncio.timeout(FULL_SECONDS):
+            code = await server.process.wait()
+        trial.happened["gave up"] += code != 0
+        trial.notes["gave up after"] = round(time.monotonic() - began, 1)
+        down = time.monotonic()
+        await asyncio.sleep(8)
+        no_success(trial, name, down, time.monotonic())
+        await (trial.stage.broker if name == "broker" else trial.stage.database).start()
+        trial.over()
+
+    return inject
+
+
+async def away(trial: Trial) -> None:
+    """The database is away for ten minutes; ingest goes on as if nothing were."""
+    began = time.monotonic()
+    trial.happened["SIGKILL"] += await kill_family(trial.stage.database.child) == -signal.SIGKILL
+    scorers = [await instance.pid() for instance in trial.stage.of("scorer")]
+    before = {pid: _memory(pid) for pid in scorers}
+    await asyncio.sleep(AWAY_SECONDS)
+    answers = trial.probe.between(began, time.monotonic())
+    if wrong := sorted({answer.status for answer in answers} - {200}):
+        trial.violations.append(f"ingest, which needs no database, answered {wrong}")
+    growth = max(_memory(pid) - before[pid] for pid in scorers)
+    trial.notes["MiB grown"] = round(growth / 2**20, 1)
+    if growth > GROWTH_BYTES:
+        trial.violations.append(f"a waiting scorer grew by {growth / 2**20:.0f} MiB")
+    await trial.stage.database.start()
+    trial.over()
+
+
+async def read_only(trial: Trial) -> None:
+    """The database takes no writes for 20 s."""
+    statement = "ALTER DATABASE baton SET default_transaction_read_only = {}"
+    async with _refusing(trial, "25006", [statement.format("on")], [statement.format("off")]):
+        await asyncio.sleep(REFUSING_SECONDS)
+
+
+async def no_connections(trial: Trial) -> None:
+    """The database has no connection left for any service for 20 s."""
+    statements = {limit: [f"ALTER ROLE {_role(one)} CONNECTION LIMIT {limit}" for one in JUDGES] for limit in (0, -1)}
+    async with _refusing(trial, "TooManyConnectionsError", statements[0], statements[-1]):
+        await asyncio.sleep(REFUSING_SECONDS)
+
+
+async def restarts(trial: Trial) -> None:
+    """The database ends at once and is started again, five times in a row, whatever commit is on its way."""
+    for _ in range(RESTARTS):
+        server = trial.stage.database.child
+        server.process.send_signal(signal.SIGQUIT)
+        await server.process.wait()
+        trial.happened["SIGQUIT"] += 1
+        await trial.stage.database.start()
+        await asyncio.sleep(trial.chance.uniform(0.5, 2))
+    trial.over()
+
+
+async def refuses_large(trial: Trial) -> None:
+    """For 20 s the broker takes smaller records than ingest does; what is small enough must not suffer."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=trial.stage.bootstrap_servers)
+    await admin.start()
+    try:
+        began = time.monotonic()
+        await _configure(admin, {"max.message.bytes": str(SMALL_RECORD)})
+        while time.monotonic() < began + REFUSING_SECONDS:
+            status = await _large(trial)
+            trial.happened["413"] += status == 413
+            if status == 200:
+                trial.violations.append("ingest answered 200 for what the broker refused")
+            await asyncio.sleep(1)
+        if wrong := sorted({answer.status for answer in trial.probe.between(began, time.monotonic())} - {200}):
+            trial.violations.append(f"events of the usual size were answered with {wrong}")
+        await _configure(admin, {})
+        trial.over()
+    finally:
+        await admin.close()
+
+
+def wrong_clock(offset: str) -> Inject:
+    """The services' own clocks are wrong by an hour for a while; those of broker and database are not."""
+
+    async def inject(trial: Trial) -> None:
+        fake = {"LD_PRELOAD": str(LIBFAKETIME), "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        judges = [instance for instance in trial.stage.instances if instance.service in JUDGES]
+        for instance in judges:
+            usual, instance.env = instance.env, {**instance.env, **fake}
+            code, _ = await instance.signal(signal.SIGTERM)
+            loaded = Path(f"/proc/{await instance.pid()}/maps")
+            await until(lambda loaded=loaded: "libfaketime" in loaded.read_text())  # type: ignore[misc]
+            trial.happened["clock wrong"] += code == 0
+            instance.env = usual
+        await asyncio.sleep(CLOCK_SECONDS)
+        for instance in judges:
+            await instance.signal(signal.SIGTERM)
+        trial.over()
+
+    return inject
+
+
+@contextlib.asynccontextmanager
+async def _refusing(trial: Trial, words: str, on: Iterable[str], off: Iterable[str]) -> AsyncIterator[None]:
+    """The statements hold for sessions that begin after them, so all that there are end. `words` is what it is called
+    in a service's log."""
+    marks = {instance: instance.mark() for instance in trial.stage.instances if instance.service in JUDGES}
+    try:
+        await _all_begin_anew(trial, on)
+        yield
+    finally:
+        await _all_begin_anew(trial, off)
+        trial.over()
+    for instance, mark in marks.items():
+        trial.happened[f"{instance.name} refused"] += instance.said(words, mark)
+
+
+async def _all_begin_anew(trial: Trial, statements: Iterable[str]) -> None:
+    connection = await asyncpg.connect(trial.stage.database_url)
+    try:
+        await connection.execute("SET default_transaction_read_only = off")
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> 'postgres'")
+    finally:
+        await connection.close()
+
+
+async def _configure(admin: AIOKafkaAdminClient, more: Mapping[str, str]) -> None:
+    """Sets the whole of a topic's configuration: what is not named would go."""
+    configs = {**TOPICS["engagements"].config, **more}
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, "engagements", configs=configs)])
+
+
+async def _large(trial: Trial) -> int:
+    call = {"userId": "large", "event": "Page Viewed", "properties": {"text": os.urandom(LARGE_EVENT // 2).hex()}}
+    url = f"http://127.0.0.1:{trial.stage.http_port}/v1/track"
+    return (await trial.stage.http.post(url, auth=WRITE_KEY, json=call)).status_code
+
+
+def _memory(pid: int) -> int:
+    """Resident bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+def _role(service: str) -> str:
+    return service.replace("-", "_")
+
+
+def _special() -> Iterable[Fault]:
+    yield Fault("broker-disk-full", "no room for a record until it gives up", fills_disk("broker"), 60, BROKER)
+    yield Fault("database-disk-full", "no room in its log until it gives up", fills_disk("database"), 60, DATABASE)
+    yield Fault("database-read-only", "it takes no writes for 20 s", read_only, 30, DATABASE)
+    yield Fault("database-connections", "it has no connection left for 20 s", no_connections, 30, DATABASE)
+    yield Fault("database-restarts", "it ends at once, five times in a row", restarts, 35, DATABASE)
+    yield Fault("large-records", "the broker refuses what ingest takes, for 20 s", refuses_large, 30, BROKER)
+    if LIBFAKETIME.exists():
+        yield Fault("clock-ahead", "services' clocks are an hour ahead", wrong_clock("+1h"), 80, KILLED)
+        yield Fault("clock-behind", "services' clocks are an hour behind", wrong_clock("-1h"), 80, KILLED)
+    yield Fault("database-away", "it is away for ten minutes", away, AWAY_SECONDS + 90, CAUGHT_UP)
+
+
+SPECIAL: Mapping[str, Fault] = {fault.name: fault for fault in _special()}
+"""Every one by name, in the order in which they are tried."""
+LEFT_OUT = "" if LIBFAKETIME.exists() else f"Left out: clock-ahead and clock-behind, for want of {LIBFAKETIME}."
+"""What cannot be tried on this machine, in a sentence."""
