@@ -23,6 +23,8 @@ from tests.chaos.stage import StageError
 
 MINUTES = 12.0
 MINUTES_OF_ONE = 3.0
+WIDTH = 150
+"""Of the tables in a file; a terminal has its own."""
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -66,6 +68,8 @@ def chaos(  # noqa: PLR0913, PLR0917 - a command's options
     again = f"make chaos ARGS='--seed {seed} --rate {rate:g} {' '.join(order)}'"
     run = Run(seed, [*SPECIAL.values()] if special else plan(seed, minutes, names), again, rate)
     console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
     if special and LEFT_OUT:
         console.print(LEFT_OUT, soft_wrap=True)
     console.print(f"Seed {seed}: {len(run.faults)} faults in about {run.planned_seconds / 60:.0f} min.")

@@ -23,7 +23,7 @@ SESSION_SECONDS = 10
 """Kafka's session timeout: so long the group waits for a member that is silent."""
 KILLED, STOPPED = SESSION_SECONDS + 5, 5
 READY = 5
-"""Until a killed ingest takes events again (delivery.md §8.1); what they lead to has as long as for any service."""
+"""Until an ingest that has ended takes events again (delivery.md §8.1); what they lead to has KILLED."""
 BROKER, DATABASE = 15, 30
 """Limits from the end of the fault (delivery.md §9 G6)."""
 CUT_OFF = 20
@@ -44,15 +44,13 @@ def kills(service: str) -> Inject:
         trial.over()
         trial.happened["SIGKILL"] += code == -signal.SIGKILL
         if service == "ingest":
-            began = time.monotonic()
-            await until(trial.probe.ring)
-            trial.within("takes events again", time.monotonic() - began, READY)
+            await takes_again(trial)
 
     return inject
 
 
 async def stops(trial: Trial) -> None:
-    """SIGTERM to one instance: an orderly stop, then a start."""
+    """SIGTERM to one instance: an orderly stop, at which the others go on at once, and then a start."""
     instance = trial.chance.choice(trial.stage.instances)
     code, seconds = await instance.signal(signal.SIGTERM)
     trial.over()
@@ -60,6 +58,17 @@ async def stops(trial: Trial) -> None:
     trial.within("stop", seconds, STOP_SECONDS)
     if code != 0:
         trial.violations.append(f"{instance.name} ended an orderly stop with {code}")
+    if instance.service == "ingest":
+        await takes_again(trial)
+    else:
+        trial.within("takeover", await trial.flow.recovered(time.monotonic(), without=[instance]), STOPPED)
+
+
+async def takes_again(trial: Trial) -> None:
+    """Ingest, of which there is one, is back."""
+    began = time.monotonic()
+    await until(trial.probe.ring)
+    trial.within("takes events again", time.monotonic() - began, READY)
 
 
 def kills_server(name: str) -> Inject:
@@ -129,20 +138,23 @@ def freezes(service: str) -> Inject:
 
 
 async def storm(trial: Trial) -> None:
-    """One more instance of scorer or router joins the group and leaves it again every 5 s: a rebalance each time."""
+    """One more instance of scorer or router joins the group and leaves it again, over and over, 5 s between."""
     service = trial.chance.choice(("scorer", "router"))
     began, records = time.monotonic(), await trial.flow.records(service)
     while time.monotonic() < began + STORM_SECONDS:
         guest = trial.stage.extra(service)
         mark, life = guest.mark(), asyncio.create_task(guest.run())
         try:
-            await asyncio.sleep(STORM_BEAT)
+            async with asyncio.timeout(KILLED):
+                await guest.pid()
+                await until(lambda guest=guest, mark=mark: guest.said('"event": "claimed"', mark))  # type: ignore[misc]
+            trial.happened["joined"] += 1
             await guest.signal(signal.SIGTERM)
-            trial.happened["joined"] += guest.said('"event": "claimed"', mark) > 0
             await asyncio.sleep(STORM_BEAT)
         finally:
             await guest.end()
-            await life
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
     trial.over()
     trial.notes["records/s"] = round((await trial.flow.records(service) - records) / (time.monotonic() - began), 1)
 
@@ -227,8 +239,8 @@ def _catalogue() -> Iterable[Fault]:
         yield Fault(f"{service}-freeze", "SIGSTOP of an instance for 40 s", freezes(service), 50, KILLED)
     yield Fault("broker-freeze", "SIGSTOP for 20 s", freezes_server("broker", 20), 32, BROKER)
     yield Fault("database-freeze", "SIGSTOP for 10 s", freezes_server("database", 10), 18, DATABASE)
-    yield Fault("stop", "SIGTERM of any instance", stops, 8, STOPPED)
-    yield Fault("storm", "an instance joins and leaves every 5 s for 60 s", storm, 72, KILLED)
+    yield Fault("stop", "SIGTERM of any instance", stops, 10, KILLED)
+    yield Fault("storm", "an instance joins and leaves, again and again for 60 s", storm, 72, KILLED)
     yield Fault("blackhole-up", "a service's bytes do not reach the broker", black_hole(Way.UP), 38, CUT_OFF)
     yield Fault("blackhole-down", "the broker's bytes do not reach a service", black_hole(Way.DOWN), 38, CUT_OFF)
     yield Fault("half-open", "a service's database connections are dead in silence", half_open, 55, DATABASE)

@@ -62,7 +62,7 @@ class Consumer(ConsumerRebalanceListener):
             auto_offset_reset="none",
             partition_assignment_strategy=(RangePartitionAssignor,),
             session_timeout_ms=10_000,
-            heartbeat_interval_ms=3_000,
+            heartbeat_interval_ms=1_000,
             rebalance_timeout_ms=60_000,
             fetch_min_bytes=32_768,
             fetch_max_wait_ms=50,
