@@ -29,6 +29,8 @@ BROKER, DATABASE = 15, 30
 CUT_OFF = 20
 """The same for a service that the network kept from its broker (delivery.md §8.1)."""
 ZOMBIE_SECONDS = 40
+NO_MEMBER = ("offset commit refused", "member_id was not recognized")
+"""By these a log tells that the group has gone on without the instance: the worker's words, and the client's."""
 STORM_SECONDS = 60
 STORM_BEAT = 5
 STOP_SECONDS = 25
@@ -130,7 +132,7 @@ def freezes(service: str) -> Inject:
             """The database refused its writes, or Kafka its membership."""
             fenced = instance.said('"event": "fenced"', mark)
             trial.notes["fenced"] = fenced
-            trial.happened["zombie noticed"] += fenced + instance.said("offset commit refused", mark)
+            trial.happened["zombie noticed"] += fenced + sum(instance.said(words, mark) for words in NO_MEMBER)
 
         trial.afterwards(noticed)
 

@@ -85,11 +85,14 @@ class Ground:
 
         await self.until(happened, f"{service} to be struck at {failpoint}")
 
+    def log(self, instance: str) -> str:
+        """The instance's log from its last start on."""
+        return self.relay.log(instance).read_text().rpartition('"event": "started"')[2]
+
     def said(self, instance: str, event: str) -> list[dict[str, Any]]:
-        """The lines of the instance's log that tell of the event, from its last start on."""
-        lines = [json.loads(line) for line in self.relay.log(instance).read_text().splitlines() if line[:1] == "{"]
-        starts = [place for place, line in enumerate(lines) if line["event"] == "started"]
-        return [line for line in lines[starts[-1] if starts else 0 :] if line["event"] == event]
+        """The lines of its log, from its last start on, that tell of the event."""
+        lines = [json.loads(line) for line in self.log(instance).splitlines() if line[:1] == "{"]
+        return [line for line in lines if line["event"] == event]
 
     async def restart(self, service: str) -> None:
         """Starts the service in place of one that died, whose session in the group nobody shall wait for (10 s)."""

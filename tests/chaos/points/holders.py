@@ -11,6 +11,7 @@ from functools import partial
 
 import httpx
 
+from tests.chaos.faults import NO_MEMBER
 from tests.chaos.points.ground import Ground, Somebody
 from tests.chaos.points.rows import row
 
@@ -42,8 +43,7 @@ async def two_holders(ground: Ground, failpoint: str, *, patient: bool, wake_aft
 
         async def noticed() -> bool:
             """The database refused its writes, or Kafka its membership: whichever is asked first."""
-            refused = [line for line in ground.said("scorer", "offsets_not_committed") if "refused" in line["reason"]]
-            return bool(ground.said("scorer", "fenced") or refused)
+            return bool(ground.said("scorer", "fenced")) or any(words in ground.log("scorer") for words in NO_MEMBER)
 
         await ground.until(noticed, "the first to be fenced")
         for each in everybody:
