@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -18,101 +17,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tests.chaos.guards import MUTANTS, Hunt, Mutant
 from tests.relay import ROOT
 
 GREEN, RED = 0, 1
+FOUND = ("violation", "E  ")
+"""How a line begins by which a chaos run, or pytest, says what it found."""
 HUNT_SECONDS = 600
-CHASSIS = "services/chassis/src/chassis"
-
-Hunt = tuple[str, ...]
-"""Arguments of the interpreter: a suite that ends with 0 when all is well, with 1 when it found something."""
-
-
-def chaos(*faults: str, minutes: float) -> Hunt:
-    """A run under load with auditor and model at its end."""
-    named = (word for fault in faults for word in ("--fault", fault))
-    return ("-m", "tests.chaos", "--seed", "1", "--minutes", str(minutes), *named)
-
-
-def tests(path: str, *named: str) -> Hunt:
-    """Tests whose names contain one of the words."""
-    return ("-m", "pytest", "-q", "-x", "-m", "", path, "-k", " or ".join(named))
-
-
-POINTS = "tests/chaos/points/test_failpoints.py"
-KILLS = chaos("scorer-kill", "router-kill", minutes=1.3)
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A guard, and the text that takes it out of one file; the hunt is what has to notice."""
-
-    guard: str
-    file: str
-    text: str
-    instead: str
-    hunt: Hunt
-
-    def apply(self, copy: Path) -> None:
-        """Raises ValueError when the text is not there exactly once: the list is then out of date."""
-        path = copy / self.file
-        whole = path.read_text()
-        if whole.count(self.text) != 1:
-            raise ValueError(f"{self.guard}: {self.file} has {self.text!r} {whole.count(self.text)} times")
-        path.write_text(whole.replace(self.text, self.instead))
-
-
-MUTANTS = (
-    Mutant(
-        "the fence",
-        f"{CHASSIS}/sql.py",
-        "WHERE part = :part AND epoch = :epoch RETURNING part",
-        "WHERE part = :part AND :epoch > 0 RETURNING part",
-        tests(POINTS, "deadline"),
-    ),
-    Mutant(
-        "the plain insert of facts",
-        f"{CHASSIS}/sql.py",
-        "AS u(lead_id, source, id, type, time, fingerprint, data)\n)",
-        "AS u(lead_id, source, id, type, time, fingerprint, data) ON CONFLICT DO NOTHING\n)",
-        tests("tests/integration/chassis/test_chassis_journal.py", "cache_missed"),
-    ),
-    Mutant(
-        "the outbox in the same statement",
-        f"{CHASSIS}/sql.py",
-        "AS u(seq, topic, key, value, headers, partition)\n)",
-        "AS u(seq, topic, key, value, headers, partition) WHERE false\n)",
-        KILLS,
-    ),
-    Mutant(
-        "the drain on takeover",
-        f"{CHASSIS}/ownership.py",
-        "while rows := await self._journal.leftovers(self._acknowledged):",
-        "while rows := (await self._journal.leftovers(self._acknowledged))[:0]:",
-        KILLS,
-    ),
-    Mutant(
-        "the offset check at the claim",
-        f"{CHASSIS}/worker.py",
-        "if not first <= offsets[topic] <= end:",
-        "offsets[topic] = min(max(first, offsets[topic]), end)\n            if False:",
-        tests(POINTS, "truncated"),
-    ),
-    Mutant(
-        "the offset check while reading",
-        f"{CHASSIS}/sequence.py",
-        "if record.offset != wanted:",
-        "if record.offset < wanted:",
-        tests("tests/integration/chassis/test_chassis_process.py", "gap"),
-    ),
-    Mutant(
-        "the retraction",
-        "services/sla-monitor/src/sla_monitor/rules/__init__.py",
-        "    was = clock.standing\n",
-        '    was = clock.standing\n    if was == "breached":\n        return clock\n',
-        chaos("reset", minutes=0.5),
-    ),
-)
 
 
 @contextmanager
@@ -158,11 +69,9 @@ def hunted(hunt: Hunt, copy: Path) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-def telling(said: str) -> str:
-    """The line by which a suite says what it found."""
-    lines = [line.strip() for line in said.splitlines()]
-    found = [line for line in lines if line.startswith(("violation", "E  ", "FAILED"))]
-    return (found or lines[-1:] or ["nothing"])[0][:160]
+def found(said: str) -> str:
+    """The first line by which a suite says what it found; empty when it found nothing, as one that merely crashed."""
+    return next((line[:160] for line in said.splitlines() if line.startswith(FOUND)), "")
 
 
 def main(guard: Annotated[list[str] | None, typer.Option(help="only guards with this word in them")] = None) -> None:
@@ -188,10 +97,12 @@ def _try_all(tries: Sequence[tuple[Mutant | None, Hunt]], table: Table, console:
         began = time.monotonic()
         with scratch(mutant) as copy:
             code, said = hunted(hunt, copy)
-        as_wished = code == (RED if mutant else GREEN)
+        what = found(said)
+        as_wished = (code, bool(what)) == ((RED, True) if mutant else (GREEN, False))
         wrong |= not as_wished
-        found = telling(said) if mutant or not as_wished else "all is well"
-        table.add_row(name, f"{code}{'' if as_wished else ' !'}", f"{time.monotonic() - began:.0f}", found)
+        table.add_row(
+            name, f"{code}{'' if as_wished else ' !'}", f"{time.monotonic() - began:.0f}", what or "all is well"
+        )
         if not as_wished:
             console.print(said[-4000:], markup=False, soft_wrap=True)
     return wrong

@@ -1,0 +1,148 @@
+"""What `make chaos-mutants` takes away, and who has to miss it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CHASSIS = "services/chassis/src/chassis"
+
+Hunt = tuple[str, ...]
+"""Arguments of the interpreter: a suite that ends with 0 when all is well, with 1 when it found something."""
+
+
+def chaos(*faults: str, minutes: float) -> Hunt:
+    """A run under load with auditor and model at its end."""
+    named = (word for fault in faults for word in ("--fault", fault))
+    return ("-m", "tests.chaos", "--seed", "1", "--minutes", str(minutes), *named)
+
+
+def tests(path: str, named: str) -> Hunt:
+    """The tests with that in their names."""
+    return ("-m", "pytest", "-q", "-x", "-m", "", path, "-k", named)
+
+
+INTEGRATION = "tests/integration/chassis/test_chassis_{}.py"
+POINTS = "tests/chaos/points/test_{}.py"
+KILLS = chaos("scorer-kill", "router-kill", minutes=1.3)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A guard, and the text that takes it out of one file; the hunt is what has to notice."""
+
+    guard: str
+    file: str
+    text: str
+    instead: str
+    hunt: Hunt
+
+    def apply(self, copy: Path) -> None:
+        """Raises ValueError when the text is not there exactly once: the list is then out of date."""
+        path = copy / self.file
+        whole = path.read_text()
+        if whole.count(self.text) != 1:
+            raise ValueError(f"{self.guard}: {self.file} has {self.text!r} {whole.count(self.text)} times")
+        path.write_text(whole.replace(self.text, self.instead))
+
+
+MUTANTS = (
+    Mutant(
+        "the fence",
+        f"{CHASSIS}/sql.py",
+        "WHERE part = :part AND epoch = :epoch RETURNING part",
+        "WHERE part = :part AND :epoch > 0 RETURNING part",
+        tests(POINTS.format("failpoints"), "deadline"),
+    ),
+    Mutant(
+        "the plain insert of facts",
+        f"{CHASSIS}/sql.py",
+        "AS u(lead_id, source, id, type, time, fingerprint, data)\n)",
+        "AS u(lead_id, source, id, type, time, fingerprint, data) ON CONFLICT DO NOTHING\n)",
+        tests(INTEGRATION.format("journal"), "cache_missed"),
+    ),
+    Mutant(
+        "the outbox in the same statement",
+        f"{CHASSIS}/sql.py",
+        "AS u(seq, topic, key, value, headers, partition)\n)",
+        "AS u(seq, topic, key, value, headers, partition) WHERE false\n)",
+        KILLS,
+    ),
+    Mutant(
+        "the drain on takeover",
+        f"{CHASSIS}/ownership.py",
+        "while rows := await self._journal.leftovers(self._acknowledged):",
+        "while rows := (await self._journal.leftovers(self._acknowledged))[:0]:",
+        KILLS,
+    ),
+    Mutant(
+        "the offset check at the claim",
+        f"{CHASSIS}/worker.py",
+        "if not first <= offsets[topic] <= end:",
+        "offsets[topic] = min(max(first, offsets[topic]), end)\n            if False:",
+        tests(POINTS.format("failpoints"), "truncated"),
+    ),
+    Mutant(
+        "the offset check while reading",
+        f"{CHASSIS}/sequence.py",
+        "if record.offset != wanted:",
+        "if record.offset < wanted:",
+        tests(INTEGRATION.format("process"), "gaps_of_the_log"),
+    ),
+    Mutant(
+        "the retraction",
+        "services/sla-monitor/src/sla_monitor/rules/__init__.py",
+        "    was = clock.standing\n",
+        '    was = clock.standing\n    if was == "breached":\n        return clock\n',
+        chaos("reset", minutes=0.5),
+    ),
+    Mutant(
+        "the mark by which a log is known again",
+        f"{CHASSIS}/worker.py",
+        "if stamp != marks[topic]:",
+        "if stamp < 0:",
+        tests(INTEGRATION.format("process"), "made_anew"),
+    ),
+    Mutant(
+        "the limit of failures of our own making",
+        f"{CHASSIS}/dead_letter.py",
+        "if many and number >= self.lifted:",
+        "if False:",
+        tests(INTEGRATION.format("outcomes"), "many_failures"),
+    ),
+    Mutant(
+        "the limit's word on what Baton wrote itself",
+        f"{CHASSIS}/judge.py",
+        "if fact is not None or record.topic in self._service.own:",
+        "if fact is not None:",
+        tests(INTEGRATION.format("outcomes"), "baton_wrote"),
+    ),
+    Mutant(
+        "what --resume lifts, and no more",
+        f"{CHASSIS}/ownership.py",
+        "Limiter(lifted=takeover.lifted)",
+        "Limiter(lifted=10**9 if takeover.lifted else 0)",
+        tests(INTEGRATION.format("outcomes"), "resumed_service"),
+    ),
+    Mutant(
+        "the isolation of a tick that the database refuses",
+        f"{CHASSIS}/ownership.py",
+        "                if len(rows) > 1:\n                    break\n                refusal = error",
+        "                raise",
+        tests(INTEGRATION.format("deadlines"), "database_refuses"),
+    ),
+    Mutant(
+        "the watchdog",
+        f"{CHASSIS}/supervisor.py",
+        "os._exit(STUCK)",
+        "pass",
+        tests(POINTS.format("watchdog"), "stuck"),
+    ),
+    Mutant(
+        "the wait for the broker's word before the answer",
+        f"{CHASSIS}/publisher.py",
+        "for outcome in await asyncio.gather(*acknowledgements, return_exceptions=True):",
+        "for outcome in ():",
+        chaos("broker-kill", minutes=1.0),
+    ),
+)
