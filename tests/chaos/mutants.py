@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,8 +22,8 @@ from tests.chaos.guards import MUTANTS, Hunt, Mutant
 from tests.relay import ROOT
 
 GREEN, RED = 0, 1
-FOUND = ("violation", "E  ")
-"""How a line begins by which a chaos run, or pytest, says what it found."""
+FOUND = re.compile(r"violation I\d+, |E  ")
+"""How a line begins by which a chaos run says that an invariant is broken, and pytest that a test is red."""
 HUNT_SECONDS = 600
 
 
@@ -71,7 +72,7 @@ def hunted(hunt: Hunt, copy: Path) -> tuple[int, str]:
 
 def found(said: str) -> str:
     """The first line by which a suite says what it found; empty when it found nothing, as one that merely crashed."""
-    return next((line[:160] for line in said.splitlines() if line.startswith(FOUND)), "")
+    return next((line[:160] for line in said.splitlines() if FOUND.match(line)), "")
 
 
 def main(guard: Annotated[list[str] | None, typer.Option(help="only guards with this word in them")] = None) -> None:
