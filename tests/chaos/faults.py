@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 
 from tests.chaos.flow import ANSWER_SECONDS
 from tests.chaos.link import Way
-from tests.chaos.processes import family_of, frozen, kill_family, state_of
+from tests.chaos.processes import Instance, family_of, frozen, kill_family, state_of
 from tests.chaos.proxy import Proxy
 from tests.chaos.stage import INSTANCES, JUDGES, servers_of
 from tests.chaos.trial import Fault, Trial
@@ -147,10 +147,7 @@ async def storm(trial: Trial) -> None:
         guest = trial.stage.extra(service)
         mark, life = guest.mark(), asyncio.create_task(guest.run())
         try:
-            async with asyncio.timeout(KILLED):
-                await guest.pid()
-                await until(lambda guest=guest, mark=mark: guest.said('"event": "claimed"', mark))  # type: ignore[misc]
-            trial.happened["joined"] += 1
+            trial.happened["joined"] += await _joined(guest, mark)
             await guest.signal(signal.SIGTERM)
             await asyncio.sleep(STORM_BEAT)
         finally:
@@ -159,6 +156,16 @@ async def storm(trial: Trial) -> None:
             await asyncio.gather(life, return_exceptions=True)
     trial.over()
     trial.notes["records/s"] = round((await trial.flow.records(service) - records) / (time.monotonic() - began), 1)
+
+
+async def _joined(guest: Instance, mark: int) -> bool:
+    """Whether the guest has claimed a partition before long."""
+    await guest.pid()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(KILLED):
+            await until(lambda: guest.said('"event": "claimed"', mark))
+            return True
+    return False
 
 
 def black_hole(way: Way) -> Inject:

@@ -62,7 +62,10 @@ class Trial:
 
     async def run(self) -> None:
         """Injects the fault, measures the recovery, and judges both."""
-        await self.fault.inject(self)
+        try:
+            await self.fault.inject(self)
+        except TimeoutError:
+            self.violations.append("it could not be done in time")
         since = self.ended or time.monotonic()
         self.recovery = await self.flow.recovered(since)
         self._hold("recovered after", self.recovery, self.fault.limit)
