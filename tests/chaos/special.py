@@ -17,10 +17,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.topics import TOPICS
-from tests.chaos.faults import BROKER, DATABASE, KILLED, Inject, no_success
+from tests.chaos.faults import BROKER, DATABASE, KILLED, no_success
 from tests.chaos.processes import family_of, kill_family
 from tests.chaos.stage import JUDGES, servers_of
-from tests.chaos.trial import Fault, Trial
+from tests.chaos.trial import Fault, Inject, Trial
 from tests.chaos.until import until
 from tests.relay import WRITE_KEY
 

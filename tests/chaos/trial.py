@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from tests.chaos.flow import Flow, Probe
 from tests.chaos.stage import Stage
 
+Inject = Callable[["Trial"], Awaitable[None]]
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -22,7 +24,7 @@ class Fault:
 
     name: str
     about: str
-    inject: Callable[[Trial], Awaitable[None]]
+    inject: Inject
     seconds: float
     limit: float
 
