@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 from schemas.envelope import Envelope, Frozen
 
 Points = Annotated[float, Field(description="points, exact to a thousandth")]
-Group = Literal["fit", "engagement"]
+Group = Literal["fit", "engagement", "negative"]
 Level = Literal["high", "low"]
 
 
@@ -20,12 +20,20 @@ class PolicyRef(Frozen):
     version: int
 
 
+Cut = Literal["per_day_cap", "total_cap", "decay", "clamp"]
+
+
 class Line(Frozen):
-    """One line of an explanation; the lines' points add up to the score."""
+    """One line of an explanation; the lines' points add up to the score.
+
+    Without `cut` it is what a rule's engagements or attribute are worth, with it what a cap, age or a clamp takes from
+    that or adds; a clamp's `rule` is the group's name, or `total`.
+    """
 
     rule: str
-    group: Group
+    group: Group | Literal["total"]
     points: Points
+    cut: Cut | None = None
     since: AwareDatetime
     events: tuple[str, ...] = Field(description="ids of the events that earned the points")
 

@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from chassis.policy import Policies
-from chassis.service import At
+from chassis.service import At, Decision
 from schemas.engagements import EngagementRecorded
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, Fact
 from schemas.policy import Policy
 from schemas.scores import LeadScored
 from scorer.app import Scorer
-from scorer.rules import Criteria, Verdict, fold, score
+from scorer.rules import Criteria, State, Verdict, fold, score
+from scorer.rules.place import text_of
 from tests.builders import LEAD, a_fact, a_policy, an_engagement, at
 
 LATER = at(minutes=10_000)
@@ -25,8 +26,8 @@ def a_scorer(policy: Policy | None = None) -> Scorer:
     return Scorer(Policies("policies", (policy or a_policy("classic-50"),)))  # type: ignore[arg-type]
 
 
-def verdict_on(*events: Envelope, criteria: Criteria = CLASSIC) -> Verdict:
-    return score(fold(map(a_fact, events), criteria).basis, criteria)
+def verdict_on(*events: Envelope, criteria: Criteria = CLASSIC, now: datetime = LATER) -> Verdict:
+    return score(fold(map(a_fact, events), criteria).basis, criteria, text_of(now))
 
 
 def several(number: int, kind: str, content: str | None = None, **fields: Any) -> list[EngagementRecorded]:
@@ -40,6 +41,8 @@ class Play:
     def __init__(self, scorer: Scorer | None = None) -> None:
         self.scorer = scorer or a_scorer()
         self.state = self.scorer.new(LEAD)
+        self.due: datetime | None = None
+        self.facts: list[Fact] = []
         self.published: list[LeadScored] = []
         self.counts: list[dict[str, int]] = []
 
@@ -47,8 +50,20 @@ class Play:
         """What the events, one by one, made it publish."""
         before = len(self.published)
         for event in events:
-            decision = self.scorer.decide(self.state, a_fact(event), At(now, now))
-            self.state = decision.state
-            self.published += [event for event in decision.events if isinstance(event, LeadScored)]
-            self.counts.append(dict(decision.counts))
+            fact = a_fact(event)
+            self.facts.append(fact)
+            decision = self.scorer.decide(self.state, fact, At(now, now))
+            self._follow(self.scorer.again(self.state, self.facts, At(now, now), fact) if decision.late else decision)
         return self.published[before:]
+
+    def tick(self, now: datetime) -> list[LeadScored]:
+        """What time alone made it publish."""
+        before = len(self.published)
+        decision = self.scorer.tick(self.state, At(now, now))
+        self._follow(self.scorer.again(self.state, self.facts, At(now, now), None) if decision.late else decision)
+        return self.published[before:]
+
+    def _follow(self, decision: Decision[State]) -> None:
+        self.state, self.due = decision.state, decision.due
+        self.published += [event for event in decision.events if isinstance(event, LeadScored)]
+        self.counts.append(dict(decision.counts))

@@ -12,7 +12,7 @@ from scorer.rules import State
 from scorer.rules.explanation import Explanation, explain, rows, tell
 from scorer.rules.tally import Background
 from tests.builders import EMAIL, LEAD, a_description, a_fact, an_engagement, at
-from tests.unit.scorer.driver import CLASSIC, Play, several
+from tests.unit.scorer.driver import CLASSIC, LATER, Play, several
 
 EVENTS = [
     a_description(company_size=100, industry="technology", time=at(-5)),
@@ -24,7 +24,7 @@ EVENTS = [
 def _explained(stored: State | None = None) -> Explanation:
     play = Play()
     play.play(EVENTS)
-    return explain(LEAD, [a_fact(event) for event in reversed(EVENTS)], stored or play.state, CLASSIC)
+    return explain(LEAD, [a_fact(event) for event in reversed(EVENTS)], stored or play.state, CLASSIC, LATER)
 
 
 def test_lines_add_up_and_name_their_events_with_times() -> None:

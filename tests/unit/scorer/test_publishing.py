@@ -10,9 +10,8 @@ from schemas.engagements import LeadLinked, Link
 from schemas.envelope import Decoder
 from schemas.scores import LeadScored, Origin, PolicyRef
 from scorer.app import Scorer
-from scorer.rules import PolicyChanged, add, fold
 from tests.builders import EMAIL, LEAD, a_description, a_fact, a_policy, an_engagement, an_opt_in, at
-from tests.unit.scorer.driver import CLASSIC, LATER, STRICT, Play, a_scorer, several
+from tests.unit.scorer.driver import Play, a_scorer, several
 
 
 def test_a_stranger_who_only_looks_around_is_not_published() -> None:
@@ -138,22 +137,24 @@ def test_published_scores_are_counted_by_band() -> None:
     assert play.scorer.bands == ("cold", "nurture", "pass")
 
 
-def test_a_tally_of_one_policy_serves_another_that_only_prices_differently() -> None:
-    classic, demo = a_policy("classic-50"), a_policy("demo")
-    tally = fold([a_fact(a_description(company_size=100))], CLASSIC)
-    scorer = a_scorer(demo)
-    assert scorer.criteria(LATER).collects == CLASSIC.collects
-    assert add(tally, a_fact(an_opt_in()), scorer.criteria(LATER)).basis.opted_in is not None
-    assert classic.policy != demo.policy
+def test_a_new_version_judges_all_facts_anew_at_its_date_and_publishes_what_changes_once() -> None:
+    first = a_policy("classic-50")
+    fewer = first.scoring.model_copy(update={"rules": first.scoring.rules[1:]})
+    second = first.model_copy(update={"version": 2, "effective_from": at(60), "scoring": fewer})
+    play = Play(Scorer(Policies("policies", (first, second))))  # type: ignore[arg-type]
+    [scored] = play.play([a_description(company_size=100)], now=at(1))
+    assert (scored.data.score, play.due) == (30, at(60))
+    [again] = play.tick(at(60))
+    assert (again.data.score, again.data.policy.version, again.data.cause, play.due) == (0, 2, "time", None)
+    assert play.tick(at(61)) == []
 
 
-def test_a_policy_that_asks_other_things_of_the_facts_refuses_the_tally() -> None:
-    policy = a_policy("classic-50")
-    fewer = policy.scoring.model_copy(update={"rules": policy.scoring.rules[:-1]})
-    scorer = a_scorer(policy.model_copy(update={"scoring": fewer}))
-    tally = fold([a_fact(an_opt_in())], CLASSIC)
-    with pytest.raises(PolicyChanged):
-        add(tally, a_fact(an_engagement()), scorer.criteria(LATER))
+def test_a_new_version_that_changes_no_rule_publishes_nothing() -> None:
+    first = a_policy("classic-50")
+    second = first.model_copy(update={"version": 2, "effective_from": at(60)})
+    play = Play(Scorer(Policies("policies", (first, second))))  # type: ignore[arg-type]
+    play.play([a_description(company_size=100)], now=at(1))
+    assert play.tick(at(60)) == []
 
 
 def test_the_version_in_force_judges_and_none_in_force_is_an_error() -> None:
@@ -174,4 +175,3 @@ def test_under_strict_70_opting_in_and_fitting_are_facts_of_the_gate() -> None:
     play = Play(a_scorer(a_policy("strict-70")))
     [fits] = play.play([a_description(company_size=100, industry="technology")])
     assert fits.data.facts["fit_profile"] == at(0)
-    assert STRICT.collects == CLASSIC.collects

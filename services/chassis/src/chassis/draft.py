@@ -33,6 +33,8 @@ class Draft(Generic[S]):
     outbox: list[Record] = field(default_factory=list)
     swapped: dict[str, Any] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
+    late: dict[str, list[tuple[int, Any, Fact]]] = field(default_factory=dict)
+    """Lead -> records, with their places in the batch, that wait for all facts of the lead to be there."""
     last: dict[str, Any] = field(default_factory=dict)
     """The last record of each topic that has its outcome in this draft."""
 
@@ -49,6 +51,11 @@ class Draft(Generic[S]):
         file.keys[fact.key] = fact.fingerprint
         self.facts.append(fact)
         self.totals["facts"] += 1
+
+    def wait(self, file: File[S], place: int, record: Any, fact: Fact) -> None:
+        """The fact, and all later ones of its lead, are decided once all facts of the lead are there."""
+        file.keys[fact.key] = fact.fingerprint
+        self.late.setdefault(file.lead_id, []).append((place, record, fact))
 
     def apply(self, file: File[S], decision: Decision[S]) -> None:
         """Takes over what was decided for the lead."""

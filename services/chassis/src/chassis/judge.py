@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Generic
+from typing import Any, Generic, cast
 
 from chassis.consumer import received_at
 from chassis.dead_letter import RULES_FAILED, WRONG_PARTITION
 from chassis.draft import Draft
 from chassis.files import File, Files
 from chassis.logs import logger
-from chassis.service import Decision, S, Service
+from chassis.service import Decision, Recalling, S, Service
 from schemas.envelope import Fact, Refused
 from schemas.identity import partition_of
 
@@ -42,29 +42,72 @@ class Judge(Generic[S]):
                 found.append((record, fact))
         return found
 
-    def judge(self, record: Any, fact: Fact, draft: Draft[S]) -> bool:
-        """False when the rules failed."""
+    def judge(self, place: int, record: Any, fact: Fact, draft: Draft[S]) -> bool:
+        """False when the rules failed. `place` is the record's in the batch."""
         file = self._files.of(fact.event.subject)
         known = file.keys.get(fact.key)
         if known == fact.fingerprint:
             draft.totals["duplicates"] += 1
         elif known is not None:
             draft.bury(record, Refused("id_conflict", "the same id came with other content before"))
+        elif file.lead_id in draft.late:
+            draft.wait(file, place, record, fact)
         else:
             try:
                 decision = self._service.decide(file.state, fact, draft.at)
             except Exception as error:  # noqa: BLE001 - whatever rules raise is held against this fact, and limited
-                log.error("rules_failed", partition=self._part, offset=record.offset, error=type(error).__name__)
-                draft.bury(record, Refused(RULES_FAILED, type(error).__name__))
+                self._failed(record, error, draft)
                 return False
-            draft.accept(file, fact)
-            draft.apply(file, decision)
+            if decision.late:
+                draft.wait(file, place, record, fact)
+            else:
+                draft.accept(file, fact)
+                draft.apply(file, decision)
         return True
+
+    def recall(self, lead_id: str, earlier: Sequence[Fact], draft: Draft[S]) -> list[int]:
+        """Decides what waits for the lead's `earlier` facts to be there; returns the places of those that failed."""
+        file, waiting, service = self._files.of(lead_id), draft.late[lead_id], cast("Recalling[S]", self._service)
+        facts = [*earlier, *(fact for fact in draft.facts if fact.lead_id == lead_id)]
+        try:
+            heard = [fact for _, _, fact in waiting]
+            decision = service.again(file.state, [*facts, *heard], draft.at, heard[-1] if heard else None)
+        except Exception as error:  # noqa: BLE001 - as in `judge`; which fact it was is found one by one
+            if not waiting:
+                self.postpone(file, draft, error)
+            return self._one_by_one(file, facts, draft)
+        for fact in heard:
+            draft.accept(file, fact)
+        draft.apply(file, decision)
+        return []
+
+    def _one_by_one(self, file: File[S], facts: list[Fact], draft: Draft[S]) -> list[int]:
+        failed, service = [], cast("Recalling[S]", self._service)
+        for place, record, fact in draft.late[file.lead_id]:
+            try:
+                decision = service.again(file.state, [*facts, fact], draft.at, fact)
+            except Exception as error:  # noqa: BLE001 - as in `judge`
+                del file.keys[fact.key]
+                self._failed(record, error, draft)
+                failed.append(place)
+            else:
+                facts.append(fact)
+                draft.accept(file, fact)
+                draft.apply(file, decision)
+        return failed
+
+    def _failed(self, record: Any, error: Exception, draft: Draft[S]) -> None:
+        log.error("rules_failed", partition=self._part, offset=record.offset, error=type(error).__name__)
+        draft.bury(record, Refused(RULES_FAILED, type(error).__name__))
 
     def tick(self, file: File[S], draft: Draft[S]) -> None:
         """One lead's failure holds up no other."""
         try:
-            draft.apply(file, self._service.tick(file.state, draft.at))
+            decision = self._service.tick(file.state, draft.at)
+            if decision.late:
+                draft.late[file.lead_id] = []
+            else:
+                draft.apply(file, decision)
         except Exception as error:  # noqa: BLE001 - tried again, and counted
             self.postpone(file, draft, error)
 

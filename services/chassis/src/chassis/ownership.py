@@ -145,8 +145,9 @@ class Ownership(Generic[S]):
         await self._files.load([fact for _, fact in answered if fact is not None])
         await self._share(draft)
         for place, (record, fact) in enumerate(answered):
-            if fact is None or not self._judge.judge(record, fact, draft):
+            if fact is None or not self._judge.judge(place, record, fact, draft):
                 draft.failed.append(place)
+        await self._recall(draft)
         limiter = self._limiter.after(len(answered), draft.failed)
         failpoints.reach("decided")
         await self._commit(draft, publisher)
@@ -183,6 +184,7 @@ class Ownership(Generic[S]):
                     self._judge.tick(file, draft)
                 else:
                     self._judge.postpone(file, draft, refusal)
+            await self._recall(draft)
             if not draft.changes(self.totals):
                 return False
             try:
@@ -197,6 +199,14 @@ class Ownership(Generic[S]):
             else:
                 return True
         return any([await self._judge_rows(half, known, now, publisher) for half in halves(rows)])
+
+    async def _recall(self, draft: Draft[S]) -> None:
+        """Decides what takes all facts of a lead, read for all such leads at once."""
+        if draft.late:
+            histories = await self._files.histories(draft.late)
+            for lead_id, earlier in histories.items():
+                draft.failed += self._judge.recall(lead_id, earlier, draft)
+            draft.failed.sort()
 
     async def _known(self, now: datetime, consumer: Consumer) -> datetime:
         """Up to when every input has been read: `now` if its end, asked for after it, is reached (delivery.md §4)."""

@@ -36,6 +36,7 @@ class Decision(Generic[S]):
     """What follows for one lead: its state from now on, events to publish, when to look again, outcomes to count.
 
     `counts` adds to the partition's durable totals, `shared` replaces shared rows; the commit takes all of it or none.
+    `late`: nothing follows yet, it takes all facts of the lead to say what: `again` gets them.
     """
 
     state: S
@@ -43,6 +44,7 @@ class Decision(Generic[S]):
     due: datetime | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     shared: Mapping[str, Any] = field(default_factory=dict)
+    late: bool = False
 
 
 class Service(Protocol[S]):
@@ -78,4 +80,19 @@ class Service(Protocol[S]):
 
     def tick(self, state: S, at: At) -> Decision[S]:
         """What follows from time alone; called once the lead's `due` has come."""
+        ...
+
+
+class Recalling(Service[S], Protocol[S]):
+    """A service that may call a decision late: it then gets all facts of the lead."""
+
+    def stored(self, value: bytes, time: datetime) -> Fact:
+        """A fact as it was kept."""
+        ...
+
+    def again(self, state: S, facts: Sequence[Fact], at: At, cause: Fact | None) -> Decision[S]:
+        """What follows from all facts of the lead, in any order, whatever `state` had made of them.
+
+        `cause` is the one heard last, None where nothing new was heard.
+        """
         ...

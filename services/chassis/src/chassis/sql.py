@@ -26,6 +26,10 @@ CROSS JOIN LATERAL (
     SELECT fingerprint FROM fact WHERE fact.lead_id = u.lead_id AND fact.source = u.source AND fact.id = u.id LIMIT 1
 ) AS f
 """)
+FACTS = text("""
+SELECT u.lead_id, f.data, f.time FROM unnest(CAST(:leads AS text[])) AS u(lead_id)
+CROSS JOIN LATERAL (SELECT data, time FROM fact WHERE fact.lead_id = u.lead_id LIMIT 1000000) AS f
+""")
 DUE = text("""
 SELECT lead_id, version, due_at, CAST(state AS text), clock_timestamp() FROM lead
 WHERE part = :part AND due_at <= clock_timestamp() ORDER BY due_at LIMIT :most

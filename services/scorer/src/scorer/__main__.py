@@ -72,7 +72,8 @@ async def _explanation(settings: Settings, lead_id: str) -> Explanation | None:
     from scorer.rules.explanation import explain
 
     scorer = build(settings)
-    criteria = scorer.criteria(datetime.now(UTC))
+    now = datetime.now(UTC)
+    criteria = scorer.criteria(now)
     decoder = scorer.inputs["engagements"]
     async with reading(settings.database, NAME) as connection:
         stored = await state_of(connection, lead_id)
@@ -84,7 +85,7 @@ async def _explanation(settings: Settings, lead_id: str) -> Explanation | None:
     if not facts:
         return None
     state = scorer.new(lead_id) if stored is None else scorer.load(lead_id, stored)
-    return explain(lead_id, facts, state, criteria)
+    return explain(lead_id, facts, state, criteria, now)
 
 
 def _print(view: Explanation) -> None:

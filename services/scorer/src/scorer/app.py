@@ -11,13 +11,14 @@ from chassis.policy import Policies, load_policies
 from chassis.service import At, Decision
 from schemas.envelope import Decoder, Fact
 from schemas.policy import Policy
+from schemas.scores import LeadScored
 from schemas.topics import TOPICS
-from scorer.rules import Criteria, State, decide
+from scorer.rules import Criteria, Late, State, age, decide, due, judge
 from scorer.settings import Settings
 
 
 class Scorer:
-    """Implements chassis.service.Service: an adapter without decisions of its own."""
+    """Implements chassis.service.Recalling: an adapter without decisions of its own."""
 
     name = "scorer"
     own: Collection[str] = ()
@@ -38,23 +39,41 @@ class Scorer:
         """What is judged by at `instant`. Raises chassis.policy.PolicyError where no version is in force."""
         return self._criteria[self._policies.at(instant).version]
 
-    def new(self, lead_id: str) -> State:  # noqa: ARG002 - nothing is known of any of them
-        return State()
+    def new(self, lead_id: str) -> State:
+        return State(lead_id)
 
-    def load(self, lead_id: str, state: str) -> State:  # noqa: ARG002 - one lead's is like another's
+    def load(self, lead_id: str, state: str) -> State:  # noqa: ARG002 - the state names its lead
         return self._states.validate_json(state)
 
     def dump(self, state: State) -> str:
         return self._states.dump_json(state).decode()
 
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
-        after, scored = decide(state, fact, self.criteria(at.now), at.now)
-        if scored is None:
-            return Decision(after)
-        return Decision(after, (scored,), counts={f"scores:{scored.data.band}": 1})
+        try:
+            return self._decision(*decide(state, fact, self.criteria(at.now), at.now), at.now)
+        except Late:
+            return Decision(state, late=True)
 
-    def tick(self, state: State, at: At) -> Decision[State]:  # noqa: ARG002 - no score changes by time alone yet
-        return Decision(state)
+    def tick(self, state: State, at: At) -> Decision[State]:
+        try:
+            return self._decision(*age(state, self.criteria(at.now), at.now), at.now)
+        except Late:
+            return Decision(state, late=True)
+
+    def stored(self, value: bytes, time: datetime) -> Fact:
+        return self.inputs["engagements"].stored(value, time)
+
+    def again(self, state: State, facts: Sequence[Fact], at: At, cause: Fact | None) -> Decision[State]:
+        return self._decision(*judge(state, facts, self.criteria(at.now), at.now, cause), at.now)
+
+    def _decision(self, state: State, scored: LeadScored | None, now: datetime) -> Decision[State]:
+        events, counts = ((scored,), {f"scores:{scored.data.band}": 1}) if scored else ((), {})
+        return Decision(state, events, self._next_look(state, now), counts)
+
+    def _next_look(self, state: State, now: datetime) -> datetime | None:
+        """When time alone changes the score next, or another version of the policy comes into force."""
+        dates = (version.effective_from for version in self._policies.versions if version.effective_from > now)
+        return min((each for each in (due(state, self.criteria(now), now), next(dates, None)) if each), default=None)
 
 
 def build(settings: Settings) -> Scorer:

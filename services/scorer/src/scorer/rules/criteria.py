@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import blake2b
 
-from schemas.policy import AttributeMatch, Band, EngagementMatch, Policy, Rule
+from schemas.policy import SESSION, AttributeMatch, Band, EngagementMatch, Policy, Rule
 from schemas.scores import Group, PolicyRef
+from scorer.rules.decay import Fading
+from scorer.rules.place import Instant, text_of
 
 Value = int | str
 CODE_LENGTH = 100
@@ -22,11 +25,20 @@ def code_of(value: Value) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Engagements about `content` (absent: any) that rules count: the earliest `most` are enough for all of them."""
+    """Engagements about `content` (absent: any) that rules count: `most` of them are enough for all those rules.
+
+    `latest`: the latest so many, for rules whose points leave with age; else the earliest, which never change again.
+    """
 
     key: str
     content: str | None
     most: int
+    latest: bool
+    session: timedelta | None
+
+    def full(self, count: int) -> bool:
+        """Whether none after the first `count` can matter."""
+        return not self.latest and count == self.most > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +59,10 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A rule of the policy: `milli` thousandths of a point while `test` holds, or `needed` engagements are there."""
+    """A rule of the policy: `milli` thousandths of a point while `test` holds, or `needed` engagements are there.
+
+    `cap`, only of a rule that pays per event: most thousandths, either sign; `day_cap` the same within a UTC day.
+    """
 
     id: str
     group: Group
@@ -56,23 +71,48 @@ class Priced:
     test: Test | None
     key: str = ""
     needed: int = 0
+    window: timedelta | None = None
+    fading: Fading | None = None
+    cap: int | None = None
+    day_cap: int | None = None
+    start: Instant | None = None
+    end: Instant | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether its points come or go with time alone."""
+        return any(each is not None for each in (self.window, self.fading, self.start, self.end))
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Least and most thousandths of what a group comes to; None is no bound."""
+
+    least: int | None
+    most: int | None
+
+    def within(self, milli: int) -> int:
+        milli = milli if self.most is None else min(milli, self.most)
+        return milli if self.least is None else max(milli, self.least)
 
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """All that scoring asks of a policy. `collects` names what a tally gathers for it and nothing else.
-
-    Policies that differ in points, bands or exclusion alone collect the same, so one tally serves them all.
-    """
+    """All that scoring asks of a policy. A tally is of one `digest`: another policy gathers it anew from the facts."""
 
     policy: PolicyRef
     rules: tuple[Priced, ...]
+    timed: tuple[Priced, ...]
+    groups: Mapping[Group, Bounds]
+    total: Bounds
     bands: tuple[Band, ...]
     profile: tuple[Test, ...]
     wanted: Mapping[str, tuple[Wanted, ...]]
+    each: Mapping[str, tuple[Priced, ...]]
+    """Key of what rules want -> those of them that pay per event."""
     high_intent: frozenset[str]
     attributes: frozenset[str]
-    collects: str
+    digest: str
 
     def names(self, kind: str, content: str | None) -> bool:
         """Whether a rule or the list of high intent asks for such an engagement."""
@@ -86,28 +126,54 @@ class Criteria:
         scoring = policy.scoring
         rules = tuple(_priced(rule) for rule in scoring.rules)
         profile = tuple(_test(match) for match in scoring.profile)
-        wanted = _wanted(scoring.rules)
-        attributes = {test.attribute for test in (*profile, *(rule.test for rule in rules if rule.test))}
-        collected = [f"{want.key}*{want.most}" for wants in wanted.values() for want in wants]
-        collected += [f"intent:{kind}" for kind in scoring.high_intent] + [f"attribute:{name}" for name in attributes]
+        tests = (*profile, *(rule.test for rule in rules if rule.test))
+        each: dict[str, tuple[Priced, ...]] = {}
+        for rule in rules:
+            if rule.cap is not None:
+                each[rule.key] = (*each.get(rule.key, ()), rule)
         return cls(
             policy=policy.ref,
             rules=rules,
+            timed=tuple(rule for rule in rules if rule.timed),
+            groups={name: Bounds(_milli(clamp.min), _milli(clamp.max)) for name, clamp in scoring.groups.items()},
+            total=Bounds(0, _milli(scoring.max)),
             bands=scoring.bands,
             profile=profile,
-            wanted=wanted,
+            wanted=_wanted(scoring.rules),
+            each=each,
             high_intent=frozenset(scoring.high_intent),
-            attributes=frozenset(attributes),
-            collects=blake2b("\n".join(sorted(collected)).encode(), digest_size=6).hexdigest(),
+            attributes=frozenset(test.attribute for test in tests),
+            digest=blake2b(
+                scoring.model_dump_json(exclude={"rules": {"__all__": {"because"}}}).encode(), digest_size=6
+            ).hexdigest(),
         )
+
+
+def _milli(points: float | None) -> int | None:
+    return None if points is None else round(points * 1000)
 
 
 def _priced(rule: Rule) -> Priced:
     milli = round(rule.points * 1000)
+    start, end = (None if each is None else text_of(each) for each in (rule.valid_from, rule.valid_to))
     if rule.engagement is None:
         assert rule.attribute is not None  # noqa: S101 - the policy's own validation
-        return Priced(rule.id, rule.group, milli, rule.exclusive, _test(rule.attribute))
-    return Priced(rule.id, rule.group, milli, rule.exclusive, None, _key(rule.engagement), rule.needed)
+        return Priced(rule.id, rule.group, milli, rule.exclusive, _test(rule.attribute), start=start, end=end)
+    return Priced(
+        rule.id,
+        rule.group,
+        milli,
+        rule.exclusive,
+        None,
+        _key(rule),
+        rule.needed,
+        rule.count.window,
+        Fading.of(rule.decay),
+        _milli(rule.total_cap),
+        _milli(rule.per_day_cap),
+        start,
+        end,
+    )
 
 
 def _test(match: AttributeMatch) -> Test:
@@ -116,18 +182,28 @@ def _test(match: AttributeMatch) -> Test:
     return Test(match.name, codes=frozenset(code_of(text) for text in match.is_ or ()))
 
 
-def _key(match: EngagementMatch) -> str:
-    return match.kind if match.content is None else f"{match.kind}/{match.content}"
+def _key(rule: Rule) -> str:
+    """What rules that count the same engagements in the same way share."""
+    match = rule.engagement
+    assert match is not None  # noqa: S101 - asked of such rules only
+    what = match.kind if match.content is None else f"{match.kind}/{match.content}"
+    how = (
+        ["each"] * (rule.award == "per_event") + ["latest"] * _latest(rule) + ["session"] * (rule.count_by == "session")
+    )
+    return " ".join([what, *how])
+
+
+def _latest(rule: Rule) -> bool:
+    return rule.award == "once" and (rule.count.window is not None or rule.decay is not None)
 
 
 def _wanted(rules: tuple[Rule, ...]) -> dict[str, tuple[Wanted, ...]]:
     """Kind -> what is wanted of it; rules that count the same engagements share one list."""
-    most: dict[EngagementMatch, int] = {}
+    found: dict[str, tuple[EngagementMatch, Wanted]] = {}
     for rule in rules:
         if rule.engagement is not None:
-            most[rule.engagement] = max(rule.needed, most.get(rule.engagement, 0))
-    kinds = {match.kind for match in most}
-    return {
-        kind: tuple(Wanted(_key(match), match.content, n) for match, n in most.items() if match.kind == kind)
-        for kind in sorted(kinds)
-    }
+            key, session = _key(rule), SESSION if rule.count_by == "session" else None
+            most = max(rule.needed, found[key][1].most if key in found else 0) if rule.award == "once" else 0
+            found[key] = rule.engagement, Wanted(key, rule.engagement.content, most, _latest(rule), session)
+    kinds = {match.kind for match, _ in found.values()}
+    return {kind: tuple(want for match, want in found.values() if match.kind == kind) for kind in sorted(kinds)}

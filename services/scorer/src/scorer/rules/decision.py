@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 
 from schemas.envelope import Fact
 from schemas.identity import derived_id
 from schemas.scores import LeadScored
+from scorer.rules.background import Told
+from scorer.rules.basis import Basis, Statement
 from scorer.rules.criteria import Criteria, Value
-from scorer.rules.place import Place, key_of, time_of
-from scorer.rules.tally import Basis, Statement, Tally, add
-from scorer.rules.verdict import Earned, Verdict, can_tell, score
+from scorer.rules.place import Instant, Place, instant_of, key_of, text_of, time_of
+from scorer.rules.tally import Late, Tally, add, fold
+from scorer.rules.verdict import Earned, Verdict, can_tell, next_change, score
 
 SOURCE = "baton/scorer"
+TIME = "time"
+"""The cause of a score that time alone has changed, or another policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class Published:
 class State:
     """What the scorer keeps of a lead: `tally` follows from the set of facts, `published` also from their order."""
 
+    lead_id: str
     tally: Tally = field(default_factory=Tally)
     published: Published = field(default_factory=Published)
 
@@ -37,19 +43,52 @@ class State:
 def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> tuple[State, LeadScored | None]:
     """The state with one more fact, and the lead's score if the fact changed what a gate can read of it.
 
-    Gives the very same state for a fact that changes nothing. Raises PolicyChanged.
+    Gives the very same state for a fact that changes nothing. Raises Late: see `judge`.
     """
     tally = add(state.tally, fact, criteria)
     if tally is state.tally:
         return state, None
     if not can_tell(state.tally.basis, tally.basis, criteria):
-        return State(tally, state.published), None
-    verdict = score(tally.basis, criteria)
-    digest = digest_of(tally.basis, verdict, criteria)
+        return replace(state, tally=tally), None
+    return _told(replace(state, tally=tally), criteria, now, fact)
+
+
+def judge(
+    state: State, facts: Iterable[Fact], criteria: Criteria, now: datetime, cause: Fact | None
+) -> tuple[State, LeadScored | None]:
+    """As `decide`, from all facts of the lead in any order, whatever the state had gathered.
+
+    `cause` is the fact heard last; None: nothing was heard, but the policy is another.
+    """
+    tally = fold(facts, criteria)
+    return _told(state if tally == state.tally else replace(state, tally=tally), criteria, now, cause)
+
+
+def age(state: State, criteria: Criteria, now: datetime) -> tuple[State, LeadScored | None]:
+    """What time alone has changed. Raises Late for a tally of another policy."""
+    if state.tally.basis.digest not in ("", criteria.digest):
+        raise Late(f"gathered for {state.tally.basis.digest}, wanted for {criteria.digest}")
+    return _told(state, criteria, now, None)
+
+
+def due(state: State, criteria: Criteria, now: datetime) -> datetime | None:
+    """When time alone changes the score next; None: never."""
+    change = next_change(state.tally.basis, criteria, _instant(state, now)) if criteria.timed else None
+    return None if change is None else time_of(change)
+
+
+def _instant(state: State, now: datetime) -> Instant:
+    """A fact may be ahead of the database's clock by a little; it is never judged before it happened."""
+    return max(text_of(now), instant_of(state.tally.basis.at))
+
+
+def _told(state: State, criteria: Criteria, now: datetime, fact: Fact | None) -> tuple[State, LeadScored | None]:
+    verdict = score(state.tally.basis, criteria, _instant(state, now))
+    digest = digest_of(state.tally.basis, verdict, criteria)
     if digest == state.published.digest:
-        return State(tally, state.published), None
-    published = Published(state.published.version + 1, digest)
-    return State(tally, published), _scored(State(tally, published), verdict, fact, criteria, now)
+        return state, None
+    told = replace(state, published=Published(state.published.version + 1, digest))
+    return told, _scored(told, verdict, fact, criteria, now)
 
 
 def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria) -> str:
@@ -65,7 +104,7 @@ def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria) -> str:
     return blake2b(json.dumps(told, default=datetime.isoformat).encode(), digest_size=8).hexdigest()
 
 
-def _scored(state: State, verdict: Verdict, fact: Fact, criteria: Criteria, now: datetime) -> LeadScored:
+def _scored(state: State, verdict: Verdict, fact: Fact | None, criteria: Criteria, now: datetime) -> LeadScored:
     """The event; validated in one go, since most of what a new lead costs is this."""
     basis, background = state.tally.basis, state.tally.background
     contact = {name: statement.value for name, statement in background.contact.items()}
@@ -81,17 +120,17 @@ def _scored(state: State, verdict: Verdict, fact: Fact, criteria: Criteria, now:
         "touchpoints": [_touchpoint(touch) for touch in background.touches],
         "contact": {"email": _value(basis.email), **contact},
         "origin": {"first": _value(background.origin_first), "last": _value(background.origin_last)},
-        "cause": fact.event.id,
+        "cause": fact.event.id if fact else TIME,
         "policy": criteria.policy,
         "as_of": now,
         "version": state.published.version,
     }
     return LeadScored.model_validate(
         {
-            "id": derived_id("scored", fact.lead_id, state.published.version),
+            "id": derived_id("scored", state.lead_id, state.published.version),
             "source": SOURCE,
-            "subject": fact.lead_id,
-            "time": fact.time,
+            "subject": state.lead_id,
+            "time": fact.time if fact else verdict.at or now,
             "finaltime": True,
             "data": data,
         }
@@ -103,8 +142,14 @@ def _intent(asked: Place | None) -> dict[str, object]:
 
 
 def _line(line: Earned) -> dict[str, object]:
-    events = [key_of(place)[1] for place in line.evidence]
-    return {"rule": line.rule, "group": line.group, "points": line.milli / 1000, "since": line.since, "events": events}
+    return {
+        "rule": line.rule,
+        "group": line.group,
+        "points": line.milli / 1000,
+        "cut": line.cut,
+        "since": line.since,
+        "events": [key_of(place)[1] for place in line.evidence],
+    }
 
 
 def _touchpoint(touch: str) -> dict[str, object]:
@@ -118,5 +163,5 @@ def _touchpoint(touch: str) -> dict[str, object]:
     }
 
 
-def _value(statement: Statement | None) -> Value | None:
+def _value(statement: Statement | Told | None) -> Value | None:
     return None if statement is None else statement.value

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from schemas.envelope import Fact
-from schemas.scores import Group, PolicyRef
+from schemas.scores import Cut, Group, PolicyRef
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, digest_of
-from scorer.rules.place import key_of, time_of
+from scorer.rules.place import instant_of, key_of, text_of, time_of
 from scorer.rules.tally import fold
 from scorer.rules.verdict import Earned, score
 
@@ -29,10 +30,11 @@ class ExplainedLine:
     """Points that a rule gives, since when, and the facts that began it."""
 
     rule: str
-    group: Group
+    group: Group | Literal["total"]
     points: float
     since: datetime
     events: tuple[Evidence, ...]
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,10 @@ class Explanation:
     stored_agrees: bool
 
 
-def explain(lead_id: str, facts: Sequence[Fact], stored: State, criteria: Criteria) -> Explanation:
-    """The explanation of the score that `facts`, in any order, come to. Raises PolicyChanged."""
+def explain(lead_id: str, facts: Sequence[Fact], stored: State, criteria: Criteria, now: datetime) -> Explanation:
+    """The explanation of the score that `facts`, in any order, come to at `now`."""
     tally = fold(facts, criteria)
-    verdict = score(tally.basis, criteria)
+    verdict = score(tally.basis, criteria, max(text_of(now), instant_of(tally.basis.at)))
     return Explanation(
         lead_id=lead_id,
         score=verdict.points,
@@ -98,12 +100,13 @@ def rows(view: Explanation) -> list[tuple[str, str, str, str]]:
     """Rule, points, since and evidence of each line, one row for each event, and the total."""
     told: list[tuple[str, str, str, str]] = []
     for line in view.lines:
-        first, *others = [f"{second(event.time)}  {event.id}  ({event.source})" for event in line.events]
-        told.append((line.rule, points(line.points), second(line.since), first))
+        first, *others = [f"{second(event.time)}  {event.id}  ({event.source})" for event in line.events] or [""]
+        name = line.rule if line.cut is None else f"{line.rule}: {line.cut.replace('_', ' ')}"
+        told.append((name, points(line.points), second(line.since), first))
         told.extend(("", "", "", other) for other in others)
     return [*told, ("total", points(view.total), "", "")]
 
 
 def _line(line: Earned) -> ExplainedLine:
     events = tuple(Evidence(*key_of(place), time_of(place)) for place in line.evidence)
-    return ExplainedLine(line.rule, line.group, line.milli / 1000, line.since, events)
+    return ExplainedLine(line.rule, line.group, line.milli / 1000, line.since, events, line.cut)

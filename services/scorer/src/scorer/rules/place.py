@@ -6,9 +6,13 @@ sorts below all that they can. Kept as texts, states are small, quick to read an
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from schemas.envelope import Fact
+
+T = TypeVar("T")
 
 Place = str
 Instant = str
@@ -17,8 +21,16 @@ _WIDTH = len("2026-03-02T12:00:00.000000")
 
 
 def place_of(fact: Fact) -> Place:
-    time, event = fact.time.astimezone(UTC), fact.event
-    return f"{time.isoformat(timespec='microseconds')[:_WIDTH]}\t{event.source}\t{event.id}"
+    event = fact.event
+    return f"{text_of(fact.time)}\t{event.source}\t{event.id}"
+
+
+def text_of(time: datetime) -> Instant:
+    return time.astimezone(UTC).isoformat(timespec="microseconds")[:_WIDTH]
+
+
+def later(instant: Place | Instant, by: timedelta) -> Instant:
+    return text_of(time_of(instant) + by)
 
 
 def instant_of(place: Place) -> Instant:
@@ -33,3 +45,8 @@ def key_of(place: Place) -> tuple[str, str]:
     """Source and id of the fact."""
     _, source, id_ = place.split("\t")
     return source, id_
+
+
+def with_entry(mapping: Mapping[str, T], key: str, value: T) -> dict[str, T]:
+    """The mapping with one entry more or changed, in the order of keys, so that equal ones also read the same."""
+    return dict(sorted({**mapping, key: value}.items()))

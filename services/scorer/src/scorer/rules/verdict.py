@@ -1,41 +1,48 @@
-"""What a tally is worth under a policy, why, and since when."""
+"""What a basis is worth at an instant under a policy, why, and since when (business.md B.2)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-from schemas.scores import Group
-from scorer.rules.criteria import Criteria, Priced, Value
-from scorer.rules.place import Instant, Place, instant_of, time_of
-from scorer.rules.tally import Basis, Statement
+from schemas.scores import Cut, Group
+from scorer.rules.basis import Basis, Kept, Paid
+from scorer.rules.criteria import Criteria, Priced
+from scorer.rules.place import Instant, Place, instant_of, later, time_of
 
 Evidence = tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """Points that a rule gives now, since when without a break, and the facts that began it."""
+    """Points that a rule gives now, since when it pays without a break, and the facts that it pays for.
+
+    With `cut`: what a cap, age or a clamp takes from that.
+    """
 
     rule: str
-    group: Group
+    group: Group | Literal["total"]
     milli: int
     since: datetime
-    evidence: Evidence
+    evidence: Evidence = ()
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """A lead's score in thousandths of a point, the sum of its lines; `facts` are those of schemas.scores.Score.
 
-    The lowest band has no floor: a lead is in it from the first that is known of it.
+    The lowest band has no floor: a lead is in it from the first that is known of it. `at` is the latest instant, up to
+    the one asked for, at which something changed.
     """
 
     milli: int
     band: str
     facts: Mapping[str, datetime]
     lines: tuple[Earned, ...]
+    at: datetime | None
 
     @property
     def points(self) -> float:
@@ -49,108 +56,209 @@ class Verdict:
         return self.facts.get(f"band:{self.band}")
 
 
-def score(basis: Basis, criteria: Criteria) -> Verdict:
-    """The verdict on everything known; no points come or go with time alone, so it is for no instant in particular.
+@dataclass(frozen=True, slots=True)
+class Pay:
+    """What a rule pays: `milli` in all, less what the caps and age take (each 0 or of the other sign)."""
 
-    Goes through every instant at which something changed, in order of time and not of arrival; what holds at the last
-    one has held since the instant after which it never failed.
-    """
-    held: dict[str, tuple[Instant, Evidence]] = {}
-    values: dict[str, Statement] = {}
-    paying: list[tuple[Priced, Evidence]] = []
-    counted = _counted(basis, criteria)
-    changes = _changes(basis, counted)
-    for instant in sorted(changes):
-        values |= changes[instant]
-        paying = _paying(criteria, values, counted, instant)
-        held = {name: held.get(name, (instant, evidence)) for name, evidence in _holding(criteria, values, paying)}
-    facts = {name: instant for name, (instant, _) in held.items() if not name.startswith("rule:")}
+    rule: Priced
+    milli: int
+    evidence: Evidence
+    over_day: int = 0
+    over_cap: int = 0
+    faded: int = 0
+
+    @property
+    def net(self) -> int:
+        return self.milli + self.over_day + self.over_cap + self.faded
+
+
+def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
+    """The verdict at `instant`, which must not lie before the latest fact; it counts as that one's where it does."""
+    at, held = instant_of(basis.at), basis.held
+    pays = _pays(basis, criteria, at)
+    held = _held(basis, criteria, pays, at, held)
+    for change in _changes(basis, criteria, at):
+        if change > instant:
+            break
+        at, pays = change, _pays(basis, criteria, change)
+        held = _held(basis, criteria, pays, at, held)
+    facts = {name: since for name, since in held.items() if not name.startswith("rule:")}
+    if basis.first is not None:
+        facts[f"band:{criteria.bands[0].name}"] = instant_of(basis.first)
     if basis.email is not None:
         facts["contactable"] = basis.email.place
     if basis.opted_in is not None:
         facts["double_opt_in"] = basis.opted_in
-    milli = sum(rule.milli for rule, _ in paying)
+    lines = tuple(_lines(pays, criteria, held, at))
+    milli = sum(line.milli for line in lines)
     return Verdict(
         milli,
         _bands(criteria, milli)[-1],
         {name: time_of(facts[name]) for name in sorted(facts)},
-        tuple(_line(rule, *held[f"rule:{rule.id}"]) for rule, _ in paying),
+        lines,
+        time_of(at) if at else None,
     )
+
+
+def held_before(basis: Basis, criteria: Criteria, until: Instant) -> Mapping[str, Instant]:
+    """Since when what holds just before `until` has held, if nothing but time comes in between."""
+    at = instant_of(basis.at)
+    held = _held(basis, criteria, _pays(basis, criteria, at), at, basis.held)
+    for change in _changes(basis, criteria, at):
+        if change >= until:
+            break
+        held = _held(basis, criteria, _pays(basis, criteria, change), change, held)
+    return held
+
+
+def next_change(basis: Basis, criteria: Criteria, instant: Instant) -> Instant | None:
+    """The first instant after `instant` at which time alone changes what some rule pays; None: never."""
+    changes = (change for rule in criteria.timed for change in _own_changes(rule, basis, instant) if change > instant)
+    return min(changes, default=None)
 
 
 def can_tell(before: Basis, after: Basis, criteria: Criteria) -> bool:
     """False where the verdicts on both are the same for sure: more of what a rule counts came, and is still too few."""
-    same = before.first is after.first and before.history is after.history and before.email is after.email
+    same = before.first is after.first and before.values is after.values and before.email is after.email
     if not (same and before.opted_in is after.opted_in and before.intent is after.intent):
         return True
-    changed = (rule for rule in criteria.rules if before.earned.get(rule.key) is not after.earned.get(rule.key))
-    return any(len(after.earned[rule.key]) >= rule.needed for rule in changed)
+    if before.paid is not after.paid:
+        return True
+    changed = [rule for rule in criteria.rules if before.kept.get(rule.key) is not after.kept.get(rule.key)]
+    return any(len(after.kept[rule.key].places) >= rule.needed for rule in changed if rule.cap is None)
 
 
-def _line(rule: Priced, since: Instant, evidence: Evidence) -> Earned:
-    return Earned(rule.id, rule.group, rule.milli, time_of(since), evidence)
+def _changes(basis: Basis, criteria: Criteria, at: Instant) -> Iterator[Instant]:
+    """Every instant after `at` at which time alone changes something."""
+    while criteria.timed and (change := next_change(basis, criteria, at)) is not None:
+        yield change
+        at = change
 
 
-def _counted(basis: Basis, criteria: Criteria) -> dict[str, tuple[Instant, Evidence]]:
-    """Id of each rule that counts engagements and has enough -> since when it has, and which."""
-    enough = ((rule, basis.earned.get(rule.key, ())[: rule.needed]) for rule in criteria.rules if rule.test is None)
-    return {rule.id: (instant_of(places[-1]), places) for rule, places in enough if len(places) == rule.needed}
+def _own_changes(rule: Priced, basis: Basis, instant: Instant) -> Iterator[Instant]:
+    yield from (each for each in (rule.start, rule.end) if each is not None)
+    places = _within(rule, basis, instant)
+    if rule.window is not None and len(places) >= rule.needed:
+        yield later(places[-rule.needed], rule.window)
+    if rule.fading is not None:
+        shares = [(places[-1], rule.milli)] if places else []
+        for share in basis.paid[rule.id].shares if rule.id in basis.paid else shares:
+            if (change := rule.fading.next_change(*share, instant)) is not None:
+                yield change
 
 
-def _changes(basis: Basis, counted: dict[str, tuple[Instant, Evidence]]) -> dict[Instant, dict[str, Statement]]:
-    """Every instant at which the score can have changed, with the attributes that took another value then."""
-    changes: dict[Instant, dict[str, Statement]] = {instant: {} for instant, _ in counted.values()}
-    if basis.first is not None:
-        changes.setdefault(instant_of(basis.first), {})
-    for attribute, history in basis.history.items():
-        before: Value | None = None
-        for statement in history:
-            if statement.value != before:
-                changes.setdefault(instant_of(statement.place), {})[attribute] = statement
-                before = statement.value
-    return changes
+def _within(rule: Priced, basis: Basis, instant: Instant) -> Sequence[Place]:
+    """The engagements that a rule which pays once counts at the instant, in order."""
+    places = basis.kept.get(rule.key, Kept()).places
+    if rule.window is None:
+        return places
+    gone = later(instant, -rule.window)
+    return [place for place in places if instant_of(place) > gone]
 
 
-def _paying(
-    criteria: Criteria,
-    values: dict[str, Statement],
-    counted: dict[str, tuple[Instant, Evidence]],
-    instant: Instant,
-) -> list[tuple[Priced, Evidence]]:
-    """The rules that give points at `instant`, in the policy's order; of exclusive ones the first."""
-    paying: list[tuple[Priced, Evidence]] = []
+def _pays(basis: Basis, criteria: Criteria, instant: Instant) -> list[Pay]:
+    """What is paid at `instant`, in the policy's order; of exclusive rules the first that pays."""
+    pays: list[Pay] = []
     taken: set[str] = set()
     for rule in criteria.rules:
         if rule.exclusive in taken:
             continue
-        if rule.test is not None:
-            statement = values.get(rule.test.attribute)
-            evidence: Evidence = (statement.place,) if statement and rule.test.holds(statement.value) else ()
-        else:
-            since, places = counted.get(rule.id, (None, ()))
-            evidence = places if since is not None and since <= instant else ()
-        if evidence:
-            paying.append((rule, evidence))
+        pay = _pay(rule, basis, instant)
+        if pay is not None and pay.net:
+            pays.append(pay)
             if rule.exclusive is not None:
                 taken.add(rule.exclusive)
-    return paying
+    return pays
 
 
-def _holding(
-    criteria: Criteria, values: dict[str, Statement], paying: list[tuple[Priced, Evidence]]
-) -> Iterator[tuple[str, Evidence]]:
-    """Names of all that holds, each with the facts by which it does where a line tells them."""
-    for rule, evidence in paying:
-        yield f"rule:{rule.id}", evidence
-    for band in _bands(criteria, sum(rule.milli for rule, _ in paying)):
-        yield f"band:{band}", ()
-    if any(rule.test is None for rule, _ in paying):
-        yield "engaged", ()
+def _pay(rule: Priced, basis: Basis, instant: Instant) -> Pay | None:
+    if (rule.start and instant < rule.start) or (rule.end and instant >= rule.end):
+        return None
+    if rule.test is not None:
+        statement = basis.values.get(rule.test.attribute)
+        holds = statement is not None and rule.test.holds(statement.value)
+        return Pay(rule, rule.milli, (statement.place,)) if statement and holds else None
+    if rule.cap is not None:
+        paid = basis.paid.get(rule.id)
+        return _per_event(rule, paid, instant) if paid else None
+    return _once(rule, basis, instant)
+
+
+def _once(rule: Priced, basis: Basis, instant: Instant) -> Pay | None:
+    places = _within(rule, basis, instant)
+    if len(places) < rule.needed:
+        return None
+    if rule.window is None and rule.fading is None:
+        return Pay(rule, rule.milli, tuple(places[: rule.needed]))
+    faded = rule.fading.left_of(places[-1], rule.milli, instant) - rule.milli if rule.fading else 0
+    return Pay(rule, rule.milli, tuple(places[-rule.needed :]), faded=faded)
+
+
+def _per_event(rule: Priced, paid: Paid, instant: Instant) -> Pay:
+    sign = 1 if rule.milli >= 0 else -1
+    gross, used = paid.found * rule.milli, sign * paid.used
+    over_day = -sign * paid.over_day
+    left = [
+        (place, rule.fading.left_of(place, share, instant) if rule.fading else share) for place, share in paid.shares
+    ]
+    return Pay(
+        rule,
+        gross,
+        tuple(place for place, share in left if share),
+        over_day,
+        used - gross - over_day,
+        sum(share for _, share in left) - used,
+    )
+
+
+def _lines(pays: Sequence[Pay], criteria: Criteria, held: Mapping[str, Instant], at: Instant) -> Iterator[Earned]:
+    sums: dict[Group, int] = {}
+    for pay in pays:
+        rule, since = pay.rule, time_of(held[f"rule:{pay.rule.id}"])
+        yield Earned(rule.id, rule.group, pay.milli, since, pay.evidence)
+        cuts: tuple[tuple[Cut, int], ...] = (
+            ("per_day_cap", pay.over_day),
+            ("total_cap", pay.over_cap),
+            ("decay", pay.faded),
+        )
+        yield from (Earned(rule.id, rule.group, milli, since, cut=cut) for cut, milli in cuts if milli)
+        sums[rule.group] = sums.get(rule.group, 0) + pay.net
+    total = 0
+    for group, milli in sums.items():
+        bounds = criteria.groups.get(group)
+        within = milli if bounds is None else bounds.within(milli)
+        if within != milli:
+            yield Earned(group, group, within - milli, time_of(at), cut="clamp")
+        total += within
+    if (within := criteria.total.within(total)) != total:
+        yield Earned("total", "total", within - total, time_of(at), cut="clamp")
+
+
+def _worth(pays: Sequence[Pay], criteria: Criteria) -> int:
+    sums: dict[Group, int] = {}
+    for pay in pays:
+        sums[pay.rule.group] = sums.get(pay.rule.group, 0) + pay.net
+    return criteria.total.within(
+        sum(
+            criteria.groups[group].within(milli) if group in criteria.groups else milli for group, milli in sums.items()
+        )
+    )
+
+
+def _held(
+    basis: Basis, criteria: Criteria, pays: Sequence[Pay], at: Instant, before: Mapping[str, Instant]
+) -> dict[str, Instant]:
+    """Everything that holds at the instant, since when it has without a break."""
+    names = [f"rule:{pay.rule.id}" for pay in pays]
+    names += [f"band:{band}" for band in _bands(criteria, _worth(pays, criteria))[1:]]
+    if any(pay.rule.test is None and pay.net > 0 for pay in pays):
+        names.append("engaged")
     if criteria.profile and all(
-        (statement := values.get(test.attribute)) is not None and test.holds(statement.value)
+        (statement := basis.values.get(test.attribute)) is not None and test.holds(statement.value)
         for test in criteria.profile
     ):
-        yield "fit_profile", ()
+        names.append("fit_profile")
+    return {name: before.get(name, at) for name in names}
 
 
 def _bands(criteria: Criteria, milli: int) -> list[str]:

@@ -1,0 +1,62 @@
+"""What a lead's score rests on, as it is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from scorer.rules.criteria import Value
+from scorer.rules.place import Instant, Place
+
+
+class Statement(NamedTuple):
+    """A value, and the fact that stated it."""
+
+    place: Place
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The engagements that rules count by one key, in order; `last` is the latest of all, for sessions."""
+
+    places: tuple[Place, ...] = ()
+    last: Instant = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What a rule that pays per event has paid: `shares` are (place, thousandths), the rest is for its caps.
+
+    `found` counts the engagements, `day` is the UTC day of the latest one, `today` what that day was paid.
+    """
+
+    shares: tuple[tuple[Place, int], ...] = ()
+    found: int = 0
+    used: int = 0
+    day: str = ""
+    today: int = 0
+    over_day: int = 0
+    """Thousandths that the cap per day took away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What the score and a gate rest on.
+
+    `at` is the latest fact that the order matters for. `first` is the earliest fact, `email` the earliest statement,
+    `intent` the latest engagement that asked for sales, `opted_in` the earliest opt-in: those four no order can change.
+    `held` has since when what holds has held, as of just before the instant of `at`.
+    """
+
+    digest: str = ""
+    at: Place = ""
+    first: Place | None = None
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+    paid: Mapping[str, Paid] = field(default_factory=dict)
+    values: Mapping[str, Statement] = field(default_factory=dict)
+    held: Mapping[str, Instant] = field(default_factory=dict)
+    email: Statement | None = None
+    opted_in: Place | None = None
+    intent: Place | None = None
