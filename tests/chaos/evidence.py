@@ -151,8 +151,8 @@ async def gather(system: System) -> Evidence:
 def stored(oracle: Oracle, state: dict[str, Any]) -> Standing:
     """What the scorer's stored tally is worth, by the model's own reckoning."""
     basis = state["tally"]["basis"]
-    counts = {key: len(places) for key, places in basis["earned"].items()}
-    attributes = {name: statements[-1][1] for name, statements in basis["history"].items()}
+    counts = {key: len(kept["places"]) for key, kept in basis["kept"].items()}
+    attributes = {name: value for name, (_, value) in basis["values"].items()}
     return Standing(state["published"]["version"], *oracle.policy.worth(counts, attributes))
 
 

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(400)
 
 SECONDS = 16
 KEPT = "a breach stands, or a verdict is missing, though the promise was kept in time"
-ATTENDED = "state->'tally'->'basis'->'earned'->'webinar_attended' IS NOT NULL"
+ATTENDED = "state->'tally'->'basis'->'kept'->'webinar_attended' IS NOT NULL"
 
 
 @dataclass
@@ -196,7 +196,7 @@ async def test_tampering_with_the_real_tables_and_topics_is_found(ran: Ran) -> N
         await ran.relay.kill(service)
     lead, stored = (await ran.relay.query("scorer", f"SELECT lead_id, state::text FROM lead WHERE {ATTENDED}"))[0]
     state = json.loads(stored)
-    del state["tally"]["basis"]["earned"]["webinar_attended"]
+    del state["tally"]["basis"]["kept"]["webinar_attended"]
     await ran.relay.query("scorer", "UPDATE lead SET state = $2 WHERE lead_id = $1", lead, json.dumps(state))
     await ran.relay.query("scorer", "DELETE FROM fact WHERE ctid = (SELECT min(ctid) FROM fact)")
     [handoff, *_] = await ran.relay.events("lead-handoffs", "handed_off")

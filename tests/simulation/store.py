@@ -60,6 +60,10 @@ class Store:
     def known(self, keys: Sequence[Key]) -> dict[int, bytes]:
         return {at: self.facts[key].fingerprint for at, key in enumerate(keys) if key in self.facts}
 
+    def facts_of(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime]]:
+        wanted = set(leads)
+        return [(lead, fact.value, fact.time) for (lead, *_), fact in self.facts.items() if lead in wanted]
+
     def due(self, part: int, most: int) -> tuple[datetime | None, list[LeadRow]]:
         now = self.now()
         rows = [row for of, row in self.leads.values() if of == part and row.due is not None and row.due <= now]
@@ -138,6 +142,9 @@ class StoreJournal(Journal):
         process = PROCESS.get(None)
         stale = found and process and self._network.glitch(process.name, "known", "stale")
         return {} if stale else found  # as a replica that lags would answer
+
+    async def facts(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime]]:
+        return await self._network.ask("facts", lambda: self._store.facts_of(leads))
 
     async def due(self, most: int) -> tuple[datetime | None, list[LeadRow]]:
         return await self._network.ask("due", lambda: self._store.due(self._part, most))

@@ -18,6 +18,7 @@ from tests.simulation.store import StoreJournal
 
 ADA, BOB = leads(0, 2)
 ONE, TWO, THREE = (a_fact(an_engagement(id=id_, subject=ADA)) for id_ in ("1", "2", "3"))
+OTHER = a_fact(an_engagement(id="1", subject=BOB))
 TOLD = Record("lead-scores", b"k", b"v", [("name", b"value")])
 NOTHING: dict[str, Any] = {"offsets": {}, "marks": {}, "out_seq": 0, "totals": {}}
 
@@ -104,6 +105,13 @@ class Contract:
             await journal.commit((await journal.claim()).epoch, batch(facts=[TWO]), 0)
             asked = [(ADA, *ONE.key), (BOB, *TWO.key), (ADA, *TWO.key)]
             assert await journal.known(asked) == {2: TWO.fingerprint}
+
+    async def test_facts_are_all_of_the_leads_asked_for_and_no_others(self, place: Place) -> None:
+        async with place.journal(0) as journal:
+            assert await journal.facts([ADA]) == []
+            await journal.commit((await journal.claim()).epoch, batch(facts=[ONE, TWO, OTHER]), 0)
+            found = await journal.facts([ADA, ADA[::-1]])
+            assert sorted(found) == sorted((ADA, fact.value, fact.time) for fact in (ONE, TWO))
 
     async def test_shared_rows_are_compared_before_they_are_set(self, place: Place) -> None:
         async with place.journal(0) as one, place.journal(1) as other:

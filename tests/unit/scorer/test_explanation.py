@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from scorer.__main__ import main
 from scorer.rules import State
+from scorer.rules.background import Background
 from scorer.rules.explanation import Explanation, explain, rows, tell
-from scorer.rules.tally import Background
 from tests.builders import EMAIL, LEAD, a_description, a_fact, an_engagement, at
 from tests.unit.scorer.driver import CLASSIC, LATER, Play, several
 
@@ -56,7 +56,7 @@ def test_a_stored_state_that_the_facts_do_not_come_to_is_told() -> None:
     assert not _explained(play.state).stored_agrees
     play.play(EVENTS[-1:])
     assert _explained(play.state).stored_agrees
-    assert not _explained(replace(play.state, published=State().published)).stored_agrees
+    assert not _explained(replace(play.state, published=State(LEAD).published)).stored_agrees
     forgetful = replace(play.state.tally, background=Background())
     assert not _explained(replace(play.state, tally=forgetful)).stored_agrees
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pydantic import TypeAdapter
@@ -42,11 +43,11 @@ class Scorer:
     def new(self, lead_id: str) -> State:
         return State(lead_id)
 
-    def load(self, lead_id: str, state: str) -> State:  # noqa: ARG002 - the state names its lead
-        return self._states.validate_json(state)
+    def load(self, lead_id: str, state: str) -> State:
+        return replace(self._states.validate_json(state), lead_id=lead_id)
 
     def dump(self, state: State) -> str:
-        return self._states.dump_json(state).decode()
+        return self._states.dump_json(state, exclude={"lead_id"}).decode()
 
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
         try:

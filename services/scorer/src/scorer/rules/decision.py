@@ -15,7 +15,7 @@ from scorer.rules.background import Told
 from scorer.rules.basis import Basis, Statement
 from scorer.rules.criteria import Criteria, Value
 from scorer.rules.place import Instant, Place, instant_of, key_of, text_of, time_of
-from scorer.rules.tally import Late, Tally, add, fold
+from scorer.rules.tally import Tally, add, fold, require
 from scorer.rules.verdict import Earned, Verdict, can_tell, next_change, score
 
 SOURCE = "baton/scorer"
@@ -35,7 +35,7 @@ class Published:
 class State:
     """What the scorer keeps of a lead: `tally` follows from the set of facts, `published` also from their order."""
 
-    lead_id: str
+    lead_id: str = ""
     tally: Tally = field(default_factory=Tally)
     published: Published = field(default_factory=Published)
 
@@ -66,8 +66,7 @@ def judge(
 
 def age(state: State, criteria: Criteria, now: datetime) -> tuple[State, LeadScored | None]:
     """What time alone has changed. Raises Late for a tally of another policy."""
-    if state.tally.basis.digest not in ("", criteria.digest):
-        raise Late(f"gathered for {state.tally.basis.digest}, wanted for {criteria.digest}")
+    require(state.tally.basis, criteria)
     return _told(state, criteria, now, None)
 
 

@@ -69,11 +69,16 @@ def add(tally: Tally, fact: Fact, criteria: Criteria) -> Tally:
     return Tally(basis, background)
 
 
+def require(basis: Basis, criteria: Criteria) -> None:
+    """Raises Late unless the basis was gathered for this policy, or nothing was gathered yet."""
+    if basis.first is not None and basis.digest != criteria.digest:
+        raise Late(f"gathered for {basis.digest or 'an earlier version'}, wanted for {criteria.digest}")
+
+
 def _met(basis: Basis, place: Place, identifiers: Identifiers, criteria: Criteria) -> Basis:
     """What every fact tells: since when the lead is known, and under which address."""
     if basis.digest != criteria.digest:
-        if basis.digest:
-            raise Late(f"gathered for {basis.digest}, wanted for {criteria.digest}")
+        require(basis, criteria)
         basis = replace(basis, digest=criteria.digest)
     if basis.first is None or place < basis.first:
         basis = replace(basis, first=place)
