@@ -15,7 +15,7 @@ from tests.simulation.scenario import Fault
 T = TypeVar("T")
 DEADLINE = 12.0
 SERVERS = Context()
-STORE = frozenset(("claim", "leftovers", "leads", "known", "due", "next_due", "shared", "commit"))
+STORE = frozenset(("claim", "leftovers", "leads", "known", "due", "next_due", "shared", "commit", "recall"))
 
 
 class Network:

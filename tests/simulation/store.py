@@ -144,7 +144,7 @@ class StoreJournal(Journal):
         return {} if stale else found  # as a replica that lags would answer
 
     async def facts(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime]]:
-        return await self._network.ask("facts", lambda: self._store.facts_of(leads))
+        return await self._network.ask("recall", lambda: self._store.facts_of(leads))
 
     async def due(self, most: int) -> tuple[datetime | None, list[LeadRow]]:
         return await self._network.ask("due", lambda: self._store.due(self._part, most))

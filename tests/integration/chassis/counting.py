@@ -85,6 +85,30 @@ class Counting:
         return Decision(replace(state, due=None), counts={"fired": 1})
 
 
+@dataclass
+class Recalling(Counting):
+    """Calls `late` late, and a tick of a lead that had a `wait`; from all facts, a `boom` among them raises."""
+
+    recalled: list[list[str]] = field(default_factory=list)
+    """The ids that each call of `again` got, sorted."""
+
+    def decide(self, state: Tally, fact: Fact, at: At) -> Decision[Tally]:
+        late = isinstance(fact.event, EngagementRecorded) and fact.event.data.kind == "late"
+        return Decision(state, late=True) if late else super().decide(state, fact, at)
+
+    def tick(self, state: Tally, at: At) -> Decision[Tally]:
+        return Decision(state, late=True)
+
+    def stored(self, value: bytes, time: datetime) -> Fact:
+        return self.inputs["engagements"].stored(value, time)
+
+    def again(self, state: Tally, facts: Sequence[Fact], at: At, cause: Fact | None) -> Decision[Tally]:
+        self.recalled.append(sorted(fact.event.id for fact in facts))
+        if any(isinstance(each.event, EngagementRecorded) and each.event.data.kind == "boom" for each in facts):
+            raise RuntimeError("boom")
+        return Decision(replace(state, count=len(facts), due=None), counts={"again": 1})
+
+
 def _told(state: Tally, lead_id: str, at: At) -> Counted:
     return Counted(
         id=f"{lead_id}-{state.count}", source="tests", subject=lead_id, time=at.now, data={"count": state.count}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from chassis.publisher import Record
-from tests.integration.chassis.counting import Counting
+from tests.integration.chassis.counting import Counting, Recalling
 from tests.integration.chassis.driving import (
     PARTS,
     House,
@@ -129,6 +129,40 @@ async def test_failures_between_good_ones_stop_nothing(house: House) -> None:
         assert await ownership.take(arrived(events), publisher) == len(events)
     totals = await house.totals()
     assert (totals["facts"], totals["dead_letters:rules_failed"]) == (22, 22)
+
+
+async def test_late_fact_is_decided_with_all_facts_of_its_lead_read_once_and_a_failure_costs_one_letter(
+    house: House,
+) -> None:
+    ada, bob = leads(0, 2)
+    before = [engaged("0", ada), engaged("1", ada), engaged("0", bob)]
+    batch = [engaged("2", ada), engaged("3", ada, "late"), engaged("4", ada, "boom"), engaged("5", ada)]
+    service = Recalling()
+    async with house.claimed(service) as ownership, house.publisher() as publisher:
+        await ownership.take(arrived(before), publisher)
+        again = [*batch, batch[0], engaged("1", bob, "late")]
+        assert await ownership.take(arrived(again, 3), publisher) == 6
+    whole = ["0", "1", "2", "3", "4", "5"]
+    assert service.recalled == [whole, whole[:4], whole[:5], [*whole[:4], "5"], ["0", "1"]]
+    states, totals = await house.states(), await house.totals()
+    assert (states[ada].count, states[bob].count) == (5, 2)
+    assert (totals["facts"], totals["duplicates"], totals["dead_letters:rules_failed"], totals["records"]) == (
+        7,
+        1,
+        1,
+        9,
+    )
+    assert [letter.key for letter in await house.written("engagements-dlq")] == [ada.encode()]
+
+
+async def test_tick_that_takes_all_facts_gets_them(house: House) -> None:
+    [ada] = leads(0, 1)
+    await house.publish(record(engaged("0", ada)), record(engaged("1", ada, "wait")))
+    service = Recalling()
+    async with house.running(service):
+        await until(lambda: house.counted("again", 1), "the tick")
+    assert service.recalled == [["0", "1"]]
+    assert (await house.states())[ada].count == 2
 
 
 async def test_bad_record_that_came_compressed_is_cut_rather_than_stuck_in_the_outbox(house: House) -> None:
