@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -12,10 +13,12 @@ from chassis.policy import Policies, load_policies
 from chassis.service import At, Decision
 from schemas.envelope import Decoder, Fact
 from schemas.policy import Policy
-from schemas.scores import LeadScored
 from schemas.topics import TOPICS
-from scorer.rules import Criteria, Late, State, age, decide, due, judge
+from scorer.rules import Criteria, Late, Outcome, State, age, decide, judge
 from scorer.settings import Settings
+
+UNSTORED: Any = {"lead_id": True, "tally": {"basis": {"settled"}}}
+"""What a state has from elsewhere."""
 
 
 class Scorer:
@@ -27,6 +30,8 @@ class Scorer:
 
     def __init__(self, policies: Policies[Policy]) -> None:
         self._policies = policies
+        self._changes = [policy.effective_from for policy in policies.versions]
+        self._last_change = self._changes[-1]
         self._criteria = {policy.version: Criteria.of(policy) for policy in policies.versions}
         self._states = TypeAdapter(State)
         self.inputs: Mapping[str, Decoder] = {"engagements": Decoder(*TOPICS["engagements"].events)}
@@ -47,17 +52,17 @@ class Scorer:
         return replace(self._states.validate_json(state), lead_id=lead_id)
 
     def dump(self, state: State) -> str:
-        return self._states.dump_json(state, exclude={"lead_id"}).decode()
+        return self._states.dump_json(state, exclude=UNSTORED).decode()
 
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
         try:
-            return self._decision(*decide(state, fact, self.criteria(at.now), at.now), at.now)
+            return self._decision(decide(state, fact, self.criteria(at.now), at.now), at)
         except Late:
             return Decision(state, late=True)
 
     def tick(self, state: State, at: At) -> Decision[State]:
         try:
-            return self._decision(*age(state, self.criteria(at.now), at.now), at.now)
+            return self._decision(age(state, self.criteria(at.now), at.now), at)
         except Late:
             return Decision(state, late=True)
 
@@ -65,16 +70,17 @@ class Scorer:
         return self.inputs["engagements"].stored(value, time)
 
     def again(self, state: State, facts: Sequence[Fact], at: At, cause: Fact | None) -> Decision[State]:
-        return self._decision(*judge(state, facts, self.criteria(at.now), at.now, cause), at.now)
+        return self._decision(judge(state, facts, self.criteria(at.now), at.now, cause), at)
 
-    def _decision(self, state: State, scored: LeadScored | None, now: datetime) -> Decision[State]:
-        events, counts = ((scored,), {f"scores:{scored.data.band}": 1}) if scored else ((), {})
-        return Decision(state, events, self._next_look(state, now), counts)
-
-    def _next_look(self, state: State, now: datetime) -> datetime | None:
-        """When time alone changes the score next, or another version of the policy comes into force."""
-        dates = (version.effective_from for version in self._policies.versions if version.effective_from > now)
-        return min((each for each in (due(state, self.criteria(now), now), next(dates, None)) if each), default=None)
+    def _decision(self, outcome: Outcome, at: At) -> Decision[State]:
+        """Looked at again when time alone changes the score, or another version of the policy comes into force."""
+        state, scored, due = outcome
+        if at.now < self._last_change:
+            change = next(date for date in self._changes if date > at.now)
+            due = min(due or change, change)
+        if scored is None:
+            return Decision(state, due=due)
+        return Decision(state, (scored,), due, {f"scores:{scored.data.band}": 1})
 
 
 def build(settings: Settings) -> Scorer:

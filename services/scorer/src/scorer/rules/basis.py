@@ -10,6 +10,13 @@ from scorer.rules.criteria import Value
 from scorer.rules.place import Instant, Place
 
 
+class Settled(NamedTuple):
+    """Since when what holds has held, and the instant at which time alone changes something; None: never."""
+
+    held: Mapping[str, Instant]
+    change: Instant | None
+
+
 class Statement(NamedTuple):
     """A value, and the fact that stated it."""
 
@@ -47,7 +54,8 @@ class Basis:
 
     `at` is the latest fact that the order matters for. `first` is the earliest fact, `email` the earliest statement,
     `intent` the latest engagement that asked for sales, `opted_in` the earliest opt-in: those four no order can change.
-    `held` has since when what holds has held, as of just before the instant of `at`.
+    `held` has since when what holds has held, as of just before the instant of `at`; `settled`, worked out when asked
+    for and not stored, the same with that instant, and when time alone changes it next.
     """
 
     digest: str = ""
@@ -60,3 +68,8 @@ class Basis:
     email: Statement | None = None
     opted_in: Place | None = None
     intent: Place | None = None
+    settled: Settled | None = field(default=None, init=False, compare=False, repr=False)
+
+    def settle(self, settled: Settled | None) -> None:
+        """Remembers it: no part of the value, so no change to it."""
+        object.__setattr__(self, "settled", settled)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
+from typing import NamedTuple
 
 from schemas.envelope import Fact
 from schemas.identity import derived_id
@@ -16,7 +17,7 @@ from scorer.rules.basis import Basis, Statement
 from scorer.rules.criteria import Criteria, Value
 from scorer.rules.place import Instant, Place, instant_of, key_of, text_of, time_of
 from scorer.rules.tally import Tally, add, fold, require
-from scorer.rules.verdict import Earned, Verdict, can_tell, next_change, score
+from scorer.rules.verdict import Earned, Verdict, can_tell, next_change, score, settled_of
 
 SOURCE = "baton/scorer"
 TIME = "time"
@@ -40,22 +41,32 @@ class State:
     published: Published = field(default_factory=Published)
 
 
-def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> tuple[State, LeadScored | None]:
-    """The state with one more fact, and the lead's score if the fact changed what a gate can read of it.
+class Outcome(NamedTuple):
+    """The state from now on, the score to publish if there is one, and when time alone changes it next."""
+
+    state: State
+    scored: LeadScored | None
+    due: datetime | None
+
+
+def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Outcome:
+    """With one more fact: the lead's score, if the fact changed what a gate can read of it.
 
     Gives the very same state for a fact that changes nothing. Raises Late: see `judge`.
     """
     tally = add(state.tally, fact, criteria)
     if tally is state.tally:
-        return state, None
-    if not can_tell(state.tally.basis, tally.basis, criteria):
-        return replace(state, tally=tally), None
-    return _told(replace(state, tally=tally), criteria, now, fact)
+        return Outcome(state, None, _due(state, criteria, now))
+    before, after = state.tally.basis, tally.basis
+    state = replace(state, tally=tally)
+    if can_tell(before, after, criteria):
+        return _told(state, criteria, now, fact)
+    if after is not before:
+        after.settle(before.settled)
+    return Outcome(state, None, _due(state, criteria, now))
 
 
-def judge(
-    state: State, facts: Iterable[Fact], criteria: Criteria, now: datetime, cause: Fact | None
-) -> tuple[State, LeadScored | None]:
+def judge(state: State, facts: Iterable[Fact], criteria: Criteria, now: datetime, cause: Fact | None) -> Outcome:
     """As `decide`, from all facts of the lead in any order, whatever the state had gathered.
 
     `cause` is the fact heard last; None: nothing was heard, but the policy is another.
@@ -64,15 +75,19 @@ def judge(
     return _told(state if tally == state.tally else replace(state, tally=tally), criteria, now, cause)
 
 
-def age(state: State, criteria: Criteria, now: datetime) -> tuple[State, LeadScored | None]:
+def age(state: State, criteria: Criteria, now: datetime) -> Outcome:
     """What time alone has changed. Raises Late for a tally of another policy."""
     require(state.tally.basis, criteria)
     return _told(state, criteria, now, None)
 
 
-def due(state: State, criteria: Criteria, now: datetime) -> datetime | None:
-    """When time alone changes the score next; None: never."""
-    change = next_change(state.tally.basis, criteria, _instant(state, now)) if criteria.timed else None
+def _due(state: State, criteria: Criteria, now: datetime) -> datetime | None:
+    if not criteria.timed:
+        return None
+    basis, instant = state.tally.basis, _instant(state, now)
+    change = settled_of(basis, criteria).change
+    while change is not None and change <= instant:
+        change = next_change(basis, criteria, change)
     return None if change is None else time_of(change)
 
 
@@ -81,13 +96,13 @@ def _instant(state: State, now: datetime) -> Instant:
     return max(text_of(now), instant_of(state.tally.basis.at))
 
 
-def _told(state: State, criteria: Criteria, now: datetime, fact: Fact | None) -> tuple[State, LeadScored | None]:
+def _told(state: State, criteria: Criteria, now: datetime, fact: Fact | None) -> Outcome:
     verdict = score(state.tally.basis, criteria, _instant(state, now))
     digest = digest_of(state.tally.basis, verdict, criteria)
     if digest == state.published.digest:
-        return state, None
+        return Outcome(state, None, verdict.until)
     told = replace(state, published=Published(state.published.version + 1, digest))
-    return told, _scored(told, verdict, fact, criteria, now)
+    return Outcome(told, _scored(told, verdict, fact, criteria, now), verdict.until)
 
 
 def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from schemas.scores import Cut, Group
-from scorer.rules.basis import Basis, Kept, Paid
+from scorer.rules.basis import Basis, Kept, Paid, Settled
 from scorer.rules.criteria import Criteria, Priced
 from scorer.rules.place import Instant, Place, instant_of, later, time_of
 
@@ -35,7 +35,7 @@ class Verdict:
     """A lead's score in thousandths of a point, the sum of its lines; `facts` are those of schemas.scores.Score.
 
     The lowest band has no floor: a lead is in it from the first that is known of it. `at` is the latest instant, up to
-    the one asked for, at which something changed.
+    the one asked for, at which something changed, `until` the next at which time alone will change something.
     """
 
     milli: int
@@ -43,6 +43,7 @@ class Verdict:
     facts: Mapping[str, datetime]
     lines: tuple[Earned, ...]
     at: datetime | None
+    until: datetime | None
 
     @property
     def points(self) -> float:
@@ -74,22 +75,21 @@ class Pay:
 
 def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
     """The verdict at `instant`, which must not lie before the latest fact; it counts as that one's where it does."""
-    at, held = instant_of(basis.at), basis.held
+    at = instant_of(basis.at)
     pays = _pays(basis, criteria, at)
-    held = _held(basis, criteria, pays, at, held)
-    for change in _changes(basis, criteria, at):
-        if change > instant:
-            break
-        at, pays = change, _pays(basis, criteria, change)
-        held = _held(basis, criteria, pays, at, held)
-    facts = {name: since for name, since in held.items() if not name.startswith("rule:")}
+    settled = settled_of(basis, criteria, pays)
+    while settled.change is not None and settled.change <= instant:
+        at = settled.change
+        pays = _pays(basis, criteria, at)
+        settled = Settled(_held(basis, criteria, pays, at, settled.held), next_change(basis, criteria, at))
+    facts = {name: since for name, since in settled.held.items() if not name.startswith("rule:")}
     if basis.first is not None:
         facts[f"band:{criteria.bands[0].name}"] = instant_of(basis.first)
     if basis.email is not None:
         facts["contactable"] = basis.email.place
     if basis.opted_in is not None:
         facts["double_opt_in"] = basis.opted_in
-    lines = tuple(_lines(pays, criteria, held, at))
+    lines = tuple(_lines(pays, criteria, settled.held, at))
     milli = sum(line.milli for line in lines)
     return Verdict(
         milli,
@@ -97,22 +97,33 @@ def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
         {name: time_of(facts[name]) for name in sorted(facts)},
         lines,
         time_of(at) if at else None,
+        None if settled.change is None else time_of(settled.change),
     )
+
+
+def settled_of(basis: Basis, criteria: Criteria, pays: Sequence[Pay] | None = None) -> Settled:
+    """What holds at the latest fact; `pays` spares working out again what is paid then."""
+    if basis.settled is None:
+        at = instant_of(basis.at)
+        pays = _pays(basis, criteria, at) if pays is None else pays
+        basis.settle(Settled(_held(basis, criteria, pays, at, basis.held), next_change(basis, criteria, at)))
+    assert basis.settled is not None  # noqa: S101 - a line ago
+    return basis.settled
 
 
 def held_before(basis: Basis, criteria: Criteria, until: Instant) -> Mapping[str, Instant]:
     """Since when what holds just before `until` has held, if nothing but time comes in between."""
-    at = instant_of(basis.at)
-    held = _held(basis, criteria, _pays(basis, criteria, at), at, basis.held)
-    for change in _changes(basis, criteria, at):
-        if change >= until:
-            break
+    held, change = settled_of(basis, criteria)
+    while change is not None and change < until:
         held = _held(basis, criteria, _pays(basis, criteria, change), change, held)
+        change = next_change(basis, criteria, change)
     return held
 
 
 def next_change(basis: Basis, criteria: Criteria, instant: Instant) -> Instant | None:
     """The first instant after `instant` at which time alone changes what some rule pays; None: never."""
+    if not criteria.timed:
+        return None
     changes = (change for rule in criteria.timed for change in _own_changes(rule, basis, instant) if change > instant)
     return min(changes, default=None)
 
@@ -126,13 +137,6 @@ def can_tell(before: Basis, after: Basis, criteria: Criteria) -> bool:
         return True
     changed = [rule for rule in criteria.rules if before.kept.get(rule.key) is not after.kept.get(rule.key)]
     return any(len(after.kept[rule.key].places) >= rule.needed for rule in changed if rule.cap is None)
-
-
-def _changes(basis: Basis, criteria: Criteria, at: Instant) -> Iterator[Instant]:
-    """Every instant after `at` at which time alone changes something."""
-    while criteria.timed and (change := next_change(basis, criteria, at)) is not None:
-        yield change
-        at = change
 
 
 def _own_changes(rule: Priced, basis: Basis, instant: Instant) -> Iterator[Instant]:
