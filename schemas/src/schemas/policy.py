@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    FiniteFloat,
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
@@ -63,7 +64,7 @@ class Bound(Strict):
     """A threshold that says itself whether the number is in (business.md CON-1)."""
 
     op: Literal[">", ">="]
-    n: float
+    n: FiniteFloat
 
     def holds(self, value: float) -> bool:
         return value > self.n if self.op == ">" else value >= self.n
