@@ -16,7 +16,7 @@ ONCE = Bound(op=">=", n=1)
 
 
 def differences(before: Policy, after: Policy) -> tuple[str, ...]:
-    """One sentence for each difference that judges some lead, or binds someone, otherwise; none: they agree the same."""
+    """A sentence for each difference by which a lead is judged, or someone is bound, otherwise."""
     parts = (_rules, _orders, _bands, _high_intent, _profile, _gate, _routing, _clocks)
     return tuple(sentence for part in parts for sentence in part(before, after))
 

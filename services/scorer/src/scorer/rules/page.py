@@ -16,10 +16,10 @@ _LEAD = """A lead is a person who may buy. What is known of a lead and what it d
 score. A lead that passes the gate is handed off to its owner, the person in sales who must act."""
 _ONCE = """Each line gives its points once, for as long as it is true. What a machine does, such as a mail scanner that
 opens an e-mail, never counts."""
-_AGAIN = """An episode is the way of a lead from there to an end: won, lost, disqualified or given back. After an end the
-lead rests for {}; then it can qualify again if something new has happened, unless it was won or ended for good."""
-_HIGH = """A lead is of high intent if it asked for sales at most {} before it qualified, or between that and the handoff;
-every other lead is of low intent."""
+_AGAIN = """An episode is the way of a lead from there to an end: won, lost, disqualified or given back. After an end it
+rests for {}; then it can qualify again if something new has happened, unless it was won or ended for good."""
+_HIGH = """A lead is of high intent if it asked for sales at most {} before it qualified, or between that and the
+handoff; every other lead is of low intent."""
 _TIMES = "Time runs day and night, on weekends and holidays too. What sales promises is owed by the owner of the lead."
 _GROUPS = {"fit": "Fit, how well the lead suits us:", "engagement": "Engagement, what shows its interest:"}
 _MEANINGS = {

@@ -70,9 +70,9 @@ def _give_way(overlap: Overlap) -> Iterator[tuple[int, str]]:
 def _common(overlap: Overlap, i: int, j: int) -> str:
     """In words, what two rules that meet both ask for."""
     one, other = overlap.rules[i], overlap.rules[j]
-    if one.engagement and other.engagement:
-        return wording.engagement(other.engagement if one.engagement.content is None else one.engagement)
-    assert one.attribute and other.attribute  # noqa: S101 - rules that meet ask for the same sort of thing
+    if one.attribute is None or other.attribute is None:
+        asked = [rule.engagement for rule in (one, other) if rule.engagement]
+        return wording.engagement(next((match for match in asked if match.content), asked[0]))
     if one.attribute.between and other.attribute.between:
         lows, highs = zip(one.attribute.between, other.attribute.between, strict=True)
         return wording.company(max(lows), min(highs))
