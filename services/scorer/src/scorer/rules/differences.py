@@ -97,7 +97,7 @@ def _gate(before: Policy, after: Policy) -> Iterator[str]:
     yield from (f"the gate no longer asks that {words}" for name, words in were.items() if name not in are)
     was, now = before.gate, after.gate
     if was.band != now.band:
-        yield f"the gate asks for band {now.band}, was {was.band}"
+        yield f"the gate asks that {are['band']}, was: {were['band']}"
     if was.fast_track != now.fast_track:
         yield wording.FAST_TRACK if now.fast_track else "asking for sales no longer qualifies at any score"
     if was.intent_window != now.intent_window:
