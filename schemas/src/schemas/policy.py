@@ -15,7 +15,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    FiniteFloat,
     PlainSerializer,
     StringConstraints,
     WithJsonSchema,
@@ -64,7 +63,7 @@ class Bound(Strict):
     """A threshold that says itself whether the number is in (business.md CON-1)."""
 
     op: Literal[">", ">="]
-    n: FiniteFloat
+    n: float
 
     def holds(self, value: float) -> bool:
         return value > self.n if self.op == ">" else value >= self.n

@@ -152,6 +152,11 @@ def test_a_gate_is_out_of_reach_above_all_points_that_there_are(least: dict[str,
     )
 
 
+def test_the_lowest_band_is_in_reach_of_everyone_whatever_it_says() -> None:
+    found = remarks(a_draft(scoring__bands=[{"name": "all", "least": {"op": ">=", "n": 500}}], gate__band="all"))
+    assert [place for place, _ in found] == ["scoring.bands.0.least"]
+
+
 def test_rules_that_cannot_pay_do_not_make_a_gate_reachable() -> None:
     rules = [sized("a", 10, 500, points=30, exclusive="w"), sized("b", 10, 500, points=99, exclusive="w")]
     rules.append(coded("c", "x", points=9))

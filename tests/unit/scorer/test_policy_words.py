@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -198,6 +198,7 @@ def test_rules_of_one_word_stand_together_and_say_where_they_count() -> None:
 
 
 @given(st.text(min_size=1, max_size=300), st.integers(1, 64))
+@example("x" * 300, 64)
 def test_no_line_of_a_page_is_wider_than_a_terminal(text: str, length: int) -> None:
     rules = [sized("a", 1, 9), done("b", text), coded("c", text, text * 2)]
     clock = {**a_clock().model_dump(mode="json"), "id": "c" * length}
