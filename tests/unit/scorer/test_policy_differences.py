@@ -152,7 +152,7 @@ def test_a_gate_that_looks_at_the_profile_is_another() -> None:
     )
     assert told == (
         "the gate no longer asks that the lead fits the target company profile "
-        "(a company in financial services or technology and a company of 10 to 2000 people)",
+        "(a company in financial services or technology, and a company of 10 to 2000 people)",
     )
 
 

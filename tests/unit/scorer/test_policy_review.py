@@ -182,8 +182,8 @@ def test_a_floor_of_the_lowest_band_a_profile_and_an_intent_that_nobody_meets_ar
     assert found == [
         (
             "scoring.profile.2",
-            "no lead can fit the target company profile: 'a company in x, a company of 1 to 9 people and a company of "
-            "10 to 20 people' is true of no lead",
+            "no lead can fit the target company profile: 'a company in x, and a company of 1 to 9 people, and a "
+            "company of 10 to 20 people' is true of no lead",
         ),
         (
             "scoring.bands.0.least",

@@ -141,7 +141,7 @@ def test_the_gate_asks_in_words_for_what_the_router_judges() -> None:
     assert list(asked) == ["band", "contactable", "double_opt_in", "engaged"]
     assert wording.conditions(a_draft(gate__band="cold"))["band"] == "the score is in band cold or above (any score)"
     assert (
-        "(a company in financial services or technology and a company of 10 to 2000 people)"
+        "(a company in financial services or technology, and a company of 10 to 2000 people)"
         in (wording.conditions(a_policy("strict-70"))["fit_profile"])
     )
 

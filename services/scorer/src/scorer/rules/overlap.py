@@ -14,7 +14,8 @@ LARGEST = 10_000_000
 class Overlap:
     """The rules of one policy side by side, by their places in it.
 
-    Attributes are compared value by value: of values that no rule can tell apart the first stands for all.
+    Attributes are compared value by value: of values that no rule can tell apart the first stands for all. `held` has
+    those that pass each test.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -22,11 +23,9 @@ class Overlap:
         self.rules = policy.scoring.rules
         self.priced = criteria.rules
         self.profile = criteria.profile
-        self._values = {name: self._told_apart(name) for name in criteria.attributes}
-
-    def held(self, test: Test) -> frozenset[Value]:
-        """The values of its attribute that pass."""
-        return frozenset(value for value in self._values[test.attribute] if test.holds(value))
+        tests = {test for test in (*criteria.profile, *(rule.test for rule in criteria.rules)) if test}
+        self._values = {name: _told_apart([t for t in tests if t.attribute == name]) for name in criteria.attributes}
+        self.held = {test: frozenset(filter(test.holds, self._values[test.attribute])) for test in tests}
 
     def meet(self, i: int, j: int) -> bool:
         """Whether one value, or one engagement, counts for both rules."""
@@ -42,7 +41,7 @@ class Overlap:
         one, other = self.priced[i].test, self.priced[j].test
         if one is None or other is None or one.attribute != other.attribute:
             return None
-        return self.held(one) & self.held(other)
+        return self.held[one] & self.held[other]
 
     def rivals(self, j: int) -> list[int]:
         """The earlier rules of the same exclusive word that can be true together with this one."""
@@ -57,8 +56,7 @@ class Overlap:
         test, rivals = self.priced[j].test, self.rivals(j)
         if test is None:
             return [i for i in rivals if self._includes(i, j)] or None
-        values = self.held(test)
-        left = values.difference(*(self.shared(i, j) or () for i in rivals))
+        left = self.held[test].difference(*(self.shared(i, j) or () for i in rivals))
         return None if left else rivals
 
     @cached_property
@@ -78,13 +76,13 @@ class Overlap:
         assert one is not None  # noqa: S101 - only rules about engagements meet one
         return self.rules[i].needed <= self.rules[j].needed and (one.content is None or one == other)
 
-    def _told_apart(self, name: str) -> frozenset[Value]:
-        tests = [test for test in (*self.profile, *(rule.test for rule in self.priced)) if test]
-        tests = [test for test in tests if test.attribute == name]
-        if name != "company_size":
-            return frozenset(code for test in tests for code in test.codes)
-        edges = {0, *(edge for test in tests for edge in (test.low, test.high + 1))}
-        return frozenset(edge for edge in edges if 0 <= edge <= LARGEST)
+
+def _told_apart(tests: list[Test]) -> frozenset[Value]:
+    """One value for all of the attribute's that these tests judge alike; those that fail every test may lack one."""
+    if any(test.attribute != "company_size" for test in tests):
+        return frozenset(code for test in tests for code in test.codes)
+    edges = {0, *(edge for test in tests for edge in (test.low, test.high + 1))}
+    return frozenset(edge for edge in edges if 0 <= edge <= LARGEST)
 
 
 def _worth(rules: list[Priced], attribute: str, value: Value) -> int:

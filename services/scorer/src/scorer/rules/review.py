@@ -63,7 +63,7 @@ def _give_way(overlap: Overlap) -> Iterator[tuple[int, str]]:
         if test is None or overlap.instead(j) is not None:
             continue
         for i in overlap.rivals(j):
-            if overlap.shared(i, j) != overlap.held(overlap.priced[i].test or test):
+            if overlap.shared(i, j) != overlap.held[overlap.priced[i].test or test]:
                 yield j, f"{rule.id} gives way to {overlap.rules[i].id} before it for {_common(overlap, i, j)}"
 
 
@@ -90,7 +90,7 @@ def _exclude_nothing(policy: Policy) -> Iterator[tuple[int, str]]:
 def _profile(policy: Policy, overlap: Overlap) -> Iterator[Remark]:
     for index, test in enumerate(overlap.profile):
         earlier = [t for t in overlap.profile[: index + 1] if t.attribute == test.attribute]
-        if not frozenset.intersection(*(overlap.held(t) for t in earlier)):
+        if not frozenset.intersection(*(overlap.held[t] for t in earlier)):
             text = "no lead can fit the target company profile: "
             text += _UNTRUE.format(wording.profile(policy.scoring.profile))
             yield Remark(("scoring", "profile", index), text)

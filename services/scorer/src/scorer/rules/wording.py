@@ -146,7 +146,7 @@ def beginning(bands: Sequence[Band], index: int) -> str:
 
 def profile(matches: Sequence[AttributeMatch]) -> str:
     """The target company profile; all of it must hold, in whatever order."""
-    return listed(sorted(attribute(match) for match in matches), "and")
+    return ", and ".join(sorted(attribute(match) for match in matches)) or "none"
 
 
 def conditions(policy: Policy) -> dict[str, str]:
