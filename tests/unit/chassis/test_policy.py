@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.policy import PolicyError, load_policies
+from chassis.policy import PolicyError, load_policies, load_version
 from schemas.policy import Policy
 
 POLICIES = Path(__file__).parents[3] / "deploy" / "policies"
@@ -160,3 +160,32 @@ def test_an_empty_or_missing_folder_is_an_error(folder: Path) -> None:
     (folder / "README.md").write_text("notes")
     assert "holds no policy" in problems(folder)[0]
     assert "is no folder" in problems(folder / "missing")[0]
+
+
+def test_one_file_of_any_name_is_read_outside_a_folder_of_versions(tmp_path: Path) -> None:
+    write(tmp_path, "draft of may.yml")
+    found = load_version(tmp_path / "draft of may.yml", Policy)
+    assert (found.version.policy, found.version.version) == ("classic-50", 1)
+    told = found.told(("gate", "fast_track"), "said of it")
+    assert told == f"{tmp_path}/draft of may.yml:{line_of('fast_track')}: gate.fast_track: said of it"
+
+
+def test_what_is_wrong_with_one_file_is_told_as_of_a_folder_s(tmp_path: Path) -> None:
+    line = write(tmp_path, "draft.yaml", fast_track="  fast_track: perhaps")
+    with pytest.raises(PolicyError, match=f"draft.yaml:{line}: gate.fast_track: .*valid boolean"):
+        load_version(tmp_path / "draft.yaml", Policy)
+    with pytest.raises(PolicyError, match=r"missing\.yaml:1: cannot be read as YAML: FileNotFoundError"):
+        load_version(tmp_path / "missing.yaml", Policy)
+
+
+def test_yaml_that_holds_itself_is_told(folder: Path) -> None:
+    (folder / "1.yaml").write_text("about: &a [*a]")
+    assert problems(folder) == [f"{folder}/1.yaml:1: cannot be read as YAML: RecursionError"]
+
+
+@pytest.mark.parametrize("number", [".inf", "-.inf", ".nan"])
+def test_a_threshold_that_is_no_number_is_told(folder: Path, number: str) -> None:
+    text = CLASSIC.replace('count: {op: ">", n: 3}', f'count: {{op: ">", n: {number}}}')
+    (folder / "1.yaml").write_text(text, "utf-8")
+    [problem] = problems(folder)
+    assert "scoring.rules[7].count.n: Input should be a finite number" in problem

@@ -6,7 +6,7 @@ What is wrong with a folder is told all at once: file, line, field, and what was
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -58,6 +58,14 @@ class Policies(Generic[P]):
         return self.versions[index - 1]
 
 
+@dataclass(frozen=True, slots=True)
+class Located(Generic[P]):
+    """A version, and `told`, which puts file, line and field before what is said of a field of it."""
+
+    version: P
+    told: Callable[[tuple[int | str, ...], str], str]
+
+
 def load_policies(folder: Path, model: type[P]) -> Policies[P]:
     """The versions in `folder`, each validated as `model`, which has to be a pydantic model.
 
@@ -86,6 +94,15 @@ def load_policies(folder: Path, model: type[P]) -> Policies[P]:
     return Policies(folder, tuple(version for _, version in read))
 
 
+def load_version(path: Path, model: type[P]) -> Located[P]:
+    """The version in the file, whatever file and folder are called. Raises PolicyError."""
+    document, problems = _Document(path), list[str]()
+    version = document.read(TypeAdapter(model), problems)
+    if version is None:
+        raise PolicyError(problems)
+    return Located(version, document.problem)
+
+
 def _check_names(document: _Document, version: Versioned, problems: list[str]) -> None:
     if version.policy != document.path.parent.name:
         problems.append(document.problem(("policy",), f"expected the folder's name, {document.path.parent.name!r}"))
@@ -111,7 +128,7 @@ class _Document:
             mark = error.problem_mark or error.context_mark
             problems.append(f"{self.path}:{mark.line + 1 if mark else 1}: not YAML: {error.problem}")
             return None
-        except (OSError, ValueError, yaml.YAMLError) as error:
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             problems.append(f"{self.path}:1: cannot be read as YAML: {type(error).__name__}")
             return None
         if doubled:

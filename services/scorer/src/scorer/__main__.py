@@ -10,6 +10,7 @@ import typer
 from pydantic import TypeAdapter
 
 from chassis.commands import lead_named, plainly, service_commands
+from scorer.policy_commands import policy
 from scorer.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def serve(resume: bool) -> None:
 
 
 main = service_commands("Keeps every lead's score and explains each point.", NAME, Settings.read, serve)
+main.add_typer(policy, name="policy")
 
 
 @main.command()

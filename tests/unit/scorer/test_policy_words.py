@@ -1,0 +1,221 @@
+"""A policy's words are exact at every boundary, and its page reads well wherever it is pasted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from schemas.policy import Bound, ClockRule, Duration
+from scorer.rules import wording
+from scorer.rules.page import WIDTH, page
+from tests.builders import a_policy
+from tests.unit.scorer.drafts import a_draft, coded, done, sized, the_rule
+
+DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ({"kind": "content_downloaded", "content": "case_study"}, "downloading a case study"),
+        ({"kind": "content_downloaded", "content": "ebook"}, "downloading an ebook"),
+        ({"kind": "content_downloaded", "content": "case_studies"}, "downloading case studies"),
+        ({"kind": "content_downloaded", "content": "pricing"}, "downloading the price list"),
+        ({"kind": "content_downloaded", "content": "ROI 2026"}, 'downloading "ROI 2026"'),
+        ({"kind": "content_downloaded"}, "downloading content"),
+        ({"kind": "page_viewed", "content": "pricing"}, "viewing the pricing page"),
+        ({"kind": "webinar_attended"}, "attending a webinar"),
+        ({"kind": "webinar_attended", "content": "pricing"}, "attending a webinar about pricing"),
+        ({"kind": "quiz_passed"}, 'an engagement of the kind "quiz passed"'),
+    ],
+)
+def test_an_engagement_is_told_as_what_a_lead_does(rule: dict[str, str], words: str) -> None:
+    assert wording.condition(the_rule(engagement=rule)) == words
+
+
+def test_contents_that_differ_read_differently() -> None:
+    contents = ["case_study", "case study", "case-study", "Case_study", "case__study"]
+    rules = [the_rule(engagement={"kind": "page_viewed", "content": content}) for content in contents]
+    assert len({wording.condition(rule) for rule in rules}) == len(contents)
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [
+        ((">=", 1), ""),
+        ((">", 0), ""),
+        ((">", 0.5), ""),
+        ((">", 1), ", more than once"),
+        ((">=", 2), ", at least 2 times"),
+        ((">", 3), ", more than 3 times"),
+        ((">=", 5), ", at least 5 times"),
+    ],
+)
+def test_how_often_is_told_with_the_policy_s_own_operator(count: tuple[str, float], words: str) -> None:
+    assert wording.condition(the_rule(**done("rule", "x", count))) == f"viewing the x page{words}"
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (sized("rule", 10, 500), "a company of 10 to 500 people"),
+        (sized("rule", 10, 10), "a company of exactly 10 people"),
+        (sized("rule", 1, 1), "a company of exactly 1 person"),
+        (coded("rule", "technology", "Financial Services"), "a company in financial services or technology"),
+        (coded("rule", "cto", "vp", "ceo", attribute="title"), "the job title ceo, cto or vp"),
+        (coded("rule", "de", attribute="country"), "the country de"),
+    ],
+)
+def test_an_attribute_is_told_with_all_values_that_count(rule: dict[str, Any], words: str) -> None:
+    assert wording.condition(the_rule(**rule)) == words
+
+
+def test_points_have_all_their_digits() -> None:
+    told = [wording.points(value) for value in (1, 15, 2.5, 0.001, -5, 0)]
+    assert told == ["1 point", "15 points", "2.5 points", "0.001 points", "-5 points", "0 points"]
+
+
+def bands(*least: tuple[str, float]) -> Any:
+    named = [{"name": f"b{n}", "least": {"op": op, "n": at}} for n, (op, at) in enumerate(least)]
+    return a_draft(scoring__bands=named, gate__band="b0").scoring.bands
+
+
+def test_a_band_s_scores_are_told_exactly_at_both_ends() -> None:
+    made = bands((">=", 0), (">=", 30), (">", 50), (">=", 70), (">", 70))
+    assert [wording.span(made, index) for index in range(5)] == [
+        "less than 30 points",
+        "at least 30, at most 50 points",
+        "more than 50, less than 70 points",
+        "exactly 70 points",
+        "more than 70 points",
+    ]
+    assert [wording.beginning(made, index) for index in range(3)] == ["at any score", "at 30", "above 50"]
+    assert wording.span(bands((">=", 0)), 0) == "any score"
+    assert wording.span(bands((">=", 0), (">", 50)), 0) == "at most 50 points"
+
+
+@given(st.integers(-5, 5), st.sampled_from([">", ">="]))
+def test_reach_and_its_opposite_part_all_scores(n: int, op: Any) -> None:
+    made = bands((">=", -9), (op, n))
+    said: dict[str, Callable[[float], bool]] = {
+        "at least": lambda score: score >= n,
+        "at most": lambda score: score <= n,
+        "more than": lambda score: score > n,
+        "less than": lambda score: score < n,
+    }
+    below, above = (said[" ".join(wording.span(made, index).split()[:2])] for index in (0, 1))
+    for score in (n - 0.001, n, n + 0.001):
+        assert above(score) is Bound(op=op, n=n).holds(score) is not below(score)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("24h", "24 hours"),
+        ("1d", "24 hours"),
+        ("48h", "2 days"),
+        ("7d", "7 days"),
+        ("1h", "1 hour"),
+        ("60s", "1 minute"),
+        ("90s", "90 seconds"),
+        ("90m", "90 minutes"),
+    ],
+)
+def test_a_duration_is_told_in_a_unit_that_nobody_takes_for_another(written: str, words: str) -> None:
+    assert wording.duration(DURATION.validate_python(written)) == words
+
+
+def test_the_gate_asks_in_words_for_what_the_router_judges() -> None:
+    assert wording.conditions(a_policy("classic-50")) == {
+        "band": "the score is in band pass (more than 50 points)",
+        "contactable": "an e-mail address of the lead is known",
+    }
+    asked = wording.conditions(a_draft(gate={"band": "nurture", "engaged": True, "double_opt_in": True}))
+    assert asked["band"] == "the score is in band nurture or above (at least 30 points)"
+    assert list(asked) == ["band", "contactable", "double_opt_in", "engaged"]
+    assert wording.conditions(a_draft(gate__band="cold"))["band"] == "the score is in band cold or above (any score)"
+    assert (
+        "(a company in financial services or technology, and a company of 10 to 2000 people)"
+        in (wording.conditions(a_policy("strict-70"))["fit_profile"])
+    )
+
+
+def a_clock(**fields: Any) -> ClockRule:
+    clock = {"id": "c", "party": "sales", "start": "handed_off", "stop": "contacted", "target": "1h"}
+    return ClockRule.model_validate({**clock, **fields})
+
+
+def test_a_promise_says_who_owes_what_within_which_time() -> None:
+    assert wording.promise(a_clock()) == "sales follows up within 1 hour of the handoff"
+    assert wording.promise(a_clock(intent="high")).endswith("of the handoff, if the lead is of high intent")
+    assert wording.promise(a_clock(party="marketing", start="qualified", stop="handed_off")) == (
+        "marketing hands the lead over within 1 hour of its qualification"
+    )
+    assert wording.warnings(a_clock(warn=[0.8, 0.29, 0.8])) == "a warning when 29% and 80% of the time is gone"
+    assert wording.warnings(a_clock(warn=[])) == "no warning"
+
+
+def test_the_page_of_classic_50_tells_an_outsider_every_number() -> None:
+    told = " ".join(page(a_policy("classic-50")).split())
+    for words in (
+        "classic-50, version 1, from 2026-01-01 00:00 UTC on",
+        "only the first of these that is true: 30 a company of 10 to 500 people 20 a company of 501 to 2000 people",
+        "10 downloading a case study",
+        "15 viewing the pricing page, more than 3 times 5 opening an e-mail, at least 5 times",
+        "No lead can have more than 120 points.",
+        "cold less than 30 points nurture at least 30, at most 50 points pass more than 50 points",
+        "requesting a demo - asking sales directly",
+        "Or faster: at any score, a lead qualifies by asking for sales",
+        "In turn: Grace, then Linus, then Margaret.",
+        "CK-S2 sales follows up within 24 hours of the handoff, if the lead is of low intent",
+        "For each: a warning when 50% and 80% of the time is gone.",
+    ):
+        assert words in told, words
+    assert "Or faster" not in page(a_policy("strict-70"))
+
+
+def test_a_page_of_nearly_nothing_says_so() -> None:
+    told = page(a_draft(scoring__rules=[], scoring__high_intent=[], clocks=[]))
+    assert "No lead can have more than 0 points." in told
+    assert "What counts as asking for sales\n-------------------------------\nNothing does." in told
+    assert told.endswith("Nothing is.")
+
+
+def test_rules_of_one_word_stand_together_and_say_where_they_count() -> None:
+    rules = [sized("a", 1, 9, exclusive="w"), done("b", points=2.25), done("c", "x", exclusive="w", points=5)]
+    [told] = [part for part in page(a_draft(scoring__rules=rules)).split("\n\n") if part.startswith("Fit")]
+    assert told.splitlines()[1:] == [
+        "    only the first of these that is true:",
+        "        10  a company of 1 to 9 people",
+        "         5  viewing the x page (counts as engagement)",
+    ]
+
+
+@given(st.text(min_size=1, max_size=300), st.integers(1, 64))
+@example("x" * 300, 64)
+def test_no_line_of_a_page_is_wider_than_a_terminal(text: str, length: int) -> None:
+    rules = [sized("a", 1, 9), done("b", text), coded("c", text, text * 2)]
+    clock = {**a_clock().model_dump(mode="json"), "id": "c" * length}
+    draft = a_draft(
+        about=text,
+        policy="p" * length,
+        scoring__rules=rules,
+        scoring__bands=[{"name": "b" * length, "least": {"op": ">=", "n": 0}}],
+        gate__band="b" * length,
+        routing__roster=[{"id": text, "name": text}],
+        clocks=[clock],
+    )
+    assert max(map(len, page(draft).split("\n"))) <= WIDTH
+
+
+@pytest.mark.parametrize("name", ["classic-50", "strict-70", "demo"])
+def test_the_pages_of_the_policies_that_are_shipped_are_plain_text(name: str) -> None:
+    told = page(a_policy(name))
+    assert told.isascii()
+    assert not [line for line in told.split("\n") if line != line.rstrip()]
