@@ -48,13 +48,13 @@ class Test:
     attribute: str
     low: int = 0
     high: int = 0
-    codes: frozenset[Value] = frozenset()
+    codes: frozenset[str] = frozenset()
 
     def holds(self, value: Value) -> bool:
         """Whether a value as `code_of` gives it passes."""
         if isinstance(value, int) and not self.codes:
             return self.low <= value <= self.high
-        return value in self.codes
+        return str(value) in self.codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ def _priced(rule: Rule) -> Priced:
 def _test(match: AttributeMatch) -> Test:
     if match.between is not None:
         return Test(match.name, *match.between)
-    return Test(match.name, codes=frozenset(code_of(text) for text in match.is_ or ()))
+    return Test(match.name, codes=frozenset(str(code_of(text)) for text in match.is_ or ()))
 
 
 def _key(rule: Rule) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from math import floor
+from fractions import Fraction
 
 from schemas.policy import Decay
 from scorer.rules.place import Instant, Place, later, time_of
@@ -14,10 +14,10 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Fading:
-    """A decay; all lengths in days."""
+    """A decay; all lengths in days. `share` is exact, as (numerator, denominator) of what the policy writes."""
 
     linear: int | None = None
-    share: float = 0
+    share: tuple[int, int] = (0, 1)
     half_life: int | None = None
     expire: int | None = None
 
@@ -26,14 +26,16 @@ class Fading:
         if decay is None:
             return None
         days = [None if each is None else each // DAY for each in (decay.linear, decay.half_life, decay.expire)]
-        return cls(days[0], decay.share or 0, days[1], days[2])
+        return cls(days[0], Fraction(str(decay.share or 0)).as_integer_ratio(), days[1], days[2])
 
     def left(self, milli: int, age: int) -> int:
         """What is left at an age of so many whole days, rounded half up."""
         if self.linear is not None:
-            return _rounded(milli * max(0.0, 1 - self.share * age / self.linear))
+            share, of = self.share
+            whole = of * self.linear
+            return _part(milli, max(0, whole - share * age), whole)
         if self.half_life is not None:
-            return _rounded(milli * 2.0 ** (-age / self.half_life))
+            return _part(milli, *(2.0 ** (-age / self.half_life)).as_integer_ratio())
         assert self.expire is not None  # noqa: S101 - one of the three
         return milli if age < self.expire else 0
 
@@ -59,6 +61,7 @@ def age_at(since: Place, instant: Instant) -> int:
     return (time_of(instant) - time_of(since)) // DAY
 
 
-def _rounded(milli: float) -> int:
+def _part(milli: int, part: int, whole: int) -> int:
     """Half up: away from nought for what is earned, and for what is taken the mirror of it."""
-    return floor(milli + 0.5) if milli >= 0 else -floor(-milli + 0.5)
+    left = (2 * abs(milli) * part + whole) // (2 * whole)
+    return left if milli >= 0 else -left

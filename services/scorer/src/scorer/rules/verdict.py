@@ -154,7 +154,7 @@ def _own_changes(rule: Priced, basis: Basis, instant: Instant) -> Iterator[Insta
 def _within(rule: Priced, basis: Basis, instant: Instant) -> Sequence[Place]:
     """The engagements that a rule which pays once counts at the instant, in order."""
     places = basis.kept.get(rule.key, Kept()).places
-    if rule.window is None:
+    if rule.window is None or not places:
         return places
     gone = later(instant, -rule.window)
     return [place for place in places if instant_of(place) > gone]
