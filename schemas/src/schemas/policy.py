@@ -167,6 +167,8 @@ class Rule(Strict):
     def _one_condition(self) -> Rule:
         if (self.attribute is None) == (self.engagement is None):
             raise ValueError("needs exactly one of 'attribute' and 'engagement'")
+        if not self.points:
+            raise ValueError("'points' must not be 0: the rule would say nothing")
         if self.needed < 1:
             raise ValueError("'count' must ask for one engagement at least")
         if self.attribute is not None and (self.award, self.count_by, self.decay) != ("once", "event", None):
