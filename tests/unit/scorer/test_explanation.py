@@ -24,7 +24,7 @@ EVENTS = [
 def _explained(stored: State | None = None) -> Explanation:
     play = Play()
     play.play(EVENTS)
-    return explain(LEAD, [a_fact(event) for event in reversed(EVENTS)], stored or play.state, CLASSIC)
+    return explain(LEAD, [a_fact(event) for event in reversed(EVENTS)], CLASSIC, stored=stored or play.state)
 
 
 def test_lines_add_up_and_name_their_events_with_times() -> None:
