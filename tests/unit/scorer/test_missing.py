@@ -166,8 +166,9 @@ def test_lines_add_up_and_each_way_reaches_the_band_with_no_change_too_many(lead
 def test_as_of_an_instant_is_by_the_facts_up_to_it_alone(lead: tuple[Criteria, list[Fact]], minute: int) -> None:
     criteria, known = lead
     instant = at(minute)
-    view = explain(LEAD, known, criteria, as_of=instant)
-    assert view == explain(LEAD, [fact for fact in known if fact.time <= instant], criteria, as_of=instant)
+    view, then = explain(LEAD, known, criteria, as_of=instant), [fact for fact in known if fact.time <= instant]
+    assert view == explain(LEAD, then, criteria, as_of=instant)
+    assert view.facts_read == len(then)
     assert view.stored_agrees is None
     assert len(rows(view)) == 1 + sum(len(line.events) for line in view.lines)
 

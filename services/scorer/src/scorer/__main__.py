@@ -48,10 +48,9 @@ def explain(
 ) -> None:
     """Explains a score line by line, recomputed from the facts, and tells what is missing to the next band.
 
-    With --at by the policy in force at that instant and by the facts of the time up to it, as they are known today:
-    also those that came in late.
+    With --at it is judged by the policy in force at that instant, on the facts up to it that are known today.
 
-    Exits with 1 for an unknown lead, and when the stored score is not what the facts come to (asked without --at).
+    Exits with 1 for an unknown lead and, without --at, when the stored score is not what the facts come to.
     """
     from scorer.rules.explanation import Explanation
 
