@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from time import monotonic
 from typing import Any
@@ -124,6 +125,14 @@ def made(changes: Sequence[Change]) -> Iterator[list[Envelope]]:
         yield [event.model_copy(update={"time": at(LAST + 1)}) for events in choice for event in events]
 
 
+def lesser(changes: tuple[Change, ...]) -> Iterator[tuple[Change, ...]]:
+    """The changes without one of them, and with one engagement fewer."""
+    for place, change in enumerate(changes):
+        yield (*changes[:place], *changes[place + 1 :])
+        if isinstance(change, Engagements) and change.more > 1:
+            yield (*changes[:place], replace(change, more=change.more - 1), *changes[place + 1 :])
+
+
 def with_more(tally: Tally, events: Sequence[Envelope], criteria: Criteria) -> Tally:
     """What is known with these events too."""
     for event in events:
@@ -156,8 +165,8 @@ def test_lines_add_up_and_each_way_reaches_the_band_with_no_change_too_many(lead
         for events in made(way.changes):
             assert after(tally, events, criteria) == way.score
             assert least.holds(way.score)
-        for change in way.changes:
-            for events in made([other for other in way.changes if other != change]):
+        for less in lesser(way.changes):
+            for events in made(less):
                 assert not least.holds(after(tally, events, criteria))
 
 
@@ -262,6 +271,17 @@ def test_a_changed_attribute_replaces_the_points_that_it_gave() -> None:
         ),
         pytest.param(
             [
+                a_rule(10, id="x", engagement={"kind": "seen", "content": "x"}),
+                a_rule(-10, 2, id="xx", engagement={"kind": "seen", "content": "x"}),
+                a_rule(10, 3, id="three"),
+                a_rule(-10, 4, id="four"),
+            ],
+            [],
+            Way(20, (Engagements("seen", "x", 1, 0), Engagements("seen", None, 2, 0))),
+            id="one of a content is one of its kind",
+        ),
+        pytest.param(
+            [
                 a_rule(10, id=f"within-{high}", attribute={"name": "company_size", "between": [1, high]})
                 for high in (9, 5)
             ],
@@ -279,6 +299,13 @@ def test_a_changed_attribute_replaces_the_points_that_it_gave() -> None:
 )
 def test_the_nearest_way_is(rules: list[dict[str, Any]], events: list[Envelope], way: Way) -> None:
     assert _wanted(criteria_of(rules, (">=", 20)), *events).ways[0] == way
+
+
+def test_no_engagement_more_than_it_takes() -> None:
+    """A fifth would earn the other rule's points as well."""
+    rules = [a_rule(20, 3, id="about", engagement={"kind": "seen", "content": "x"}), a_rule(5, 5)]
+    ways = _wanted(criteria_of(rules, (">=", 20)), an_engagement("seen", "x")).ways
+    assert ways == (Way(20, (Engagements("seen", "x", 2, 1),)),)
 
 
 def test_a_long_way_is_told_from_none() -> None:
