@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,45 @@ async def test_explain_adds_up_and_show_and_due_name_the_owner(shared_relay: Rel
     clocks = [clock["clock"] for clock in json.loads(printed)["clocks"] if clock["lead_id"] == handoff["subject"]]
     assert code == 0
     assert set(clocks) >= {"CK-S3", "CK-S4"}
+
+
+async def test_explain_answers_as_of_an_instant_and_says_what_is_missing(shared_relay: Relay) -> None:
+    email, now = people.somebody(), datetime.now(UTC)
+    told, came = ((now - timedelta(hours=hours)).isoformat() for hours in (4, 2))
+    await shared_relay.batch(
+        [
+            {**people.identified(email), "timestamp": told},
+            {**people.tracked(email, "Webinar Attended"), "timestamp": came},
+        ]
+    )
+
+    async def as_of(*options: str) -> dict[str, Any]:
+        code, printed = await shared_relay.command("scorer", "explain", email, "--json", *options)
+        return json.loads(printed) if code == 0 else {"facts_read": 0}
+
+    async def both_came() -> bool:
+        return bool((await as_of())["facts_read"] == 2)
+
+    await shared_relay.until(both_came, 30, "both facts")
+    view = await as_of()
+    assert (view["score"], view["band"], view["stored_agrees"], view["as_of"]) == (50, "nurture", True, None)
+    assert (view["missing"]["band"], view["missing"]["points"]) == ("pass", 1)
+    nearest = {"kind": "email_opened", "content": None, "more": 5, "counted": 0}
+    assert view["missing"]["ways"][0] == {"score": 55, "changes": [nearest]}
+
+    between = await as_of("--at", (now - timedelta(hours=3)).isoformat())
+    assert (between["score"], between["facts_read"], between["stored_agrees"]) == (30, 1, None)
+    before = await as_of("--at", (now - timedelta(hours=5)).isoformat())
+    assert (before["score"], before["band"], before["facts_read"]) == (0, "cold", 0)
+    later = await as_of("--at", (now + timedelta(days=400)).isoformat())
+    assert {**later, "as_of": None, "stored_agrees": True} == view
+
+    code, printed = await shared_relay.command("scorer", "explain", email, "--at", f"{now:%Y-%m-%d}")
+    assert code == 0, printed
+    assert f"As of {now:%Y-%m-%d} 00:00:00" in printed
+    for junk in ("yesterday", f"{now:%Y-%m-%dT%H:%M}", "2025-12-31"):
+        code, printed = await shared_relay.command("scorer", "explain", email, "--at", junk)
+        assert (code, "Traceback" in printed) == (2, False), printed
 
 
 async def test_a_stranger_is_unknown_and_junk_is_refused(shared_relay: Relay) -> None:

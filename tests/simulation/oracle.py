@@ -115,7 +115,7 @@ def _scores(world: World, events: Events) -> Iterator[str]:
     for lead_id, (_, row) in store.leads.items():
         state = scorer.load(lead_id, row.state)
         facts = _shuffled(store, lead_id)
-        told = explain(lead_id, facts, state, scorer.criteria(world.now()), world.now())  # type: ignore[attr-defined]
+        told = explain(lead_id, facts, scorer.criteria(world.now()), world.now(), state)  # type: ignore[attr-defined]
         if not told.stored_agrees:
             yield f"scorer: the state of {lead_id} is not what its facts come to"
         if versions[lead_id] != list(range(1, state.published.version + 1)):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
 
+from chassis.commands import instant_named
 from scorer.__main__ import main
 from scorer.rules import State
 from scorer.rules.background import Background
@@ -24,7 +26,7 @@ EVENTS = [
 def _explained(stored: State | None = None) -> Explanation:
     play = Play()
     play.play(EVENTS)
-    return explain(LEAD, [a_fact(event) for event in reversed(EVENTS)], stored or play.state, CLASSIC, LATER)
+    return explain(LEAD, [a_fact(event) for event in reversed(EVENTS)], CLASSIC, LATER, stored or play.state)
 
 
 def test_lines_add_up_and_name_their_events_with_times() -> None:
@@ -65,7 +67,37 @@ def test_a_stored_state_that_the_facts_do_not_come_to_is_told() -> None:
 def test_what_names_no_lead_ends_with_2(lead: str) -> None:
     result = CliRunner().invoke(main, ["explain", lead])
     assert result.exit_code == 2
-    assert "expected an e-mail address or a lead_id" in " ".join(result.output.split()).replace("│ ", "")
+    assert "expected an e-mail address or a lead_id" in _sentence(result.output)
+
+
+NO_INSTANT = ["", " ", "yesterday", "2026-11-20T10:00", "2026-11-20 10:00:00", "2026-13-01", "2026-02-30", "1763632800"]
+ODD = ["0001-01-01T00:00+14:00", "0001-01-01", "9999-12-31T23:59:59.999999Z", "9999-12-31T23:00-02:00"]
+
+
+@pytest.mark.parametrize("instant", NO_INSTANT + ODD)
+def test_what_names_no_instant_ends_with_2(instant: str) -> None:
+    result = CliRunner().invoke(main, ["explain", LEAD, "--at", instant])
+    assert result.exit_code == 2
+    assert "expected an instant with its time zone, as 2026-11-20T10:00Z" in _sentence(result.output)
+
+
+def test_an_instant_before_the_first_policy_ends_with_2() -> None:
+    result = CliRunner().invoke(main, ["explain", LEAD, "--at", "2025-12-31T23:59:59Z"])
+    assert result.exit_code == 2
+    assert "no version is in force at 2025-12-31T23:59:59+00:00, the first one is from" in _sentence(result.output)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-11-20T10:00Z", "2026-11-20T10:00z", "2026-11-20 11:00+01:00", "2026-11-20T10:00:00.000+00:00"],
+)
+def test_an_instant_is_read_in_its_own_zone(text: str) -> None:
+    assert instant_named(text, "--at") == datetime(2026, 11, 20, 10, tzinfo=UTC)
+    assert instant_named("2026-11-20", "--at") == datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def _sentence(output: str) -> str:
+    return " ".join(output.replace("│", " ").split())
 
 
 def test_a_policy_that_cannot_be_used_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,5 +113,7 @@ def test_every_verb_has_help() -> None:
     for arguments in ([], ["serve"], ["migrate"], ["explain"]):
         result = CliRunner().invoke(main, [*arguments, "--help"])
         assert result.exit_code == 0
-    assert "--json" in CliRunner().invoke(main, ["explain", "--help"]).output
+    told = CliRunner().invoke(main, ["explain", "--help"]).output
+    assert "--json" in told
+    assert "--at" in told
     assert EMAIL not in result.output

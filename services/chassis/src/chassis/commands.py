@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from chassis.settings import JudgeSettings
 from schemas.envelope import LeadId
 from schemas.identity import lead_id_of
 
+INSTANTS = "2026-11-20T10:00Z, 2026-11-20T11:00+01:00, or 2026-11-20 for midnight in UTC"
 UNDEFINED = ("3F000", "42P01")
 """SQLSTATE of a schema and of a table that is not there."""
 
@@ -53,6 +55,15 @@ def service_commands(
         typer.echo(f"{name}: the tables are at version {version}")
 
     return main
+
+
+def instant_named(text: str, option: str) -> datetime:
+    """The instant that the operator named, in UTC. Ends the command with 2 when it is none or tells no time zone."""
+    with suppress(ValueError):
+        instant = datetime.fromisoformat(f"{text}T00:00Z" if len(text) == len("2026-11-20") else text.upper())
+        if instant.tzinfo is not None and MINYEAR < instant.year < MAXYEAR:
+            return instant.astimezone(UTC)
+    raise typer.BadParameter(f"expected an instant with its time zone, as {INSTANTS}", param_hint=option)
 
 
 def lead_named(lead: str) -> str:

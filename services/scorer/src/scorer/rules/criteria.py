@@ -73,6 +73,8 @@ class Priced:
     needed: int = 0
     window: timedelta | None = None
     fading: Fading | None = None
+    content: str | None = None
+    session: bool = False
     cap: int | None = None
     day_cap: int | None = None
     start: Instant | None = None
@@ -169,6 +171,8 @@ def _priced(rule: Rule) -> Priced:
         rule.needed,
         rule.count.window,
         Fading.of(rule.decay),
+        rule.engagement.content,
+        rule.count_by == "session",
         _milli(rule.total_cap),
         _milli(rule.per_day_cap),
         start,

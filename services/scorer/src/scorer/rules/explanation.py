@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from schemas.envelope import Fact
 from schemas.scores import Cut, Group, PolicyRef
+from scorer.rules.changes import SIZES, Attribute, Change
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, digest_of
+from scorer.rules.missing import CHANGES, Missing, missing
 from scorer.rules.place import instant_of, key_of, text_of, time_of
 from scorer.rules.tally import fold
 from scorer.rules.verdict import Earned, score
@@ -41,7 +43,9 @@ class ExplainedLine:
 class Explanation:
     """A score recomputed from its facts: `total` is the sum of the lines, `score` what the rules say it is.
 
-    `stored_agrees`: what the service has stored and last published is what these facts come to.
+    `as_of`: only facts up to this instant are read; None: all of them, as the service has them now. `stored_agrees`:
+    what the service has stored and last published is what these facts come to; None: not asked. `missing`: to the next
+    band; None in the top one.
     """
 
     lead_id: str
@@ -54,13 +58,22 @@ class Explanation:
     asked_for_sales: datetime | None
     facts_read: int
     policy: PolicyRef
-    stored_agrees: bool
+    as_of: datetime | None
+    stored_agrees: bool | None
+    missing: Missing | None
 
 
-def explain(lead_id: str, facts: Sequence[Fact], stored: State, criteria: Criteria, now: datetime) -> Explanation:
-    """The explanation of the score that `facts`, in any order, come to at `now`."""
+def explain(
+    lead_id: str, facts: Sequence[Fact], criteria: Criteria, instant: datetime, stored: State | None = None
+) -> Explanation:
+    """The explanation of the score that `facts`, in any order, come to at `instant`.
+
+    With `stored`, of now: it is held against that. Without, of then: only facts up to the instant count.
+    """
+    facts = [fact for fact in facts if stored is not None or fact.time <= instant]
     tally = fold(facts, criteria)
-    verdict = score(tally.basis, criteria, max(text_of(now), instant_of(tally.basis.at)))
+    verdict = score(tally.basis, criteria, max(text_of(instant), instant_of(tally.basis.at)))
+    latest = max([instant, *(fact.time for fact in facts)])
     return Explanation(
         lead_id=lead_id,
         score=verdict.points,
@@ -72,7 +85,11 @@ def explain(lead_id: str, facts: Sequence[Fact], stored: State, criteria: Criter
         asked_for_sales=time_of(tally.basis.intent) if tally.basis.intent else None,
         facts_read=len(facts),
         policy=criteria.policy,
-        stored_agrees=stored.tally == tally and stored.published.digest == digest_of(tally.basis, verdict, criteria),
+        as_of=instant if stored is None else None,
+        stored_agrees=None
+        if stored is None
+        else stored.tally == tally and stored.published.digest == digest_of(tally.basis, verdict, criteria),
+        missing=missing(tally, criteria, latest + timedelta(microseconds=1)),
     )
 
 
@@ -89,11 +106,17 @@ def second(instant: datetime | None) -> str:
 def tell(view: Explanation) -> list[str]:
     """What stands above the lines."""
     asked = f", asked for sales {second(view.asked_for_sales)}" if view.asked_for_sales else ""
-    return [
+    since = f" since {second(view.band_since)}" if view.band_since else ""
+    told = [
         f"Lead {view.lead_id}",
-        f"{points(view.score)} points, band {view.band} since {second(view.band_since)}{asked}",
+        f"{points(view.score)} points, band {view.band}{since}{asked}",
         f"Policy {view.policy.name} version {view.policy.version}, {view.facts_read} facts, times in UTC",
     ]
+    if view.as_of is not None:
+        told.insert(1, f"As of {second(view.as_of)}, by what is known today of the time up to then")
+        if not view.facts_read:
+            told.insert(2, "Nothing was known of the lead then: its first fact is later")
+    return told
 
 
 def rows(view: Explanation) -> list[tuple[str, str, str, str]]:
@@ -105,6 +128,48 @@ def rows(view: Explanation) -> list[tuple[str, str, str, str]]:
         told.append((name, points(line.points), second(line.since), first))
         told.extend(("", "", "", other) for other in others)
     return [*told, ("total", points(view.total), "", "")]
+
+
+def tell_missing(view: Explanation) -> list[str]:
+    """What stands below the lines: what is missing to the next band."""
+    wanted = view.missing
+    if wanted is None:
+        return [f"{view.band} is the top band: nothing is missing."]
+    asked = f"more than {points(wanted.least.n)}" if wanted.least.op == ">" else f"{points(wanted.least.n)} or more"
+    goal = f"{points(wanted.points)} more points to {wanted.band} ({asked})"
+    if wanted.ways:
+        ways = [f"  {' and '.join(map(_change, way.changes))}: {points(way.score)} points" for way in wanted.ways]
+        return [f"{goal}, for example by" if len(ways) == 1 else f"{goal}, by any one of", *ways]
+    if wanted.attainable:
+        return [f"{goal}: no {CHANGES} changes could bring it there."]
+    return [f"{goal}: no rule could bring it there, all together give too little."]
+
+
+def _change(change: Change) -> str:
+    if isinstance(change, Attribute):
+        return f"{_words(change.attribute)} {_value(change)}"
+    more = " more" if change.counted else ""
+    times = f"once{more}" if change.more == 1 else f"{change.more}{more} times"
+    about = f" ({change.content})" if change.content is not None else ""
+    return f"{_words(change.kind)}{about} {times}"
+
+
+def _value(change: Attribute) -> str:
+    if change.between:
+        return " or ".join(_range(low, high) for low, high in change.between)
+    if change.one_of:
+        return " or ".join(map(_words, change.one_of))
+    return f"other than {' or '.join(map(_words, change.none_of))}"
+
+
+def _range(low: int, high: int) -> str:
+    if high >= SIZES:
+        return f"{low} or more"
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _words(code: str) -> str:
+    return code.replace("_", " ")
 
 
 def _line(line: Earned) -> ExplainedLine:

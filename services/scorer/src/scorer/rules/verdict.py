@@ -76,11 +76,11 @@ class Pay:
 def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
     """The verdict at `instant`, which must not lie before the latest fact; it counts as that one's where it does."""
     at = instant_of(basis.at)
-    pays = _pays(basis, criteria, at)
+    pays = pays_at(basis, criteria, at)
     settled = settled_of(basis, criteria, pays)
     while settled.change is not None and settled.change <= instant:
         at = settled.change
-        pays = _pays(basis, criteria, at)
+        pays = pays_at(basis, criteria, at)
         settled = Settled(_held(basis, criteria, pays, at, settled.held), next_change(basis, criteria, at))
     facts = {name: since for name, since in settled.held.items() if not name.startswith("rule:")}
     if basis.first is not None:
@@ -105,7 +105,7 @@ def settled_of(basis: Basis, criteria: Criteria, pays: Sequence[Pay] | None = No
     """What holds at the latest fact; `pays` spares working out again what is paid then."""
     if basis.settled is None:
         at = instant_of(basis.at)
-        pays = _pays(basis, criteria, at) if pays is None else pays
+        pays = pays_at(basis, criteria, at) if pays is None else pays
         basis.settle(Settled(_held(basis, criteria, pays, at, basis.held), next_change(basis, criteria, at)))
     assert basis.settled is not None  # noqa: S101 - a line ago
     return basis.settled
@@ -115,7 +115,7 @@ def held_before(basis: Basis, criteria: Criteria, until: Instant) -> Mapping[str
     """Since when what holds just before `until` has held, if nothing but time comes in between."""
     held, change = settled_of(basis, criteria)
     while change is not None and change < until:
-        held = _held(basis, criteria, _pays(basis, criteria, change), change, held)
+        held = _held(basis, criteria, pays_at(basis, criteria, change), change, held)
         change = next_change(basis, criteria, change)
     return held
 
@@ -126,6 +126,17 @@ def next_change(basis: Basis, criteria: Criteria, instant: Instant) -> Instant |
         return None
     changes = (change for rule in criteria.timed for change in _own_changes(rule, basis, instant) if change > instant)
     return min(changes, default=None)
+
+
+def worth(basis: Basis, criteria: Criteria, instant: Instant) -> int:
+    """The `milli` of `score` and nothing else, for who asks it of many: the history is not gone through."""
+    return _worth(pays_at(basis, criteria, instant), criteria)
+
+
+def counted(rule: Priced, basis: Basis, instant: Instant) -> int:
+    """How many engagements the rule counts at the instant, those too many left out."""
+    paid = basis.paid.get(rule.id)
+    return len(_within(rule, basis, instant)) if rule.cap is None else paid.found if paid else 0
 
 
 def can_tell(before: Basis, after: Basis, criteria: Criteria) -> bool:
@@ -160,7 +171,7 @@ def _within(rule: Priced, basis: Basis, instant: Instant) -> Sequence[Place]:
     return [place for place in places if instant_of(place) > gone]
 
 
-def _pays(basis: Basis, criteria: Criteria, instant: Instant) -> list[Pay]:
+def pays_at(basis: Basis, criteria: Criteria, instant: Instant) -> list[Pay]:
     """What is paid at `instant`, in the policy's order; of exclusive rules the first that pays."""
     pays: list[Pay] = []
     taken: set[str] = set()

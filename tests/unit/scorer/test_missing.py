@@ -1,0 +1,363 @@
+"""What is missing to the next band: each way that is told reaches it, none is longer than it has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+from time import monotonic
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.envelope import Envelope, Fact
+from schemas.policy import Scoring
+from scorer.rules import Criteria, Tally, add, fold, score
+from scorer.rules.changes import Attribute, Change, Engagements
+from scorer.rules.explanation import explain, rows, tell, tell_missing
+from scorer.rules.missing import Missing, Way
+from scorer.rules.place import text_of
+from scorer.rules.verdict import worth
+from tests.builders import LEAD, a_description, a_fact, a_policy, an_engagement, an_opt_in, at
+from tests.unit.scorer.driver import CLASSIC, several
+
+LAST = 12
+"""Minutes after NOON of the latest fact."""
+SOME = [
+    a_description(company_size=9),
+    a_description(company_size=100),
+    a_description(company_size=600, industry="Technology"),
+    a_description(industry="technology"),
+    a_description(industry="Financial Services"),
+    a_description(industry="mining"),
+    an_engagement("content_downloaded", "pricing"),
+    an_engagement("content_downloaded", "case_study"),
+    an_engagement("webinar_attended"),
+    *[an_engagement("page_viewed", "pricing")] * 4,
+    *[an_engagement("email_opened")] * 3,
+    an_engagement("email_opened", machine=True),
+    an_engagement("demo_requested"),
+    an_opt_in(),
+]
+OTHERS = [
+    *(a_description(company_size=size, industry=industry) for size in (None, 1, 5) for industry in (None, "a", "x")),
+    *(an_engagement(kind, content) for kind in ("seen", "done") for content in (None, "x", "y", "z")),
+]
+
+
+def criteria_of(rules: Sequence[dict[str, Any]], *floors: tuple[str, float]) -> Criteria:
+    """A policy of these rules, with a band for each floor above `low`."""
+    bands = [{"name": f"band-{place}", "least": {"op": op, "n": n}} for place, (op, n) in enumerate(floors)]
+    low = {"name": "low", "least": {"op": ">=", "n": -10_000}}
+    scoring = Scoring.model_validate({"rules": rules, "bands": [low, *bands]})
+    return Criteria.of(a_policy().model_copy(update={"scoring": scoring}))
+
+
+def a_rule(points: float = 10, count: int = 1, **fields: Any) -> dict[str, Any]:
+    """A rule on engagements of the kind `seen`, unless said."""
+    asked = {} if "attribute" in fields else {"engagement": {"kind": "seen"}, "count": {"op": ">=", "n": count}}
+    return {"id": "r", "group": "fit", "points": points, **asked, **fields}
+
+
+def facts(pool: Sequence[Envelope], most: int) -> st.SearchStrategy[list[Fact]]:
+    """Facts of one lead, some at the same instant."""
+    one = st.tuples(st.sampled_from(pool), st.integers(0, LAST))
+    return st.lists(one, max_size=most).map(
+        lambda drawn: [
+            a_fact(event.model_copy(update={"id": f"{number}", "time": at(minute)}))
+            for number, (event, minute) in enumerate(drawn)
+        ]
+    )
+
+
+def conditions(contents: Sequence[str | None], kinds: Sequence[str]) -> st.SearchStrategy[dict[str, Any]]:
+    """What a rule asks for."""
+    sizes = st.sampled_from([(1, 1), (1, 5), (4, 9), (5, 5), (8, 99)])
+    size = sizes.map(lambda pair: {"attribute": {"name": "company_size", "between": list(pair)}})
+    codes = st.sampled_from([["a"], ["b"], ["a", "c"]])
+    industry = codes.map(lambda codes: {"attribute": {"name": "industry", "is": codes}})
+    engagement = st.tuples(st.sampled_from(kinds), st.sampled_from(contents), st.integers(1, 3)).map(
+        lambda drawn: {"engagement": {"kind": drawn[0], "content": drawn[1]}, "count": drawn[2]}
+    )
+    return st.one_of(size, industry, engagement, engagement)
+
+
+@st.composite
+def policies(
+    draw: st.DrawFn, contents: Sequence[str | None] = (None, "x", "y"), kinds: Sequence[str] = ("seen", "done")
+) -> Criteria:
+    """Small policies with all that the language of rules has: points taken, exclusive rules, overlapping ones."""
+    points, word = st.sampled_from([5, 10, 10, 20, 2.5, -10]), st.sampled_from([None, None, "one", "two"])
+    drawn = draw(st.lists(st.tuples(points, word, conditions(contents, kinds)), min_size=1, max_size=6))
+    made = [a_rule(worth, id=f"r{n}", exclusive=word, **asked) for n, (worth, word, asked) in enumerate(drawn)]
+    floors = sorted(draw(st.sets(st.sampled_from([2.5, 7.5, 10, 20, 30]), min_size=1, max_size=2)))
+    return criteria_of(made, *((draw(st.sampled_from([">", ">="])), floor) for floor in floors))
+
+
+@st.composite
+def leads(draw: st.DrawFn) -> tuple[Criteria, list[Fact]]:
+    """A lead under the shipped policy or under another."""
+    if draw(st.booleans()):
+        return CLASSIC, draw(facts(SOME, 14))
+    return draw(policies()), draw(facts(OTHERS, 8))
+
+
+def values(change: Attribute) -> Iterator[int | str]:
+    """Values that the change allows, at every edge."""
+    yield from (edge for pair in change.between for edge in pair)
+    yield from change.one_of
+    if change.none_of:
+        yield next(code for code in ("mining", "never heard of") if code not in change.none_of)
+
+
+def made(changes: Sequence[Change]) -> Iterator[list[Envelope]]:
+    """The changes as events, with every choice that they leave."""
+    choices: list[list[list[Envelope]]] = []
+    for n, change in enumerate(changes):
+        if isinstance(change, Engagements):
+            id_ = f"change-{n}"
+            again = [an_engagement(change.kind, change.content, id=f"{id_}-{i}") for i in range(change.more)]
+            choices.append([[*again]])
+        else:
+            choices.append([[a_description(**{change.attribute: v}, id=f"change-{n}")] for v in values(change)])
+    for choice in product(*choices):
+        yield [event.model_copy(update={"time": at(LAST + 1)}) for events in choice for event in events]
+
+
+def lesser(changes: tuple[Change, ...]) -> Iterator[tuple[Change, ...]]:
+    """The changes without one of them, and with one engagement fewer."""
+    for place, change in enumerate(changes):
+        yield (*changes[:place], *changes[place + 1 :])
+        if isinstance(change, Engagements) and change.more > 1:
+            yield (*changes[:place], replace(change, more=change.more - 1), *changes[place + 1 :])
+
+
+def with_more(tally: Tally, events: Sequence[Envelope], criteria: Criteria) -> Tally:
+    """What is known with these events too."""
+    for event in events:
+        tally = add(tally, a_fact(event), criteria)
+    return tally
+
+
+def after(tally: Tally, events: Sequence[Envelope], criteria: Criteria) -> float:
+    """The score with these events too."""
+    return score(with_more(tally, events, criteria).basis, criteria, text_of(at(LAST + 1))).points
+
+
+@settings(max_examples=2000)
+@given(lead=leads())
+def test_lines_add_up_and_each_way_reaches_the_band_with_no_change_too_many(lead: tuple[Criteria, list[Fact]]) -> None:
+    criteria, known = lead
+    view = explain(LEAD, known, criteria, at(LAST))
+    assert round(sum(line.points for line in view.lines) * 1000) == round(view.score * 1000) == round(view.total * 1000)
+    assert all(line.events for line in view.lines if line.cut is None)
+    names = [band.name for band in criteria.bands]
+    if view.missing is None:
+        assert view.band == names[-1]
+        return
+    assert names.index(view.missing.band) == names.index(view.band) + 1
+    tally, least = fold(known, criteria), view.missing.least
+    assert worth(tally.basis, criteria, text_of(at(LAST))) == round(view.score * 1000)
+    assert least.holds(round(view.score + view.missing.points, 3))
+    assert len(view.missing.ways) <= 3
+    for way in view.missing.ways:
+        for events in made(way.changes):
+            assert after(tally, events, criteria) == way.score
+            assert least.holds(way.score)
+        for less in lesser(way.changes):
+            for events in made(less):
+                assert not least.holds(after(tally, events, criteria))
+
+
+@settings(max_examples=300)
+@given(lead=leads(), minute=st.integers(-1, LAST + 1))
+def test_as_of_an_instant_is_by_the_facts_up_to_it_alone(lead: tuple[Criteria, list[Fact]], minute: int) -> None:
+    criteria, known = lead
+    instant = at(minute)
+    view, then = explain(LEAD, known, criteria, instant), [fact for fact in known if fact.time <= instant]
+    assert view == explain(LEAD, then, criteria, instant)
+    assert view.facts_read == len(then)
+    assert view.stored_agrees is None
+    assert len(rows(view)) == 1 + sum(len(line.events) or 1 for line in view.lines)
+
+
+DESCRIBED = [
+    a_description(company_size=size, industry=industry, id="z", time=at(LAST + 1))
+    for size, industry in product((None, 0, 1, 2, 4, 5, 6, 8, 10), (None, *"abco"))
+]
+"""Every company size and industry that a policy of `conditions` can tell from others."""
+
+
+def _done(tally: Tally, criteria: Criteria) -> list[tuple[int, Tally]]:
+    """Every number of engagements of `seen`, and of those about x: how many changes that is, and what it comes to."""
+    done = []
+    for anything, about in product(range(4), range(4)):
+        more = [("any", None, n) for n in range(anything)] + [("x", "x", n) for n in range(about)]
+        events = [an_engagement("seen", what, id=f"{id_}-{n}", time=at(LAST + 1)) for id_, what, n in more]
+        done.append(((anything > 0) + (about > 0), with_more(tally, events, criteria)))
+    return done
+
+
+@settings(max_examples=120)
+@given(criteria=policies(contents=(None, "x"), kinds=("seen",)), known=facts(OTHERS[:13], 5))
+def test_no_other_changes_are_fewer_or_nearer(criteria: Criteria, known: list[Fact]) -> None:
+    """Against every combination of what can be done to a lead under such a policy."""
+    wanted = explain(LEAD, known, criteria, at(LAST)).missing
+    if wanted is None:
+        return
+    reaching = []
+    for described, (done, tally) in product(DESCRIBED, _done(fold(known, criteria), criteria)):
+        points = after(tally, [described], criteria)
+        if wanted.least.holds(points):
+            changed = (described.data.company_size, described.data.industry)
+            reaching.append((done + 2 - changed.count(None), points))
+    nearest = [(len(way.changes), way.score) for way in wanted.ways]
+    assert nearest[:1] == sorted(reaching)[:1]
+    assert nearest == sorted(nearest)
+    assert wanted.attainable or not reaching
+
+
+def _wanted(criteria: Criteria, *events: Envelope) -> Missing:
+    view = explain(LEAD, [a_fact(event) for event in events], criteria, at(LAST))
+    assert view.missing is not None
+    return view.missing
+
+
+def test_engagements_that_are_there_are_counted() -> None:
+    visits = several(2, "page_viewed", "pricing")
+    wanted = _wanted(CLASSIC, a_description(company_size=600), *visits)
+    assert (wanted.band, wanted.points, wanted.least.n) == ("nurture", 10, 30)
+    assert [way.changes for way in wanted.ways] == [
+        (Engagements("content_downloaded", "case_study", 1, 0),),
+        (Attribute("company_size", between=((10, 500),)),),
+        (Attribute("industry", one_of=("financial_services",)),),
+    ]
+    wanted = _wanted(CLASSIC, a_description(company_size=100, industry="Financial Services"), *visits)
+    assert (Engagements("page_viewed", "pricing", 2, 2),) in [way.changes for way in wanted.ways]
+
+
+def test_a_changed_attribute_replaces_the_points_that_it_gave() -> None:
+    """600 people give 20 points, 100 would give 30: that is 10 more, so it takes something else beside."""
+    wanted = _wanted(CLASSIC, a_description(company_size=600), *several(1, "content_downloaded", "pricing"))
+    assert (wanted.band, wanted.points) == ("pass", 16)
+    small = Attribute("company_size", between=((10, 500),))
+    assert all(way.changes != (small,) for way in wanted.ways)
+
+
+@pytest.mark.parametrize(
+    ("rules", "events", "way"),
+    [
+        pytest.param(
+            [a_rule(-20, id="student", attribute={"name": "industry", "is": ["education"]}), a_rule(20)],
+            [a_description(industry="education"), an_engagement("seen")],
+            Way(20, (Attribute("industry", none_of=("education",)),)),
+            id="points taken away are given back",
+        ),
+        pytest.param(
+            [
+                a_rule(1, id="first", exclusive="x", attribute={"name": "industry", "is": ["a"]}),
+                a_rule(20, exclusive="x"),
+            ],
+            [a_description(industry="a"), an_engagement("seen")],
+            Way(20, (Attribute("industry", none_of=("a",)),)),
+            id="a rule that shuts out a better one",
+        ),
+        pytest.param(
+            [a_rule(15, 3, id="about", engagement={"kind": "seen", "content": "x"}), a_rule(5, 5)],
+            [],
+            Way(20, (Engagements("seen", "x", 5, 0),)),
+            id="what counts for two rules",
+        ),
+        pytest.param(
+            [
+                a_rule(10, id="x", engagement={"kind": "seen", "content": "x"}),
+                a_rule(-10, 2, id="xx", engagement={"kind": "seen", "content": "x"}),
+                a_rule(10, 3, id="three"),
+                a_rule(-10, 4, id="four"),
+            ],
+            [],
+            Way(20, (Engagements("seen", "x", 1, 0), Engagements("seen", None, 2, 0))),
+            id="one of a content is one of its kind",
+        ),
+        pytest.param(
+            [
+                a_rule(10, id=f"within-{high}", attribute={"name": "company_size", "between": [1, high]})
+                for high in (9, 5)
+            ],
+            [a_description(company_size=7)],
+            Way(20, (Attribute("company_size", between=((1, 5),)),)),
+            id="ranges that overlap",
+        ),
+        pytest.param(
+            [a_rule(20, attribute={"name": "country", "is": [""]})],
+            [],
+            Way(20, (Attribute("country", one_of=("",)),)),
+            id="an empty code",
+        ),
+    ],
+)
+def test_the_nearest_way_is(rules: list[dict[str, Any]], events: list[Envelope], way: Way) -> None:
+    assert _wanted(criteria_of(rules, (">=", 20)), *events).ways[0] == way
+
+
+def test_no_engagement_more_than_it_takes() -> None:
+    """A fifth would earn the other rule's points as well."""
+    rules = [a_rule(20, 3, id="about", engagement={"kind": "seen", "content": "x"}), a_rule(5, 5)]
+    ways = _wanted(criteria_of(rules, (">=", 20)), an_engagement("seen", "x")).ways
+    assert ways == (Way(20, (Engagements("seen", "x", 2, 1),)),)
+
+
+def test_a_long_way_is_told_from_none() -> None:
+    five = [a_rule(10, id=f"r{n}", engagement={"kind": f"kind_{n}"}) for n in range(5)]
+    long, none = (_wanted(criteria_of(five, (">=", least))) for least in (50, 51))
+    assert (long.ways, long.attainable, none.ways, none.attainable) == ((), True, (), False)
+    assert _wanted(criteria_of(five, (">=", 40))).ways[0].score == 40
+
+
+def test_a_policy_of_thirty_rules_is_searched_in_no_time() -> None:
+    """As many sets of changes as there can be, of which four are just enough."""
+    rules = [a_rule(5 + n % 7, id=f"r{n}", engagement={"kind": f"kind_{n % 20}", "content": f"{n}"}) for n in range(30)]
+    began = monotonic()
+    assert len(_wanted(criteria_of(rules, (">=", 42))).ways[0].changes) == 4
+    assert monotonic() - began < 5
+
+
+def _told(criteria: Criteria, *events: Envelope) -> list[str]:
+    return tell_missing(explain(LEAD, [a_fact(event) for event in events], criteria, at(LAST)))
+
+
+def test_it_reads_as_lines() -> None:
+    visits = several(2, "page_viewed", "pricing")
+    lines = _told(CLASSIC, a_description(company_size=100, industry="financial_services"), *visits)
+    assert lines == [
+        "11 more points to pass (more than 50), by any one of",
+        "  content downloaded (pricing) once: 55 points",
+        "  page viewed (pricing) 2 more times: 55 points",
+        "  industry technology: 55 points",
+    ]
+    two = [a_rule(20, attribute={"name": "company_size", "between": [500, 10_000_000]}), a_rule(4.5, id="b", count=2)]
+    assert _told(criteria_of(two, (">", 20)), an_engagement("seen")) == [
+        "20.001 more points to band-0 (more than 20), for example by",
+        "  seen once more and company size 500 or more: 24.5 points",
+    ]
+    assert _told(criteria_of(two, (">", 24.5))) == [
+        "24.501 more points to band-0 (more than 24.5): no rule could bring it there, all together give too little."
+    ]
+    five = [a_rule(10, id=f"r{n}", engagement={"kind": f"kind_{n}"}) for n in range(5)]
+    assert _told(criteria_of(five, (">=", 50))) == [
+        "50 more points to band-0 (50 or more): no 4 changes could bring it there."
+    ]
+    top = a_description(company_size=100, industry="technology")
+    assert _told(CLASSIC, top) == ["pass is the top band: nothing is missing."]
+
+
+def test_before_its_first_fact_nothing_was_known_of_the_lead() -> None:
+    view = explain(LEAD, [a_fact(an_engagement("webinar_attended", time=at(5)))], CLASSIC, at(4))
+    assert (view.score, view.band, view.band_since, view.facts_read) == (0, "cold", None, 0)
+    assert tell(view)[1:4] == [
+        "As of 2026-03-02 12:04:00, by what is known today of the time up to then",
+        "Nothing was known of the lead then: its first fact is later",
+        "0 points, band cold",
+    ]
