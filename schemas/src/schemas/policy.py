@@ -203,16 +203,10 @@ class Band(Strict):
 
 
 class Clamp(Strict):
-    """Bounds of what the rules of a group come to together."""
+    """Bounds of what the rules of a group come to together; 0 is within, so that nobody has points for nothing."""
 
-    min: float | None = None
-    max: float | None = None
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Clamp:
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError("'min' must not be above 'max'")
-        return self
+    min: Annotated[float, Field(le=0)] | None = None
+    max: Annotated[float, Field(ge=0)] | None = None
 
 
 class Scoring(Strict):
@@ -235,6 +229,8 @@ class Scoring(Strict):
         floors = [(band.least.n, band.least.op == ">") for band in self.bands]
         if floors != sorted(set(floors)):
             raise ValueError("bands must rise, the lowest first")
+        if any(band.least.holds(0) for band in self.bands[1:]):
+            raise ValueError("only the lowest band may begin at 0 or below: no score is below 0")
         return self
 
 

@@ -144,6 +144,12 @@ CLOCK = POLICY["clocks"][0]
         ({"scoring__bands": [HOT, COLD]}, "bands must rise"),
         ({"scoring__bands": [COLD, {**HOT, "name": "cold"}], "gate__band": "cold"}, "band names must be unique: cold"),
         ({"scoring__bands": [COLD, {**HOT, "least": COLD["least"]}]}, "bands must rise"),
+        (
+            {"scoring__bands__0__least__n": -1, "scoring__bands__1__least": COLD["least"]},
+            "only the lowest band may begin",
+        ),
+        ({"scoring__groups": {"fit": {"min": 5}}}, "less than or equal to 0"),
+        ({"scoring__groups": {"negative": {"max": -5}}}, "greater than or equal to 0"),
         ({"gate__band": "boiling"}, "no band is called 'boiling'"),
         ({"scoring__profile": []}, "gate.fit_profile needs scoring.profile"),
         ({"gate__cool_off": "a month"}, "a duration is a whole number and a unit"),

@@ -1,0 +1,130 @@
+"""The scorer against a slow reference that shares nothing with its rules, over the whole language of rules."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import groupby
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.envelope import Envelope
+from schemas.policy import Policy, Scoring
+from schemas.scores import Score
+from scorer.rules import Criteria, Verdict, fold, score
+from scorer.rules.place import text_of
+from tests.builders import LEAD, a_fact, a_policy
+from tests.unit.scorer.driver import Play, a_scorer
+from tests.unit.scorer.reference import Answer, history
+from tests.unit.scorer.small import END, facts, instants, scorings
+
+OFTEN = settings(max_examples=2000)
+Told = tuple[int, dict[str, datetime]]
+"""A published score in thousandths, and its facts but for the lowest band, which is told with others only."""
+STRANGER: Told = (0, {})
+
+
+def _policy(scoring: Scoring) -> Policy:
+    return a_policy().model_copy(update={"scoring": scoring})
+
+
+def _verdict(events: Sequence[Envelope], scoring: Scoring, instant: datetime) -> Verdict:
+    criteria = Criteria.of(_policy(scoring))
+    return score(fold(map(a_fact, events), criteria).basis, criteria, text_of(instant))
+
+
+def _pays(verdict: Verdict) -> dict[str, int]:
+    """What each rule pays, clamps left out."""
+    pays: Counter[str] = Counter()
+    for line in verdict.lines:
+        pays[line.rule] += 0 if line.cut == "clamp" else line.milli
+    return {rule: milli for rule, milli in pays.items() if milli}
+
+
+@OFTEN
+@given(scoring=scorings(), events=facts(), instant=instants | st.just(END))
+def test_score_band_dates_and_points_of_each_rule_are_those_of_the_reference(
+    scoring: Scoring, events: list[Envelope], instant: datetime
+) -> None:
+    known = [event for event in events if event.time <= instant]
+    verdict = _verdict(known, scoring, instant)
+    answer = Answer(verdict.milli, verdict.band, dict(verdict.facts), _pays(verdict))
+    assert answer == history(known, scoring, instant)[-1][1]
+
+
+@OFTEN
+@given(scoring=scorings(), events=facts())
+def test_lines_add_up_to_the_score_within_every_clamp(scoring: Scoring, events: list[Envelope]) -> None:
+    verdict = _verdict(events, scoring, max(event.time for event in events))
+    assert sum(line.milli for line in verdict.lines) == verdict.milli
+    assert 0 <= verdict.points <= (scoring.max or verdict.points)
+    for group, clamp in scoring.groups.items():
+        points = verdict.points_of(group)
+        assert (points if clamp.min is None else clamp.min) <= points <= (points if clamp.max is None else clamp.max)
+
+
+@OFTEN
+@given(scoring=scorings(), events=facts())
+def test_any_order_of_arrival_ends_in_the_tally_of_all_facts(scoring: Scoring, events: list[Envelope]) -> None:
+    play = Play(a_scorer(_policy(scoring)))
+    for event in events:
+        play.play([event], END)
+        play.state = play.scorer.load(LEAD, play.scorer.dump(play.state))
+    assert play.state.tally == fold(map(a_fact, events), Criteria.of(_policy(scoring)))
+    assert _told(play, scoring) == _tellable(history(events, scoring, END)[-1][1], scoring)
+
+
+@OFTEN
+@given(scoring=scorings(), events=facts())
+def test_what_was_published_last_is_true_at_every_instant(scoring: Scoring, events: list[Envelope]) -> None:
+    play = Play(a_scorer(_policy(scoring)))
+    told = []
+    for now, happened in groupby(sorted(events, key=lambda event: event.time), key=lambda event: event.time):
+        told += _ticks(play, scoring, now)
+        play.play(list(happened), now)
+        told.append((now, _told(play, scoring)))
+    told += _ticks(play, scoring, END)
+    for instant, answer in history(events, scoring, END)[:-1]:
+        published = next((score for when, score in reversed(told) if when <= instant), STRANGER)
+        assert published == _tellable(answer, scoring), instant
+
+
+@OFTEN
+@given(scoring=scorings(), events=facts())
+def test_a_fact_tells_what_a_tick_before_it_should_have(scoring: Scoring, events: list[Envelope]) -> None:
+    play = Play(a_scorer(_policy(scoring)))
+    for now, happened in groupby(sorted(events, key=lambda event: event.time), key=lambda event: event.time):
+        play.play(list(happened), now)
+        known = [event for event in events if event.time <= now]
+        assert _told(play, scoring) == _tellable(history(known, scoring, now)[-1][1], scoring), now
+
+
+def _ticks(play: Play, scoring: Scoring, until: datetime) -> list[tuple[datetime, Told]]:
+    """Every tick that is due before `until`, and what was published last after it."""
+    told = []
+    while play.due is not None and play.due < until:
+        now = play.due
+        play.tick(now)
+        assert play.due is None or play.due > now
+        told.append((now, _told(play, scoring)))
+    return told
+
+
+def _told(play: Play, scoring: Scoring) -> Told:
+    """What was published last of what a gate can read; a stranger's where nothing was."""
+    if not play.published:
+        return STRANGER
+    last: Score = play.published[-1].data
+    assert round(sum(line.points for line in last.explanation), 3) == last.score
+    assert f"band:{last.band}" in last.facts
+    return round(last.score * 1000), _beyond_the_lowest_band(last.facts, scoring)
+
+
+def _tellable(answer: Answer, scoring: Scoring) -> Told:
+    return answer.milli, _beyond_the_lowest_band(answer.facts, scoring)
+
+
+def _beyond_the_lowest_band(facts: dict[str, datetime], scoring: Scoring) -> dict[str, datetime]:
+    return {name: since for name, since in facts.items() if name != f"band:{scoring.bands[0].name}"}
