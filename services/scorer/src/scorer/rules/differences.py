@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 from schemas.policy import Bound, ClockRule, Policy, Rule
-from scorer.rules import wording
+from scorer.rules import terms, wording
 
 T = TypeVar("T")
 ONCE = Bound(op=">=", n=1)
@@ -26,9 +26,9 @@ def _rules(before: Policy, after: Policy) -> Iterator[str]:
     yield from (f"new rule {name}: {_whole(rule)}" for name, rule in are.items() if name not in were)
     yield from (f"rule {name} is gone: {_whole(rule)}" for name, rule in were.items() if name not in are)
     for was, rule in _kept(were, are).values():
-        name = wording.condition(rule)
+        name = terms.condition(rule)
         if _asks(rule) != _asks(was):
-            yield f"rule {rule.id}: {name}, was: {wording.condition(was)}"
+            yield f"rule {rule.id}: {name}, was: {terms.condition(was)}"
         if rule.points != was.points:
             verb = "was" if was.points == 1 else "were"
             yield f"{name}: {wording.points(rule.points)}, {verb} {wording.number(was.points)}"
@@ -40,12 +40,12 @@ def _rules(before: Policy, after: Policy) -> Iterator[str]:
 
 def _asks(rule: Rule) -> tuple[str, int]:
     """What makes it pay: its words but for how the number is put, "more than 3 times" being "at least 4 times"."""
-    return wording.condition(rule.model_copy(update={"count": ONCE})), rule.needed
+    return terms.condition(rule.model_copy(update={"count": ONCE})), rule.needed
 
 
 def _whole(rule: Rule) -> str:
     shared = f" ({wording.exclusion(rule)})" if rule.exclusive else ""
-    return f"{wording.pays(rule)}{shared}"
+    return f"{terms.pays(rule)}{shared}"
 
 
 def _orders(before: Policy, after: Policy) -> Iterator[str]:
@@ -92,7 +92,7 @@ def _profile(before: Policy, after: Policy) -> Iterator[str]:
 
 
 def _gate(before: Policy, after: Policy) -> Iterator[str]:
-    were, are = wording.conditions(before), wording.conditions(after)
+    were, are = terms.conditions(before), terms.conditions(after)
     yield from (f"the gate also asks that {words}" for name, words in are.items() if name not in were)
     yield from (f"the gate no longer asks that {words}" for name, words in were.items() if name not in are)
     was, now = before.gate, after.gate

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from schemas.policy import Policy
-from scorer.rules import wording
+from scorer.rules import terms, wording
 from scorer.rules.overlap import Overlap
 
 Place = tuple[int | str, ...]
@@ -44,7 +44,7 @@ def _never_pay(overlap: Overlap) -> Iterator[tuple[int, str]]:
             yield j, f"{rule.id} can never pay: {why}"
         elif instead is not None:
             number = rule.attribute is not None and rule.attribute.name == "company_size" and not rule.attribute.between
-            why = _NUMBER if number else _UNTRUE.format(wording.condition(rule))
+            why = _NUMBER if number else _UNTRUE.format(terms.condition(rule))
             yield j, f"{rule.id} can never pay: {why}"
 
 
