@@ -11,7 +11,7 @@ from schemas.scores import Group
 from scorer.rules import wording
 
 _DAY = timedelta(days=1)
-_GROUPS: dict[Group, str] = {"fit": "fit", "engagement": "engagement", "negative": "what is negative"}
+GROUPS: dict[Group, str] = {"fit": "fit", "engagement": "engagement", "negative": "what is negative"}
 
 
 def instant(time: datetime) -> str:
@@ -92,7 +92,7 @@ def bounds(policy: Policy, group: Group) -> str:
     if not told:
         return ""
     forced = (clamp.min or 0) > 0 or (clamp.max or 0) < 0
-    return f"{_GROUPS[group]} {told} together{', as soon as any of it is true' if forced else ''}"
+    return f"{GROUPS[group]} {told} together{', as soon as any of it is true' if forced else ''}"
 
 
 def _unusual(rule: Rule) -> Iterator[str]:
