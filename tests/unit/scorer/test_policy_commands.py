@@ -35,13 +35,13 @@ def line_of(text: str, words: str) -> int:
     return next(n for n, line in enumerate(text.splitlines(), 1) if words in line)
 
 
-@pytest.mark.parametrize("name", ["classic-50", "strict-70", "demo"])
-def test_the_policies_that_are_shipped_are_valid_without_a_warning(name: str) -> None:
+@pytest.mark.parametrize(("name", "rules"), [("balanced", 10), ("classic-50", 9), ("strict-70", 9), ("demo", 9)])
+def test_the_policies_that_are_shipped_are_valid_without_a_warning(name: str, rules: int) -> None:
     for path in (POLICIES / name, POLICIES / name / "1.yaml"):
         answer = typed("validate", path)
         assert (answer.exit_code, answer.output) == (
             0,
-            f"valid: {name} version 1 from 2026-01-01T00:00:00+00:00 on: 9 rules, 3 bands, 5 clocks\n",
+            f"valid: {name} version 1 from 2026-01-01T00:00:00+00:00 on: {rules} rules, 3 bands, 5 clocks\n",
         )
 
 
@@ -134,6 +134,15 @@ def test_diff_answers_in_words_and_by_its_exit_code_as_diff_does(tmp_path: Path)
     assert (told.exit_code, told.output.splitlines()) == (1, lines)
     told = typed("diff", CLASSIC, draft, "--json")
     assert (told.exit_code, json.loads(told.output)["differences"]) == (1, lines)
+
+
+def test_diff_tells_a_reason_and_finds_no_difference_of_terms(tmp_path: Path) -> None:
+    draft = a_file(tmp_path, **{"content: case_study}": "content: case_study}, because: proof"})
+    told = typed("diff", CLASSIC, draft)
+    reason = "the reason of dl_case is given now: proof"
+    assert (told.exit_code, told.output) == (0, f"no difference of terms\n{reason}\n")
+    answer = json.loads(typed("diff", CLASSIC, draft, "--json").output)
+    assert (answer["differences"], answer["reasons"]) == ([], [reason])
 
 
 def test_what_cannot_be_read_is_told_in_a_sentence(tmp_path: Path) -> None:

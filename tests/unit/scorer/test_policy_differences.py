@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from schemas.policy import Band, ClockRule, Gate, Policy, Routing, Rule, Scoring
-from scorer.rules.differences import differences
+from schemas.policy import Band, Clamp, ClockRule, Count, Decay, Gate, Policy, Routing, Rule, Scoring
+from scorer.rules.differences import differences, reasons
 from tests.builders import a_policy
 from tests.unit.scorer.drafts import a_draft, done, sized
 
@@ -89,7 +89,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
         {"gate__double_opt_in": True},
         ["the gate also asks that the lead has confirmed the e-mail address (double opt-in)"],
     ),
-    ({"gate__engaged": True}, ["the gate also asks that at least one engagement has earned points"]),
+    ({"gate__engaged": True}, ["the gate also asks that at least one engagement earns points"]),
     ({"gate__fast_track": False}, ["asking for sales no longer qualifies at any score"]),
     ({"gate__intent_window": "14d"}, ["asking for sales makes high intent for 14 days, was 7 days"]),
     ({"gate__cool_off": "24h"}, ["rest after an episode: 24 hours, was 30 days"]),
@@ -118,6 +118,44 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
         ],
     ),
 ]
+VISITED, OPENED = "viewing the pricing page, more than 3 times", "opening an e-mail, at least 5 times"
+EACH = {**RULES[5], "award": "per_event", "total_cap": 30}
+CHANGES += [
+    (
+        {"scoring__rules__7__count__window": "30d"},
+        [f"rule visit_pricing: {VISITED} within the last 30 days, was: {VISITED}"],
+    ),
+    (
+        {"scoring__rules__7__count_by": "session"},
+        [f"rule visit_pricing: {VISITED}, counted by visit (30 minutes without one end a visit), was: {VISITED}"],
+    ),
+    (
+        {"scoring__rules__5": EACH},
+        ["downloading a case study: each time, at most 30 in all, was: once"],
+    ),
+    ({"scoring__rules__8__decay": {"half_life": "30d"}}, [f"{OPENED}: halves every 30 days, was: does not fade"]),
+    (
+        {"scoring__rules__8__valid_to": "2026-03-01T00:00:00Z"},
+        [f"{OPENED}: only before 2026-03-01 00:00 UTC, was: at any time"],
+    ),
+    (
+        {"scoring__rules__8__valid_from": "2026-03-01T00:00:00Z"},
+        [f"{OPENED}: only from 2026-03-01 00:00 UTC on, was: at any time"],
+    ),
+    ({"scoring__rules__8__group": "negative"}, [f"{OPENED}: counts as negative, was engagement"]),
+    (
+        {"scoring__groups": {"engagement": {"max": 65}, "negative": {"min": -30}}},
+        [
+            "engagement gives at most 65 points together, was: no bounds",
+            "what is negative takes at most 30 points together, was: no bounds",
+        ],
+    ),
+    ({"scoring__max": 100}, ["most points that a lead can have: 100 points, was: no bound"]),
+    (
+        {"scoring__rules": [*RULES, {**NEW, "decay": {"expire": "90d"}, "because": "reads"}]},
+        ["new rule visits: viewing the docs page, at least 2 times: 1 point; expires after 90 days"],
+    ),
+]
 LEAST = {"op": ">=", "n": 5}
 SAME: list[dict[str, Any]] = [
     {},
@@ -129,6 +167,9 @@ SAME: list[dict[str, Any]] = [
     {"scoring__bands__0__least": LEAST},
     {"clocks__1__target": "60m"},
     {"clocks__1__warn": [0.8, 0.5]},
+    {"scoring__rules__5__because": "looks for proof"},
+    {"scoring__rules__5__count_by": "session"},
+    {"scoring__groups": {"fit": {}}},
 ]
 
 
@@ -143,6 +184,54 @@ def test_a_change_is_told_in_words(changes: dict[str, Any], told: list[str]) -> 
 @pytest.mark.parametrize("changes", SAME)
 def test_what_judges_every_lead_alike_is_no_difference(changes: dict[str, Any]) -> None:
     assert differences(CLASSIC, a_draft(**changes)) == differences(a_draft(**changes), CLASSIC) == ()
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "told"),
+    [
+        ({"total_cap": 30}, {"total_cap": 40}, "each time, at most 40 in all, was: each time, at most 30 in all"),
+        (
+            {"total_cap": 30},
+            {"total_cap": 30, "per_day_cap": 20},
+            "each time, at most 30 in all, at most 20 a day (UTC), was: each time, at most 30 in all",
+        ),
+        (
+            {"total_cap": 30, "decay": {"half_life": "60d"}},
+            {"total_cap": 30, "decay": {"linear": "60d", "share": 1}},
+            "fades to nothing over 60 days, was: halves every 60 days",
+        ),
+    ],
+)
+def test_caps_and_decays_are_compared(was: dict[str, Any], now: dict[str, Any], told: str) -> None:
+    before, after = (a_draft(scoring__rules=[{**EACH, **fields}]) for fields in (was, now))
+    assert differences(before, after) == (f"downloading a case study: {told}",)
+
+
+def test_decays_that_leave_the_same_are_no_difference() -> None:
+    decays = [{"linear": "10d", "share": 0.3}, {"linear": "20d", "share": 0.6}]
+    before, after = (a_draft(scoring__rules=[{**EACH, "decay": decay}]) for decay in decays)
+    assert differences(before, after) == ()
+
+
+def test_bounds_are_compared_and_may_go() -> None:
+    wide, narrow = (a_draft(scoring__groups={"fit": {"max": most}}, scoring__max=2 * most) for most in (50, 40))
+    assert differences(wide, narrow) == (
+        "fit gives at most 40 points together, was: fit gives at most 50 points together",
+        "most points that a lead can have: 80 points, was: 100 points",
+    )
+    assert differences(narrow, CLASSIC) == (
+        "fit has no bounds, was: fit gives at most 40 points together",
+        "most points that a lead can have: no bound, was: 80 points",
+    )
+
+
+def test_a_reason_is_no_term_and_is_told_where_the_rule_stays() -> None:
+    argued = a_draft(scoring__rules__5__because="looks for proof")
+    other = a_draft(scoring__rules__5__because="compares offers")
+    assert reasons(argued, other) == ("the reason of dl_case is another: compares offers",)
+    assert reasons(CLASSIC, argued) == ("the reason of dl_case is given now: looks for proof",)
+    assert reasons(argued, CLASSIC) == ("the reason of dl_case is gone",)
+    assert reasons(argued, argued) == reasons(a_draft(scoring__rules=[]), argued) == ()
 
 
 def test_a_gate_that_looks_at_the_profile_is_another() -> None:
@@ -164,12 +253,18 @@ def test_clocks_come_and_go() -> None:
     assert differences(fewer, CLASSIC) == (f"new promise CK-M1: {promise}",)
 
 
+RULE_TERMS = {"award", "count_by", "per_day_cap", "total_cap", "decay", "valid_from", "valid_to"}
+
+
 @pytest.mark.parametrize(
     ("model", "told"),
     [
         (Policy, {"scoring", "gate", "routing", "clocks"}),
-        (Scoring, {"rules", "bands", "profile", "high_intent"}),
-        (Rule, {"id", "group", "points", "attribute", "engagement", "count", "exclusive"}),
+        (Scoring, {"rules", "groups", "max", "bands", "profile", "high_intent"}),
+        (Rule, {"id", "group", "points", "attribute", "engagement", "count", "exclusive", *RULE_TERMS, "because"}),
+        (Count, {"op", "n", "window"}),
+        (Decay, {"linear", "share", "half_life", "expire"}),
+        (Clamp, {"min", "max"}),
         (Band, {"name", "least"}),
         (Gate, {"band", "double_opt_in", "fit_profile", "engaged", "fast_track", "intent_window", "cool_off"}),
         (Routing, {"roster"}),

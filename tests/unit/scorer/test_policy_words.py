@@ -11,11 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from schemas.policy import Bound, ClockRule, Duration
-from scorer.rules import wording
+from schemas.policy import Bound, ClockRule, Decay, Duration
+from scorer.rules import terms, wording
 from scorer.rules.page import WIDTH, page
 from tests.builders import a_policy
-from tests.unit.scorer.drafts import a_draft, coded, done, sized, the_rule
+from tests.unit.scorer.drafts import a_draft, a_rule, coded, done, sized, the_rule
 
 DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
@@ -36,13 +36,13 @@ DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
     ],
 )
 def test_an_engagement_is_told_as_what_a_lead_does(rule: dict[str, str], words: str) -> None:
-    assert wording.condition(the_rule(engagement=rule)) == words
+    assert terms.condition(the_rule(engagement=rule)) == words
 
 
 def test_contents_that_differ_read_differently() -> None:
     contents = ["case_study", "case study", "case-study", "Case_study", "case__study"]
     rules = [the_rule(engagement={"kind": "page_viewed", "content": content}) for content in contents]
-    assert len({wording.condition(rule) for rule in rules}) == len(contents)
+    assert len({terms.condition(rule) for rule in rules}) == len(contents)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_contents_that_differ_read_differently() -> None:
     ],
 )
 def test_how_often_is_told_with_the_policy_s_own_operator(count: tuple[str, float], words: str) -> None:
-    assert wording.condition(the_rule(**done("rule", "x", count))) == f"viewing the x page{words}"
+    assert terms.condition(the_rule(**done("rule", "x", count))) == f"viewing the x page{words}"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,79 @@ def test_how_often_is_told_with_the_policy_s_own_operator(count: tuple[str, floa
     ],
 )
 def test_an_attribute_is_told_with_all_values_that_count(rule: dict[str, Any], words: str) -> None:
-    assert wording.condition(the_rule(**rule)) == words
+    assert terms.condition(the_rule(**rule)) == words
+
+
+VISIT = ", counted by visit (30 minutes without one end a visit)"
+DOCS = "viewing the docs page"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, DOCS),
+        ({"count": {"op": ">=", "n": 1, "window": "30d"}}, f"{DOCS}, within the last 30 days"),
+        ({"count": {"op": ">", "n": 1, "window": "1d"}}, f"{DOCS}, more than once within the last 24 hours"),
+        (
+            {"count": {"op": ">", "n": 3, "window": "30d"}, "count_by": "session"},
+            f"{DOCS}, more than 3 times within the last 30 days{VISIT}",
+        ),
+        ({"count": {"op": ">=", "n": 2}, "count_by": "session"}, f"{DOCS}, at least 2 times{VISIT}"),
+        ({"count_by": "session"}, DOCS),  # the first page is the first visit
+        ({"count_by": "session", "decay": {"expire": "90d"}}, f"{DOCS}{VISIT}; expires after 90 days"),
+        ({"award": "per_event", "total_cap": 30}, f"{DOCS}; each time, at most 30 in all"),
+        (
+            {"award": "per_event", "total_cap": 30, "per_day_cap": 2.5, "count_by": "session"},
+            f"{DOCS}{VISIT}; each time, at most 30 in all, at most 2.5 a day (UTC)",
+        ),
+        ({"valid_from": "2026-03-01T01:00:00+01:00"}, f"{DOCS}; only from 2026-03-01 00:00 UTC on"),
+        ({"valid_to": "2026-03-01T00:00:30Z"}, f"{DOCS}; only before 2026-03-01 00:00:30 UTC"),
+        (
+            {"valid_from": "2026-03-01T00:00:00Z", "valid_to": "2026-04-01T00:00:00.5Z"},
+            f"{DOCS}; only from 2026-03-01 00:00 UTC to 2026-04-01 00:00:00.500000 UTC",
+        ),
+    ],
+)
+def test_all_of_a_rule_is_told(fields: dict[str, Any], words: str) -> None:
+    rule = the_rule(**{"engagement": {"kind": "page_viewed", "content": "docs"}, **fields})
+    assert terms.entry(rule) == words
+    assert terms.pays(rule).replace(": 10 points", "", 1) == words
+
+
+def test_a_session_of_anything_but_pages_is_no_visit() -> None:
+    rule = the_rule(engagement={"kind": "email_opened"}, count={"op": ">=", "n": 2}, count_by="session")
+    assert terms.counted(rule) == "counted by session (30 minutes without one end a session)"
+
+
+@pytest.mark.parametrize(
+    ("decay", "words"),
+    [
+        (None, "does not fade"),
+        ({"half_life": "30d"}, "halves every 30 days"),
+        ({"expire": "90d"}, "expires after 90 days"),
+        ({"linear": "10d", "share": 1}, "fades to nothing over 10 days"),
+        ({"linear": "10d", "share": 0.5}, "fades to nothing over 20 days"),
+        ({"linear": "10d", "share": 0.3}, "fades to nothing over 33 1/3 days"),
+    ],
+)
+def test_what_age_leaves_is_told(decay: dict[str, Any] | None, words: str) -> None:
+    assert terms.decay(Decay.model_validate(decay) if decay else None) == words
+
+
+@pytest.mark.parametrize(
+    ("group", "clamp", "words"),
+    [
+        ("fit", {}, ""),
+        ("engagement", {"max": 65}, "engagement gives at most 65 points together"),
+        ("negative", {"min": -30}, "what is negative takes at most 30 points together"),
+        ("fit", {"min": 0, "max": 1}, "fit gives at most 1 point and takes no points together"),
+        ("fit", {"min": -5, "max": 0}, "fit gives no points and takes at most 5 points together"),
+        ("fit", {"min": 5}, "fit gives at least 5 points together, as soon as any of it is true"),
+        ("fit", {"max": -5}, "fit takes at least 5 points together, as soon as any of it is true"),
+    ],
+)
+def test_a_group_s_bounds_are_told(group: Any, clamp: dict[str, float], words: str) -> None:
+    assert terms.bounds(a_draft(scoring__groups={group: clamp}), group) == words
 
 
 def test_points_have_all_their_digits() -> None:
@@ -180,6 +252,33 @@ def test_the_page_of_classic_50_tells_an_outsider_every_number() -> None:
     assert "Or faster" not in page(a_policy("strict-70"))
 
 
+def test_the_page_of_balanced_tells_an_outsider_what_fades_what_is_bounded_and_why() -> None:
+    told = page(a_policy("balanced"))
+    lines = told.split("\n")
+    first = lines.index("     15  downloading the price list; halves every 30 days")
+    assert lines[first + 1].startswith("         because: who asks for the price")
+    assert "What is negative takes at most 30 points together." in lines
+    for words in (
+        "Points fade by whole days of 24 hours since the latest engagement that the line is about. Fit",
+        f"15 viewing the pricing page, more than 3 times within the last 30 days{VISIT} because: more than three",
+        "Engagement gives at most 65 points together.",
+        "Negative, what takes points away: -30 unsubscribing from e-mails; halves every 60 days",
+        "No lead can have more than 120 points, and none less than 0.",
+    ):
+        assert words in " ".join(told.split()), words
+    assert "each time" not in told
+    assert "SCO-" not in told, "sources are for the file's readers"
+
+
+def test_a_page_explains_each_time_only_where_a_line_says_it() -> None:
+    told = " ".join(page(a_draft(scoring__rules=[a_rule(award="per_event", total_cap=30)])).split())
+    assert 'never counts. A line with the words "each time" gives them for every engagement.' in told
+    assert "10 viewing a page; each time, at most 30 in all No lead" in told
+    assert "Points fade" not in told
+    fading = page(a_draft(scoring__rules=[a_rule(award="per_event", total_cap=30, decay={"expire": "9d"})]))
+    assert "that the line is about, those given each time since their own." in " ".join(fading.split())
+
+
 def test_a_page_of_nearly_nothing_says_so() -> None:
     told = page(a_draft(scoring__rules=[], scoring__high_intent=[], clocks=[]))
     assert "No lead can have more than 0 points." in told
@@ -214,7 +313,7 @@ def test_no_line_of_a_page_is_wider_than_a_terminal(text: str, length: int) -> N
     assert max(map(len, page(draft).split("\n"))) <= WIDTH
 
 
-@pytest.mark.parametrize("name", ["classic-50", "strict-70", "demo"])
+@pytest.mark.parametrize("name", ["balanced", "classic-50", "strict-70", "demo"])
 def test_the_pages_of_the_policies_that_are_shipped_are_plain_text(name: str) -> None:
     told = page(a_policy(name))
     assert told.isascii()

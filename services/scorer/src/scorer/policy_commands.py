@@ -76,18 +76,19 @@ def show(
 def diff(before: There, after: There, as_json: Json = False) -> None:
     """Says in words what the second policy changes of the first. Of a folder it is the version in force.
 
-    Exits with 0 if nothing differs, with 1 if something does, and with 2 if a policy cannot be used.
+    A reason (`because`) that is another is told too. Exits with 0 if no term differs, with 1 if one does, and with 2
+    if a policy cannot be used.
     """
-    from scorer.rules.differences import differences
+    from scorer.rules.differences import differences, reasons
 
     was, now = (_agreed(path, exit_code=2) for path in (before, after))
-    found = differences(was, now)
+    found, other = differences(was, now), reasons(was, now)
     if as_json:
-        _say(
-            json.dumps({"before": was.ref.model_dump(), "after": now.ref.model_dump(), "differences": found}, indent=2)
-        )
+        told = {"before": was.ref.model_dump(), "after": now.ref.model_dump(), "differences": found, "reasons": other}
+        _say(json.dumps(told, indent=2))
     else:
-        _say("\n".join(found or ["no difference"]))
+        same = "no difference of terms" if other else "no difference"
+        _say("\n".join((*(found or [same]), *other)))
     raise typer.Exit(1 if found else 0)
 
 

@@ -1,24 +1,38 @@
 """Two policies compared in words: what the later one asks, pays and promises that the earlier one does not.
 
-Name, version, date and `about` are not compared: they say which agreement it is, not what is agreed.
+Name, version, date and `about` are not compared: they say which agreement it is, not what is agreed. Reasons are no
+terms, and are compared by themselves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TypeVar
+from datetime import timedelta
+from typing import TypeVar, get_args
 
-from schemas.policy import Bound, ClockRule, Policy, Rule
-from scorer.rules import wording
+from schemas.policy import ClockRule, Policy, Rule
+from schemas.scores import Group
+from scorer.rules import terms, wording
 
 T = TypeVar("T")
-ONCE = Bound(op=">=", n=1)
 
 
 def differences(before: Policy, after: Policy) -> tuple[str, ...]:
     """A sentence for each difference by which a lead is judged, or someone is bound, otherwise."""
-    parts = (_rules, _orders, _bands, _high_intent, _profile, _gate, _routing, _clocks)
+    parts = (_rules, _orders, _bounds, _bands, _high_intent, _profile, _gate, _routing, _clocks)
     return tuple(sentence for part in parts for sentence in part(before, after))
+
+
+def reasons(before: Policy, after: Policy) -> tuple[str, ...]:
+    """A sentence for each rule that both have and whose reason is another: words, by which no lead is judged."""
+    were, are = ({rule.id: rule.because for rule in policy.scoring.rules} for policy in (before, after))
+    return tuple(_reason(name, *each) for name, each in _kept(were, are).items() if each[0] != each[1])
+
+
+def _reason(name: str, was: str | None, now: str | None) -> str:
+    if now is None:
+        return f"the reason of {name} is gone"
+    return f"the reason of {name} is {'given now' if was is None else 'another'}: {now}"
 
 
 def _rules(before: Policy, after: Policy) -> Iterator[str]:
@@ -26,26 +40,34 @@ def _rules(before: Policy, after: Policy) -> Iterator[str]:
     yield from (f"new rule {name}: {_whole(rule)}" for name, rule in are.items() if name not in were)
     yield from (f"rule {name} is gone: {_whole(rule)}" for name, rule in were.items() if name not in are)
     for was, rule in _kept(were, are).values():
-        name = wording.condition(rule)
+        name = terms.condition(rule)
         if _asks(rule) != _asks(was):
-            yield f"rule {rule.id}: {name}, was: {wording.condition(was)}"
+            yield f"rule {rule.id}: {name}, was: {terms.condition(was)}"
         if rule.points != was.points:
             verb = "was" if was.points == 1 else "were"
             yield f"{name}: {wording.points(rule.points)}, {verb} {wording.number(was.points)}"
         if rule.group != was.group:
             yield f"{name}: counts as {rule.group}, was {was.group}"
-        if rule.exclusive != was.exclusive:
-            yield f"{name}: {wording.exclusion(rule)}, was: {wording.exclusion(was)}"
+        for term in _TERMS:
+            if term(rule) != term(was):
+                yield f"{name}: {term(rule)}, was: {term(was)}"
 
 
-def _asks(rule: Rule) -> tuple[str, int]:
-    """What makes it pay: its words but for how the number is put, "more than 3 times" being "at least 4 times"."""
-    return wording.condition(rule.model_copy(update={"count": ONCE})), rule.needed
+def _asks(rule: Rule) -> tuple[str, int, timedelta | None, str]:
+    """What makes it pay, but for how the number is put: "more than 3 times" is "at least 4 times"."""
+    return wording.subject(rule), rule.needed, rule.count.window, terms.counted(rule)
+
+
+def _decay(rule: Rule) -> str:
+    return terms.decay(rule.decay)
+
+
+_TERMS = (wording.exclusion, terms.award, _decay, terms.validity)
 
 
 def _whole(rule: Rule) -> str:
     shared = f" ({wording.exclusion(rule)})" if rule.exclusive else ""
-    return f"{wording.pays(rule)}{shared}"
+    return f"{terms.pays(rule)}{shared}"
 
 
 def _orders(before: Policy, after: Policy) -> Iterator[str]:
@@ -63,6 +85,16 @@ def _by_word(policy: Policy) -> dict[str, list[str]]:
         if rule.exclusive:
             words.setdefault(rule.exclusive, []).append(rule.id)
     return words
+
+
+def _bounds(before: Policy, after: Policy) -> Iterator[str]:
+    for group in get_args(Group):
+        was, now = (terms.bounds(policy, group) for policy in (before, after))
+        if was != now:
+            yield f"{now or f'{terms.GROUPS[group]} has no bounds'}, was: {was or 'no bounds'}"
+    if before.scoring.max != after.scoring.max:
+        was, now = (wording.points(each.scoring.max) if each.scoring.max else "no bound" for each in (before, after))
+        yield f"most points that a lead can have: {now}, was: {was}"
 
 
 def _bands(before: Policy, after: Policy) -> Iterator[str]:

@@ -21,6 +21,8 @@ class Overlap:
     def __init__(self, policy: Policy) -> None:
         criteria = Criteria.of(policy)
         self.rules = policy.scoring.rules
+        self._begins = policy.effective_from
+        self._groups, self._total = criteria.groups, criteria.total
         self.priced = criteria.rules
         self.profile = criteria.profile
         tests = {test for test in (*criteria.profile, *(rule.test for rule in criteria.rules)) if test}
@@ -28,7 +30,9 @@ class Overlap:
         self.held = {test: frozenset(filter(test.holds, self._values[test.attribute])) for test in tests}
 
     def meet(self, i: int, j: int) -> bool:
-        """Whether one value, or one engagement, counts for both rules."""
+        """Whether one value, or one engagement, counts for both rules at some instant."""
+        if not self._coincide(i, j):
+            return False
         if (shared := self.shared(i, j)) is not None:
             return bool(shared)
         one, other = self.rules[i].engagement, self.rules[j].engagement
@@ -48,33 +52,78 @@ class Overlap:
         word = self.rules[j].exclusive
         return [i for i in range(j) if word and self.rules[i].exclusive == word and self.meet(i, j)]
 
+    def over(self, j: int) -> bool:
+        """Whether the rule pays nothing any more when the policy begins."""
+        end = self.rules[j].valid_to
+        return end is not None and end <= self._begins
+
     def instead(self, j: int) -> list[int] | None:
         """None for a rule that can pay; else the earlier rules one of which pays whenever this one is true.
 
         An empty list: it never is.
         """
-        test, rivals = self.priced[j].test, self.rivals(j)
+        if self.over(j):
+            return []
+        test, rivals = self.priced[j].test, [i for i in self.rivals(j) if self._outlasts(i, j)]
         if test is None:
             return [i for i in rivals if self._includes(i, j)] or None
         left = self.held[test].difference(*(self.shared(i, j) or () for i in rivals))
         return None if left else rivals
 
     @cached_property
+    def live(self) -> list[Priced]:
+        """The rules that can pay."""
+        return [rule for j, rule in enumerate(self.priced) if self.instead(j) is None]
+
+    @cached_property
     def highest(self) -> float:
-        """Points that no lead can have more of; what only a negative rule keeps a lead from is not taken off."""
-        live = [rule for j, rule in enumerate(self.priced) if self.instead(j) is None]
-        free = [rule for rule in live if not rule.exclusive]
-        words = {rule.exclusive for rule in live if rule.exclusive}
-        milli = sum(max(0, *(rule.milli for rule in live if rule.exclusive == word)) for word in words)
-        milli += sum(max(0, rule.milli) for rule in free if rule.test is None)
-        milli += sum(max((0, *(_worth(free, name, v) for v in values))) for name, values in self._values.items())
-        return milli / 1000
+        """Points that no lead can have more of; what only a negative rule keeps a lead from is not taken off.
+
+        Each bounded group by itself, the others together: what an attribute's value costs in one it may earn in another.
+        """
+        milli = self._most([rule for rule in self.live if rule.group not in self._groups])
+        for group, bounds in self._groups.items():
+            rules = [rule for rule in self.live if rule.group == group]
+            milli += max(0, bounds.within(self._most(rules))) if rules else 0
+        return self._total.within(milli) / 1000
+
+    def _most(self, rules: list[Priced]) -> int:
+        """Thousandths that these rules together cannot come to more of; none of them pays in the worst case."""
+        free = [rule for rule in rules if not rule.exclusive]
+        words = {rule.exclusive for rule in rules if rule.exclusive}
+        milli = sum(max(0, *(_price(rule) for rule in rules if rule.exclusive == word)) for word in words)
+        milli += sum(max(0, _price(rule)) for rule in free if rule.test is None)
+        return milli + sum(max((0, *(_worth(free, name, v) for v in vs))) for name, vs in self._values.items())
+
+    def _coincide(self, i: int, j: int) -> bool:
+        """Whether both rules pay at some instant from the policy's beginning on, by their dates."""
+        rules = (self.rules[i], self.rules[j])
+        ends = [rule.valid_to for rule in rules if rule.valid_to]
+        begin = max(self._begins, *(rule.valid_from or self._begins for rule in rules))
+        return not ends or begin < min(ends)
+
+    def _outlasts(self, i: int, j: int) -> bool:
+        """Whether rule i pays, by its dates, at every instant from the policy's beginning on at which rule j does."""
+        one, other, first = self.rules[i], self.rules[j], self._begins
+        begins = max(first, one.valid_from or first) <= max(first, other.valid_from or first)
+        return begins and (one.valid_to is None or (other.valid_to is not None and other.valid_to <= one.valid_to))
 
     def _includes(self, i: int, j: int) -> bool:
-        """Whether the engagements that are enough for rule j are enough for rule i, given that the two meet."""
-        one, other = self.rules[i].engagement, self.rules[j].engagement
-        assert one is not None  # noqa: S101 - only rules about engagements meet one
-        return self.rules[i].needed <= self.rules[j].needed and (one.content is None or one == other)
+        """Whether rule i surely pays while the engagements that rule j asks for make that one pay, given that they meet.
+
+        What fades, or leaves a window before the other's, may be gone by then. Of several contents' engagements a
+        session may be one that of one content's are several.
+        """
+        one, other = self.rules[i], self.rules[j]
+        same, window = one.engagement == other.engagement, one.count.window
+        assert one.engagement is not None  # noqa: S101 - only rules about engagements meet one
+        if one.decay or one.needed > other.needed or not (same or one.engagement.content is None):
+            return False
+        if window is not None and (other.count.window is None or window < other.count.window):
+            return False
+        if one.count_by == "event" or (one.needed == 1 and window is None):
+            return True
+        return same and other.count_by == "session"
 
 
 def _told_apart(tests: list[Test]) -> frozenset[Value]:
@@ -85,6 +134,12 @@ def _told_apart(tests: list[Test]) -> frozenset[Value]:
     return frozenset(edge for edge in edges if 0 <= edge <= LARGEST)
 
 
+def _price(rule: Priced) -> int:
+    """The most that a rule gives, or takes away."""
+    return rule.milli if rule.cap is None else rule.cap if rule.milli > 0 else -rule.cap
+
+
 def _worth(rules: list[Priced], attribute: str, value: Value) -> int:
-    tests = ((rule.milli, rule.test) for rule in rules)
+    """What they come to for a lead of this value; what is taken away at some times only may be left out."""
+    tests = ((rule.milli, rule.test) for rule in rules if rule.milli > 0 or not rule.timed)
     return sum(milli for milli, test in tests if test and test.attribute == attribute and test.holds(value))

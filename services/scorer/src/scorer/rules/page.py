@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC
+from collections.abc import Iterator, Sequence
 from textwrap import fill
 
 from schemas.policy import Policy, Rule
-from scorer.rules import wording
+from schemas.scores import Group
+from scorer.rules import terms, wording
 from scorer.rules.overlap import Overlap
 
 WIDTH = 80
@@ -16,12 +16,21 @@ _LEAD = """A lead is a person who may buy. What is known of a lead and what it d
 score. A lead that passes the gate is handed off to its owner, the person in sales who must act."""
 _ONCE = """Each line gives its points once, for as long as it is true. What a machine does, such as a mail scanner that
 opens an e-mail, never counts."""
+_EACH = """A line with the words "each time" gives them for every engagement. Its most is counted before points fade:
+what found no room gives nothing later either."""
+_FADES = """Points fade by whole days of 24 hours since the latest engagement that the line is about, those given each
+time since their own."""
+_FADES_ONCE = f"{_FADES.partition(', those')[0]}."
 _AGAIN = """An episode is the way of a lead from there to an end: won, lost, disqualified or given back. After an end it
 rests for {}; then it can qualify again if something new has happened, unless it was won or ended for good."""
 _HIGH = """A lead is of high intent if it asked for sales at most {} before it qualified, or between that and the
 handoff; every other lead is of low intent."""
 _TIMES = "Time runs day and night, on weekends and holidays too. What sales promises is owed by the owner of the lead."
-_GROUPS = {"fit": "Fit, how well the lead suits us:", "engagement": "Engagement, what shows its interest:"}
+_GROUPS: dict[Group, str] = {
+    "fit": "Fit, how well the lead suits us:",
+    "engagement": "Engagement, what shows its interest:",
+    "negative": "Negative, what takes points away:",
+}
 _MEANINGS = {
     "contacted": "To follow up is a person's attempt to reach the lead, not an automatic mail.",
     "decided": "To decide is to qualify, to disqualify or to give back; the latter two with a reason.",
@@ -31,32 +40,50 @@ _MEANINGS = {
 
 def page(policy: Policy) -> str:
     """The page, in plain text of at most WIDTH columns."""
-    since = f"{policy.effective_from.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    since = terms.instant(policy.effective_from)
     head = [*_text(f"{policy.policy}, version {policy.version}, from {since} on"), "=" * WIDTH, *_text(policy.about)]
     sections = (_earning, _bands, _asking, _gate, _routing, _promises)
     return "\n".join((*head, "", *_text(_LEAD), *(line for section in sections for line in section(policy))))
 
 
 def _earning(policy: Policy) -> Iterator[str]:
+    rules = policy.scoring.rules
     yield from _heading("What earns points")
-    yield from _text(_ONCE)
-    blocks: dict[str, list[Rule]] = {}
-    for rule in policy.scoring.rules:
-        blocks.setdefault(f"={rule.exclusive}" if rule.exclusive else rule.id, []).append(rule)
-    width = max((len(wording.number(rule.points)) for rule in policy.scoring.rules), default=0)
+    each = any(rule.award == "per_event" for rule in rules)
+    fades = any(rule.decay for rule in rules)
+    notes = (_ONCE, _EACH if each else "", (_FADES if each else _FADES_ONCE) if fades else "")
+    yield from _text(" ".join(filter(None, notes)))
+    width = max((len(wording.number(rule.points)) for rule in rules), default=0)
     for group, title in _GROUPS.items():
-        of_group = [block for block in blocks.values() if block[0].group == group]
+        bounds = terms.bounds(policy, group)
+        of_group = [block for block in _blocks(rules) if block[0].group == group]
         if of_group:
             yield from ("", title)
         for block in of_group:
-            indent = 4 if len(block) == 1 else 6
-            if len(block) > 1:
-                yield "    only the first of these that is true:"
-            for rule in block:
-                elsewhere = "" if rule.group == group else f" (counts as {rule.group})"
-                mark = wording.number(rule.points).rjust(width)
-                yield from _item(mark, f"{wording.condition(rule)}{elsewhere}", indent)
-    yield from ("", f"No lead can have more than {wording.points(Overlap(policy).highest)}.")
+            yield from _block(block, group, width)
+        if bounds:
+            yield from ("", *_text(f"{bounds[0].upper()}{bounds[1:]}."))
+    floor = ", and none less than 0" if any(rule.points < 0 for rule in rules) else ""
+    yield from ("", *_text(f"No lead can have more than {wording.points(Overlap(policy).highest)}{floor}."))
+
+
+def _blocks(rules: Sequence[Rule]) -> list[list[Rule]]:
+    """The rules in order, those of one exclusive word together."""
+    blocks: dict[str, list[Rule]] = {}
+    for rule in rules:
+        blocks.setdefault(f"={rule.exclusive}" if rule.exclusive else rule.id, []).append(rule)
+    return list(blocks.values())
+
+
+def _block(block: Sequence[Rule], group: Group, width: int) -> Iterator[str]:
+    indent = 4 if len(block) == 1 else 6
+    if len(block) > 1:
+        yield "    only the first of these that is true:"
+    for rule in block:
+        elsewhere = "" if rule.group == group else f" (counts as {rule.group})"
+        yield from _item(wording.number(rule.points).rjust(width), f"{terms.entry(rule)}{elsewhere}", indent)
+        if rule.because:
+            yield from _item(" " * width, f"because: {rule.because}", indent)
 
 
 def _bands(policy: Policy) -> Iterator[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from schemas.policy import Policy
-from scorer.rules import wording
+from scorer.rules import terms, wording
 from scorer.rules.overlap import Overlap
 
 Place = tuple[int | str, ...]
@@ -37,14 +37,16 @@ def review(policy: Policy) -> tuple[Remark, ...]:
 
 def _never_pay(overlap: Overlap) -> Iterator[tuple[int, str]]:
     for j, rule in enumerate(overlap.rules):
-        instead = overlap.instead(j)
-        if instead:
+        instead, end = overlap.instead(j), rule.valid_to
+        if end is not None and overlap.over(j):
+            yield j, f"{rule.id} can never pay: it ends at {terms.instant(end)}, before the policy begins"
+        elif instead:
             earlier = wording.listed((overlap.rules[i].id for i in instead), "or")
             why = f'whenever it is true, so is {earlier} before it, and of "{rule.exclusive}" only the first pays'
             yield j, f"{rule.id} can never pay: {why}"
         elif instead is not None:
             number = rule.attribute is not None and rule.attribute.name == "company_size" and not rule.attribute.between
-            why = _NUMBER if number else _UNTRUE.format(wording.condition(rule))
+            why = _NUMBER if number else _UNTRUE.format(terms.condition(rule))
             yield j, f"{rule.id} can never pay: {why}"
 
 
@@ -118,8 +120,8 @@ def _gate(policy: Policy, overlap: Overlap) -> Iterator[Remark]:
         text = f"no lead can pass the gate by its score{left}: {gate.band} begins "
         text += f"{wording.beginning(scoring.bands, index)}, and the rules give {_at_most(overlap)}"
         yield Remark(("gate", "band"), text)
-    if gate.engaged and not any(rule.engagement for rule in scoring.rules):
-        yield Remark(("gate", "engaged"), "no lead can earn points by an engagement: no rule is about one")
+    if gate.engaged and not any(rule.test is None and rule.milli > 0 for rule in overlap.live):
+        yield Remark(("gate", "engaged"), "no lead can earn points by an engagement: no rule gives any for one")
     if scoring.high_intent:
         return
     if gate.fast_track:

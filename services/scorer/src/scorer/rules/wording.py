@@ -71,15 +71,12 @@ def reach(bound: Bound) -> str:
     return f"{'more than' if bound.op == '>' else 'at least'} {number(bound.n)}"
 
 
-def condition(rule: Rule) -> str:
-    """What a rule pays for."""
-    if rule.engagement is None:
-        assert rule.attribute is not None  # noqa: S101 - the policy's own validation
-        return attribute(rule.attribute)
-    if rule.needed == 1:
+def subject(rule: Rule) -> str:
+    """What a rule looks at."""
+    if rule.engagement is not None:
         return engagement(rule.engagement)
-    times = "more than once" if (rule.count.op, rule.count.n) == (">", 1) else f"{reach(rule.count)} times"
-    return f"{engagement(rule.engagement)}, {times}"
+    assert rule.attribute is not None  # noqa: S101 - the policy's own validation
+    return attribute(rule.attribute)
 
 
 def attribute(match: AttributeMatch) -> str:
@@ -113,11 +110,6 @@ def engagement(match: EngagementMatch) -> str:
         return f"downloading {content}"
     article = "an" if content[0] in "aeiou" else "a"
     return "downloading the price list" if content == "pricing" else f"downloading {article} {content}"
-
-
-def pays(rule: Rule) -> str:
-    """A whole rule: its condition, then its points."""
-    return f"{condition(rule)}: {points(rule.points)}"
 
 
 def exclusion(rule: Rule) -> str:
@@ -163,7 +155,7 @@ def conditions(policy: Policy) -> dict[str, str]:
     if gate.fit_profile:
         words["fit_profile"] = f"the lead fits the target company profile ({profile(policy.scoring.profile)})"
     if gate.engaged:
-        words["engaged"] = "at least one engagement has earned points"
+        words["engaged"] = "at least one engagement earns points"
     return words
 
 
