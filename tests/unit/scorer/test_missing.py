@@ -314,6 +314,8 @@ def test_a_long_way_is_told_from_none() -> None:
     long, none = (_wanted(criteria_of(five, (">=", least))) for least in (50, 51))
     assert (long.ways, long.attainable, none.ways, none.attainable) == ((), True, (), False)
     assert _wanted(criteria_of(five, (">=", 40))).ways[0].score == 40
+    either = [a_rule(10, id=f"r{n}", exclusive="one", engagement={"kind": f"kind_{n}"}) for n in range(2)]
+    assert not _wanted(criteria_of(either, (">=", 20))).attainable
 
 
 def test_a_policy_of_thirty_rules_is_searched_in_no_time() -> None:
