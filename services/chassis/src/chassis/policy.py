@@ -86,6 +86,20 @@ def load_policies(folder: Path, model: type[P]) -> Policies[P]:
     return Policies(folder, tuple(version for _, version in read))
 
 
+def load_policy(path: Path, model: type[P]) -> P:
+    """One version in a file of any name outside a policy's folder, validated as `load_policies` does.
+
+    Raises PolicyError.
+    """
+    if not path.is_file():
+        raise PolicyError([f"{path}: is no file; expected one that holds a version of a policy"])
+    problems: list[str] = []
+    version = _Document(path).read(TypeAdapter(model), problems)
+    if version is None:
+        raise PolicyError(problems)
+    return version
+
+
 def _check_names(document: _Document, version: Versioned, problems: list[str]) -> None:
     if version.policy != document.path.parent.name:
         problems.append(document.problem(("policy",), f"expected the folder's name, {document.path.parent.name!r}"))

@@ -34,9 +34,13 @@ class Scorer:
         """Names of the bands in every version of the policy: the values that the label `band` can have."""
         return tuple(sorted({band.name for criteria in self._criteria.values() for band in criteria.bands}))
 
+    def policy(self, instant: datetime) -> Policy:
+        """The version in force at `instant`. Raises chassis.policy.PolicyError where there is none."""
+        return self._policies.at(instant)
+
     def criteria(self, instant: datetime) -> Criteria:
         """What is judged by at `instant`. Raises chassis.policy.PolicyError where no version is in force."""
-        return self._criteria[self._policies.at(instant).version]
+        return self._criteria[self.policy(instant).version]
 
     def new(self, lead_id: str) -> State:  # noqa: ARG002 - nothing is known of any of them
         return State()

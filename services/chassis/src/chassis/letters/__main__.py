@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic_settings import SettingsConfigDict
 
+from chassis.commands import INTERRUPTED, bar
 from chassis.settings import Settings
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from chassis.letters.letter import Address, Letter
     from chassis.letters.overview import Overview
     from chassis.letters.replay import Fates
-
-INTERRUPTED = 130
 
 main = typer.Typer(
     help="Dead letters: records that a service set aside for good, each on `<topic>-dlq` with its reason.",
@@ -66,7 +65,7 @@ def list_(
                 overview.add(letter)
                 single.append(letter)
 
-    with _plainly(), _bar() as passed:
+    with _plainly(), bar("Dead letters") as passed:
         asyncio.run(look(passed))
     _tell_list(overview, list(single) if reason else None, as_json=as_json)
 
@@ -134,7 +133,7 @@ def replay(
                 await replay.take(letter)
             await replay.flush()
 
-    with _telling(fates, apply=apply, as_json=as_json), _plainly(), _bar() as passed:
+    with _telling(fates, apply=apply, as_json=as_json), _plainly(), bar("Dead letters") as passed:
         asyncio.run(work(passed))
 
 
@@ -183,18 +182,6 @@ def _plainly() -> Iterator[None]:
     except BrokerAway as error:
         typer.echo(f"Kafka does not answer now ({error}). Run it again.", err=True)
         raise typer.Exit(1) from error
-
-
-@contextmanager
-def _bar() -> Iterator[Passed]:
-    """A progress bar on standard error, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Dead letters", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _tell_list(overview: Overview, single: Sequence[Letter] | None, *, as_json: bool) -> None:

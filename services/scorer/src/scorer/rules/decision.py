@@ -52,6 +52,11 @@ def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> tuple
     return State(tally, published), _scored(State(tally, published), verdict, fact, criteria, now)
 
 
+def agrees(stored: State, tally: Tally, verdict: Verdict, criteria: Criteria) -> bool:
+    """Whether what is stored and was last published is what the facts of this tally come to."""
+    return stored.tally == tally and stored.published.digest == digest_of(tally.basis, verdict, criteria)
+
+
 def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria) -> str:
     """What a gate can read, in 16 characters; none while that is what one could say of any stranger.
 

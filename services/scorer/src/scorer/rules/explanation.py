@@ -9,7 +9,7 @@ from datetime import datetime
 from schemas.envelope import Fact
 from schemas.scores import Group, PolicyRef
 from scorer.rules.criteria import Criteria
-from scorer.rules.decision import State, digest_of
+from scorer.rules.decision import State, agrees
 from scorer.rules.place import key_of, time_of
 from scorer.rules.tally import fold
 from scorer.rules.verdict import Earned, score
@@ -70,7 +70,7 @@ def explain(lead_id: str, facts: Sequence[Fact], stored: State, criteria: Criter
         asked_for_sales=time_of(tally.basis.intent) if tally.basis.intent else None,
         facts_read=len(facts),
         policy=criteria.policy,
-        stored_agrees=stored.tally == tally and stored.published.digest == digest_of(tally.basis, verdict, criteria),
+        stored_agrees=agrees(stored, tally, verdict, criteria),
     )
 
 

@@ -87,9 +87,11 @@ class Tally:
     background: Background = field(default_factory=Background)
 
 
-def fold(facts: Iterable[Fact], criteria: Criteria) -> Tally:
-    """The tally of these facts from nothing."""
-    tally = Tally()
+NOTHING = Tally()
+
+
+def fold(facts: Iterable[Fact], criteria: Criteria, tally: Tally = NOTHING) -> Tally:
+    """The tally of these facts, from nothing or on top of `tally`, which must have none of them yet."""
     for fact in facts:
         tally = add(tally, fact, criteria)
     return tally
