@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.policy import PolicyError, load_policies
+from chassis.policy import PolicyError, load_policies, load_policy
 from schemas.policy import Policy
 
 POLICIES = Path(__file__).parents[3] / "deploy" / "policies"
@@ -160,3 +160,15 @@ def test_an_empty_or_missing_folder_is_an_error(folder: Path) -> None:
     (folder / "README.md").write_text("notes")
     assert "holds no policy" in problems(folder)[0]
     assert "is no folder" in problems(folder / "missing")[0]
+
+
+def test_one_file_of_any_name_and_place_is_read_with_the_same_words(folder: Path) -> None:
+    line = write(folder, "draft.yaml", fast_track="  fast_track: perhaps")
+    with pytest.raises(PolicyError) as caught:
+        load_policy(folder / "draft.yaml", Policy)
+    [problem] = caught.value.problems
+    assert problem.startswith(f"{folder}/draft.yaml:{line}: gate.fast_track: ")
+    write(folder, "draft.yaml", policy="policy: another", version="version: 7")
+    assert load_policy(folder / "draft.yaml", Policy).version == 7
+    with pytest.raises(PolicyError, match="is no file"):
+        load_policy(folder, Policy)

@@ -81,9 +81,10 @@ def _parts(report: Report) -> Iterator[_Part]:
 
 def _read(report: Report) -> str:
     since, until = report.since, report.until
-    if not report.leads:
+    if not report.facts:
         return "There are no leads yet." if since is None and until is None else f"There are no facts{_time(report)}."
-    return f"{_counted(report.leads, 'lead')} and {_counted(report.facts, 'fact')}{_time(report)} read."
+    unheard = f" Of {report.unheard} more only links or machines' doings are known." if report.unheard else ""
+    return f"{_counted(report.leads, 'lead')} and {_counted(report.facts, 'fact')}{_time(report)} read.{unheard}"
 
 
 def _time(report: Report) -> str:
@@ -93,7 +94,7 @@ def _time(report: Report) -> str:
 
 
 def _stored(report: Report) -> Iterator[str]:
-    if report.leads and report.differing is not None and not report.differing.count:
+    if report.facts and report.differing is not None and not report.differing.count:
         yield "Both score alike, and every stored score is what the lead's facts come to."
 
 

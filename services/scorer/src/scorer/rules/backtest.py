@@ -70,6 +70,7 @@ class Side:
 class Report:
     """What the candidate would change. `since` and `until` are the times asked for: [since, until).
 
+    `leads` are those in a band; `unheard` have facts that tell nothing, links and machines' doings, and are in none.
     `differing`: leads whose stored state is not what their facts come to; None where that was not looked at.
     """
 
@@ -78,6 +79,7 @@ class Report:
     since: datetime | None
     until: datetime | None
     leads: int
+    unheard: int
     facts: int
     bands: tuple[BandLine, ...]
     newly: Named
@@ -140,7 +142,7 @@ class Backtest:
         self._expected: dict[str, State] | None = None
         self._lead_id = ""
         self._tallies = NOTHING, NOTHING
-        self._leads = self._facts = 0
+        self._leads = self._unheard = self._facts = 0
 
     def expect(self, stored: Iterable[tuple[str, State]]) -> None:
         """The states to hold the policy in force against, each before the first of its lead's facts is read."""
@@ -168,6 +170,7 @@ class Backtest:
             since=since,
             until=until,
             leads=self._leads,
+            unheard=self._unheard,
             facts=self._facts,
             bands=tuple(BandLine(name, bands.get(name), others.get(name)) for name in {**bands, **others}),
             newly=self._newly.named(),
@@ -186,12 +189,16 @@ class Backtest:
         """The lead's facts are complete."""
         if not self._lead_id:
             return
-        self._leads += 1
-        verdict = score(self._tallies[0].basis, self._before.criteria)
-        reached = self._before.take(verdict)
-        reaches = self._after.take(score(self._tallies[1].basis, self._after.criteria))
-        if reached != reaches:
-            (self._newly if reaches else self._no_longer).add(self._lead_id)
+        before, after = (tally.basis for tally in self._tallies)
+        verdict = score(before, self._before.criteria)
+        if before.first is None:
+            self._unheard += 1
+        else:
+            self._leads += 1
+            reached = self._before.take(verdict)
+            reaches = self._after.take(score(after, self._after.criteria))
+            if reached != reaches:
+                (self._newly if reaches else self._no_longer).add(self._lead_id)
         if self._expected is not None and not self._agrees(self._tallies[0], verdict):
             self._differing.add(self._lead_id)
         self._lead_id = ""
