@@ -94,11 +94,17 @@ class Bench:
         async with self.admin() as connection, connection.transaction():
             await connection.execute("LOCK TABLE fact IN ACCESS EXCLUSIVE MODE")
             process = await self.start("backtest", str(STRICT))
-            waits = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'fact'::regclass"
-            async with asyncio.timeout(30):
-                while (pid := await connection.fetchval(waits)) is None:
-                    await asyncio.sleep(0.05)
-            yield process, pid, connection
+            yield process, await self._waiting(connection), connection
+
+    @staticmethod
+    async def _waiting(connection: asyncpg.Connection) -> int:
+        """The session that waits for the facts, once there is one."""
+        async with asyncio.timeout(30):
+            while True:
+                waits = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'fact'::regclass"
+                if (pid := await connection.fetchval(waits)) is not None:
+                    return int(pid)
+                await asyncio.sleep(0.05)
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def test_stored_states_are_held_against_the_facts_in_both_directions() -> None:
         test.expect(stored.items())
         test.read(read)
         found = test.report().differing
-        return found and found.leads
+        return None if found is None else found.leads
 
     assert differing({LEAD: play.state, OTHER: play.state}, facts) == ()
     assert differing({LEAD: play.state, OTHER: State()}, facts) == (OTHER,)
