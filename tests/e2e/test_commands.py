@@ -82,10 +82,10 @@ async def test_a_backtest_of_the_live_policy_is_the_live_state_lead_for_lead(
         assert {line["band"]: line[name] for line in told["bands"] if line[name]} == bands
         assert {line["rule"]: line[name]["leads"] for line in told["rules"] if line[name]["leads"]} == paid
 
-    for how in ([], ["--json"], ["--html"]):
-        first, second = [await shared_relay.command("scorer", "backtest", str(cheaper), *how) for _ in range(2)]
-        assert first == second
-        assert "@" not in first[1]
+    assert await shared_relay.command("scorer", "backtest", str(cheaper), "--json") == (0, printed)
+    first, second = [await shared_relay.command("scorer", "backtest", str(cheaper), "--html") for _ in range(2)]
+    assert first == second
+    assert "@" not in first[1]
 
 
 async def crowd_is_in(running: Relay) -> None:
