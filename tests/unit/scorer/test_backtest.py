@@ -79,7 +79,8 @@ def test_a_candidate_that_asks_for_other_facts_is_folded_for_itself() -> None:
 def test_the_gate_s_band_is_each_policy_s_own_and_bands_above_it_count() -> None:
     nurture = LIVE.model_copy(update={"gate": LIVE.gate.model_copy(update={"band": "nurture"})})
     report = report_on({LEAD: [FIT], OTHER: [a_description(company_size=100)]}, nurture)
-    assert (report.before.reached, report.after.reached, report.newly.leads) == (1, 2, (OTHER,))
+    assert (report.before.reached, report.after.reached) == (1, 2)
+    assert (report.newly, report.no_longer) == (Named(1, (OTHER,)), Named(0, ()))
 
 
 def test_who_is_known_by_nothing_that_counts_is_in_no_band() -> None:
