@@ -14,8 +14,6 @@ from chassis.settings import JudgeSettings
 from schemas.envelope import LeadId
 from schemas.identity import lead_id_of
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
 UNDEFINED = ("3F000", "42P01")
 """SQLSTATE of a schema and of a table that is not there."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import TypeAdapter
 
-from chassis.commands import INTERRUPTED, bar, lead_named, plainly, service_commands
+from chassis.commands import bar, lead_named, plainly, service_commands
 from scorer.settings import Settings
 
 if TYPE_CHECKING:
@@ -113,10 +113,7 @@ def backtest_(
     start, end = _moment(since, "--from"), _moment(until, "--to")
     if start and end and start >= end:
         raise typer.BadParameter("expected an instant after --from", param_hint="--to")
-    try:
-        _backtest(policy_file, start, end, as_json=as_json, as_html=as_html)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    _backtest(policy_file, start, end, as_json=as_json, as_html=as_html)
 
 
 def _backtest(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic_settings import SettingsConfigDict
 
-from chassis.commands import INTERRUPTED, bar
+from chassis.commands import bar
 from chassis.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from chassis.letters.letter import Address, Letter
     from chassis.letters.overview import Overview
     from chassis.letters.replay import Fates
+
+INTERRUPTED = 130
 
 main = typer.Typer(
     help="Dead letters: records that a service set aside for good, each on `<topic>-dlq` with its reason.",
