@@ -111,7 +111,7 @@ class Contract:
             assert await journal.facts([ADA]) == []
             await journal.commit((await journal.claim()).epoch, batch(facts=[ONE, TWO, OTHER]), 0)
             found = await journal.facts([ADA, ADA[::-1]])
-            assert sorted(found) == sorted((ADA, fact.value, fact.time) for fact in (ONE, TWO))
+            assert sorted(found) == sorted((ADA, fact.value, fact.time, fact.fingerprint) for fact in (ONE, TWO))
 
     async def test_shared_rows_are_compared_before_they_are_set(self, place: Place) -> None:
         async with place.journal(0) as one, place.journal(1) as other:

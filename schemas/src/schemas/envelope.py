@@ -167,10 +167,9 @@ class Decoder:
         time, clamped = effective_time(event, received_at)
         return Fact(event, time, clamped, fingerprint(event), cast(bytes, value))
 
-    def stored(self, value: bytes, time: datetime) -> Fact:
-        """A fact read back from where it was kept, with the time it was given then."""
-        event = self.event(value)
-        return Fact(event, time, False, fingerprint(event), value)
+    def stored(self, value: bytes, time: datetime, fingerprint: bytes) -> Fact:
+        """A fact read back from where it was kept, with what was judged of it then."""
+        return Fact(self.event(value), time, False, fingerprint, value)
 
     def _other(self, value: bytes, error: ValidationError) -> Envelope:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]

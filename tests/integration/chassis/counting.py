@@ -99,8 +99,8 @@ class Recalling(Counting):
     def tick(self, state: Tally, at: At) -> Decision[Tally]:
         return Decision(state, late=True)
 
-    def stored(self, value: bytes, time: datetime) -> Fact:
-        return self.inputs["engagements"].stored(value, time)
+    def stored(self, value: bytes, time: datetime, fingerprint: bytes) -> Fact:
+        return self.inputs["engagements"].stored(value, time, fingerprint)
 
     def again(self, state: Tally, facts: Sequence[Fact], at: At, cause: Fact | None) -> Decision[Tally]:
         self.recalled.append(sorted(fact.event.id for fact in facts))

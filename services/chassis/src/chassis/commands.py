@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from pydantic import TypeAdapter
@@ -75,11 +75,23 @@ def lead_named(lead: str) -> str:
 
 
 @contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, where that is a terminal; it is told what is done and what there is in all."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
 def plainly() -> Iterator[None]:
     """Ends the command with 1 and a sentence for what an operator can mend: policy, database, missing tables."""
     from sqlalchemy.exc import DBAPIError
 
-    from chassis.database import sqlstate_of
+    from chassis.database import is_transient, sqlstate_of
     from chassis.failures import Transient
     from chassis.policy import PolicyError
 
@@ -90,11 +102,13 @@ def plainly() -> Iterator[None]:
     except Transient as error:
         _end(f"The database cannot be read now: {error}", error)
     except DBAPIError as error:
+        if is_transient(error):
+            _end(f"The database cannot be read now: {sqlstate_of(error) or type(error).__name__}", error)
         if sqlstate_of(error) not in UNDEFINED:
             raise
         _end("The service's tables are not there yet: run its `migrate` first.", error)
 
 
-def _end(sentence: str, error: Exception) -> None:
+def _end(sentence: str, error: Exception) -> NoReturn:
     typer.echo(sentence, err=True)
     raise typer.Exit(1) from error

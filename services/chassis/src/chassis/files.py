@@ -66,8 +66,8 @@ class Files(Generic[S]):
         found: dict[str, list[Fact]] = {lead_id: [] for lead_id in lead_ids}
         stored = [lead_id for lead_id in lead_ids if self._files[lead_id].version]
         service = cast("Recalling[S]", self._service)
-        for lead_id, value, time in await self._journal.facts(stored) if stored else ():
-            found[lead_id].append(service.stored(value, time))
+        for lead_id, value, time, fingerprint in await self._journal.facts(stored) if stored else ():
+            found[lead_id].append(service.stored(value, time, fingerprint))
         return found
 
     def of(self, lead_id: str) -> File[S]:

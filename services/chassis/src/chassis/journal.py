@@ -114,9 +114,9 @@ class Journal:
         rows = await self._rows(sql.KNOWN, leads=list(leads), sources=list(sources), ids=list(ids))
         return {row[0] - 1: row[1] for row in rows}
 
-    async def facts(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime]]:
-        """Lead, value and effective time of every fact of those leads."""
-        return [(row[0], row[1], row[2]) for row in await self._rows(sql.FACTS, leads=list(leads))]
+    async def facts(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes]]:
+        """Lead, value, effective time and fingerprint of every fact of those leads."""
+        return [(row[0], row[1], row[2], row[3]) for row in await self._rows(sql.FACTS, leads=list(leads))]
 
     async def due(self, most: int) -> tuple[datetime | None, list[LeadRow]]:
         """Leads whose due has come, earliest first, and the database's time; None when there is none."""

@@ -37,7 +37,7 @@ async def _live(main: Main, name: str) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    _tame_garbage_collector()
+    tame_garbage_collector()
     log = logger("chassis.run")
     log.info("started", name=name)
     task = asyncio.ensure_future(main(stop))
@@ -61,7 +61,7 @@ async def _live(main: Main, name: str) -> int:
     return 0
 
 
-def _tame_garbage_collector() -> None:
+def tame_garbage_collector() -> None:
     """Fewer, later collections: a batch makes many objects that die young (performance.md §3)."""
     gc.collect()
     gc.freeze()

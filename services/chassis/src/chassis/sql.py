@@ -27,8 +27,10 @@ CROSS JOIN LATERAL (
 ) AS f
 """)
 FACTS = text("""
-SELECT u.lead_id, f.data, f.time FROM unnest(CAST(:leads AS text[])) AS u(lead_id)
-CROSS JOIN LATERAL (SELECT data, time FROM fact WHERE fact.lead_id = u.lead_id LIMIT 1000000) AS f
+SELECT u.lead_id, f.data, f.time, f.fingerprint FROM unnest(CAST(:leads AS text[])) AS u(lead_id)
+CROSS JOIN LATERAL (
+    SELECT data, time, fingerprint FROM fact WHERE fact.lead_id = u.lead_id LIMIT 1000000
+) AS f
 """)
 DUE = text("""
 SELECT lead_id, version, due_at, CAST(state AS text), clock_timestamp() FROM lead

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+
+_NUMBER = re.compile(r"-|-?\d+(\.\d+)?")
 
 
 def plain(text: str) -> str:
@@ -11,9 +14,9 @@ def plain(text: str) -> str:
 
 
 def columns(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table in plain text; numbers to the right."""
+    """A table in plain text; numbers to the right, a dash where there is none."""
     cells = [[plain(str(cell)) for cell in row] for row in rows]
-    right = [all(cell.isdecimal() for cell in column) for column in zip(*cells, strict=True)]
+    right = [all(_NUMBER.fullmatch(cell) for cell in column) for column in zip(*cells, strict=True)]
     lines = [list(headings), *cells]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(

@@ -41,9 +41,13 @@ class Scorer:
         """Names of the bands in every version of the policy: the values that the label `band` can have."""
         return tuple(sorted({band.name for criteria in self._criteria.values() for band in criteria.bands}))
 
+    def policy(self, instant: datetime) -> Policy:
+        """The version in force at `instant`. Raises chassis.policy.PolicyError where there is none."""
+        return self._policies.at(instant)
+
     def criteria(self, instant: datetime) -> Criteria:
         """What is judged by at `instant`. Raises chassis.policy.PolicyError where no version is in force."""
-        return self._criteria[self._policies.at(instant).version]
+        return self._criteria[self.policy(instant).version]
 
     def new(self, lead_id: str) -> State:
         return State(lead_id)
@@ -66,8 +70,8 @@ class Scorer:
         except Late:
             return Decision(state, late=True)
 
-    def stored(self, value: bytes, time: datetime) -> Fact:
-        return self.inputs["engagements"].stored(value, time)
+    def stored(self, value: bytes, time: datetime, fingerprint: bytes) -> Fact:
+        return self.inputs["engagements"].stored(value, time, fingerprint)
 
     def again(self, state: State, facts: Sequence[Fact], at: At, cause: Fact | None) -> Decision[State]:
         return self._decision(judge(state, facts, self.criteria(at.now), at.now, cause), at)

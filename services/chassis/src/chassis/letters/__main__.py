@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic_settings import SettingsConfigDict
 
+from chassis.commands import bar
 from chassis.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def list_(
                 overview.add(letter)
                 single.append(letter)
 
-    with _plainly(), _bar() as passed:
+    with _plainly(), bar("Dead letters") as passed:
         asyncio.run(look(passed))
     _tell_list(overview, list(single) if reason else None, as_json=as_json)
 
@@ -134,7 +135,7 @@ def replay(
                 await replay.take(letter)
             await replay.flush()
 
-    with _telling(fates, apply=apply, as_json=as_json), _plainly(), _bar() as passed:
+    with _telling(fates, apply=apply, as_json=as_json), _plainly(), bar("Dead letters") as passed:
         asyncio.run(work(passed))
 
 
@@ -183,18 +184,6 @@ def _plainly() -> Iterator[None]:
     except BrokerAway as error:
         typer.echo(f"Kafka does not answer now ({error}). Run it again.", err=True)
         raise typer.Exit(1) from error
-
-
-@contextmanager
-def _bar() -> Iterator[Passed]:
-    """A progress bar on standard error, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("Dead letters", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 def _tell_list(overview: Overview, single: Sequence[Letter] | None, *, as_json: bool) -> None:

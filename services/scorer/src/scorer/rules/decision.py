@@ -105,6 +105,11 @@ def _told(state: State, criteria: Criteria, now: datetime, fact: Fact | None) ->
     return Outcome(told, _scored(told, verdict, fact, criteria, now), verdict.until)
 
 
+def agrees(stored: State, tally: Tally, verdict: Verdict, criteria: Criteria) -> bool:
+    """Whether what is stored and was last published is what the facts of this tally come to."""
+    return stored.tally == tally and stored.published.digest == digest_of(tally.basis, verdict, criteria)
+
+
 def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria) -> str:
     """What a gate can read, in 16 characters; none while that is what one could say of any stranger.
 

@@ -11,7 +11,7 @@ from schemas.envelope import Fact
 from schemas.scores import Cut, Group, PolicyRef
 from scorer.rules.changes import SIZES, Attribute, Change
 from scorer.rules.criteria import Criteria
-from scorer.rules.decision import State, digest_of
+from scorer.rules.decision import State, agrees
 from scorer.rules.missing import CHANGES, Missing, missing
 from scorer.rules.place import instant_of, key_of, text_of, time_of
 from scorer.rules.tally import fold
@@ -86,9 +86,7 @@ def explain(
         facts_read=len(facts),
         policy=criteria.policy,
         as_of=instant if stored is None else None,
-        stored_agrees=None
-        if stored is None
-        else stored.tally == tally and stored.published.digest == digest_of(tally.basis, verdict, criteria),
+        stored_agrees=None if stored is None else agrees(stored, tally, verdict, criteria),
         missing=missing(tally, criteria, latest + timedelta(microseconds=1)),
     )
 

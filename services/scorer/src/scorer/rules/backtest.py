@@ -1,0 +1,215 @@
+"""Two policies side by side on the same facts (business.md N1): before, the one in force; after, a candidate.
+
+No order of leads, or of a lead's facts, can be told from a report.
+"""
+
+from __future__ import annotations
+
+import sys
+from bisect import insort
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
+
+from schemas.envelope import Fact
+from schemas.policy import Policy
+from schemas.scores import PolicyRef
+from scorer.rules.basis import Basis
+from scorer.rules.criteria import Criteria
+from scorer.rules.decision import State, agrees
+from scorer.rules.place import instant_of, text_of
+from scorer.rules.tally import Tally, fold
+from scorer.rules.verdict import Verdict, score
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """So many leads, and the first of them by id."""
+
+    count: int
+    leads: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """How many leads a rule pays, and the points that it gives them in all."""
+
+    leads: int
+    points: float
+
+
+@dataclass(frozen=True, slots=True)
+class BandLine:
+    """Leads in a band; None under a policy that has no such band."""
+
+    band: str
+    before: int | None
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleLine:
+    """What a rule pays; None under a policy that has no such rule."""
+
+    rule: str
+    before: Paid | None
+    after: Paid | None
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A policy, the band that its gate asks for, and how many leads are in that band or above."""
+
+    policy: PolicyRef
+    gate_band: str
+    reached: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the candidate would change. `since` and `until` are the times asked for: [since, until).
+
+    `leads` are those in a band; `unheard` have facts that tell nothing, links and machines' doings, and are in none.
+    `differing`: leads whose stored state is not what their facts come to; None where that was not looked at.
+    """
+
+    before: Side
+    after: Side
+    since: datetime | None
+    until: datetime | None
+    leads: int
+    unheard: int
+    facts: int
+    bands: tuple[BandLine, ...]
+    newly: Named
+    no_longer: Named
+    rules: tuple[RuleLine, ...]
+    differing: Named | None
+
+
+@dataclass(slots=True)
+class _Names:
+    """Counts leads and keeps the first `most` ids."""
+
+    most: int
+    count: int = 0
+    leads: list[str] = field(default_factory=list)
+
+    def add(self, lead_id: str) -> None:
+        self.count += 1
+        insort(self.leads, lead_id)
+        del self.leads[self.most :]
+
+    def named(self) -> Named:
+        return Named(self.count, tuple(self.leads))
+
+
+class _Judge:
+    """One policy and what it has made of the leads so far; points in thousandths."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.criteria = Criteria.of(policy)
+        self.gate_band = policy.gate.band
+        self.bands = dict.fromkeys((band.name for band in policy.scoring.bands), 0)
+        self._reaching = tuple(self.bands)[tuple(self.bands).index(self.gate_band) :]
+        self._leads: Counter[str] = Counter()
+        self._milli: Counter[str] = Counter()
+
+    def take(self, verdict: Verdict) -> bool:
+        """Counts the lead; whether it is in the gate's band or above."""
+        self.bands[verdict.band] += 1
+        for line in verdict.lines:
+            if line.cut != "clamp":
+                self._leads[line.rule] += line.cut is None
+                self._milli[line.rule] += line.milli
+        return verdict.band in self._reaching
+
+    def rules(self) -> dict[str, Paid]:
+        ids = (rule.id for rule in self.criteria.rules)
+        return {rule: Paid(self._leads[rule], self._milli[rule] / 1000) for rule in ids}
+
+    def side(self) -> Side:
+        return Side(self.criteria.policy, self.gate_band, sum(self.bands[band] for band in self._reaching))
+
+
+class Backtest:
+    """Reads facts, lead after lead, and keeps counts; of the leads that it names `most` ids of each kind.
+
+    Scores are as of `instant`.
+    """
+
+    def __init__(self, live: Policy, candidate: Policy, instant: datetime, most: int = sys.maxsize) -> None:
+        self._instant = text_of(instant)
+        self._before, self._after = _Judge(live), _Judge(candidate)
+        self._alike = self._before.criteria.digest == self._after.criteria.digest
+        self._newly, self._no_longer, self._differing = _Names(most), _Names(most), _Names(most)
+        self._expected: dict[str, State] | None = None
+        self._lead_id = ""
+        self._known: list[Fact] = []
+        self._leads = self._unheard = self._facts = 0
+
+    def expect(self, stored: Iterable[tuple[str, State]]) -> None:
+        """The states to hold the policy in force against, each before the first of its lead's facts is read."""
+        self._expected = self._expected or {}
+        self._expected.update(stored)
+
+    def read(self, facts: Iterable[Fact]) -> None:
+        """More facts. Those of one lead come one after another, in any order."""
+        for lead_id, some in groupby(facts, key=attrgetter("lead_id")):
+            if lead_id != self._lead_id:
+                self._close()
+                self._lead_id = lead_id
+            self._known += some
+
+    def report(self, since: datetime | None = None, until: datetime | None = None) -> Report:
+        """What all that was read comes to; nothing can be read after that."""
+        self._close()
+        for lead_id in self._expected or ():
+            self._differing.add(lead_id)  # it has a state and no fact
+        bands, others = self._before.bands, self._after.bands
+        rules, after = self._before.rules(), self._after.rules()
+        return Report(
+            before=self._before.side(),
+            after=self._after.side(),
+            since=since,
+            until=until,
+            leads=self._leads,
+            unheard=self._unheard,
+            facts=self._facts,
+            bands=tuple(BandLine(name, bands.get(name), others.get(name)) for name in {**bands, **others}),
+            newly=self._newly.named(),
+            no_longer=self._no_longer.named(),
+            rules=tuple(RuleLine(rule, rules.get(rule), after.get(rule)) for rule in {**rules, **after}),
+            differing=None if self._expected is None else self._differing.named(),
+        )
+
+    def _close(self) -> None:
+        """The lead's facts are complete."""
+        if not self._lead_id:
+            return
+        known, self._known = self._known, []
+        self._facts += len(known)
+        tally = fold(known, self._before.criteria)
+        after = (tally if self._alike else fold(known, self._after.criteria)).basis
+        verdict = self._score(tally.basis, self._before)
+        if tally.basis.first is None:
+            self._unheard += 1
+        else:
+            self._leads += 1
+            reached = self._before.take(verdict)
+            reaches = self._after.take(self._score(after, self._after))
+            if reached != reaches:
+                (self._newly if reaches else self._no_longer).add(self._lead_id)
+        if self._expected is not None and not self._agrees(tally, verdict):
+            self._differing.add(self._lead_id)
+        self._lead_id = ""
+
+    def _score(self, basis: Basis, judge: _Judge) -> Verdict:
+        return score(basis, judge.criteria, max(self._instant, instant_of(basis.at)))
+
+    def _agrees(self, tally: Tally, verdict: Verdict) -> bool:
+        stored = self._expected.pop(self._lead_id, None) if self._expected else None
+        return stored is not None and agrees(stored, tally, verdict, self._before.criteria)
