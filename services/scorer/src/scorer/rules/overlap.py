@@ -79,7 +79,7 @@ class Overlap:
     def highest(self) -> float:
         """Points that no lead can have more of; what only a negative rule keeps a lead from is not taken off.
 
-        Each bounded group by itself, the others together: what an attribute's value costs in one may earn in another.
+        Each bounded group by itself, the others together: what a value costs in one of those it may earn in another.
         """
         milli = self._most([rule for rule in self.live if rule.group not in self._groups])
         for group, bounds in self._groups.items():
@@ -109,7 +109,7 @@ class Overlap:
         return begins and (one.valid_to is None or (other.valid_to is not None and other.valid_to <= one.valid_to))
 
     def _includes(self, i: int, j: int) -> bool:
-        """Whether rule i surely pays while what rule j asks for makes that one pay, given that they meet.
+        """Whether rule i surely pays while engagements make rule j pay, given that the two meet.
 
         What fades, or leaves a window before the other's, may be gone by then. Of several contents' engagements a
         session may be one that of one content's are several.
