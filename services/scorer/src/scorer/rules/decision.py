@@ -17,7 +17,7 @@ from scorer.rules.basis import Basis, Statement
 from scorer.rules.criteria import Criteria, Value
 from scorer.rules.place import Instant, Place, instant_of, key_of, text_of, time_of
 from scorer.rules.tally import Tally, add, fold, require
-from scorer.rules.verdict import Earned, Verdict, can_tell, next_change, score, settled_of
+from scorer.rules.verdict import Earned, Verdict, can_tell, score, settled_of
 
 SOURCE = "baton/scorer"
 TIME = "time"
@@ -50,20 +50,22 @@ class Outcome(NamedTuple):
 
 
 def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Outcome:
-    """With one more fact: the lead's score, if the fact changed what a gate can read of it.
+    """With one more fact: the lead's score, if the fact changed what a gate can read of it, or time has by `now`.
 
     Gives the very same state for a fact that changes nothing. Raises Late: see `judge`.
     """
+    require(state.tally.basis, criteria)
     tally = add(state.tally, fact, criteria)
-    if tally is state.tally:
-        return Outcome(state, None, _due(state, criteria, now))
     before, after = state.tally.basis, tally.basis
-    state = replace(state, tally=tally)
-    if can_tell(before, after, criteria):
+    state = state if tally is state.tally else replace(state, tally=tally)
+    if after is not before and can_tell(before, after, criteria):
+        return _told(state, criteria, now, fact)
+    change = settled_of(before, criteria).change if criteria.timed else None
+    if change is not None and change <= _instant(state, now):  # its tick is overdue, and will be named no more
         return _told(state, criteria, now, fact)
     if after is not before:
         after.settle(before.settled)
-    return Outcome(state, None, _due(state, criteria, now))
+    return Outcome(state, None, None if change is None else time_of(change))
 
 
 def judge(state: State, facts: Iterable[Fact], criteria: Criteria, now: datetime, cause: Fact | None) -> Outcome:
@@ -79,16 +81,6 @@ def age(state: State, criteria: Criteria, now: datetime) -> Outcome:
     """What time alone has changed. Raises Late for a tally of another policy."""
     require(state.tally.basis, criteria)
     return _told(state, criteria, now, None)
-
-
-def _due(state: State, criteria: Criteria, now: datetime) -> datetime | None:
-    if not criteria.timed:
-        return None
-    basis, instant = state.tally.basis, _instant(state, now)
-    change = settled_of(basis, criteria).change
-    while change is not None and change <= instant:
-        change = next_change(basis, criteria, change)
-    return None if change is None else time_of(change)
 
 
 def _instant(state: State, now: datetime) -> Instant:
