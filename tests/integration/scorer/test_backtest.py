@@ -47,12 +47,12 @@ class Bench:
         self.database = Database(url=SecretStr(where.database_url("scorer")))
 
     async def fill(self, *events: Envelope) -> list[Fact]:
-        """The facts, each lead's state decided one by one."""
+        """The facts, and each lead's state decided from them."""
         scorer, facts = a_scorer(), [a_fact(event) for event in events]
         states: dict[str, Any] = {}
-        for fact in facts:
-            before = states.get(fact.lead_id) or scorer.new(fact.lead_id)
-            states[fact.lead_id] = scorer.decide(before, fact, At(at(), at())).state
+        for lead in {fact.lead_id for fact in facts}:
+            own = [fact for fact in facts if fact.lead_id == lead]
+            states[lead] = scorer.again(scorer.new(lead), own, At(at(), at()), own[-1]).state
         rows = [LeadRow(lead, 1, None, scorer.dump(state)) for lead, state in states.items()]
         async with journals(engine_of(self.database, "scorer"))(0) as journal:
             claim = await journal.claim()

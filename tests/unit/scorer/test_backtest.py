@@ -62,7 +62,7 @@ def test_bands_rules_and_who_crosses_the_gate_s_band() -> None:
     assert (report.newly, report.no_longer) == (Named(1, (OTHER,)), Named(1, (LEAD,)))
     paid = {line.rule: (line.before, line.after) for line in report.rules}
     assert paid["dl_pricing"] == (Paid(1, 15), Paid(1, 50.5))
-    assert paid["ind_tech"] == (Paid(1, 25), Paid(1, 0))
+    assert paid["ind_tech"] == (Paid(1, 25), Paid(0, 0))
     assert paid["webinar"] == (Paid(0, 0), Paid(0, 0))
     assert (report.leads, report.unheard, report.facts, report.differing) == (2, 0, 2, None)
 
@@ -117,12 +117,10 @@ def test_the_report_is_the_sum_of_the_leads_verdicts(files: list[list[Envelope]]
     tallies = {lead: fold(map(a_fact, those), CLASSIC) for lead, those in given_files.items()}
     known = {lead: tally.basis for lead, tally in tallies.items() if tally.basis.first is not None}
     for side, criteria in (("before", CLASSIC), ("after", Criteria.of(candidate))):
-        verdicts = {
-            lead: score(fold(map(a_fact, given_files[lead]), criteria).basis, criteria, text_of(LATER))
-            for lead in known
-        }
-        assert getattr(report, side).reached == sum(verdict.milli > 50_000 for verdict in verdicts.values())
-        given_points = sum(verdict.milli for verdict in verdicts.values())
+        bases = [fold(map(a_fact, given_files[lead]), criteria).basis for lead in known]
+        verdicts = [score(basis, criteria, text_of(LATER)) for basis in bases]
+        assert getattr(report, side).reached == sum(verdict.milli > 50_000 for verdict in verdicts)
+        given_points = sum(verdict.milli for verdict in verdicts)
         assert sum(round(getattr(line, side).points * 1000) for line in report.rules) == given_points
         assert sum(getattr(line, side) for line in report.bands) == len(known) == report.leads
 
@@ -178,12 +176,12 @@ POLICY = "deploy/policies/classic-50/1.yaml"
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([POLICY, "--from", "yesterday"], "A date or an instant: 2026-03-01"),
-        ([POLICY, "--from", "0001-01-01T00:00:00+14:00"], "A date or an instant: 2026-03-01"),
+        ([POLICY, "--from", "yesterday"], "expected an instant with its time zone"),
+        ([POLICY, "--from", "0001-01-01T00:00:00+14:00"], "expected an instant with its time zone"),
         ([POLICY, "--from", "2026-03-01", "--to", "2026-03-01T02:00:00+02:00"], "expected an instant after --from"),
         ([POLICY, "--json", "--html"], "give --json or --html, not both"),
-        (["no-such.yaml"], "no-such.yaml: is no file; expected one that holds a version of a policy"),
-        (["deploy/policies"], "deploy/policies: is no file"),
+        (["no-such.yaml"], "does not exist"),
+        (["deploy/policies"], "is a directory"),
         ([], "Missing argument"),
     ],
 )
