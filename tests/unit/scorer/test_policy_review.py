@@ -268,8 +268,8 @@ def test_a_rule_that_ends_before_the_policy_begins_can_never_pay(rule: Any) -> N
     [(dated(until=5), dated(5), False), (dated(5), dated(until=5), False), (dated(until=5), dated(4), True)],
 )
 def test_rules_overlap_only_while_both_pay(one: dict[str, Any], other: dict[str, Any], overlaps: bool) -> None:
-    for make in (lambda name, dates: sized(name, 1, 9, **dates), lambda name, dates: done(name, **dates)):
-        assert bool(of_rules(make("a", one), make("b", other))) is overlaps
+    assert bool(of_rules(sized("a", 1, 9, **one), sized("b", 1, 9, **other))) is overlaps
+    assert bool(of_rules(done("a", **one), done("b", **other))) is overlaps
 
 
 @pytest.mark.parametrize(
