@@ -236,6 +236,7 @@ FADES: dict[str, Any] = {"decay": {"half_life": "30d"}}
         (a_rule("a", **TWICE, **VISITS), a_rule("b", **TWICE), False),
         (a_rule("a", **TWICE, **VISITS), a_rule("b", **TWICE, **VISITS), True),
         (a_rule("a", **TWICE, **VISITS), done("b", "docs", (">=", 2), **VISITS), False),
+        (a_rule("a", count={"op": ">=", "n": 1, "window": "30d"}, **VISITS), a_rule("b", **WINDOW), False),
         (a_rule("a", **dated(0)), a_rule("b"), True),
         (a_rule("a", **dated(1)), a_rule("b"), False),
         (a_rule("a", **dated(1)), a_rule("b", **dated(1)), True),
