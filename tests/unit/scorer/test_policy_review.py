@@ -282,9 +282,7 @@ def test_rules_overlap_only_while_both_pay(one: dict[str, Any], other: dict[str,
         ([a_rule(), sized("b", 1, 9, points=20)], {"max": 25}, 25),
         ([a_rule(), sized("b", 1, 9, points=20)], {"max": 40}, 30),
         ([a_rule(), sized("b", 1, 9, points=20)], {"groups": {"fit": {"max": 15}}}, 25),
-        ([a_rule(), sized("b", 1, 9, points=20)], {"groups": {"fit": {"max": -15}}}, 10),
-        ([a_rule(), sized("b", 1, 9, points=20)], {"groups": {"fit": {"min": 50}}}, 60),
-        ([a_rule()], {"groups": {"fit": {"min": 50}}}, 10),
+        ([a_rule(), sized("b", 1, 9, points=20)], {"groups": {"fit": {"max": 0}}}, 10),
         ([a_rule(points=-5, group="negative")], {"groups": {"negative": {"min": -3}}}, 0),
         ([a_rule(**dated(until=0)), done("b", "docs", points=3)], {}, 3),
         ([sized("a", 1, 9, points=20), sized("b", 1, 9, points=-5)], {}, 15),
@@ -393,12 +391,8 @@ TIMED = st.lists(
         for n, (rule, dates, group, word, points) in enumerate(rules)
     ]
 )
-ENDS = st.one_of(st.none(), st.integers(-9, 30))
-CLAMPS = st.tuples(ENDS, ENDS).map(lambda ends: sorted(end for end in ends if end is not None))
-BOUNDS = st.dictionaries(
-    st.sampled_from(["fit", "engagement", "negative"]),
-    CLAMPS.map(lambda ends: {"min": ends[0], "max": ends[1]} if len(ends) == 2 else {"max": ends[0]} if ends else {}),
-)
+CLAMPS = st.fixed_dictionaries({}, optional={"min": st.integers(-9, 0), "max": st.integers(0, 30)})
+BOUNDS = st.dictionaries(st.sampled_from(["fit", "engagement", "negative"]), CLAMPS)
 
 
 @settings(max_examples=40)

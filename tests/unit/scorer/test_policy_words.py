@@ -140,8 +140,6 @@ def test_what_age_leaves_is_told(decay: dict[str, Any] | None, words: str) -> No
         ("negative", {"min": -30}, "what is negative takes at most 30 points together"),
         ("fit", {"min": 0, "max": 1}, "fit gives at most 1 point and takes no points together"),
         ("fit", {"min": -5, "max": 0}, "fit gives no points and takes at most 5 points together"),
-        ("fit", {"min": 5}, "fit gives at least 5 points together, as soon as any of it is true"),
-        ("fit", {"max": -5}, "fit takes at least 5 points together, as soon as any of it is true"),
     ],
 )
 def test_a_group_s_bounds_are_told(group: Any, clamp: dict[str, float], words: str) -> None:

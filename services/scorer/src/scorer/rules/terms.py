@@ -87,12 +87,8 @@ def pays(rule: Rule) -> str:
 
 def bounds(policy: Policy, group: Group) -> str:
     """What a group's rules come to together at most and at least; nothing where they are not bounded."""
-    clamp = policy.scoring.groups.get(group, Clamp())
-    told = " and ".join(_bounds(clamp))
-    if not told:
-        return ""
-    forced = (clamp.min or 0) > 0 or (clamp.max or 0) < 0
-    return f"{GROUPS[group]} {told} together{', as soon as any of it is true' if forced else ''}"
+    told = " and ".join(_bounds(policy.scoring.groups.get(group, Clamp())))
+    return f"{GROUPS[group]} {told} together" if told else ""
 
 
 def _unusual(rule: Rule) -> Iterator[str]:
@@ -106,12 +102,6 @@ def _unusual(rule: Rule) -> Iterator[str]:
 
 def _bounds(clamp: Clamp) -> Iterator[str]:
     if clamp.max is not None:
-        yield _bound(clamp.max, "gives at most", "takes at least", "gives no points")
+        yield f"gives at most {wording.points(clamp.max)}" if clamp.max else "gives no points"
     if clamp.min is not None:
-        yield _bound(clamp.min, "gives at least", "takes at most", "takes no points")
-
-
-def _bound(value: float, gives: str, takes: str, nothing: str) -> str:
-    if not value:
-        return nothing
-    return f"{gives if value > 0 else takes} {wording.points(abs(value))}"
+        yield f"takes at most {wording.points(-clamp.min)}" if clamp.min else "takes no points"
