@@ -66,7 +66,7 @@ async def test_explain_answers_as_of_an_instant_and_says_what_is_missing(shared_
     view = await as_of()
     assert (view["score"], view["band"], view["stored_agrees"], view["as_of"]) == (50, "nurture", True, None)
     assert (view["missing"]["band"], view["missing"]["points"]) == ("pass", 1)
-    nearest = {"kind": "email_opened", "content": None, "more": 5, "counted": 0}
+    nearest = {"kind": "email_opened", "content": None, "more": 5, "counted": 0, "apart": False}
     assert view["missing"]["ways"][0] == {"score": 55, "changes": [nearest]}
 
     between = await as_of("--at", (now - timedelta(hours=3)).isoformat())
