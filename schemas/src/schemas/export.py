@@ -18,7 +18,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from schemas.envelope import Envelope
-from schemas.policy import Policy, spelt
+from schemas.policy import Policy
+from schemas.terms import spelt
 from schemas.topics import TOPICS, Topic
 
 FOLDER = Path(__file__).parents[2]

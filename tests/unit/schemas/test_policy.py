@@ -12,7 +12,9 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.export import FOLDER
-from schemas.policy import Bound, Duration, Policy, Rule
+from schemas.policy import Policy
+from schemas.scoring import Rule
+from schemas.terms import Bound, Duration
 
 POLICY: dict[str, Any] = {
     "policy": "small",

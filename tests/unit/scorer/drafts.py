@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.policy import Policy, Rule
+from schemas.policy import Policy
+from schemas.scoring import Rule
 from tests.builders import a_policy
 
 

@@ -16,8 +16,8 @@ from functools import cache
 
 from schemas.engagements import EngagementRecorded, LeadDescribed, LeadOptedIn
 from schemas.envelope import Envelope
-from schemas.policy import SESSION, AttributeMatch, Clamp, Decay, Rule, Scoring
 from schemas.scores import Group
+from schemas.scoring import SESSION, AttributeMatch, Clamp, Decay, Rule, Scoring
 
 Known = Sequence[EngagementRecorded | LeadDescribed | LeadOptedIn]
 

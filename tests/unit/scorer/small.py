@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.envelope import Envelope
 from schemas.identity import Identifiers
-from schemas.policy import Scoring
+from schemas.scoring import Scoring
 from tests.builders import EMAIL, a_description, a_policy, an_engagement, an_opt_in
 
 MIDNIGHT = a_policy().effective_from + timedelta(days=60)

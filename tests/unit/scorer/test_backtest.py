@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 
 from schemas.envelope import Envelope, Fact
 from schemas.identity import lead_id_of
-from schemas.policy import Policy, Rule
+from schemas.policy import Policy
+from schemas.scoring import Rule
 from scorer import sheet
 from scorer.__main__ import main
 from scorer.rules import Criteria, State, fold, score

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.envelope import Envelope, Fact
-from schemas.policy import Scoring
+from schemas.scoring import Scoring
 from scorer.rules import Criteria, Tally, add, fold, score
 from scorer.rules.changes import Attribute, Change, Engagements
 from scorer.rules.explanation import explain, rows, tell, tell_missing

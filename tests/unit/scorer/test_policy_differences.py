@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from schemas.policy import Band, Clamp, ClockRule, Count, Decay, Gate, Policy, Routing, Rule, Scoring
+from schemas.policy import ClockRule, Gate, Policy, Routing
+from schemas.scoring import Band, Clamp, Count, Decay, Rule, Scoring
 from scorer.rules.differences import differences, reasons
 from tests.builders import a_policy
 from tests.unit.scorer.drafts import a_draft, done, sized

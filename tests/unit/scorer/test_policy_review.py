@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.envelope import Envelope, Fact
-from schemas.policy import Policy, Scoring
+from schemas.policy import Policy
+from schemas.scoring import Scoring
 from scorer.rules import Criteria, Verdict, fold, score, terms
 from scorer.rules.overlap import Overlap
 from scorer.rules.place import text_of

@@ -11,7 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from schemas.policy import Bound, ClockRule, Decay, Duration
+from schemas.policy import ClockRule
+from schemas.scoring import Decay
+from schemas.terms import Bound, Duration
 from scorer.rules import terms, wording
 from scorer.rules.page import WIDTH, page
 from tests.builders import a_policy

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.envelope import Envelope
-from schemas.policy import Policy, Scoring
+from schemas.policy import Policy
 from schemas.scores import Score
+from schemas.scoring import Scoring
 from scorer.rules import Criteria, Verdict, fold, score
 from scorer.rules.place import text_of
 from tests.builders import LEAD, a_fact, a_policy

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.engagements import LeadLinked, Link
 from schemas.envelope import UnknownEvent
-from schemas.policy import Scoring
+from schemas.scoring import Scoring
 from scorer.rules import Criteria
 from tests.builders import a_description, a_policy, an_engagement, an_opt_in, at
 from tests.unit.scorer.driver import STRICT, several, verdict_on

@@ -12,11 +12,11 @@ from uuid import UUID
 from schemas.engagements import Description, Engagement, EngagementRecorded, LeadDescribed
 from schemas.envelope import Envelope, Fact
 from schemas.identity import derived_id
-from schemas.policy import SESSION
+from schemas.scoring import SESSION
 from scorer.rules.basis import Basis
 from scorer.rules.criteria import Criteria, Priced, Test, Value
+from scorer.rules.pay import counted, pays_at
 from scorer.rules.place import Instant
-from scorer.rules.verdict import counted, pays_at
 
 SIZE, SIZES = "company_size", 10_000_000
 """The attribute that is a number, and its greatest value (schemas.engagements.Description)."""

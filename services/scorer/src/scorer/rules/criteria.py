@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
 
-from schemas.policy import SESSION, AttributeMatch, Band, EngagementMatch, Policy, Rule
+from schemas.policy import Policy
 from schemas.scores import Group, PolicyRef
+from schemas.scoring import SESSION, AttributeMatch, Band, EngagementMatch, Rule
 from scorer.rules.decay import Fading
 from scorer.rules.place import Instant, text_of
 

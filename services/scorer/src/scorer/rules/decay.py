@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
 
-from schemas.policy import Decay
+from schemas.scoring import Decay
 from scorer.rules.place import Instant, Place, later, time_of
 
 DAY = timedelta(days=1)

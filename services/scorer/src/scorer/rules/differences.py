@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TypeVar, get_args
 
-from schemas.policy import ClockRule, Policy, Rule
+from schemas.policy import ClockRule, Policy
 from schemas.scores import Group
+from schemas.scoring import Rule
 from scorer.rules import terms, wording
 
 T = TypeVar("T")

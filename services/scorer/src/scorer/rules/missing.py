@@ -10,7 +10,8 @@ from functools import reduce
 from itertools import combinations
 
 from schemas.envelope import Fact
-from schemas.policy import Band, Bound
+from schemas.scoring import Band
+from schemas.terms import Bound
 from scorer.rules.changes import Change, Engagements, Option, Standing, ceiling, facts_of, options, steps
 from scorer.rules.criteria import Criteria
 from scorer.rules.place import text_of

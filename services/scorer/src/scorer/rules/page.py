@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from textwrap import fill
 
-from schemas.policy import Policy, Rule
+from schemas.policy import Policy
 from schemas.scores import Group
+from schemas.scoring import Rule
 from scorer.rules import terms, wording
 from scorer.rules.overlap import Overlap
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
-from schemas.policy import SESSION, Clamp, Decay, Policy, Rule
+from schemas.policy import Policy
 from schemas.scores import Group
+from schemas.scoring import SESSION, Clamp, Decay, Rule
 from scorer.rules import wording
 
 _DAY = timedelta(days=1)

@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Literal
 
 from schemas.scores import Cut, Group
-from scorer.rules.basis import Basis, Kept, Paid, Settled
-from scorer.rules.criteria import Criteria, Priced
-from scorer.rules.place import Instant, Place, instant_of, later, time_of
-
-Evidence = tuple[Place, ...]
+from scorer.rules.basis import Basis, Settled
+from scorer.rules.criteria import Criteria
+from scorer.rules.pay import Evidence, Pay, next_change, pays_at
+from scorer.rules.place import Instant, instant_of, time_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +54,6 @@ class Verdict:
     @property
     def band_since(self) -> datetime | None:
         return self.facts.get(f"band:{self.band}")
-
-
-@dataclass(frozen=True, slots=True)
-class Pay:
-    """What a rule pays: `milli` in all, less what the caps and age take (each 0 or of the other sign)."""
-
-    rule: Priced
-    milli: int
-    evidence: Evidence
-    over_day: int = 0
-    over_cap: int = 0
-    faded: int = 0
-
-    @property
-    def net(self) -> int:
-        return self.milli + self.over_day + self.over_cap + self.faded
 
 
 def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
@@ -120,23 +103,9 @@ def held_before(basis: Basis, criteria: Criteria, until: Instant) -> Mapping[str
     return held
 
 
-def next_change(basis: Basis, criteria: Criteria, instant: Instant) -> Instant | None:
-    """The first instant after `instant` at which time alone changes what some rule pays; None: never."""
-    if not criteria.timed:
-        return None
-    changes = (change for rule in criteria.timed for change in _own_changes(rule, basis, instant) if change > instant)
-    return min(changes, default=None)
-
-
 def worth(basis: Basis, criteria: Criteria, instant: Instant) -> int:
     """The `milli` of `score` and nothing else, for who asks it of many: the history is not gone through."""
     return _worth(pays_at(basis, criteria, instant), criteria)
-
-
-def counted(rule: Priced, basis: Basis, instant: Instant) -> int:
-    """How many engagements the rule counts at the instant, those too many left out."""
-    paid = basis.paid.get(rule.id)
-    return len(_within(rule, basis, instant)) if rule.cap is None else paid.found if paid else 0
 
 
 def can_tell(before: Basis, after: Basis, criteria: Criteria) -> bool:
@@ -148,82 +117,6 @@ def can_tell(before: Basis, after: Basis, criteria: Criteria) -> bool:
         return True
     changed = [rule for rule in criteria.rules if before.kept.get(rule.key) is not after.kept.get(rule.key)]
     return any(len(after.kept[rule.key].places) >= rule.needed for rule in changed if rule.cap is None)
-
-
-def _own_changes(rule: Priced, basis: Basis, instant: Instant) -> Iterator[Instant]:
-    yield from (each for each in (rule.start, rule.end) if each is not None)
-    places = _within(rule, basis, instant)
-    if rule.window is not None and len(places) >= rule.needed:
-        yield later(places[-rule.needed], rule.window)
-    if rule.fading is not None:
-        shares = [(places[-1], rule.milli)] if places else []
-        for share in basis.paid[rule.id].shares if rule.id in basis.paid else shares:
-            if (change := rule.fading.next_change(*share, instant)) is not None:
-                yield change
-
-
-def _within(rule: Priced, basis: Basis, instant: Instant) -> Sequence[Place]:
-    """The engagements that a rule which pays once counts at the instant, in order."""
-    places = basis.kept.get(rule.key, Kept()).places
-    if rule.window is None or not places:
-        return places
-    gone = later(instant, -rule.window)
-    return [place for place in places if instant_of(place) > gone]
-
-
-def pays_at(basis: Basis, criteria: Criteria, instant: Instant) -> list[Pay]:
-    """What is paid at `instant`, in the policy's order; of exclusive rules the first that pays."""
-    pays: list[Pay] = []
-    taken: set[str] = set()
-    for rule in criteria.rules:
-        if rule.exclusive in taken:
-            continue
-        pay = _pay(rule, basis, instant)
-        if pay is not None and pay.net:
-            pays.append(pay)
-            if rule.exclusive is not None:
-                taken.add(rule.exclusive)
-    return pays
-
-
-def _pay(rule: Priced, basis: Basis, instant: Instant) -> Pay | None:
-    if (rule.start and instant < rule.start) or (rule.end and instant >= rule.end):
-        return None
-    if rule.test is not None:
-        statement = basis.values.get(rule.test.attribute)
-        holds = statement is not None and rule.test.holds(statement.value)
-        return Pay(rule, rule.milli, (statement.place,)) if statement and holds else None
-    if rule.cap is not None:
-        paid = basis.paid.get(rule.id)
-        return _per_event(rule, paid, instant) if paid else None
-    return _once(rule, basis, instant)
-
-
-def _once(rule: Priced, basis: Basis, instant: Instant) -> Pay | None:
-    places = _within(rule, basis, instant)
-    if len(places) < rule.needed:
-        return None
-    if rule.window is None and rule.fading is None:
-        return Pay(rule, rule.milli, tuple(places[: rule.needed]))
-    faded = rule.fading.left_of(places[-1], rule.milli, instant) - rule.milli if rule.fading else 0
-    return Pay(rule, rule.milli, tuple(places[-rule.needed :]), faded=faded)
-
-
-def _per_event(rule: Priced, paid: Paid, instant: Instant) -> Pay:
-    sign = 1 if rule.milli >= 0 else -1
-    gross, used = paid.found * rule.milli, sign * paid.used
-    over_day = -sign * paid.over_day
-    left = [
-        (place, rule.fading.left_of(place, share, instant) if rule.fading else share) for place, share in paid.shares
-    ]
-    return Pay(
-        rule,
-        gross,
-        tuple(place for place, share in left if share),
-        over_day,
-        used - gross - over_day,
-        sum(share for _, share in left) - used,
-    )
 
 
 def _lines(pays: Sequence[Pay], criteria: Criteria, held: Mapping[str, Instant], at: Instant) -> Iterator[Earned]:

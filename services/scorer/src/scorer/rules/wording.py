@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from schemas.policy import AttributeMatch, Band, Bound, ClockRule, EngagementMatch, Policy, Rule, spelt
+from schemas.policy import ClockRule, Policy
+from schemas.scoring import AttributeMatch, Band, EngagementMatch, Rule
+from schemas.terms import Bound, spelt
 from scorer.rules.criteria import code_of
 
 _ATTRIBUTES = {
