@@ -21,7 +21,10 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="rounds of each scenario; medians are printed")] = 3,
     only: Annotated[str, typer.Option(help="run only scenarios whose name contains this")] = "",
 ) -> None:
-    """Measures ingest (single, batches of 100) and the scorer from a backlog (hot, new, known leads)."""
+    """Measures ingest (single, batches of 100) and the scorer from a backlog (hot, new, known leads).
+
+    The scorer's policy is classic-50, unless BATON_POLICIES names the folder of another.
+    """
     asyncio.run(_bench(rounds, only))
 
 

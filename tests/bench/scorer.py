@@ -131,10 +131,10 @@ async def _connect(where: Room) -> asyncpg.Connection:
 
 def _environment(where: Room) -> dict[str, str]:
     return {
+        "BATON_POLICIES": str(ROOT / "deploy/policies/classic-50"),
         **os.environ,
         "BATON_KAFKA__BOOTSTRAP_SERVERS": where.bootstrap_servers,
         "BATON_KAFKA__PREFIX": where.prefix,
         "BATON_DATABASE__URL": where.database_url("scorer"),
         "BATON_OPS__PORT": str(free_port()),
-        "BATON_POLICIES": str(ROOT / "deploy/policies/classic-50"),
     }
