@@ -33,8 +33,12 @@ class Agreement:
         self.rules, self.bands = policy["scoring"]["rules"], policy["scoring"]["bands"]
         self.high_intent = set(policy["scoring"]["high_intent"])
         self.gate, self.clocks = policy["gate"], policy["clocks"]
-        if more := self.gate.keys() - {"band", "fast_track", "intent_window", "cool_off"}:
-            raise NotImplementedError(f"the model knows no gate with {sorted(more)}")
+        known = {"id", "group", "points", "exclusive", "attribute", "engagement", "count", "because"}
+        unknown = self.gate.keys() - {"band", "fast_track", "intent_window", "cool_off"}
+        unknown |= {field for rule in self.rules for field in rule} - known
+        unknown |= policy["scoring"].keys() - {"rules", "bands", "profile", "high_intent"}
+        if unknown:
+            raise NotImplementedError(f"the model knows no policy with {sorted(unknown)}")
 
     def worth(self, counts: Mapping[str, int], attributes: Mapping[str, Any]) -> tuple[float, str]:
         """Points and band of so many engagements by `kind` and `kind/content`, and of these attributes."""
