@@ -62,7 +62,10 @@ def _instants(facts: Known, scoring: Scoring, until: datetime) -> Iterator[datet
             if rule.count.window and _matches(rule, event):
                 yield event.time + rule.count.window
             if rule.decay and _matches(rule, event):
-                yield from (event.time + timedelta(days=n) for n in range(1, (until - event.time).days + 1))
+                ages = (
+                    n for n in range(1, (until - event.time).days + 1) if _left(_milli(rule.points), rule.decay, n - 1)
+                )
+                yield from (event.time + timedelta(days=n) for n in ages)
 
 
 def _matches(rule: Rule, event: Envelope) -> bool:

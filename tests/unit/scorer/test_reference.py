@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,6 +89,20 @@ def test_what_was_published_last_is_true_at_every_instant(scoring: Scoring, even
     for instant, answer in history(events, scoring, END)[:-1]:
         published = next((score for when, score in reversed(told) if when <= instant), STRANGER)
         assert published == _tellable(answer, scoring), instant
+
+
+@OFTEN
+@given(scoring=scorings(), events=facts())
+def test_a_tick_is_due_only_when_what_some_rule_pays_changes(scoring: Scoring, events: list[Envelope]) -> None:
+    play = Play(a_scorer(_policy(scoring)))
+    play.play(events, max(event.time for event in events))
+    ticks = [now for now, _ in _ticks(play, scoring, END)]
+    apart = scoring.model_copy(
+        update={"rules": [rule.model_copy(update={"exclusive": None}) for rule in scoring.rules]}
+    )
+    pays = [(instant, answer.pays) for instant, answer in history(events, apart, END)]
+    changes = [instant for (_, before), (instant, after) in pairwise(pays) if before != after]
+    assert set(ticks) <= set(changes)
 
 
 @OFTEN
