@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby, pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +16,9 @@ from schemas.policy import Policy, Scoring
 from schemas.scores import Score
 from scorer.rules import Criteria, Verdict, fold, score
 from scorer.rules.place import text_of
-from tests.builders import LEAD, a_fact, a_policy
-from tests.unit.scorer.driver import Play, a_scorer
+from tests.builders import LEAD, NOON, a_fact, a_policy, an_engagement
+from tests.unit.scorer.drafts import a_draft, a_rule
+from tests.unit.scorer.driver import Play, a_scorer, verdict_on
 from tests.unit.scorer.reference import Answer, history
 from tests.unit.scorer.small import END, facts, instants, scorings
 
@@ -83,6 +85,24 @@ def test_a_fact_tells_what_a_tick_before_it_should_have(scoring: Scoring, events
     for now, happened in _by_time(events):
         play.play(happened, now)
         assert _told(play, scoring) == _tellable(true[now], scoring), now
+
+
+@pytest.mark.parametrize(
+    ("points", "period", "share", "days", "left"),
+    [
+        (7.5, "2d", 0.05, 27, 2438),
+        (1.25, "1d", 0.01, 31, 863),
+        (-0.47, "3d", 0.05, 57, -24),
+        (0.005, "2d", 0.01, 180, 1),
+    ],
+)
+def test_half_a_thousandth_left_by_age_is_rounded_away_from_nought_in_both(
+    points: float, period: str, share: float, days: int, left: int
+) -> None:
+    policy = a_draft(scoring__rules=[a_rule(points=points, decay={"linear": period, "share": share})])
+    view, now = an_engagement("page_viewed"), NOON + timedelta(days=days)
+    assert _pays(verdict_on(view, criteria=Criteria.of(policy), now=now)) == {"rule": left}
+    assert history([view], policy.scoring, now)[-1][1].pays == {"rule": left}
 
 
 def _by_time(events: list[Envelope]) -> Iterator[tuple[datetime, list[Envelope]]]:
