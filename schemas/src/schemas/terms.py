@@ -12,13 +12,18 @@ from schemas.envelope import Frozen
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_LONGEST = timedelta(days=36_500)
+"""From any instant of today's the calendar has room for it, forwards and back."""
 _DURATION = r"^[0-9]{1,9}[smhd]$"
 
 
 def _duration(text: object) -> object:
     if not isinstance(text, str) or not re.fullmatch(_DURATION, text):
         raise ValueError("a duration is a whole number and a unit: 90s, 30m, 24h or 5d")
-    return timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]])
+    duration = timedelta(seconds=int(text[:-1]) * _UNITS[text[-1]])
+    if duration > _LONGEST:
+        raise ValueError("a duration is a hundred years (36500d) at most")
+    return duration
 
 
 def _whole_days(duration: timedelta) -> timedelta:

@@ -155,6 +155,7 @@ CLOCK = POLICY["clocks"][0]
         ({"gate__band": "boiling"}, "no band is called 'boiling'"),
         ({"scoring__profile": []}, "gate.fit_profile needs scoring.profile"),
         ({"gate__cool_off": "a month"}, "a duration is a whole number and a unit"),
+        ({"gate__cool_off": "36501d"}, "a hundred years"),
         ({"routing__roster": []}, "at least 1 item"),
         ({"clocks": [CLOCK, CLOCK]}, "clock ids must be unique: CK-S1"),
         ({"clocks__0__warn": [1.0]}, "less than 1"),

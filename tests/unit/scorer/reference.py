@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -36,13 +36,14 @@ class Answer:
     pays: dict[str, int]
 
 
-def history(events: Iterable[Envelope], scoring: Scoring, until: datetime) -> list[tuple[datetime, Answer]]:
+def history(events: Sequence[Envelope], scoring: Scoring, until: datetime) -> list[tuple[datetime, Answer]]:
     """Each instant at which the answer may change, with the answer from then on; the last is `until`."""
     read = (e for e in events if isinstance(e, EngagementRecorded | LeadDescribed | LeadOptedIn))
     facts = sorted((e for e in read if not getattr(e.data, "machine", False)), key=lambda e: (e.time, e.source, e.id))
     since: dict[str, datetime] = {}
     told = []
-    for instant in sorted({instant for instant in _instants(facts, scoring, until) if instant <= until}):
+    instants = {until, *(event.time for event in events), *_instants(facts, scoring, until)}
+    for instant in sorted(instant for instant in instants if instant <= until):
         known = [event for event in facts if event.time <= instant]
         pays = _pays(scoring, known, instant)
         milli = _total(scoring, pays)
@@ -54,15 +55,12 @@ def history(events: Iterable[Envelope], scoring: Scoring, until: datetime) -> li
 
 
 def _instants(facts: Known, scoring: Scoring, until: datetime) -> Iterator[datetime]:
-    yield until
-    yield from (event.time for event in facts)
     for rule in scoring.rules:
         yield from (edge for edge in (rule.valid_from, rule.valid_to) if edge)
-        for event in facts:
-            if rule.count.window and _matches(rule, event):
-                yield event.time + rule.count.window
-            if rule.decay and _matches(rule, event):
-                yield from (event.time + timedelta(days=n) for n in range(1, (until - event.time).days + 1))
+        for time in (event.time for event in facts if _matches(rule, event)):
+            yield time + (rule.count.window or timedelta(0))
+            ages = range(1, (until - time).days + 1 if rule.decay else 0)
+            yield from (time + timedelta(n) for n in ages if _left(_milli(rule.points), rule.decay, n - 1))
 
 
 def _matches(rule: Rule, event: Envelope) -> bool:

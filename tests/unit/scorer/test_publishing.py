@@ -149,6 +149,16 @@ def test_a_new_version_judges_all_facts_anew_at_its_date_and_publishes_what_chan
     assert play.tick(at(61)) == []
 
 
+def test_a_new_version_judges_also_if_something_that_counts_for_nothing_is_heard_before_its_tick() -> None:
+    first = a_policy("classic-50")
+    fewer = first.scoring.model_copy(update={"rules": first.scoring.rules[1:]})
+    second = first.model_copy(update={"version": 2, "effective_from": at(60), "scoring": fewer})
+    play = Play(Scorer(Policies("policies", (first, second))))  # type: ignore[arg-type]
+    play.play([a_description(company_size=100)], now=at(1))
+    [again] = play.play([an_engagement("email_opened", machine=True, time=at(61))], now=at(61))
+    assert (again.data.score, again.data.policy.version) == (0, 2)
+
+
 def test_a_new_version_that_changes_no_rule_publishes_nothing() -> None:
     first = a_policy("classic-50")
     second = first.model_copy(update={"version": 2, "effective_from": at(60)})

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from datetime import datetime
-from itertools import groupby
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import groupby, pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,8 +17,9 @@ from schemas.scores import Score
 from schemas.scoring import Scoring
 from scorer.rules import Criteria, Verdict, fold, score
 from scorer.rules.place import text_of
-from tests.builders import LEAD, a_fact, a_policy
-from tests.unit.scorer.driver import Play, a_scorer
+from tests.builders import LEAD, NOON, a_fact, a_policy, an_engagement
+from tests.unit.scorer.drafts import a_draft, a_rule
+from tests.unit.scorer.driver import Play, a_scorer, verdict_on
 from tests.unit.scorer.reference import Answer, history
 from tests.unit.scorer.small import END, facts, instants, scorings
 
@@ -31,39 +33,17 @@ def _policy(scoring: Scoring) -> Policy:
     return a_policy().model_copy(update={"scoring": scoring})
 
 
-def _verdict(events: Sequence[Envelope], scoring: Scoring, instant: datetime) -> Verdict:
-    criteria = Criteria.of(_policy(scoring))
-    return score(fold(map(a_fact, events), criteria).basis, criteria, text_of(instant))
-
-
-def _pays(verdict: Verdict) -> dict[str, int]:
-    """What each rule pays, clamps left out."""
-    pays: Counter[str] = Counter()
-    for line in verdict.lines:
-        pays[line.rule] += 0 if line.cut == "clamp" else line.milli
-    return {rule: milli for rule, milli in pays.items() if milli}
-
-
 @OFTEN
 @given(scoring=scorings(), events=facts(), instant=instants | st.just(END))
 def test_score_band_dates_and_points_of_each_rule_are_those_of_the_reference(
     scoring: Scoring, events: list[Envelope], instant: datetime
 ) -> None:
     known = [event for event in events if event.time <= instant]
-    verdict = _verdict(known, scoring, instant)
+    criteria = Criteria.of(_policy(scoring))
+    verdict = score(fold(map(a_fact, known), criteria).basis, criteria, text_of(instant))
     answer = Answer(verdict.milli, verdict.band, dict(verdict.facts), _pays(verdict))
     assert answer == history(known, scoring, instant)[-1][1]
-
-
-@OFTEN
-@given(scoring=scorings(), events=facts())
-def test_lines_add_up_to_the_score_within_every_clamp(scoring: Scoring, events: list[Envelope]) -> None:
-    verdict = _verdict(events, scoring, max(event.time for event in events))
-    assert sum(line.milli for line in verdict.lines) == verdict.milli
-    assert 0 <= verdict.points <= (scoring.max or verdict.points)
-    for group, clamp in scoring.groups.items():
-        points = verdict.points_of(group)
-        assert (points if clamp.min is None else clamp.min) <= points <= (points if clamp.max is None else clamp.max)
+    _check_sums(verdict, scoring)
 
 
 @OFTEN
@@ -79,37 +59,92 @@ def test_any_order_of_arrival_ends_in_the_tally_of_all_facts(scoring: Scoring, e
 
 @OFTEN
 @given(scoring=scorings(), events=facts())
-def test_what_was_published_last_is_true_at_every_instant(scoring: Scoring, events: list[Envelope]) -> None:
+def test_what_was_published_last_is_true_at_every_instant_and_no_tick_comes_for_nothing(
+    scoring: Scoring, events: list[Envelope]
+) -> None:
     play = Play(a_scorer(_policy(scoring)))
-    told = []
-    for now, happened in groupby(sorted(events, key=lambda event: event.time), key=lambda event: event.time):
-        told += _ticks(play, scoring, now)
-        play.play(list(happened), now)
-        told.append((now, _told(play, scoring)))
-    told += _ticks(play, scoring, END)
+    told: dict[datetime, Told] = {}
+    ticks: set[datetime] = set()
+    for now, happened in _by_time(events):
+        ticks |= (before := _ticks(play, scoring, now)).keys()
+        play.play(happened, now)
+        told |= {**before, now: _told(play, scoring)}
+    ticks |= (before := _ticks(play, scoring, END)).keys()
+    told |= before
+    published = STRANGER
     for instant, answer in history(events, scoring, END)[:-1]:
-        published = next((score for when, score in reversed(told) if when <= instant), STRANGER)
+        published = told.pop(instant, published)
         assert published == _tellable(answer, scoring), instant
+    assert not told
+    assert ticks <= _changes(scoring, events)
 
 
 @OFTEN
 @given(scoring=scorings(), events=facts())
 def test_a_fact_tells_what_a_tick_before_it_should_have(scoring: Scoring, events: list[Envelope]) -> None:
-    play = Play(a_scorer(_policy(scoring)))
+    play, true = Play(a_scorer(_policy(scoring))), dict(history(events, scoring, END))
+    for now, happened in _by_time(events):
+        play.play(happened, now)
+        assert _told(play, scoring) == _tellable(true[now], scoring), now
+
+
+@pytest.mark.parametrize(
+    ("points", "period", "share", "days", "left"),
+    [
+        (7.5, "2d", 0.05, 27, 2438),
+        (1.25, "1d", 0.01, 31, 863),
+        (-0.47, "3d", 0.05, 57, -24),
+        (0.005, "2d", 0.01, 180, 1),
+    ],
+)
+def test_half_a_thousandth_left_by_age_is_rounded_away_from_nought_in_both(
+    points: float, period: str, share: float, days: int, left: int
+) -> None:
+    policy = a_draft(scoring__rules=[a_rule(points=points, decay={"linear": period, "share": share})])
+    view, now = an_engagement("page_viewed"), NOON + timedelta(days=days)
+    assert _pays(verdict_on(view, criteria=Criteria.of(policy), now=now)) == {"rule": left}
+    assert history([view], policy.scoring, now)[-1][1].pays == {"rule": left}
+
+
+def _by_time(events: list[Envelope]) -> Iterator[tuple[datetime, list[Envelope]]]:
     for now, happened in groupby(sorted(events, key=lambda event: event.time), key=lambda event: event.time):
-        play.play(list(happened), now)
-        known = [event for event in events if event.time <= now]
-        assert _told(play, scoring) == _tellable(history(known, scoring, now)[-1][1], scoring), now
+        yield now, list(happened)
 
 
-def _ticks(play: Play, scoring: Scoring, until: datetime) -> list[tuple[datetime, Told]]:
+def _pays(verdict: Verdict) -> dict[str, int]:
+    """What each rule pays, clamps left out."""
+    pays: Counter[str] = Counter()
+    for line in verdict.lines:
+        pays[line.rule] += 0 if line.cut == "clamp" else line.milli
+    return {rule: milli for rule, milli in pays.items() if milli}
+
+
+def _check_sums(verdict: Verdict, scoring: Scoring) -> None:
+    """Lines add up to the score, and stay within every clamp."""
+    assert sum(line.milli for line in verdict.lines) == verdict.milli
+    assert 0 <= verdict.points <= (scoring.max or verdict.points)
+    for group, clamp in scoring.groups.items():
+        points = verdict.points_of(group)
+        assert (points if clamp.min is None else clamp.min) <= points <= (points if clamp.max is None else clamp.max)
+
+
+def _changes(scoring: Scoring, events: list[Envelope]) -> set[datetime]:
+    """When what some rule by itself pays changes, whether or not another rule or a clamp hides it."""
+    apart = scoring.model_copy(
+        update={"rules": [rule.model_copy(update={"exclusive": None}) for rule in scoring.rules]}
+    )
+    pays = [(instant, answer.pays) for instant, answer in history(events, apart, END)]
+    return {instant for (_, before), (instant, after) in pairwise(pays) if before != after}
+
+
+def _ticks(play: Play, scoring: Scoring, until: datetime) -> dict[datetime, Told]:
     """Every tick that is due before `until`, and what was published last after it."""
-    told = []
+    told = {}
     while play.due is not None and play.due < until:
         now = play.due
         play.tick(now)
         assert play.due is None or play.due > now
-        told.append((now, _told(play, scoring)))
+        told[now] = _told(play, scoring)
     return told
 
 

@@ -44,11 +44,9 @@ def pays_at(basis: Basis, criteria: Criteria, instant: Instant) -> list[Pay]:
 
 
 def next_change(basis: Basis, criteria: Criteria, instant: Instant) -> Instant | None:
-    """The first instant after `instant` at which time alone changes what some rule pays; None: never."""
-    if not criteria.timed:
-        return None
-    changes = (change for rule in criteria.timed for change in _own_changes(rule, basis, instant) if change > instant)
-    return min(changes, default=None)
+    """The first instant after `instant` at which time alone changes what some rule by itself pays; None: never."""
+    changes = (_own_change(rule, basis, instant) for rule in criteria.timed)
+    return min((change for change in changes if change is not None), default=None)
 
 
 def counted(rule: Priced, basis: Basis, instant: Instant) -> int:
@@ -57,14 +55,30 @@ def counted(rule: Priced, basis: Basis, instant: Instant) -> int:
     return len(_within(rule, basis, instant)) if rule.cap is None else paid.found if paid else 0
 
 
-def _own_changes(rule: Priced, basis: Basis, instant: Instant) -> Iterator[Instant]:
-    yield from (each for each in (rule.start, rule.end) if each is not None)
+def _own_change(rule: Priced, basis: Basis, instant: Instant) -> Instant | None:
+    before = _pay(rule, basis, instant)
+    while (turn := min((each for each in _turns(rule, basis, instant) if each > instant), default=None)) is not None:
+        after = _pay(rule, basis, turn)
+        if (before.net if before else 0) != (after.net if after else 0):
+            return turn
+        instant = turn
+    return None
+
+
+def _turns(rule: Priced, basis: Basis, instant: Instant) -> Iterator[Instant]:
+    """Where what the rule pays may change next; before its first day that is the only one."""
+    if rule.start is not None and instant < rule.start:
+        yield rule.start
+        return
+    if rule.end is not None:
+        yield rule.end
     places = _within(rule, basis, instant)
-    if rule.window is not None and len(places) >= rule.needed:
+    enough = rule.cap is None and len(places) >= rule.needed > 0
+    if rule.window is not None and enough:
         yield later(places[-rule.needed], rule.window)
     if rule.fading is not None:
-        shares = [(places[-1], rule.milli)] if places else []
-        for share in basis.paid[rule.id].shares if rule.id in basis.paid else shares:
+        once = ((places[-1], rule.milli),) if enough else ()
+        for share in basis.paid[rule.id].shares if rule.id in basis.paid else once:
             if (change := rule.fading.next_change(*share, instant)) is not None:
                 yield change
 
