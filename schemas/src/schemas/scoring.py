@@ -99,8 +99,10 @@ class Rule(Strict):
             raise ValueError("needs exactly one of 'attribute' and 'engagement'")
         if not self.points:
             raise ValueError("'points' must not be 0: the rule would say nothing")
-        if self.needed < 1:
-            raise ValueError("'count' must ask for one engagement at least")
+        if not 1 <= self.needed <= MOST_EVENTS:
+            raise ValueError(f"'count' must ask for one engagement at least, and for {MOST_EVENTS} at most")
+        if self.count.window == timedelta(0):
+            raise ValueError("'window' must be longer than nothing")
         if self.attribute is not None and (self.award, self.count_by, self.decay) != ("once", "event", None):
             raise ValueError("an attribute pays once, without decay, while it holds")
         if self.valid_from and self.valid_to and self.valid_from >= self.valid_to:

@@ -140,6 +140,8 @@ CLOCK = POLICY["clocks"][0]
         ({"scoring__rules__0__engagement": {"kind": "page_viewed"}}, "exactly one of 'attribute' and 'engagement'"),
         ({"scoring__rules__1": {"id": "x", "group": "fit", "points": 1}}, "exactly one of 'attribute' and"),
         ({"scoring__rules__1__count": {"op": ">=", "n": 0}}, "one engagement at least"),
+        ({"scoring__rules__1__count": {"op": ">", "n": 200}}, "for 200 at most"),
+        ({"scoring__rules__1__count": {"op": ">=", "n": 1, "window": "0s"}}, "longer than nothing"),
         ({"scoring__rules__1__count": {"op": "<", "n": 1}}, "'>' or '>='"),
         ({"scoring__rules": [SIZE, SIZE]}, "rule ids must be unique: size"),
         ({"scoring__bands": []}, "at least 1 item"),
