@@ -132,6 +132,13 @@ MUTANTS = (
         tests(INTEGRATION.format("deadlines"), "database_refuses"),
     ),
     Mutant(
+        "the recall of a late fact's lead",
+        f"{CHASSIS}/files.py",
+        "stored = [lead_id for lead_id in lead_ids if self._files[lead_id].version]",
+        "stored: list[str] = []",
+        tests(INTEGRATION.format("outcomes"), "late_fact"),
+    ),
+    Mutant(
         "the watchdog",
         f"{CHASSIS}/supervisor.py",
         "os._exit(STUCK)",
