@@ -86,6 +86,13 @@ async def scorer(room: Room, folder: Path, policies: Path) -> AsyncIterator[None
         await running.stop()
 
 
+def judged(state: str) -> dict[str, Any]:
+    """The state but for how often it was published: late facts that come together are told of once."""
+    told: dict[str, Any] = json.loads(state)
+    del told["published"]["version"]
+    return told
+
+
 async def test_events_refused_under_a_broken_policy_rejoin_history(
     house: House, operator: Operator, tmp_path: Path
 ) -> None:
@@ -118,7 +125,7 @@ async def test_events_refused_under_a_broken_policy_rejoin_history(
         # the sender's own retry, in the words it first used, is a duplicate too
         await house.publish(*(record(told) for told in refused.values()))
         await until(lambda: house.counted("duplicates", 2 * len(CASES)), "the retries to be known")
-    states = {row[0]: row[1] for row in await house.query("SELECT lead_id, state::text FROM lead")}
+    states = {row[0]: judged(row[1]) for row in await house.query("SELECT lead_id, state::text FROM lead")}
     for case, told in refused.items():
         assert states[told["subject"]] == states[controls[case]], case
 
