@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ class Bench:
             env=environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # who runs tests may ignore it
         )
 
     async def backtest(self, policy: Path, *arguments: str) -> tuple[int | None, str]:
