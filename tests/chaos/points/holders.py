@@ -95,7 +95,11 @@ async def _(ground: Ground) -> None:
         await ground.until(lambda: ground.published("sla-monitor", ada.part), "the outbox to empty")
         [written] = await ground.relay.query("sla-monitor", "SELECT version FROM lead WHERE lead_id = $1", ada.lead)
         process.send_signal(signal.SIGCONT)
-        await ground.until(lambda: ground.said("sla-monitor", "fenced"), "the first to be fenced")
+
+        async def fenced() -> bool:
+            return bool(ground.said("sla-monitor", "fenced"))
+
+        await ground.until(fenced, "the first to be fenced")
         assert [written] == await ground.relay.query(
             "sla-monitor", "SELECT version FROM lead WHERE lead_id = $1", ada.lead
         )
