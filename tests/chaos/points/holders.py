@@ -41,16 +41,17 @@ async def two_holders(ground: Ground, failpoint: str, *, patient: bool, wake_aft
         await asyncio.sleep(max(0, began + wake_after - time.monotonic()))
         process.send_signal(signal.SIGCONT)
 
-        async def noticed() -> bool:
-            """The database refused its writes, or Kafka its membership: whichever is asked first."""
-            return bool(ground.said("scorer", "fenced")) or any(words in ground.log("scorer") for words in NO_MEMBER)
-
-        await ground.until(noticed, "the first to be fenced")
+        await ground.until(lambda: noticed(ground, "scorer"), "the first to be fenced")
         for each in everybody:
             await ground.effect(each)
         await ground.until(lambda: ground.relay.ready("scorer"), "the first to work again")
     finally:
         await ground.relay.discard("scorer/2", signal.SIGTERM)
+
+
+async def noticed(ground: Ground, service: str) -> bool:
+    """The database refused the frozen one's writes, or Kafka its membership: whichever it asks first."""
+    return bool(ground.said(service, "fenced")) or any(words in ground.log(service) for words in NO_MEMBER)
 
 
 async def joined(ground: Ground, members: list[str], service: str = "scorer") -> bool:
@@ -81,8 +82,8 @@ async def _(ground: Ground) -> None:
 @row("frozen over a deadline, then resumed")
 async def _(ground: Ground) -> None:
     """What it was about to write, a clock that is warned of, is older than what another has written meanwhile."""
-    ada = Somebody()
-    async with ground.struck("sla-monitor", "ticking=freeze") as process:
+    ada, stored = Somebody(), "SELECT version FROM lead WHERE lead_id = $1"
+    async with ground.struck("sla-monitor", "ticked=freeze") as process:
         members = await ground.broker.members("sla-monitor")
         due = await ground.asks(ada)
     await ground.relay.launch("sla-monitor/2")
@@ -93,16 +94,10 @@ async def _(ground: Ground) -> None:
         await ground.call(ada, due - timedelta(seconds=2))
         await ground.hears("sla-breaches", ada, "breach_retracted")
         await ground.until(lambda: ground.published("sla-monitor", ada.part), "the outbox to empty")
-        [written] = await ground.relay.query("sla-monitor", "SELECT version FROM lead WHERE lead_id = $1", ada.lead)
+        before = await ground.relay.query("sla-monitor", stored, ada.lead)
         process.send_signal(signal.SIGCONT)
-
-        async def fenced() -> bool:
-            return bool(ground.said("sla-monitor", "fenced"))
-
-        await ground.until(fenced, "the first to be fenced")
-        assert [written] == await ground.relay.query(
-            "sla-monitor", "SELECT version FROM lead WHERE lead_id = $1", ada.lead
-        )
+        await ground.until(lambda: noticed(ground, "sla-monitor"), "the first to be fenced")
+        assert await ground.relay.query("sla-monitor", stored, ada.lead) == before
         assert len(await ground.breaches(ada)) == 2
     finally:
         await ground.relay.discard("sla-monitor/2", signal.SIGTERM)

@@ -26,7 +26,7 @@ POINTS = {
     "fetched": "records are in memory, nothing is decided",
     "decided": "a batch is decided, the commit not sent",
     "committed": "the database has answered, nothing else has happened",
-    "ticking": "due leads are read, nothing is decided",
+    "ticked": "due leads are decided, nothing is committed",
     "reporting": "before Kafka is told the offsets",
 }
 _FORM = re.compile(r"(?P<point>\w+)=(?P<action>kill|freeze|fail|stall:(?P<seconds>\d+))(@(?P<turn>[1-9]\d*))?")

@@ -164,7 +164,6 @@ class Ownership(Generic[S]):
     async def _judge_due(self, consumer: Consumer, publisher: Publisher) -> None:
         now, rows = await self._journal.due(SLICE)
         if now is not None:
-            failpoints.reach("ticking")
             self._clock.set(now)
             known = await self._known(now, consumer)
             if not await self._judge_rows(rows, known, now, publisher):  # they all wait for an input that is behind
@@ -187,6 +186,7 @@ class Ownership(Generic[S]):
             await self._recall(draft)
             if not draft.changes(self.totals):
                 return False
+            failpoints.reach("ticked")
             try:
                 await self._commit(draft, publisher)
             except SharedConflict:
