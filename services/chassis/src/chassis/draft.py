@@ -34,7 +34,7 @@ class Draft(Generic[S]):
     swapped: dict[str, Any] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
     late: dict[str, list[tuple[int, Any, Fact]]] = field(default_factory=dict)
-    """Lead -> records, with their places in the batch, that wait for all facts of the lead to be there."""
+    """Lead -> its records from the first late one on, with their places: they wait for all facts of the lead."""
     last: dict[str, Any] = field(default_factory=dict)
     """The last record of each topic that has its outcome in this draft."""
 
@@ -51,11 +51,6 @@ class Draft(Generic[S]):
         file.keys[fact.key] = fact.fingerprint
         self.facts.append(fact)
         self.totals["facts"] += 1
-
-    def wait(self, file: File[S], place: int, record: Any, fact: Fact) -> None:
-        """The fact, and all later ones of its lead, are decided once all facts of the lead are there."""
-        file.keys[fact.key] = fact.fingerprint
-        self.late.setdefault(file.lead_id, []).append((place, record, fact))
 
     def apply(self, file: File[S], decision: Decision[S]) -> None:
         """Takes over what was decided for the lead."""

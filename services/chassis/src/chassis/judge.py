@@ -45,21 +45,16 @@ class Judge(Generic[S]):
     def judge(self, place: int, record: Any, fact: Fact, draft: Draft[S]) -> bool:
         """False when the rules failed. `place` is the record's in the batch."""
         file = self._files.of(fact.event.subject)
-        known = file.keys.get(fact.key)
-        if known == fact.fingerprint:
-            draft.totals["duplicates"] += 1
-        elif known is not None:
-            draft.bury(record, Refused("id_conflict", "the same id came with other content before"))
-        elif file.lead_id in draft.late:
-            draft.wait(file, place, record, fact)
-        else:
+        if file.lead_id in draft.late:
+            draft.late[file.lead_id].append((place, record, fact))
+        elif not _known(file, record, fact, draft):
             try:
                 decision = self._service.decide(file.state, fact, draft.at)
             except Exception as error:  # noqa: BLE001 - whatever rules raise is held against this fact, and limited
                 self._failed(record, error, draft)
                 return False
             if decision.late:
-                draft.wait(file, place, record, fact)
+                draft.late[file.lead_id] = [(place, record, fact)]
             else:
                 draft.accept(file, fact)
                 draft.apply(file, decision)
@@ -68,26 +63,31 @@ class Judge(Generic[S]):
     def recall(self, lead_id: str, earlier: Sequence[Fact], draft: Draft[S]) -> list[int]:
         """Decides what waits for the lead's `earlier` facts to be there; returns the places of those that failed."""
         file, waiting, service = self._files.of(lead_id), draft.late[lead_id], cast("Recalling[S]", self._service)
-        facts = [*earlier, *(fact for fact in draft.facts if fact.lead_id == lead_id)]
+        new: dict[tuple[str, str], Fact] = {}
+        for _, _, fact in waiting:
+            if fact.key not in file.keys:
+                new.setdefault(fact.key, fact)
+        heard = list(new.values())
         try:
-            heard = [fact for _, _, fact in waiting]
-            decision = service.again(file.state, [*facts, *heard], draft.at, heard[-1] if heard else None)
+            decision = service.again(file.state, [*earlier, *heard], draft.at, heard[-1] if heard else None)
         except Exception as error:  # noqa: BLE001 - as in `judge`; which fact it was is found one by one
             if not waiting:
                 self.postpone(file, draft, error)
-            return self._one_by_one(file, facts, draft)
-        for fact in heard:
-            draft.accept(file, fact)
+            return self._one_by_one(file, earlier, draft)
+        for _, record, fact in waiting:
+            if not _known(file, record, fact, draft):
+                draft.accept(file, fact)
         draft.apply(file, decision)
         return []
 
-    def _one_by_one(self, file: File[S], facts: list[Fact], draft: Draft[S]) -> list[int]:
-        failed, service = [], cast("Recalling[S]", self._service)
+    def _one_by_one(self, file: File[S], earlier: Sequence[Fact], draft: Draft[S]) -> list[int]:
+        facts, failed, service = list(earlier), list[int](), cast("Recalling[S]", self._service)
         for place, record, fact in draft.late[file.lead_id]:
+            if _known(file, record, fact, draft):
+                continue
             try:
                 decision = service.again(file.state, [*facts, fact], draft.at, fact)
             except Exception as error:  # noqa: BLE001 - as in `judge`
-                del file.keys[fact.key]
                 self._failed(record, error, draft)
                 failed.append(place)
             else:
@@ -127,3 +127,13 @@ class Judge(Generic[S]):
             draft.bury(record, Refused(WRONG_PARTITION, "not where Kafka's default partitioner puts the key"))
             return None
         return fact
+
+
+def _known(file: File[Any], record: Any, fact: Fact, draft: Draft[Any]) -> bool:
+    """Whether a fact of this id is there already; the record then has its outcome."""
+    known = file.keys.get(fact.key)
+    if known == fact.fingerprint:
+        draft.totals["duplicates"] += 1
+    elif known is not None:
+        draft.bury(record, Refused("id_conflict", "the same id came with other content before"))
+    return known is not None

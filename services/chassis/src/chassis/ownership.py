@@ -204,6 +204,9 @@ class Ownership(Generic[S]):
         """Decides what takes all facts of a lead, read for all such leads at once."""
         if draft.late:
             histories = await self._files.histories(draft.late)
+            for fact in draft.facts:
+                if fact.lead_id in histories:
+                    histories[fact.lead_id].append(fact)
             for lead_id, earlier in histories.items():
                 draft.failed += self._judge.recall(lead_id, earlier, draft)
             draft.failed.sort()
