@@ -188,10 +188,14 @@ async def _large(trial: Trial) -> int:
 async def _limit_files(pid: int, size: int) -> None:
     """The process's soft limit; as its own user, for root may not where it has no capabilities. It may be gone."""
     with contextlib.suppress(FileNotFoundError):
-        owner = Path(f"/proc/{pid}").stat()
+        owner = _owner(pid)
         limit = ("prlimit", f"--pid={pid}", f"--fsize={size}:")
         process = await asyncio.create_subprocess_exec(*limit, user=owner.st_uid, group=owner.st_gid)
         assert await process.wait() == 0 or not state_of(pid), f"no limit set for {pid}"
+
+
+def _owner(pid: int) -> os.stat_result:
+    return Path(f"/proc/{pid}").stat()
 
 
 def _memory(pid: int) -> int:
