@@ -18,6 +18,10 @@ def _in_order(properties: dict[str, Property]) -> dict[str, Property]:
     return dict(sorted(properties.items())) if len(properties) > 1 else properties
 
 
+LARGEST_COMPANY = 10_000_000
+"""People of the largest company that a description may tell of."""
+
+
 class Engagement(Frozen):
     """One thing a lead did. A kind that no policy names is kept and earns nothing."""
 
@@ -46,7 +50,7 @@ class Description(Frozen):
     phone: Text | None = None
     title: Text | None = None
     company: Text | None = None
-    company_size: Annotated[int, Field(ge=0, le=10_000_000)] | None = None
+    company_size: Annotated[int, Field(ge=0, le=LARGEST_COMPANY)] | None = None
     industry: Text | None = None
     country: Text | None = None
 

@@ -32,6 +32,8 @@ class AttributeMatch(Strict):
             raise ValueError("needs exactly one of 'between' and 'is'")
         if self.between and (self.name != "company_size" or self.between[0] > self.between[1]):
             raise ValueError("'between' takes [low, high] of company_size")
+        if self.between is None and (self.name == "company_size" or not self.is_):
+            raise ValueError("'is' takes one word at least, and company_size, a number, takes 'between'")
         return self
 
 

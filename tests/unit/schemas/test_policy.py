@@ -135,6 +135,8 @@ CLOCK = POLICY["clocks"][0]
         ({"scoring__rules__0__points": float("nan")}, "finite number"),
         ({"scoring__rules__0__attribute__is": ["x"]}, "exactly one of 'between' and 'is'"),
         ({"scoring__profile__0": {"name": "country"}}, "exactly one of 'between' and 'is'"),
+        ({"scoring__profile__0": {"name": "country", "is": []}}, "one word at least"),
+        ({"scoring__profile__0": {"name": "company_size", "is": ["100"]}}, "a number, takes 'between'"),
         ({"scoring__rules__0__attribute__between": [500, 50]}, r"\[low, high\] of company_size"),
         ({"scoring__rules__0__attribute__name": "industry"}, r"\[low, high\] of company_size"),
         ({"scoring__rules__0__engagement": {"kind": "page_viewed"}}, "exactly one of 'attribute' and 'engagement'"),

@@ -55,7 +55,6 @@ _ENGAGEMENTS = (
 _ATTRIBUTES = (
     {"name": "company_size", "between": [10, 500]},
     {"name": "company_size", "between": [501, 2000]},
-    {"name": "company_size", "is": ["100", "0600"]},
     {"name": "industry", "is": ["Financial services", "technology"]},
     {"name": "industry", "is": ["tech - nology"]},
     {"name": "country", "is": ["DE", "at"]},

@@ -335,21 +335,21 @@ def test_it_reads_as_lines() -> None:
     lines = _told(CLASSIC, a_description(company_size=100, industry="financial_services"), *visits)
     assert lines == [
         "11 more points to pass (more than 50), by any one of",
-        "  content downloaded (pricing) once: 55 points",
-        "  page viewed (pricing) 2 more times: 55 points",
-        "  industry technology: 55 points",
+        "  downloading the price list once: 55 points",
+        "  viewing the pricing page 2 more times: 55 points",
+        "  a company in technology: 55 points",
     ]
     two = [a_rule(20, attribute={"name": "company_size", "between": [500, 10_000_000]}), a_rule(4.5, id="b", count=2)]
     assert _told(criteria_of(two, (">", 20)), an_engagement("seen")) == [
         "20.001 more points to band-0 (more than 20), for example by",
-        "  seen once more and company size 500 or more: 24.5 points",
+        '  an engagement of the kind "seen" once more and a company of 500 people or more: 24.5 points',
     ]
     assert _told(criteria_of(two, (">", 24.5))) == [
         "24.501 more points to band-0 (more than 24.5): no rule could bring it there, all together give too little."
     ]
     five = [a_rule(10, id=f"r{n}", engagement={"kind": f"kind_{n}"}) for n in range(5)]
     assert _told(criteria_of(five, (">=", 50))) == [
-        "50 more points to band-0 (50 or more): no 4 changes could bring it there."
+        "50 more points to band-0 (at least 50): no 4 changes could bring it there."
     ]
     top = a_description(company_size=100, industry="technology")
     assert _told(CLASSIC, top) == ["pass is the top band: nothing is missing."]

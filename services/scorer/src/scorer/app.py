@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -18,6 +17,7 @@ from schemas.topics import TOPICS
 from scorer.rules import Criteria, Late, Outcome, State, age, decide, judge
 from scorer.settings import Settings
 
+_STATES = TypeAdapter(State)
 UNSTORED: Any = {"lead_id": True, "tally": {"basis": {"settled"}}}
 """What a state has from elsewhere."""
 
@@ -34,7 +34,6 @@ class Scorer:
         self._changes = [policy.effective_from for policy in policies.versions]
         self._last_change = self._changes[-1]
         self._criteria = {policy.version: Criteria.of(policy) for policy in policies.versions}
-        self._states = _states()
         self.inputs: Mapping[str, Decoder] = {"engagements": Decoder(*TOPICS["engagements"].events)}
 
     @property
@@ -54,10 +53,10 @@ class Scorer:
         return State(lead_id)
 
     def load(self, lead_id: str, state: str) -> State:
-        return replace(self._states.validate_json(state), lead_id=lead_id)
+        return replace(_STATES.validate_json(state), lead_id=lead_id)
 
     def dump(self, state: State) -> str:
-        return self._states.dump_json(state, exclude=UNSTORED).decode()
+        return _STATES.dump_json(state, exclude=UNSTORED).decode()
 
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
         try:
@@ -86,12 +85,6 @@ class Scorer:
         if scored is None:
             return Decision(state, due=due)
         return Decision(state, (scored,), due, {f"scores:{scored.data.band}": 1})
-
-
-@cache
-def _states() -> TypeAdapter[State]:
-    """Made once: it takes 3 ms, and a test of a thousand policies makes a thousand scorers."""
-    return TypeAdapter(State)
 
 
 def build(settings: Settings) -> Scorer:

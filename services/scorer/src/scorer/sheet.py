@@ -12,7 +12,8 @@ from pydantic import TypeAdapter
 from chassis.tables import columns
 from schemas.scores import PolicyRef
 from scorer.rules.backtest import Named, Paid, Report
-from scorer.rules.explanation import points, second
+from scorer.rules.explanation import second
+from scorer.rules.wording import number
 
 NAMED = 20
 """How many leads of each kind are named for people; JSON names all."""
@@ -107,7 +108,7 @@ def _named(heading: str, named: Named) -> _Part:
 def _paid(before: Paid | None, after: Paid | None) -> tuple[str, str, str, str]:
     sides = (before, after)
     leads = [_or_dash(None if side is None else side.leads) for side in sides]
-    given = ["-" if side is None else points(side.points) for side in sides]
+    given = ["-" if side is None else number(side.points) for side in sides]
     return leads[0], leads[1], given[0], given[1]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from schemas.engagements import Description, Engagement
+from scorer.rules.basis import Statement
 from scorer.rules.place import Place, with_entry
 
 TOUCHPOINTS = 20
@@ -18,29 +18,22 @@ SHORT = 120
 ATTRIBUTES = ("name", "phone", "title", "company", "company_size", "industry", "country")
 
 
-class Told(NamedTuple):
-    """A value, and the fact that told it."""
-
-    place: Place
-    value: int | str
-
-
 @dataclass(frozen=True, slots=True)
 class Background:
     """`touches` has the latest touchpoints (place, kind, content and campaign, with tabs between), `contact` the latest
     statement by attribute."""
 
     touches: tuple[str, ...] = ()
-    origin_first: Told | None = None
-    origin_last: Told | None = None
-    contact: Mapping[str, Told] = field(default_factory=dict)
+    origin_first: Statement | None = None
+    origin_last: Statement | None = None
+    contact: Mapping[str, Statement] = field(default_factory=dict)
 
 
 def engaged(background: Background, place: Place, engagement: Engagement, *, named: bool) -> Background:
     """With one more engagement; `named`: it is a touchpoint, too."""
     origin, first = engagement.campaign or engagement.channel, background.origin_first
     if origin is not None and (first is None or place < first.place):
-        background = replace(background, origin_first=Told(place, origin))
+        background = replace(background, origin_first=Statement(place, origin))
     return _touched(background, place, engagement) if named else background
 
 
@@ -49,7 +42,7 @@ def described(background: Background, place: Place, description: Description) ->
     for attribute in ATTRIBUTES:
         known = background.contact.get(attribute)
         if (value := getattr(description, attribute)) is not None and (known is None or place > known.place):
-            background = replace(background, contact=with_entry(background.contact, attribute, Told(place, value)))
+            background = replace(background, contact=with_entry(background.contact, attribute, Statement(place, value)))
     return background
 
 
@@ -57,7 +50,7 @@ def _touched(background: Background, place: Place, engagement: Engagement) -> Ba
     """A touchpoint, told with the score; the latest that names one gives the latest origin."""
     origin, last = engagement.campaign or engagement.channel, background.origin_last
     if origin is not None and (last is None or last.place < place):
-        background = replace(background, origin_last=Told(place, origin))
+        background = replace(background, origin_last=Statement(place, origin))
     touches = background.touches
     if len(touches) == TOUCHPOINTS and place < touches[0]:
         return background

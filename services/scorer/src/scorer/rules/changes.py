@@ -9,7 +9,7 @@ from itertools import count, pairwise
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.engagements import Description, Engagement, EngagementRecorded, LeadDescribed
+from schemas.engagements import LARGEST_COMPANY, Description, Engagement, EngagementRecorded, LeadDescribed
 from schemas.envelope import Envelope, Fact
 from schemas.identity import derived_id
 from schemas.scoring import SESSION
@@ -18,8 +18,8 @@ from scorer.rules.criteria import Criteria, Priced, Test, Value
 from scorer.rules.pay import counted, pays_at
 from scorer.rules.place import Instant
 
-SIZE, SIZES = "company_size", 10_000_000
-"""The attribute that is a number, and its greatest value (schemas.engagements.Description)."""
+SIZE = "company_size"
+"""The attribute that is a number."""
 EACH = 5
 """More engagements of a rule that pays for each are not proposed at once."""
 SOURCE = "baton/what-if"
@@ -125,13 +125,8 @@ def ceiling(rules: Iterable[Priced]) -> int:
     best: dict[tuple[bool, str], int] = {}
     for rule in rules:
         word = (rule.exclusive is None, rule.exclusive or rule.id)
-        best[word] = max(best.get(word, 0), _most(rule))
+        best[word] = max(best.get(word, 0), rule.most)
     return sum(best.values())
-
-
-def _most(rule: Priced) -> int:
-    """What the rule gives at most."""
-    return rule.milli if rule.cap is None or rule.milli < 0 else rule.cap
 
 
 def _counting(kind: str, content: str | None, criteria: Criteria) -> list[Priced]:
@@ -151,7 +146,7 @@ def _sizes(tests: Sequence[Test]) -> Mapping[tuple[bool, ...], Attribute]:
     """Company sizes by which of the tests hold."""
     cuts = {cut for test in tests if not test.codes for cut in (test.low, test.high + 1)}
     ranges: dict[tuple[bool, ...], list[tuple[int, int]]] = {}
-    for low, after in pairwise([0, *sorted(cut for cut in cuts if 0 < cut <= SIZES), SIZES + 1]):
+    for low, after in pairwise([0, *sorted(cut for cut in cuts if 0 < cut <= LARGEST_COMPANY), LARGEST_COMPANY + 1]):
         ranges.setdefault(tuple(test.holds(low) for test in tests), []).append((low, after - 1))
     return {held: Attribute(SIZE, between=tuple(within)) for held, within in ranges.items()}
 

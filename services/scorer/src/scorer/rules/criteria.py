@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from schemas.policy import Policy
 from schemas.scores import Group, PolicyRef
-from schemas.scoring import SESSION, AttributeMatch, Band, EngagementMatch, Rule
+from schemas.scoring import AttributeMatch, Band, EngagementMatch, Rule
 from scorer.rules.decay import Fading
 from scorer.rules.place import Instant, text_of
 
@@ -35,7 +35,7 @@ class Wanted:
     content: str | None
     most: int
     latest: bool
-    session: timedelta | None
+    session: bool
 
     def full(self, count: int) -> bool:
         """Whether none after the first `count` can matter."""
@@ -53,9 +53,7 @@ class Test:
 
     def holds(self, value: Value) -> bool:
         """Whether a value as `code_of` gives it passes."""
-        if isinstance(value, int) and not self.codes:
-            return self.low <= value <= self.high
-        return str(value) in self.codes
+        return self.low <= value <= self.high if isinstance(value, int) else value in self.codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +78,11 @@ class Priced:
     day_cap: int | None = None
     start: Instant | None = None
     end: Instant | None = None
+
+    @property
+    def most(self) -> int:
+        """Thousandths that it gives at most; of a rule that takes points, that it takes."""
+        return self.milli if self.cap is None else self.cap if self.milli > 0 else -self.cap
 
     @property
     def timed(self) -> bool:
@@ -173,7 +176,7 @@ def _priced(rule: Rule) -> Priced:
         rule.count.window,
         Fading.of(rule.decay),
         rule.engagement.content,
-        rule.count_by == "session",
+        _by_session(rule),
         _milli(rule.total_cap),
         _milli(rule.per_day_cap),
         start,
@@ -192,10 +195,12 @@ def _key(rule: Rule) -> str:
     match = rule.engagement
     assert match is not None  # noqa: S101 - asked of such rules only
     what = match.kind if match.content is None else f"{match.kind}/{match.content}"
-    how = (
-        ["each"] * (rule.award == "per_event") + ["latest"] * _latest(rule) + ["session"] * (rule.count_by == "session")
-    )
+    how = ["each"] * (rule.award == "per_event") + ["latest"] * _latest(rule) + ["session"] * _by_session(rule)
     return " ".join([what, *how])
+
+
+def _by_session(rule: Rule) -> bool:
+    return rule.count_by == "session"
 
 
 def _latest(rule: Rule) -> bool:
@@ -207,8 +212,8 @@ def _wanted(rules: tuple[Rule, ...]) -> dict[str, tuple[Wanted, ...]]:
     found: dict[str, tuple[EngagementMatch, Wanted]] = {}
     for rule in rules:
         if rule.engagement is not None:
-            key, session = _key(rule), SESSION if rule.count_by == "session" else None
+            key = _key(rule)
             most = max(rule.needed, found[key][1].most if key in found else 0) if rule.award == "once" else 0
-            found[key] = rule.engagement, Wanted(key, rule.engagement.content, most, _latest(rule), session)
+            found[key] = rule.engagement, Wanted(key, rule.engagement.content, most, _latest(rule), _by_session(rule))
     kinds = {match.kind for match, _ in found.values()}
     return {kind: tuple(want for match, want in found.values() if match.kind == kind) for kind in sorted(kinds)}

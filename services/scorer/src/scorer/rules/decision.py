@@ -12,7 +12,6 @@ from typing import NamedTuple
 from schemas.envelope import Fact
 from schemas.identity import derived_id
 from schemas.scores import LeadScored
-from scorer.rules.background import Told
 from scorer.rules.basis import Basis, Statement
 from scorer.rules.criteria import Criteria, Value
 from scorer.rules.place import Instant, Place, instant_of, key_of, text_of, time_of
@@ -54,7 +53,6 @@ def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Outco
 
     Gives the very same state for a fact that changes nothing. Raises Late: see `judge`.
     """
-    require(state.tally.basis, criteria)
     tally = add(state.tally, fact, criteria)
     before, after = state.tally.basis, tally.basis
     state = state if tally is state.tally else replace(state, tally=tally)
@@ -174,5 +172,5 @@ def _touchpoint(touch: str) -> dict[str, object]:
     }
 
 
-def _value(statement: Statement | Told | None) -> Value | None:
+def _value(statement: Statement | None) -> Value | None:
     return None if statement is None else statement.value

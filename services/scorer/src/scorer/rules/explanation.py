@@ -9,13 +9,15 @@ from typing import Literal
 
 from schemas.envelope import Fact
 from schemas.scores import Cut, Group, PolicyRef
-from scorer.rules.changes import SIZES, Attribute, Change
+from schemas.scoring import AttributeMatch, EngagementMatch
+from scorer.rules.changes import Attribute, Change
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, agrees
 from scorer.rules.missing import CHANGES, Missing, missing
 from scorer.rules.place import instant_of, key_of, text_of, time_of
 from scorer.rules.tally import fold
 from scorer.rules.verdict import Earned, score
+from scorer.rules.wording import attribute, company, engagement, listed, number, reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,6 @@ def explain(
     )
 
 
-def points(value: float) -> str:
-    """Points as people write them: 15, 2.5."""
-    return f"{value:.3f}".rstrip("0").rstrip(".")
-
-
 def second(instant: datetime | None) -> str:
     """An instant in UTC, to the second."""
     return "-" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S}"
@@ -107,7 +104,7 @@ def tell(view: Explanation) -> list[str]:
     since = f" since {second(view.band_since)}" if view.band_since else ""
     told = [
         f"Lead {view.lead_id}",
-        f"{points(view.score)} points, band {view.band}{since}{asked}",
+        f"{number(view.score)} points, band {view.band}{since}{asked}",
         f"Policy {view.policy.name} version {view.policy.version}, {view.facts_read} facts, times in UTC",
     ]
     if view.as_of is not None:
@@ -123,9 +120,9 @@ def rows(view: Explanation) -> list[tuple[str, str, str, str]]:
     for line in view.lines:
         first, *others = [f"{second(event.time)}  {event.id}  ({event.source})" for event in line.events] or [""]
         name = line.rule if line.cut is None else f"{line.rule}: {line.cut.replace('_', ' ')}"
-        told.append((name, points(line.points), second(line.since), first))
+        told.append((name, number(line.points), second(line.since), first))
         told.extend(("", "", "", other) for other in others)
-    return [*told, ("total", points(view.total), "", "")]
+    return [*told, ("total", number(view.total), "", "")]
 
 
 def tell_missing(view: Explanation) -> list[str]:
@@ -133,10 +130,9 @@ def tell_missing(view: Explanation) -> list[str]:
     wanted = view.missing
     if wanted is None:
         return [f"{view.band} is the top band: nothing is missing."]
-    asked = f"more than {points(wanted.least.n)}" if wanted.least.op == ">" else f"{points(wanted.least.n)} or more"
-    goal = f"{points(wanted.points)} more points to {wanted.band} ({asked})"
+    goal = f"{number(wanted.points)} more points to {wanted.band} ({reach(wanted.least)})"
     if wanted.ways:
-        ways = [f"  {' and '.join(map(_change, way.changes))}: {points(way.score)} points" for way in wanted.ways]
+        ways = [f"  {' and '.join(map(_change, way.changes))}: {number(way.score)} points" for way in wanted.ways]
         return [f"{goal}, for example by" if len(ways) == 1 else f"{goal}, by any one of", *ways]
     if wanted.attainable:
         return [f"{goal}: no {CHANGES} changes could bring it there."]
@@ -145,29 +141,19 @@ def tell_missing(view: Explanation) -> list[str]:
 
 def _change(change: Change) -> str:
     if isinstance(change, Attribute):
-        return f"{_words(change.attribute)} {_value(change)}"
+        return _value(change)
+    what = engagement(EngagementMatch(kind=change.kind, content=change.content))
     more = " more" if change.counted else ""
-    times = f"once{more}" if change.more == 1 else f"{change.more}{more} times"
-    about = f" ({change.content})" if change.content is not None else ""
-    return f"{_words(change.kind)}{about} {times}"
+    return f"{what} once{more}" if change.more == 1 else f"{what} {change.more}{more} times"
 
 
 def _value(change: Attribute) -> str:
     if change.between:
-        return " or ".join(_range(low, high) for low, high in change.between)
+        return listed(company(low, high) for low, high in change.between)
     if change.one_of:
-        return " or ".join(map(_words, change.one_of))
-    return f"other than {' or '.join(map(_words, change.none_of))}"
-
-
-def _range(low: int, high: int) -> str:
-    if high >= SIZES:
-        return f"{low} or more"
-    return f"{low}" if low == high else f"{low} to {high}"
-
-
-def _words(code: str) -> str:
-    return code.replace("_", " ")
+        return attribute(AttributeMatch.model_validate({"name": change.attribute, "is": change.one_of}))
+    others = (code.replace("_", " ") for code in change.none_of)
+    return f"{change.attribute} other than {listed(others)}"
 
 
 def _line(line: Earned) -> ExplainedLine:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from schemas.engagements import LARGEST_COMPANY
 from schemas.policy import Policy
 from scorer.rules.criteria import Criteria, Priced, Test, Value
-
-LARGEST = 10_000_000
-"""The largest company_size that schemas.engagements.Description takes."""
 
 
 class Overlap:
@@ -91,8 +89,8 @@ class Overlap:
         """Thousandths that these rules together cannot come to more of; none of them pays in the worst case."""
         free = [rule for rule in rules if not rule.exclusive]
         words = {rule.exclusive for rule in rules if rule.exclusive}
-        milli = sum(max(0, *(_price(rule) for rule in rules if rule.exclusive == word)) for word in words)
-        milli += sum(max(0, _price(rule)) for rule in free if rule.test is None)
+        milli = sum(max(0, *(rule.most for rule in rules if rule.exclusive == word)) for word in words)
+        milli += sum(max(0, rule.most) for rule in free if rule.test is None)
         return milli + sum(max((0, *(_worth(free, name, v) for v in vs))) for name, vs in self._values.items())
 
     def _coincide(self, i: int, j: int) -> bool:
@@ -131,12 +129,7 @@ def _told_apart(tests: list[Test]) -> frozenset[Value]:
     if any(test.attribute != "company_size" for test in tests):
         return frozenset(code for test in tests for code in test.codes)
     edges = {0, *(edge for test in tests for edge in (test.low, test.high + 1))}
-    return frozenset(edge for edge in edges if 0 <= edge <= LARGEST)
-
-
-def _price(rule: Priced) -> int:
-    """The most that a rule gives, or takes away."""
-    return rule.milli if rule.cap is None else rule.cap if rule.milli > 0 else -rule.cap
+    return frozenset(edge for edge in edges if 0 <= edge <= LARGEST_COMPANY)
 
 
 def _worth(rules: list[Priced], attribute: str, value: Value) -> int:

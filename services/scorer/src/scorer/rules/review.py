@@ -14,7 +14,6 @@ from scorer.rules import terms, wording
 from scorer.rules.overlap import Overlap
 
 Place = tuple[int | str, ...]
-_NUMBER = "company_size is a number, which 'is' never matches; use 'between'"
 _UNTRUE = "'{}' is true of no lead"
 
 
@@ -45,9 +44,7 @@ def _never_pay(overlap: Overlap) -> Iterator[tuple[int, str]]:
             why = f'whenever it is true, so is {earlier} before it, and of "{rule.exclusive}" only the first pays'
             yield j, f"{rule.id} can never pay: {why}"
         elif instead is not None:
-            number = rule.attribute is not None and rule.attribute.name == "company_size" and not rule.attribute.between
-            why = _NUMBER if number else _UNTRUE.format(terms.condition(rule))
-            yield j, f"{rule.id} can never pay: {why}"
+            yield j, f"{rule.id} can never pay: {_UNTRUE.format(terms.condition(rule))}"
 
 
 def _pay_twice(overlap: Overlap) -> Iterator[tuple[int, str]]:

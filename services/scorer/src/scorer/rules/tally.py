@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from schemas.engagements import Description, Engagement, EngagementRecorded, LeadDescribed, LeadOptedIn
 from schemas.envelope import Fact
 from schemas.identity import Identifiers
+from schemas.scoring import SESSION
 from scorer.rules.background import ATTRIBUTES, PAGE_VIEW, Background, described, engaged
 from scorer.rules.basis import Basis, Kept, Paid, Statement
 from scorer.rules.criteria import Criteria, Priced, Wanted, code_of
@@ -44,6 +45,7 @@ def add(tally: Tally, fact: Fact, criteria: Criteria) -> Tally:
 
     A machine's doings, links and events of unknown types change nothing. Raises Late.
     """
+    require(tally.basis, criteria)
     event, basis, background = fact.event, tally.basis, tally.background
     if isinstance(event, EngagementRecorded):
         engagement = event.data
@@ -78,7 +80,6 @@ def require(basis: Basis, criteria: Criteria) -> None:
 def _met(basis: Basis, place: Place, identifiers: Identifiers, criteria: Criteria) -> Basis:
     """What every fact tells: since when the lead is known, and under which address."""
     if basis.digest != criteria.digest:
-        require(basis, criteria)
         basis = replace(basis, digest=criteria.digest)
     if basis.first is None or place < basis.first:
         basis = replace(basis, first=place)
@@ -117,9 +118,9 @@ def _counted(basis: Basis, place: Place, wanted: Wanted, criteria: Criteria) -> 
 def _with(kept: Kept, place: Place, wanted: Wanted) -> tuple[Kept, bool]:
     """What is kept with one more, and whether it counts: within a session that goes on it does not."""
     instant = instant_of(place)
-    if wanted.session is not None and kept.last and time_of(instant) - time_of(kept.last) < wanted.session:
+    if wanted.session and kept.last and time_of(instant) - time_of(kept.last) < SESSION:
         return Kept(kept.places, instant), False
-    last = instant if wanted.session is not None else ""
+    last = instant if wanted.session else ""
     places = (*kept.places, place)
     return Kept(places[-wanted.most :] if wanted.latest else places[: wanted.most], last), True
 

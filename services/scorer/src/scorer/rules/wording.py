@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+from schemas.engagements import LARGEST_COMPANY
 from schemas.policy import ClockRule, Policy
 from schemas.scoring import AttributeMatch, Band, EngagementMatch, Rule
 from schemas.terms import Bound, spelt
@@ -92,6 +93,8 @@ def company(low: int, high: int) -> str:
     """A company with so many people, both ends included."""
     if low == high:
         return f"a company of exactly {low} {'person' if low == 1 else 'people'}"
+    if low <= LARGEST_COMPANY <= high:
+        return f"a company of {low} people or more"
     return f"a company of {low} to {high} people"
 
 
