@@ -10,11 +10,12 @@ from typer.testing import CliRunner
 
 from chassis.commands import instant_named
 from scorer.__main__ import main
-from scorer.rules import State
+from scorer.rules import Criteria, State
 from scorer.rules.background import Background
 from scorer.rules.explanation import Explanation, explain, rows, tell
 from tests.builders import EMAIL, LEAD, a_description, a_fact, an_engagement, at
-from tests.unit.scorer.driver import CLASSIC, LATER, Play, several
+from tests.unit.scorer.drafts import a_draft
+from tests.unit.scorer.driver import CLASSIC, LATER, Play, a_scorer, several
 
 EVENTS = [
     a_description(company_size=100, industry="technology", time=at(-5)),
@@ -61,6 +62,17 @@ def test_a_stored_state_that_the_facts_do_not_come_to_is_told() -> None:
     assert not _explained(replace(play.state, published=State(LEAD).published)).stored_agrees
     forgetful = replace(play.state.tally, background=Background())
     assert not _explained(replace(play.state, tally=forgetful)).stored_agrees
+
+
+def test_a_tick_on_its_way_is_no_disagreement_and_one_that_does_not_come_is() -> None:
+    attended = {"kind": "webinar_attended"}
+    rule = {"id": "w", "group": "engagement", "points": 40, "engagement": attended}
+    policy = a_draft(scoring__rules=[{**rule, "count": {"op": ">=", "n": 1, "window": "1h"}}])
+    play, event = Play(a_scorer(policy)), an_engagement("webinar_attended", time=at(0))
+    play.play([event], now=at(1))
+    for minutes, agrees in ((59, True), (60.5, True), (61.5, False)):
+        view = explain(LEAD, [a_fact(event)], Criteria.of(policy), at(minutes), play.state)
+        assert (view.score, view.stored_agrees) == (40 if minutes < 60 else 0, agrees)
 
 
 @pytest.mark.parametrize("lead", ["", " ", "null", "ada", "ada@", "a b@example.com", "1234", LEAD[:-1]])

@@ -17,12 +17,8 @@ from scorer.settings import Settings
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from scorer.app import Scorer
-    from scorer.rules import Criteria
     from scorer.rules.explanation import Explanation
 
-READ_AGAIN = 20
-"""Attempts to read the facts of a lead while nothing new comes of it."""
 NAME = "scorer"
 
 
@@ -74,46 +70,26 @@ def explain(
 
 
 async def _explanation(settings: Settings, lead_id: str, instant: datetime | None) -> Explanation | None:
-    """The explanation, None for an unknown lead; as of now it is held against what is stored.
-
-    The state is read before and after the facts, lest a commit between the two be taken for a disagreement.
-    """
-    from datetime import UTC, datetime
-
-    from chassis.reading import facts_of, reading, state_of
+    """The explanation, None for an unknown lead; as of now it is held against what is stored at the same moment."""
+    from chassis.policy import PolicyError
+    from chassis.reading import facts_of, one_moment, state_of
     from scorer.app import build
     from scorer.rules.explanation import explain
 
     scorer = build(settings)
-    criteria = _criteria(scorer, instant)
-    decoder = scorer.inputs["engagements"]
-    async with reading(settings.database, NAME) as connection:
-        stored = await state_of(connection, lead_id)
-        for _ in range(READ_AGAIN):
-            facts, before = await facts_of(connection, decoder, lead_id), stored
-            stored = await state_of(connection, lead_id)
-            if stored == before:
-                break
-    if not facts:
-        return None
-    if instant is not None:
-        return explain(lead_id, facts, criteria, instant)
-    state = scorer.new(lead_id) if stored is None else scorer.load(lead_id, stored)
-    return explain(lead_id, facts, criteria, datetime.now(UTC), state)
-
-
-def _criteria(scorer: Scorer, instant: datetime | None) -> Criteria:
-    """What is judged by at the instant, None: now. Ends the command with 2 when the operator named too early a one."""
-    from datetime import UTC, datetime
-
-    from chassis.policy import PolicyError
-
-    if instant is None:
-        return scorer.criteria(datetime.now(UTC))
     try:
-        return scorer.criteria(instant)
+        criteria = None if instant is None else scorer.criteria(instant)
     except PolicyError as error:
         raise typer.BadParameter(str(error), param_hint="--at") from error
+    async with one_moment(settings.database, NAME) as (connection, moment):
+        facts = await facts_of(connection, scorer.inputs["engagements"], lead_id)
+        stored = await state_of(connection, lead_id)
+    if not facts:
+        return None
+    if instant is not None and criteria is not None:
+        return explain(lead_id, facts, criteria, instant)
+    state = scorer.new(lead_id) if stored is None else scorer.load(lead_id, stored)
+    return explain(lead_id, facts, scorer.criteria(moment), moment, state)
 
 
 @main.command("backtest")

@@ -142,7 +142,7 @@ class Backtest:
     """
 
     def __init__(self, live: Policy, candidate: Policy, instant: datetime, most: int = sys.maxsize) -> None:
-        self._instant = text_of(instant)
+        self._now, self._instant = instant, text_of(instant)
         self._before, self._after = _Judge(live), _Judge(candidate)
         self._alike = self._before.criteria.digest == self._after.criteria.digest
         self._newly, self._no_longer, self._differing = _Names(most), _Names(most), _Names(most)
@@ -212,4 +212,4 @@ class Backtest:
 
     def _agrees(self, tally: Tally, verdict: Verdict) -> bool:
         stored = self._expected.pop(self._lead_id, None) if self._expected else None
-        return stored is not None and agrees(stored, tally, verdict, self._before.criteria)
+        return stored is not None and agrees(stored, tally, verdict, self._before.criteria, self._now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -14,11 +14,15 @@ from schemas.identity import derived_id
 from schemas.scores import LeadScored
 from scorer.rules.basis import Basis, Statement
 from scorer.rules.criteria import Criteria, Value
-from scorer.rules.place import Instant, Place, instant_of, key_of, text_of, time_of
+from scorer.rules.place import Instant, Place, instant_of, key_of, later, text_of, time_of
 from scorer.rules.tally import Tally, add, fold, require
 from scorer.rules.verdict import Earned, Verdict, can_tell, score, settled_of
 
 SOURCE = "baton/scorer"
+OVERDUE = timedelta(minutes=1)
+"""A tick that has not come for so long does not come any more."""
+MOMENT = timedelta(microseconds=1)
+"""The finest step of time."""
 TIME = "time"
 """The cause of a score that time alone has changed, or another policy."""
 
@@ -95,9 +99,18 @@ def _told(state: State, criteria: Criteria, now: datetime, fact: Fact | None) ->
     return Outcome(told, _scored(told, verdict, fact, criteria, now), verdict.until)
 
 
-def agrees(stored: State, tally: Tally, verdict: Verdict, criteria: Criteria) -> bool:
-    """Whether what is stored and was last published is what the facts of this tally come to."""
-    return stored.tally == tally and stored.published.digest == digest_of(tally.basis, verdict, criteria)
+def agrees(stored: State, tally: Tally, verdict: Verdict, criteria: Criteria, now: datetime) -> bool:
+    """Whether what is stored and was last published is what the facts of this tally come to.
+
+    `verdict` is as of `now`; where time alone changed something less than OVERDUE ago its tick may be on its way, and
+    what was true just before is right as well.
+    """
+    if stored.tally != tally:
+        return False
+    right = [verdict]
+    if verdict.at is not None and now - verdict.at < OVERDUE:
+        right.append(score(tally.basis, criteria, later(text_of(verdict.at), -MOMENT)))
+    return any(stored.published.digest == digest_of(tally.basis, each, criteria) for each in right)
 
 
 def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria) -> str:

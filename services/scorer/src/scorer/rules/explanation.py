@@ -88,7 +88,7 @@ def explain(
         facts_read=len(facts),
         policy=criteria.policy,
         as_of=instant if stored is None else None,
-        stored_agrees=None if stored is None else agrees(stored, tally, verdict, criteria),
+        stored_agrees=None if stored is None else agrees(stored, tally, verdict, criteria, instant),
         missing=missing(tally, criteria, latest + timedelta(microseconds=1)),
     )
 
