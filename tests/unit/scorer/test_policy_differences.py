@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from schemas.policy import ClockRule, Gate, Policy, Routing
 from schemas.scoring import Band, Clamp, Count, Decay, Rule, Scoring
-from scorer.rules.differences import differences, reasons
+from scorer.rules.words.differences import differences, reasons
 from tests.builders import a_policy
 from tests.unit.scorer.drafts import a_draft, done, sized
 

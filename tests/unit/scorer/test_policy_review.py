@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from schemas.envelope import Envelope, Fact
 from schemas.policy import Policy
 from schemas.scoring import Scoring
-from scorer.rules import Criteria, Verdict, fold, score, terms
-from scorer.rules.overlap import Overlap
+from scorer.rules import Criteria, Verdict, fold, score
 from scorer.rules.place import text_of
-from scorer.rules.review import review
+from scorer.rules.words import paying
+from scorer.rules.words.overlap import Overlap
+from scorer.rules.words.review import review
 from tests.builders import a_description, a_fact, a_policy, an_engagement, at
 from tests.unit.scorer.drafts import a_draft, a_rule, coded, done, sized
 from tests.unit.scorer.driver import LATER
@@ -253,7 +254,7 @@ def test_what_may_have_gone_by_then_keeps_no_rule_from_paying(
 @pytest.mark.parametrize("rule", [sized, done])
 def test_a_rule_that_ends_before_the_policy_begins_can_never_pay(rule: Any) -> None:
     over = (1, 9) if rule is sized else ("docs",)
-    told = f"a can never pay: it ends at {terms.instant(BEGINNING)}, before the policy begins"
+    told = f"a can never pay: it ends at {paying.instant(BEGINNING)}, before the policy begins"
     assert of_rules(rule("a", *over, **dated(until=0))) == [("scoring.rules.0", told)]
     assert of_rules(rule("a", *over, **dated(until=1))) == []
     twice = of_rules(rule("a", *over, **dated(until=0)), rule("b", *over))

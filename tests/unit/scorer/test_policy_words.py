@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from schemas.policy import ClockRule
 from schemas.scoring import Decay
 from schemas.terms import Bound, Duration
-from scorer.rules import terms, wording
-from scorer.rules.page import WIDTH, page
+from scorer.rules.words import paying, wording
+from scorer.rules.words.page import WIDTH, page
 from tests.builders import a_policy
 from tests.unit.scorer.drafts import a_draft, a_rule, coded, done, sized, the_rule
 
@@ -38,13 +38,13 @@ DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
     ],
 )
 def test_an_engagement_is_told_as_what_a_lead_does(rule: dict[str, str], words: str) -> None:
-    assert terms.condition(the_rule(engagement=rule)) == words
+    assert paying.condition(the_rule(engagement=rule)) == words
 
 
 def test_contents_that_differ_read_differently() -> None:
     contents = ["case_study", "case study", "case-study", "Case_study", "case__study"]
     rules = [the_rule(engagement={"kind": "page_viewed", "content": content}) for content in contents]
-    assert len({terms.condition(rule) for rule in rules}) == len(contents)
+    assert len({paying.condition(rule) for rule in rules}) == len(contents)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_contents_that_differ_read_differently() -> None:
     ],
 )
 def test_how_often_is_told_with_the_policy_s_own_operator(count: tuple[str, float], words: str) -> None:
-    assert terms.condition(the_rule(**done("rule", "x", count))) == f"viewing the x page{words}"
+    assert paying.condition(the_rule(**done("rule", "x", count))) == f"viewing the x page{words}"
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_how_often_is_told_with_the_policy_s_own_operator(count: tuple[str, floa
     ],
 )
 def test_an_attribute_is_told_with_all_values_that_count(rule: dict[str, Any], words: str) -> None:
-    assert terms.condition(the_rule(**rule)) == words
+    assert paying.condition(the_rule(**rule)) == words
 
 
 VISIT = ", counted by visit (30 minutes without one end a visit)"
@@ -110,13 +110,13 @@ DOCS = "viewing the docs page"
 )
 def test_all_of_a_rule_is_told(fields: dict[str, Any], words: str) -> None:
     rule = the_rule(**{"engagement": {"kind": "page_viewed", "content": "docs"}, **fields})
-    assert terms.entry(rule) == words
-    assert terms.pays(rule).replace(": 10 points", "", 1) == words
+    assert paying.entry(rule) == words
+    assert paying.pays(rule).replace(": 10 points", "", 1) == words
 
 
 def test_a_session_of_anything_but_pages_is_no_visit() -> None:
     rule = the_rule(engagement={"kind": "email_opened"}, count={"op": ">=", "n": 2}, count_by="session")
-    assert terms.counted(rule) == "counted by session (30 minutes without one end a session)"
+    assert paying.counted(rule) == "counted by session (30 minutes without one end a session)"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_session_of_anything_but_pages_is_no_visit() -> None:
     ],
 )
 def test_what_age_leaves_is_told(decay: dict[str, Any] | None, words: str) -> None:
-    assert terms.decay(Decay.model_validate(decay) if decay else None) == words
+    assert paying.decay(Decay.model_validate(decay) if decay else None) == words
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_what_age_leaves_is_told(decay: dict[str, Any] | None, words: str) -> No
     ],
 )
 def test_a_group_s_bounds_are_told(group: Any, clamp: dict[str, float], words: str) -> None:
-    assert terms.bounds(a_draft(scoring__groups={group: clamp}), group) == words
+    assert paying.bounds(a_draft(scoring__groups={group: clamp}), group) == words
 
 
 def test_points_have_all_their_digits() -> None:

@@ -30,7 +30,7 @@ def validate(path: There, as_json: Json = False) -> None:
     come. Exits with 1 if anything is wrong, and with 0 whatever the warnings.
     """
     from chassis.policy import PolicyError
-    from scorer.rules.review import review
+    from scorer.rules.words.review import review
 
     problems, warnings, summary = list[str](), list[str](), ""
     try:
@@ -62,7 +62,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Shows a policy in plain words, for people who have never seen Baton. Of a folder it is the version in force."""
-    from scorer.rules.page import page
+    from scorer.rules.words.page import page
 
     if path is None:
         from scorer.settings import Settings
@@ -79,7 +79,7 @@ def diff(before: There, after: There, as_json: Json = False) -> None:
     A reason (`because`) that is another is told too. Exits with 0 if no term differs, with 1 if one does, and with 2
     if a policy cannot be used.
     """
-    from scorer.rules.differences import differences, reasons
+    from scorer.rules.words.differences import differences, reasons
 
     was, now = (_agreed(path, exit_code=2) for path in (before, after))
     found, other = differences(was, now), reasons(was, now)

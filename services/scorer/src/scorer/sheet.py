@@ -13,7 +13,7 @@ from chassis.tables import columns
 from schemas.scores import PolicyRef
 from scorer.rules.backtest import Named, Paid, Report
 from scorer.rules.explanation import second
-from scorer.rules.wording import number
+from scorer.rules.words.wording import number
 
 NAMED = 20
 """How many leads of each kind are named for people; JSON names all."""

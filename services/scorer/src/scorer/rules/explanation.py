@@ -17,7 +17,7 @@ from scorer.rules.missing import CHANGES, Missing, missing
 from scorer.rules.place import instant_of, key_of, text_of, time_of
 from scorer.rules.tally import fold
 from scorer.rules.verdict import Earned, score
-from scorer.rules.wording import attribute, company, engagement, listed, number, reach
+from scorer.rules.words.wording import attribute, company, engagement, listed, number, reach
 
 
 @dataclass(frozen=True, slots=True)

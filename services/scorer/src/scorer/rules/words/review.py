@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from schemas.policy import Policy
-from scorer.rules import terms, wording
-from scorer.rules.overlap import Overlap
+from scorer.rules.words import paying, wording
+from scorer.rules.words.overlap import Overlap
 
 Place = tuple[int | str, ...]
 _UNTRUE = "'{}' is true of no lead"
@@ -38,13 +38,13 @@ def _never_pay(overlap: Overlap) -> Iterator[tuple[int, str]]:
     for j, rule in enumerate(overlap.rules):
         instead, end = overlap.instead(j), rule.valid_to
         if end is not None and overlap.over(j):
-            yield j, f"{rule.id} can never pay: it ends at {terms.instant(end)}, before the policy begins"
+            yield j, f"{rule.id} can never pay: it ends at {paying.instant(end)}, before the policy begins"
         elif instead:
             earlier = wording.listed((overlap.rules[i].id for i in instead), "or")
             why = f'whenever it is true, so is {earlier} before it, and of "{rule.exclusive}" only the first pays'
             yield j, f"{rule.id} can never pay: {why}"
         elif instead is not None:
-            yield j, f"{rule.id} can never pay: {_UNTRUE.format(terms.condition(rule))}"
+            yield j, f"{rule.id} can never pay: {_UNTRUE.format(paying.condition(rule))}"
 
 
 def _pay_twice(overlap: Overlap) -> Iterator[tuple[int, str]]:

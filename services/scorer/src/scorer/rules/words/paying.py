@@ -9,7 +9,7 @@ from fractions import Fraction
 from schemas.policy import Policy
 from schemas.scores import Group
 from schemas.scoring import SESSION, Clamp, Decay, Rule
-from scorer.rules import wording
+from scorer.rules.words import wording
 
 _DAY = timedelta(days=1)
 GROUPS: dict[Group, str] = {"fit": "fit", "engagement": "engagement", "negative": "what is negative"}

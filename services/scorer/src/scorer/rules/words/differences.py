@@ -13,7 +13,7 @@ from typing import TypeVar, get_args
 from schemas.policy import ClockRule, Policy
 from schemas.scores import Group
 from schemas.scoring import Rule
-from scorer.rules import terms, wording
+from scorer.rules.words import paying, wording
 
 T = TypeVar("T")
 
@@ -41,9 +41,9 @@ def _rules(before: Policy, after: Policy) -> Iterator[str]:
     yield from (f"new rule {name}: {_whole(rule)}" for name, rule in are.items() if name not in were)
     yield from (f"rule {name} is gone: {_whole(rule)}" for name, rule in were.items() if name not in are)
     for was, rule in _kept(were, are).values():
-        name = terms.condition(rule)
+        name = paying.condition(rule)
         if _asks(rule) != _asks(was):
-            yield f"rule {rule.id}: {name}, was: {terms.condition(was)}"
+            yield f"rule {rule.id}: {name}, was: {paying.condition(was)}"
         if rule.points != was.points:
             verb = "was" if was.points == 1 else "were"
             yield f"{name}: {wording.points(rule.points)}, {verb} {wording.number(was.points)}"
@@ -56,19 +56,19 @@ def _rules(before: Policy, after: Policy) -> Iterator[str]:
 
 def _asks(rule: Rule) -> tuple[str, int, timedelta | None, str]:
     """What makes it pay, but for how the number is put: "more than 3 times" is "at least 4 times"."""
-    return wording.subject(rule), rule.needed, rule.count.window, terms.counted(rule)
+    return wording.subject(rule), rule.needed, rule.count.window, paying.counted(rule)
 
 
 def _decay(rule: Rule) -> str:
-    return terms.decay(rule.decay)
+    return paying.decay(rule.decay)
 
 
-_TERMS = (wording.exclusion, terms.award, _decay, terms.validity)
+_TERMS = (wording.exclusion, paying.award, _decay, paying.validity)
 
 
 def _whole(rule: Rule) -> str:
     shared = f" ({wording.exclusion(rule)})" if rule.exclusive else ""
-    return f"{terms.pays(rule)}{shared}"
+    return f"{paying.pays(rule)}{shared}"
 
 
 def _orders(before: Policy, after: Policy) -> Iterator[str]:
@@ -90,9 +90,9 @@ def _by_word(policy: Policy) -> dict[str, list[str]]:
 
 def _bounds(before: Policy, after: Policy) -> Iterator[str]:
     for group in get_args(Group):
-        was, now = (terms.bounds(policy, group) for policy in (before, after))
+        was, now = (paying.bounds(policy, group) for policy in (before, after))
         if was != now:
-            yield f"{now or f'{terms.GROUPS[group]} has no bounds'}, was: {was or 'no bounds'}"
+            yield f"{now or f'{paying.GROUPS[group]} has no bounds'}, was: {was or 'no bounds'}"
     if before.scoring.max != after.scoring.max:
         was, now = (wording.points(each.scoring.max) if each.scoring.max else "no bound" for each in (before, after))
         yield f"most points that a lead can have: {now}, was: {was}"

@@ -8,8 +8,8 @@ from textwrap import fill
 from schemas.policy import Policy
 from schemas.scores import Group
 from schemas.scoring import Rule
-from scorer.rules import terms, wording
-from scorer.rules.overlap import Overlap
+from scorer.rules.words import paying, wording
+from scorer.rules.words.overlap import Overlap
 
 WIDTH = 80
 """Columns of a terminal, and of a mail that no program on its way wraps."""
@@ -41,7 +41,7 @@ _MEANINGS = {
 
 def page(policy: Policy) -> str:
     """The page, in plain text of at most WIDTH columns."""
-    since = terms.instant(policy.effective_from)
+    since = paying.instant(policy.effective_from)
     head = [*_text(f"{policy.policy}, version {policy.version}, from {since} on"), "=" * WIDTH, *_text(policy.about)]
     sections = (_earning, _bands, _asking, _gate, _routing, _promises)
     return "\n".join((*head, "", *_text(_LEAD), *(line for section in sections for line in section(policy))))
@@ -56,7 +56,7 @@ def _earning(policy: Policy) -> Iterator[str]:
     yield from _text(" ".join(filter(None, notes)))
     width = max((len(wording.number(rule.points)) for rule in rules), default=0)
     for group, title in _GROUPS.items():
-        bounds = terms.bounds(policy, group)
+        bounds = paying.bounds(policy, group)
         of_group = [block for block in _blocks(rules) if block[0].group == group]
         if of_group:
             yield from ("", title)
@@ -82,7 +82,7 @@ def _block(block: Sequence[Rule], group: Group, width: int) -> Iterator[str]:
         yield "    only the first of these that is true:"
     for rule in block:
         elsewhere = "" if rule.group == group else f" (counts as {rule.group})"
-        yield from _item(wording.number(rule.points).rjust(width), f"{terms.entry(rule)}{elsewhere}", indent)
+        yield from _item(wording.number(rule.points).rjust(width), f"{paying.entry(rule)}{elsewhere}", indent)
         if rule.because:
             yield from _item(" " * width, f"because: {rule.because}", indent)
 

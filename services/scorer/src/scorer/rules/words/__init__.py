@@ -1,0 +1,1 @@
+"""A policy in words: shown, compared, and reviewed before it is agreed on. Nothing here decides about a lead."""
