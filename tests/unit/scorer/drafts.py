@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.policy import Policy
+from schemas.policy import ClockRule, Policy
 from schemas.scoring import Rule
+from scorer.rules.words.review import review
 from tests.builders import a_policy
 
 
@@ -46,3 +47,24 @@ def done(name: str, content: str | None = None, count: tuple[str, float] = (">="
 
 def the_rule(**fields: Any) -> Rule:
     return Rule.model_validate(a_rule(**fields))
+
+
+def remarks(policy: Policy) -> list[tuple[str, str]]:
+    """What a review says, place by place."""
+    return [(".".join(map(str, remark.place)), remark.text) for remark in review(policy)]
+
+
+def of_rules(*rules: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is said of a policy with these rules, whose only band takes every score."""
+    return remarks(a_scoring(*rules))
+
+
+def a_scoring(*rules: dict[str, Any]) -> Policy:
+    return a_draft(
+        scoring__rules=list(rules), scoring__bands=[{"name": "all", "least": {"op": ">=", "n": 0}}], gate__band="all"
+    )
+
+
+def a_clock(**fields: Any) -> ClockRule:
+    clock = {"id": "c", "party": "sales", "start": "handed_off", "stop": "contacted", "target": "1h"}
+    return ClockRule.model_validate({**clock, **fields})
