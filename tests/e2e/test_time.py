@@ -59,6 +59,6 @@ async def test_points_leave_and_a_new_version_judges_without_anybody_touching_th
             assert datetime.fromisoformat(left["time"]) == datetime.fromisoformat(attended) + WINDOW
             assert datetime.fromisoformat(anew["data"]["as_of"]) >= date
             code, printed = await relay.command("scorer", "explain", ada, "--at", full["data"]["as_of"])
-            assert (code, "65 points" in printed) == (0, True)
+            assert (code, "65 points" in printed) == (0, True), printed
         finally:
             await relay.stop()

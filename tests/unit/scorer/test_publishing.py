@@ -70,6 +70,12 @@ def test_a_score_carries_all_that_the_next_services_need() -> None:
     assert Decoder(LeadScored).event(scored.encode()) == scored
 
 
+def test_a_fact_ahead_of_the_clock_is_judged_as_of_its_own_time() -> None:
+    play = Play()
+    [scored] = play.play([an_engagement("webinar_attended", time=at(9))], now=at(8))
+    assert scored.data.as_of == at(9)
+
+
 def test_the_latest_20_touchpoints_are_told_in_order_and_no_machine_s() -> None:
     play = Play()
     clicks = several(25, "email_clicked")

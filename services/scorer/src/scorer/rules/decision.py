@@ -91,12 +91,13 @@ def _instant(state: State, now: datetime) -> Instant:
 
 
 def _told(state: State, criteria: Criteria, now: datetime, fact: Fact | None) -> Outcome:
-    verdict = score(state.tally.basis, criteria, _instant(state, now))
+    instant = _instant(state, now)
+    verdict = score(state.tally.basis, criteria, instant)
     digest = digest_of(state.tally.basis, verdict, criteria)
     if digest == state.published.digest:
         return Outcome(state, None, verdict.until)
     told = replace(state, published=Published(state.published.version + 1, digest))
-    return Outcome(told, _scored(told, verdict, fact, criteria, now), verdict.until)
+    return Outcome(told, _scored(told, verdict, fact, criteria, time_of(instant)), verdict.until)
 
 
 def agrees(stored: State, tally: Tally, verdict: Verdict, criteria: Criteria, now: datetime) -> bool:
@@ -126,7 +127,7 @@ def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria) -> str:
     return blake2b(json.dumps(told, default=datetime.isoformat).encode(), digest_size=8).hexdigest()
 
 
-def _scored(state: State, verdict: Verdict, fact: Fact | None, criteria: Criteria, now: datetime) -> LeadScored:
+def _scored(state: State, verdict: Verdict, fact: Fact | None, criteria: Criteria, at: datetime) -> LeadScored:
     """The event; validated in one go, since most of what a new lead costs is this."""
     basis, background = state.tally.basis, state.tally.background
     contact = {name: statement.value for name, statement in background.contact.items()}
@@ -144,7 +145,7 @@ def _scored(state: State, verdict: Verdict, fact: Fact | None, criteria: Criteri
         "origin": {"first": _value(background.origin_first), "last": _value(background.origin_last)},
         "cause": fact.event.id if fact else TIME,
         "policy": criteria.policy,
-        "as_of": now,
+        "as_of": at,
         "version": state.published.version,
     }
     return LeadScored.model_validate(
@@ -152,7 +153,7 @@ def _scored(state: State, verdict: Verdict, fact: Fact | None, criteria: Criteri
             "id": derived_id("scored", state.lead_id, state.published.version),
             "source": SOURCE,
             "subject": state.lead_id,
-            "time": fact.time if fact else verdict.at or now,
+            "time": fact.time if fact else verdict.at or at,
             "finaltime": True,
             "data": data,
         }
