@@ -54,7 +54,7 @@ async def test_points_leave_and_a_new_version_judges_without_anybody_touching_th
 
             *_, full, left, anew = await relay.until(told, 60, "the second version to judge")
             assert [one["data"]["score"] for one in (full, left, anew)] == [65, 45, 51]
-            assert [one["data"]["cause"] for one in (left, anew)] == ["time", "time"]
+            assert [one["data"]["cause"] for one in (left, anew)] == ["time", "policy"]
             attended = next(line["since"] for line in full["data"]["explanation"] if line["rule"] == "webinar")
             assert datetime.fromisoformat(left["time"]) == datetime.fromisoformat(attended) + WINDOW
             assert datetime.fromisoformat(anew["data"]["as_of"]) >= date

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from chassis.failures import Fenced
-from chassis.journal import Batch, Claim, FactKnown, Journal, LeadRow, RefusedByDatabase, SharedConflict
+from chassis.journal import Batch, Claim, FactKnown, Journal, LeadRow, RefusedByDatabase, Revision, SharedConflict
 from chassis.publisher import Record
 from schemas.envelope import Fact
 from tests.simulation.loop import PROCESS
@@ -28,6 +28,7 @@ class Partition:
     out_seq: int = 0
     totals: dict[str, int] = field(default_factory=dict)
     marks: dict[str, int] = field(default_factory=dict)
+    revision: Revision = field(default_factory=Revision)
     outbox: dict[int, tuple[Record, datetime]] = field(default_factory=dict)
     """Number -> the record, and since when it is owed."""
 
@@ -49,7 +50,9 @@ class Store:
         row.epoch += 1
         owed_since = min((since for _, since in row.outbox.values()), default=None)
         totals, marks, due = dict(row.totals), dict(row.marks), self.next_due(part)
-        return Claim(row.epoch, dict(row.offsets), row.out_seq, totals, due, self.now(), marks, owed_since)
+        return Claim(
+            row.epoch, dict(row.offsets), row.out_seq, totals, due, self.now(), marks, owed_since, row.revision
+        )
 
     def leftovers(self, part: int, after: int) -> list[tuple[int, Record]]:
         return [(seq, row[0]) for seq, row in sorted(self.partitions[part].outbox.items()) if seq > after][:1000]
@@ -71,6 +74,13 @@ class Store:
         rows = [row for of, row in self.leads.values() if of == part and row.due is not None and row.due <= now]
         rows.sort(key=lambda row: row.due or now)
         return (now if rows else None), rows[:most]
+
+    def beyond(self, part: int, lead_id: str, most: int) -> tuple[datetime | None, list[LeadRow]]:
+        rows = sorted(
+            (row for of, row in self.leads.values() if of == part and row.lead_id > lead_id),
+            key=lambda row: row.lead_id,
+        )[:most]
+        return (self.now() if rows else None), rows
 
     def next_due(self, part: int) -> datetime | None:
         return min((row.due for of, row in self.leads.values() if of == part and row.due is not None), default=None)
@@ -94,7 +104,7 @@ class Store:
             raise RefusedByDatabase("23505")
         self.facts.update(new)
         row.offsets, row.marks = dict(batch.offsets), dict(batch.marks)
-        row.out_seq, row.totals = batch.out_seq, dict(batch.totals)
+        row.revision, row.out_seq, row.totals = batch.revision, batch.out_seq, dict(batch.totals)
         self.leads.update((lead.lead_id, (part, lead)) for lead in batch.leads)
         self.shared.update((name, (version + 1, json.dumps(value))) for name, version, value in batch.shared)
         row.outbox = {seq: owed for seq, owed in row.outbox.items() if seq > acknowledged} | numbered
@@ -150,6 +160,9 @@ class StoreJournal(Journal):
 
     async def due(self, most: int) -> tuple[datetime | None, list[LeadRow]]:
         return await self._network.ask("due", lambda: self._store.due(self._part, most))
+
+    async def beyond(self, lead_id: str, most: int) -> tuple[datetime | None, list[LeadRow]]:
+        return await self._network.ask("beyond", lambda: self._store.beyond(self._part, lead_id, most))
 
     async def next_due(self) -> datetime | None:
         return await self._network.ask("next_due", lambda: self._store.next_due(self._part))

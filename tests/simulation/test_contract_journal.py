@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chassis.failures import Fenced
-from chassis.journal import Batch, FactKnown, Journal, LeadRow, RefusedByDatabase, SharedConflict
+from chassis.journal import Batch, FactKnown, Journal, LeadRow, RefusedByDatabase, Revision, SharedConflict
 from chassis.publisher import Record
 from tests.builders import a_fact, an_engagement
 from tests.integration.chassis.driving import leads
@@ -32,7 +32,7 @@ async def written(journal: Journal) -> tuple[Any, ...]:
     """What one finds of it all: the claim's, the outbox, the leads, the facts."""
     claim = await journal.claim()
     return (
-        (dict(claim.offsets), dict(claim.marks), claim.out_seq, dict(claim.totals)),
+        (dict(claim.offsets), dict(claim.marks), claim.out_seq, dict(claim.totals), claim.revision),
         [seq for seq, _ in await journal.leftovers(0)],
         await journal.leads([ADA, BOB]),
         sorted(await journal.known([(fact.lead_id, *fact.key) for fact in (ONE, TWO, THREE)])),
@@ -47,13 +47,15 @@ class Contract:
             first = await journal.claim()
             assert (first.epoch, first.offsets, first.out_seq, first.totals) == (1, {}, 0, {})
             assert (first.marks, first.next_due, first.owed_since) == ({}, None, None)
+            assert first.revision == Revision()
             due = first.now + timedelta(seconds=50)
             row = LeadRow(ADA, 1, due, "{}")
             full = batch(marks={"engagements": 9}, out_seq=1, totals={"facts": 1}, leads=[row], outbox=[TOLD])
+            full.revision = Revision(2, ADA)
             now = await journal.commit(1, full, 0)
             second = await journal.claim()
         assert (second.epoch, second.offsets, second.out_seq, second.totals) == (2, {"engagements": 7}, 1, {"facts": 1})
-        assert (second.marks, second.next_due) == ({"engagements": 9}, due)
+        assert (second.marks, second.next_due, second.revision) == ({"engagements": 9}, due, Revision(2, ADA))
         assert second.owed_since is not None
         assert first.now <= now <= second.now
         assert first.now <= second.owed_since <= second.now
@@ -68,7 +70,7 @@ class Contract:
             await other.claim()
             with pytest.raises(Fenced):
                 await older.commit(epoch, everything, 0)
-            assert await written(newer) == before == (({}, {}, 0, {}), [], [], [])
+            assert await written(newer) == before == (({}, {}, 0, {}, Revision()), [], [], [])
 
     async def test_a_stale_owner_hears_that_first_whatever_else_is_wrong(self, place: Place) -> None:
         async with place.journal(0) as older, place.journal(0) as newer:
@@ -121,7 +123,7 @@ class Contract:
             late = batch(out_seq=1, facts=[ONE], outbox=[TOLD], shared=[("turn", 0, {"next": 1})])
             with pytest.raises(SharedConflict):
                 await other.commit(epochs[1], late, 0)
-            assert (await written(other))[0::3] == (({}, {}, 0, {}), [])
+            assert (await written(other))[0::3] == (({}, {}, 0, {}, Revision()), [])
             assert await other.shared(["turn"]) == {"turn": (1, {"next": 1})}
 
     async def test_two_partitions_that_take_the_same_turn_at_once_never_both_get_it(self, place: Place) -> None:
@@ -158,6 +160,20 @@ class Contract:
             with pytest.raises(RefusedByDatabase):
                 await journal.commit(epoch, again, 0)
             assert await written(journal) == before
+
+    async def test_beyond_are_the_partitions_next_leads_by_id(self, place: Place) -> None:
+        async with place.journal(0) as journal, place.journal(1) as other:
+            epochs = [(await each.claim()).epoch for each in (journal, other)]
+            assert await journal.beyond("", 9) == (None, [])
+            rows = [LeadRow(name, 1, None, "{}") for name in ("c", "a", "b")]
+            before = await journal.commit(epochs[0], batch(leads=rows), 0)
+            await other.commit(epochs[1], batch(leads=[LeadRow("aa", 1, None, "{}")]), 0)
+            now, found = await journal.beyond("", 2)
+            assert [row.lead_id for row in found] == ["a", "b"]
+            assert now is not None
+            assert now >= before
+            assert [row.lead_id for row in (await journal.beyond("a", 9))[1]] == ["b", "c"]
+            assert await journal.beyond("c", 9) == (None, [])
 
     async def test_due_are_the_partitions_own_leads_earliest_first(self, place: Place) -> None:
         names = ["a", "b", "c", "d"]

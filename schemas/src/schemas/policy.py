@@ -53,6 +53,9 @@ class Policy(Strict):
     policy: Name
     version: Annotated[int, Field(ge=1)]
     effective_from: AwareDatetime
+    apply_to_past: bool = Field(
+        False, description="whether a lead may pass the gate by this version alone, without a new scored event"
+    )
     about: str
     scoring: Scoring
     gate: Gate

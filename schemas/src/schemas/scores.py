@@ -76,6 +76,10 @@ class Origin(Frozen):
     last: str | None = None
 
 
+TIME, POLICY = "time", "policy"
+"""Causes of a score that no event changed: time alone, another version of the policy alone."""
+
+
 class Score(Frozen):
     """A lead's score, complete enough that no consumer needs to ask back.
 
@@ -94,7 +98,7 @@ class Score(Frozen):
     touchpoints: tuple[Touchpoint, ...] = Field(description="the latest 20; of page views only those a rule asks for")
     contact: Person
     origin: Origin
-    cause: str = Field(description="id of the event that changed the score")
+    cause: str = Field(description="id of the event that changed the score; `time` or `policy` where that alone did")
     policy: PolicyRef
     as_of: AwareDatetime
     version: int = Field(description="rises by one with each published score of the lead; a lower one is out of date")

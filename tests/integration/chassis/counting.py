@@ -6,8 +6,9 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+from chassis.policy import Policies
 from chassis.service import At, Decision
 from schemas.engagements import EngagementRecorded
 from schemas.envelope import Decoder, Envelope, Fact
@@ -49,6 +50,7 @@ class Counting:
     )
     shared: Sequence[str] = ()
     own: Collection[str] = ()
+    policies: Policies[Any] = field(default_factory=Policies)
     looked: list[tuple[Tally, At]] = field(default_factory=list)
 
     def new(self, lead_id: str) -> Tally:
@@ -102,7 +104,8 @@ class Recalling(Counting):
     def stored(self, value: bytes, time: datetime, fingerprint: bytes) -> Fact:
         return self.inputs["engagements"].stored(value, time, fingerprint)
 
-    def again(self, state: Tally, facts: Sequence[Fact], at: At, cause: Fact | None) -> Decision[Tally]:
+    def again(self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[Tally]:
+        facts = [*earlier, *heard]
         self.recalled.append(sorted(fact.event.id for fact in facts))
         if any(isinstance(each.event, EngagementRecorded) and each.event.data.kind == "boom" for each in facts):
             raise RuntimeError("boom")

@@ -16,9 +16,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from chassis import migrations
 from chassis.consumer import Consumer
 from chassis.database import connected, engine_of
+from chassis.epoch import Takeover
 from chassis.files import Files
 from chassis.journal import Journal, journals
-from chassis.ownership import Ownership, Takeover
+from chassis.ownership import Ownership
 from chassis.publisher import Publisher, Record
 from chassis.settings import Database, Kafka, Worker
 from chassis.supervisor import Supervisor

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
+from chassis.policy import Policies
 from router.rules.handoff import Moment
 from router.rules.lead import Lead
 from router.rules.route import Outcome, route, wake
@@ -41,12 +43,17 @@ def a_step(step: str, minutes: float = 1, **fields: Any) -> SalesActivity:
     return a_sales_activity(event, **{"id": f"{step}-{minutes:g}", "time": at(minutes), **needed, **fields})
 
 
+def a_moment(now: datetime, *versions: Policy | None, turn: int = 0) -> Moment:
+    """The instant, under the version in force then; classic-50's only one by default."""
+    return Moment(now, Policies(Path(), tuple(filter(None, versions)) or (a_policy(),)), turn)
+
+
 def go(lead: Lead, *events: Envelope, now: datetime = NOON, policy: Policy | None = None) -> Outcome:
     """What the router makes of the events, one after the other; the outcome has the events published on the way."""
     published: list[Envelope] = []
     outcome = Outcome(lead)
     for event in events:
-        outcome = route(outcome.lead, a_fact(event), Moment(now, policy or a_policy(), outcome.turn or 0))
+        outcome = route(outcome.lead, a_fact(event), a_moment(now, policy, turn=outcome.turn or 0))
         published += outcome.events
     return Outcome(outcome.lead, tuple(published), outcome.due, outcome.turn)
 
@@ -76,4 +83,4 @@ def handoffs(outcome: Outcome) -> list[Handoff]:
 
 
 def tick(lead: Lead, now: datetime) -> Outcome:
-    return wake(lead, Moment(now, a_policy()))
+    return wake(lead, a_moment(now))

@@ -50,17 +50,17 @@ class Play:
         """What the events, one by one, made it publish."""
         before = len(self.published)
         for event in events:
-            fact = a_fact(event)
+            fact, at = a_fact(event), At(now, now)
+            decision = self.scorer.decide(self.state, fact, at)
+            self._follow(self.scorer.again(self.state, self.facts, [fact], at) if decision.late else decision)
             self.facts.append(fact)
-            decision = self.scorer.decide(self.state, fact, At(now, now))
-            self._follow(self.scorer.again(self.state, self.facts, At(now, now), fact) if decision.late else decision)
         return self.published[before:]
 
     def tick(self, now: datetime) -> list[LeadScored]:
         """What time alone made it publish."""
         before = len(self.published)
         decision = self.scorer.tick(self.state, At(now, now))
-        self._follow(self.scorer.again(self.state, self.facts, At(now, now), None) if decision.late else decision)
+        self._follow(self.scorer.again(self.state, self.facts, [], At(now, now)) if decision.late else decision)
         return self.published[before:]
 
     def _follow(self, decision: Decision[State]) -> None:

@@ -8,7 +8,7 @@ from chassis.policy import Policies, PolicyError
 from chassis.service import At
 from schemas.engagements import LeadLinked, Link
 from schemas.envelope import Decoder
-from schemas.scores import LeadScored, Origin, PolicyRef
+from schemas.scores import POLICY, LeadScored, Origin, PolicyRef
 from scorer.app import Scorer
 from tests.builders import EMAIL, LEAD, a_description, a_fact, a_policy, an_engagement, an_opt_in, at
 from tests.unit.scorer.driver import Play, a_scorer, several
@@ -149,9 +149,9 @@ def test_a_new_version_judges_all_facts_anew_at_its_date_and_publishes_what_chan
     second = first.model_copy(update={"version": 2, "effective_from": at(60), "scoring": fewer})
     play = Play(Scorer(Policies("policies", (first, second))))  # type: ignore[arg-type]
     [scored] = play.play([a_description(company_size=100)], now=at(1))
-    assert (scored.data.score, play.due) == (30, at(60))
+    assert scored.data.score == 30
     [again] = play.tick(at(60))
-    assert (again.data.score, again.data.policy.version, again.data.cause, play.due) == (0, 2, "time", None)
+    assert (again.data.score, again.data.policy.version, again.data.cause, again.time) == (0, 2, POLICY, at(60))
     assert play.tick(at(61)) == []
 
 
@@ -162,7 +162,17 @@ def test_a_new_version_judges_also_if_something_that_counts_for_nothing_is_heard
     play = Play(Scorer(Policies("policies", (first, second))))  # type: ignore[arg-type]
     play.play([a_description(company_size=100)], now=at(1))
     [again] = play.play([an_engagement("email_opened", machine=True, time=at(61))], now=at(61))
-    assert (again.data.score, again.data.policy.version) == (0, 2)
+    assert (again.data.score, again.data.policy.version, again.data.cause) == (0, 2, POLICY)
+
+
+def test_what_the_policy_changes_is_told_before_what_was_heard() -> None:
+    first = a_policy("classic-50")
+    fewer = first.scoring.model_copy(update={"rules": first.scoring.rules[1:]})
+    second = first.model_copy(update={"version": 2, "effective_from": at(60), "scoring": fewer})
+    play = Play(Scorer(Policies("policies", (first, second))))  # type: ignore[arg-type]
+    play.play([a_description(company_size=100)], now=at(1))
+    told = play.play([an_engagement("webinar_attended", id="fair", time=at(61))], now=at(61))
+    assert [(each.data.score, each.data.cause, each.data.version) for each in told] == [(0, POLICY, 2), (20, "fair", 3)]
 
 
 def test_a_new_version_that_changes_no_rule_publishes_nothing() -> None:

@@ -10,6 +10,7 @@ from typing import Any, Generic
 from chassis.consumer import received_at
 from chassis.dead_letter import dead_letter
 from chassis.files import File
+from chassis.journal import Revision
 from chassis.publisher import Record
 from chassis.service import At, Decision, S
 from schemas.envelope import Fact, Refused
@@ -26,6 +27,7 @@ class Draft(Generic[S]):
     offsets: dict[str, int]
     marks: dict[str, int]
     totals: Counter[str]
+    revision: Revision
     versions: dict[str, int]
     at: At
     facts: list[Fact] = field(default_factory=list)
@@ -71,7 +73,7 @@ class Draft(Generic[S]):
         self.totals[f"dead_letters:{refusal.reason}"] += 1
         self.outbox.append(dead_letter(record, refusal, self.service, received_at(record)))
 
-    def changes(self, totals: Counter[str]) -> bool:
-        """Whether there is anything to write, `totals` being what is written already."""
+    def changes(self, totals: Counter[str], revision: Revision) -> bool:
+        """Whether there is anything to write, `totals` and `revision` being what is written already."""
         changed = any(file.changed for file in self.files.values())
-        return changed or bool(self.outbox or self.swapped) or self.totals != totals
+        return changed or bool(self.outbox or self.swapped) or self.totals != totals or self.revision != revision

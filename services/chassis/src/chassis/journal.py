@@ -42,6 +42,14 @@ class RefusedByDatabase(Exception):  # noqa: N818 - a verdict on the batch's con
 
 
 @dataclass(frozen=True, slots=True)
+class Revision:
+    """How far a version of the policy has judged a partition's leads: up to and with `until`, by id; None: all."""
+
+    version: int = 0
+    until: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """What a partition's new owner takes over."""
 
@@ -55,6 +63,7 @@ class Claim:
     """Topic -> Kafka's time stamp of the last record read, to know the log again by."""
     owed_since: datetime | None
     """When the oldest record of the outbox was written."""
+    revision: Revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,7 @@ class Batch:
     leads: list[LeadRow] = field(default_factory=list)
     outbox: list[Record] = field(default_factory=list)
     shared: list[tuple[str, int, Any]] = field(default_factory=list)
+    revision: Revision = Revision()
 
 
 class Journal:
@@ -94,7 +104,8 @@ class Journal:
     async def claim(self) -> Claim:
         """Takes the partition over: from this instant any older owner can write nothing."""
         [row] = await self._rows(sql.CLAIM, part=self._part)
-        return Claim(row[0], json.loads(row[1]), row[2], json.loads(row[3]), row[4], row[5], json.loads(row[6]), row[7])
+        offsets, totals, marks = json.loads(row[1]), json.loads(row[3]), json.loads(row[6])
+        return Claim(row[0], offsets, row[2], totals, row[4], row[5], marks, row[7], Revision(row[8], row[9]))
 
     async def leftovers(self, after: int) -> list[tuple[int, Record]]:
         """The next outbox rows that nobody has seen acknowledged, in order."""
@@ -121,6 +132,11 @@ class Journal:
     async def due(self, most: int) -> tuple[datetime | None, list[LeadRow]]:
         """Leads whose due has come, earliest first, and the database's time; None when there is none."""
         rows = await self._rows(sql.DUE, part=self._part, most=most)
+        return (rows[-1][4] if rows else None), [LeadRow(*row[:4]) for row in rows]
+
+    async def beyond(self, lead_id: str, most: int) -> tuple[datetime | None, list[LeadRow]]:
+        """As `due`: the next leads of the partition by rising id."""
+        rows = await self._rows(sql.BEYOND, part=self._part, after=lead_id, most=most)
         return (rows[-1][4] if rows else None), [LeadRow(*row[:4]) for row in rows]
 
     async def next_due(self) -> datetime | None:
@@ -191,6 +207,8 @@ def _parameters(batch: Batch) -> dict[str, Any]:
     return {
         "offsets": json.dumps(batch.offsets),
         "marks": json.dumps(batch.marks),
+        "policy": batch.revision.version,
+        "judged_until": batch.revision.until,
         "out_seq": batch.out_seq,
         "totals": json.dumps(batch.totals),
         "fact_leads": [fact.event.subject for fact in facts],

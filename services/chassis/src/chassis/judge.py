@@ -69,7 +69,7 @@ class Judge(Generic[S]):
                 new.setdefault(fact.key, fact)
         heard = list(new.values())
         try:
-            decision = service.again(file.state, [*earlier, *heard], draft.at, heard[-1] if heard else None)
+            decision = service.again(file.state, earlier, heard, draft.at)
         except Exception as error:  # noqa: BLE001 - as in `judge`; which fact it was is found one by one
             if not waiting:
                 self.postpone(file, draft, error)
@@ -86,7 +86,7 @@ class Judge(Generic[S]):
             if _known(file, record, fact, draft):
                 continue
             try:
-                decision = service.again(file.state, [*facts, fact], draft.at, fact)
+                decision = service.again(file.state, facts, [fact], draft.at)
             except Exception as error:  # noqa: BLE001 - as in `judge`
                 self._failed(record, error, draft)
                 failed.append(place)

@@ -40,12 +40,13 @@ class PolicyError(Exception):
         self.problems = tuple(problems)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Policies(Generic[P]):
-    """All versions of one policy, the oldest first."""
+    """All versions of one policy, the oldest first; none by default. They never change, but later ones may join."""
 
-    folder: Path
-    versions: tuple[P, ...]
+    folder: Path = Path()
+    versions: tuple[P, ...] = ()
+    model: type[P] | None = None
 
     def at(self, instant: datetime) -> P:
         """The version in force at `instant`. Raises PolicyError before the first one is."""
@@ -56,6 +57,22 @@ class Policies(Generic[P]):
                 [f"{self.folder}: no version is in force at {instant.isoformat()}, the first one is from {first} on"]
             )
         return self.versions[index - 1]
+
+    def number_at(self, instant: datetime) -> int:
+        """The number of the version in force at `instant`, 0 before the first one is."""
+        return bisect_right(self.versions, instant, key=lambda version: version.effective_from)
+
+    def found_now(self) -> Policies[P]:
+        """What the folder holds now, if they came from one. Raises PolicyError."""
+        return load_policies(self.folder, self.model) if self.model else self
+
+    def join(self, found: Policies[P]) -> bool:
+        """Takes over the versions that `found` has more; False for none. Raises PolicyError if a known one differs."""
+        known = len(self.versions)
+        if found.versions[:known] != self.versions:
+            raise PolicyError([f"{self.folder}: a version that judges already was changed or taken away; add one"])
+        self.versions = found.versions
+        return len(found.versions) > known
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +108,7 @@ def load_policies(folder: Path, model: type[P]) -> Policies[P]:
             problems.append(document.problem(("effective_from",), wanted))
     if problems:
         raise PolicyError(problems)
-    return Policies(folder, tuple(version for _, version in read))
+    return Policies(folder, tuple(version for _, version in read), model)
 
 
 def load_version(path: Path, model: type[P]) -> Located[P]:

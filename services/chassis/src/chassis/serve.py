@@ -12,6 +12,7 @@ from chassis import migrations
 from chassis.consumer import Consumer
 from chassis.database import engine_of
 from chassis.failures import Transient
+from chassis.following import follow
 from chassis.journal import journals
 from chassis.logs import logger
 from chassis.metrics import Outcome, ProducerCollector, WorkerCollector
@@ -42,7 +43,9 @@ def serve(
             registry.register(ProducerCollector(service.name, publisher))
             async with serving(service.name, settings.ops, supervisor.ready, registry):
                 await _await_schema(settings, service.name, stop)
+                following = asyncio.create_task(follow(service.policies))
                 await supervisor.run(stop)
+                following.cancel()
         await engine.dispose()
 
     run(main, settings.log, service.name)

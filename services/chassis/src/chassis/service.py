@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+from chassis.policy import Policies
 from schemas.envelope import Decoder, Envelope, Fact
 
 S = TypeVar("S")
@@ -48,7 +49,7 @@ class Decision(Generic[S]):
 
 
 class Service(Protocol[S]):
-    """The decisions of one service. Every method is pure: same arguments, same answer, no I/O, no clock.
+    """The decisions of one service. Every method is pure: same arguments and policies, same answer, no I/O, no clock.
 
     An exception from `decide` or `tick` is held against the one fact or lead: a dead letter, not a stopped partition.
     """
@@ -59,6 +60,8 @@ class Service(Protocol[S]):
     """Topic -> how to read it. All have the same number of partitions and the lead's id for a key."""
     own: Collection[str]
     """Those of the inputs that Baton alone writes: one of their records that cannot be read is our own failure."""
+    policies: Policies[Any]
+    """What is judged by. A version that comes into force has every lead ticked once."""
     shared: Sequence[str]
     """Names of the rows shared by all partitions that `decide` and `tick` may read and replace."""
 
@@ -79,7 +82,7 @@ class Service(Protocol[S]):
         ...
 
     def tick(self, state: S, at: At) -> Decision[S]:
-        """What follows from time alone; called once the lead's `due` has come."""
+        """What follows from time alone, or from another policy; called once the lead's `due` has come."""
         ...
 
 
@@ -90,9 +93,9 @@ class Recalling(Service[S], Protocol[S]):
         """A fact as it was kept."""
         ...
 
-    def again(self, state: S, facts: Sequence[Fact], at: At, cause: Fact | None) -> Decision[S]:
+    def again(self, state: S, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[S]:
         """What follows from all facts of the lead, in any order, whatever `state` had made of them.
 
-        `cause` is the one heard last, None where nothing new was heard.
+        `heard` are the new ones, none where time or another policy asks.
         """
         ...

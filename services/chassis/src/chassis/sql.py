@@ -7,7 +7,7 @@ INSERT INTO partition AS p (part, epoch, offsets, out_seq, totals) VALUES (:part
 ON CONFLICT (part) DO UPDATE SET epoch = p.epoch + 1
 RETURNING epoch, CAST(offsets AS text), out_seq, CAST(totals AS text),
           (SELECT min(due_at) FROM lead WHERE part = :part AND due_at IS NOT NULL), clock_timestamp(),
-          CAST(marks AS text), (SELECT min(created_at) FROM outbox WHERE part = :part)
+          CAST(marks AS text), (SELECT min(created_at) FROM outbox WHERE part = :part), policy, judged_until
 """)
 LEFTOVERS = text("""
 SELECT seq, topic, key, value, CAST(headers AS text), partition FROM outbox WHERE part = :part AND seq > :after
@@ -36,6 +36,10 @@ DUE = text("""
 SELECT lead_id, version, due_at, CAST(state AS text), clock_timestamp() FROM lead
 WHERE part = :part AND due_at <= clock_timestamp() ORDER BY due_at LIMIT :most
 """)
+BEYOND = text("""
+SELECT lead_id, version, due_at, CAST(state AS text), clock_timestamp() FROM lead
+WHERE part = :part AND lead_id > :after ORDER BY lead_id LIMIT :most
+""")
 NEXT_DUE = text("SELECT min(due_at) FROM lead WHERE part = :part AND due_at IS NOT NULL")
 SHARED = text("""
 WITH new AS (
@@ -48,7 +52,7 @@ UNION ALL SELECT name, version, CAST(value AS text) FROM shared WHERE name = ANY
 COMMIT = text("""
 WITH f AS (
     UPDATE partition SET offsets = CAST(:offsets AS json), marks = CAST(:marks AS json), out_seq = :out_seq,
-        totals = CAST(:totals AS json)
+        totals = CAST(:totals AS json), policy = CAST(:policy AS int), judged_until = CAST(:judged_until AS text)
     WHERE part = :part AND epoch = :epoch RETURNING part
 ), facts AS (
     INSERT INTO fact (lead_id, source, id, part, type, time, fingerprint, data)

@@ -13,11 +13,12 @@ from typing import Generic
 
 from chassis import failpoints
 from chassis.consumer import Consumer, NotMember
+from chassis.epoch import Takeover
 from chassis.failures import Discontinuity, Fenced, Transient
 from chassis.files import Files
 from chassis.journal import Claim, Journal
 from chassis.logs import logger
-from chassis.ownership import Ownership, Takeover
+from chassis.ownership import Ownership
 from chassis.publisher import Publisher
 from chassis.sequence import Gap
 from chassis.service import S, Service
@@ -32,6 +33,12 @@ class OffsetsMissing(Transient):
     """The log skips offsets: claim again, and see whether it still does."""
 
     kind = "offsets_missing"
+
+
+class OlderPolicy(Transient):
+    """A version of the policy has judged here that this instance has not got yet."""
+
+    kind = "older_policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,8 @@ class Worker(Generic[S]):
         claim = await journal.claim()
         failpoints.reach("claimed")
         self.events["takeovers"] += 1
+        if claim.revision.version > (newest := len(self._service.policies.versions)):
+            raise OlderPolicy(f"version {claim.revision.version} of the policy has judged here, the newest is {newest}")
         offsets = await self._start_offsets(claim)
         files = Files(self._service, journal, self._settings.cache_leads)
         lifted = sum(max(0, until - offsets[topic]) for topic, until in self._resume_until.items())

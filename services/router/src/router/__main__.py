@@ -38,18 +38,19 @@ def show(
     from datetime import UTC, datetime
 
     from router.app import build
+    from router.rules.handoff import Moment
     from router.rules.overview import Overview, overview, tell
 
     lead_id = lead_named(lead)
     settings = Settings.read()
     with plainly():
         router = build(settings)
-        policy = router.policies.at(datetime.now(UTC))
+        moment = Moment(datetime.now(UTC), router.policies)
         state = asyncio.run(_read(settings, lead_id))
     if state is None:
         typer.echo(f"The router knows no lead {lead}: neither a score nor a sales activity of it has come.", err=True)
         raise typer.Exit(1)
-    view = overview(router.load(lead_id, state), policy)
+    view = overview(router.load(lead_id, state), moment)
     print(TypeAdapter(Overview).dump_json(view, indent=2).decode() if as_json else tell(view))
 
 

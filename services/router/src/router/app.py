@@ -58,7 +58,7 @@ class Router:
 
     def _moment(self, at: At) -> Moment:
         rotation = at.shared.get(ROTATION) or {"next": 0}
-        return Moment(at.now, self.policies.at(at.now), rotation["next"])
+        return Moment(at.now, self.policies, rotation["next"])
 
 
 def build(settings: Settings) -> Router:

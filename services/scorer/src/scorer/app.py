@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -30,24 +31,25 @@ class Scorer:
     shared: Sequence[str] = ()
 
     def __init__(self, policies: Policies[Policy]) -> None:
-        self._policies = policies
-        self._changes = [policy.effective_from for policy in policies.versions]
-        self._last_change = self._changes[-1]
-        self._criteria = {policy.version: Criteria.of(policy) for policy in policies.versions}
+        self.policies = policies
+        self._criteria: dict[int, Criteria] = {}
         self.inputs: Mapping[str, Decoder] = {"engagements": Decoder(*TOPICS["engagements"].events)}
 
     @property
     def bands(self) -> tuple[str, ...]:
         """Names of the bands in every version of the policy: the values that the label `band` can have."""
-        return tuple(sorted({band.name for criteria in self._criteria.values() for band in criteria.bands}))
+        return tuple(sorted({band.name for policy in self.policies.versions for band in policy.scoring.bands}))
 
     def policy(self, instant: datetime) -> Policy:
         """The version in force at `instant`. Raises chassis.policy.PolicyError where there is none."""
-        return self._policies.at(instant)
+        return self.policies.at(instant)
 
     def criteria(self, instant: datetime) -> Criteria:
         """What is judged by at `instant`. Raises chassis.policy.PolicyError where no version is in force."""
-        return self._criteria[self.policy(instant).version]
+        policy = self.policy(instant)
+        if policy.version not in self._criteria:
+            self._criteria[policy.version] = Criteria.of(policy)
+        return self._criteria[policy.version]
 
     def new(self, lead_id: str) -> State:
         return State(lead_id)
@@ -60,33 +62,33 @@ class Scorer:
 
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
         try:
-            return self._decision(decide(state, fact, self.criteria(at.now), at.now), at)
+            return _decision(decide(state, fact, self.criteria(at.now), at.now))
         except Late:
             return Decision(state, late=True)
 
     def tick(self, state: State, at: At) -> Decision[State]:
         try:
-            return self._decision(age(state, self.criteria(at.now), at.now), at)
+            return _decision(age(state, self.criteria(at.now), at.now))
         except Late:
             return Decision(state, late=True)
 
     def stored(self, value: bytes, time: datetime, fingerprint: bytes) -> Fact:
         return self.inputs["engagements"].stored(value, time, fingerprint)
 
-    def again(self, state: State, facts: Sequence[Fact], at: At, cause: Fact | None) -> Decision[State]:
-        return self._decision(judge(state, facts, self.criteria(at.now), at.now, cause), at)
-
-    def _decision(self, outcome: Outcome, at: At) -> Decision[State]:
-        """Looked at again when time alone changes the score, or another version of the policy comes into force."""
-        state, scored, due = outcome
-        if at.now < self._last_change:
-            change = next(date for date in self._changes if date > at.now)
-            due = min(due or change, change)
-        if scored is None:
-            return Decision(state, due=due)
-        return Decision(state, (scored,), due, {f"scores:{scored.data.band}": 1})
+    def again(self, state: State, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[State]:
+        return _decision(*judge(state, earlier, heard, self.criteria(at.now), at.now))
 
 
 def build(settings: Settings) -> Scorer:
     """The service under the policy that the settings name. Raises chassis.policy.PolicyError."""
     return Scorer(load_policies(settings.policies, Policy))
+
+
+def _decision(*outcomes: Outcome) -> Decision[State]:
+    """Of one that follows the other."""
+    told = tuple(outcome.scored for outcome in outcomes if outcome.scored is not None)
+    last = outcomes[-1]
+    if not told:
+        return Decision(last.state, due=last.due)
+    counts = Counter(f"scores:{scored.data.band}" for scored in told)
+    return Decision(last.state, told, last.due, counts)

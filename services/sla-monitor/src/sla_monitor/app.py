@@ -27,7 +27,7 @@ class SlaMonitor:
     shared: Sequence[str] = ()
 
     def __init__(self, policies: Policies[Policy], feed_patience: timedelta) -> None:
-        self._policies = policies
+        self.policies = policies
         self._patience = feed_patience
         self._leads = TypeAdapter(Lead)
         self.inputs: Mapping[str, Decoder] = {
@@ -37,7 +37,7 @@ class SlaMonitor:
     @property
     def clocks(self) -> tuple[str, ...]:
         """Names of the clocks in every version of the policy: the values that the label `clock` can have."""
-        return tuple(sorted({rule.id for policy in self._policies.versions for rule in policy.clocks}))
+        return tuple(sorted({rule.id for policy in self.policies.versions for rule in policy.clocks}))
 
     def new(self, lead_id: str) -> Lead:
         return Lead(lead_id)
@@ -51,7 +51,7 @@ class SlaMonitor:
     def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
         match fact.event:
             case LeadQualified() | LeadHandedOff() as event:
-                return _decision(start(state, event, self._policies, at.now))
+                return _decision(start(state, event, self.policies, at.now))
             case SalesActivity() as event:
                 return _decision(stop(state, event, fact.time, at.now))
             case _:

@@ -36,6 +36,8 @@ JOURNAL_V1 = (
 
 MARKS_V2 = "ALTER TABLE partition ADD COLUMN marks json NOT NULL DEFAULT '{}'"
 
+POLICY_V3 = "ALTER TABLE partition ADD COLUMN policy int NOT NULL DEFAULT 0, ADD COLUMN judged_until text"
+
 
 def create_v1() -> None:
     """Creates the journal in the schema that the connection works in."""
@@ -46,3 +48,8 @@ def create_v1() -> None:
 def add_marks_v2() -> None:
     """Adds what a partition's owner knows its logs again by; owners of version 1 work on beside it."""
     op.execute(MARKS_V2)
+
+
+def add_policy_v3() -> None:
+    """Adds how far which version of the policy has judged the leads; owners of version 2 work on beside it."""
+    op.execute(POLICY_V3)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 from router.rules.gate import intent_of_episode, judge, qualified_at
 from router.rules.lead import PAST_KEPT, Entry, Episode, Lead, Past
@@ -22,13 +24,28 @@ FOR_GOOD: frozenset[Reason] = frozenset(
 episode opens after them. None opens after a won deal either."""
 
 
+class Agreements(Protocol):
+    """Every version of the policy, the first one first."""
+
+    @property
+    def versions(self) -> Sequence[Policy]: ...
+    def at(self, instant: datetime) -> Policy:
+        """The version in force at the instant."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a decision is taken by: the database's time, the policy in force then, and whose turn it is."""
+    """What a decision is taken by: the database's time, the policy of then and before, and whose turn it is."""
 
     now: datetime
-    policy: Policy
+    agreements: Agreements
     turn: int = 0
+
+    @property
+    def policy(self) -> Policy:
+        """The version in force."""
+        return self.agreements.at(self.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +58,32 @@ class Opening:
     earliest: datetime
 
 
-def find_opening(lead: Lead, policy: Policy) -> Opening | None:
+def find_opening(lead: Lead, moment: Moment) -> Opening | None:
     """The next episode, if the gate holds for the lead and nothing bars it; after an earlier one with its cool-off."""
-    score = lead.score
+    score, policy = lead.score, moment.policy
     if score is None or bar(lead) is not None:
         return None
-    end = lead.episode.end if lead.episode else None
-    gate = judge(score, policy, answered=end.at if end else None)
-    if not gate.holds:
+    gate = judge(score, policy, answered=lead.answered)
+    if not gate.holds or awaits_event(lead, moment):
         return None
+    end = lead.episode.end if lead.episode else None
     since = qualified_at(gate)
     if end is None:
         return Opening(score, gate, since, since)
     rested = end.at + policy.gate.cool_off
     return Opening(score, gate, max(since, rested, _latest_news(score)), rested)
+
+
+def awaits_event(lead: Lead, moment: Moment) -> bool:
+    """Whether the lead passes the gate by an edit of the policy alone, if it passes: one new scored event is needed
+    then (business.md Part C, retroactive automations), unless the version says `apply_to_past`.
+    """
+    policy, versions, last = moment.policy, moment.agreements.versions, lead.heard or lead.score
+    if last is None or lead.score is None or policy.apply_to_past:
+        return False
+    if last.policy.version == lead.score.policy.version == policy.version or last.policy.version > len(versions):
+        return False
+    return not judge(last, versions[last.policy.version - 1], answered=lead.answered).holds
 
 
 def bar(lead: Lead) -> str | None:

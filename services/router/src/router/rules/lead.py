@@ -91,12 +91,14 @@ class Past:
 class Lead:
     """Everything the router knows of one lead.
 
-    `standing` is the stage before any episode; `steps` are those of the latest episode, and those that wait for the
+    `heard` is the latest score that an event brought, where time or another policy has changed it since. `standing` is
+    the stage before any episode; `steps` are those of the latest episode, and those that wait for the
     next one; `dropped` counts the steps of the latest episode that found no room.
     """
 
     lead_id: str
     score: Score | None = None
+    heard: Score | None = None
     standing: Stage = "lead"
     episode: Episode | None = None
     steps: tuple[Step, ...] = ()
@@ -107,6 +109,11 @@ class Lead:
     def number(self) -> int:
         """The latest episode's number, 0 before the first."""
         return self.episode.number if self.episode else 0
+
+    @property
+    def answered(self) -> datetime | None:
+        """When the latest episode ended: it has answered every request for sales up to then."""
+        return self.episode.end.at if self.episode and self.episode.end else None
 
     @property
     def stage(self) -> Stage:

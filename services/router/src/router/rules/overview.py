@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from router.rules.gate import HIGH_INTENT, judge
-from router.rules.handoff import bar, find_opening
+from router.rules.handoff import Moment, awaits_event, bar, find_opening
 from router.rules.lead import ENDS, Entry, Episode, Lead, Past, Step
 from schemas.handoffs import GateReport, Owner, Stage
-from schemas.policy import Policy
 from schemas.scores import Level, PolicyRef
+
+EDITED = "an edit of the policy alone lets it pass, so it takes one new scored event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +54,13 @@ class Overview:
     past: tuple[Past, ...]
 
 
-def overview(lead: Lead, policy: Policy) -> Overview:
+def overview(lead: Lead, moment: Moment) -> Overview:
     """The lead as an operator wants to see it; `missing` names the predicates that keep the gate shut."""
     score = lead.score
-    end = lead.episode.end if lead.episode else None
-    gate = judge(score, policy, answered=end.at if end else None) if score else None
+    gate = judge(score, moment.policy, answered=lead.answered) if score else None
     shut = gate is not None and not gate.holds
-    opening = find_opening(lead, policy)
+    edited = gate is not None and gate.holds and awaits_event(lead, moment)
+    opening = find_opening(lead, moment)
     taken = {entry.cause for entry in lead.episode.chain} if lead.episode else set()
     return Overview(
         lead_id=lead.lead_id,
@@ -71,7 +72,7 @@ def overview(lead: Lead, policy: Policy) -> Overview:
         missing=tuple(p.name for p in gate.predicates if not p.holds and p.name != HIGH_INTENT)
         if gate and shut
         else (),
-        barred=bar(lead),
+        barred=bar(lead) or (EDITED if edited else None),
         next_opening=opening.earliest if opening else None,
         episode=_passing(lead.episode) if lead.episode else None,
         refused=tuple(step for step in lead.steps if step.refused and step.id not in taken),

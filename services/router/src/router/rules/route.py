@@ -9,7 +9,7 @@ from router.rules.handoff import Moment, find_opening, hand_off
 from router.rules.lead import Lead
 from router.rules.stage import stand, step_of, take
 from schemas.envelope import Envelope, Fact
-from schemas.scores import LeadScored
+from schemas.scores import POLICY, TIME, LeadScored
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ def route(lead: Lead, fact: Fact, moment: Moment) -> Outcome:
         score = fact.event.data
         if lead.score is not None and score.version <= lead.score.version:
             return wake(lead, moment)
-        return wake(replace(lead, score=score), moment)
+        alone = score.cause in (TIME, POLICY)
+        return wake(replace(lead, score=score, heard=(lead.heard or lead.score) if alone else None), moment)
     step = step_of(fact)
     if step is None:
         return wake(lead, moment)
@@ -45,7 +46,7 @@ def wake(lead: Lead, moment: Moment) -> Outcome:
 
     Exactly one handoff per episode: an open episode keeps the gate shut.
     """
-    opening = find_opening(lead, moment.policy)
+    opening = find_opening(lead, moment)
     if opening is None:
         lead, events = stand(lead, moment.policy)
         return Outcome(lead, events)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from schemas.envelope import Fact
 from schemas.identity import derived_id
-from schemas.scores import LeadScored
+from schemas.scores import POLICY, TIME, LeadScored
 from scorer.rules.basis import Basis, Statement
 from scorer.rules.criteria import Criteria, Value
 from scorer.rules.place import Instant, Place, instant_of, key_of, later, text_of, time_of
-from scorer.rules.tally import Tally, add, fold, require
+from scorer.rules.tally import Tally, add, fold, require, stands_on
 from scorer.rules.verdict import Earned, Verdict, can_tell, score, settled_of
 
 SOURCE = "baton/scorer"
@@ -23,8 +23,6 @@ OVERDUE = timedelta(minutes=1)
 """A tick that has not come for so long does not come any more."""
 MOMENT = timedelta(microseconds=1)
 """The finest step of time."""
-TIME = "time"
-"""The cause of a score that time alone has changed, or another policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +68,31 @@ def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Outco
     return Outcome(state, None, None if change is None else time_of(change))
 
 
-def judge(state: State, facts: Iterable[Fact], criteria: Criteria, now: datetime, cause: Fact | None) -> Outcome:
+def judge(
+    state: State, earlier: Sequence[Fact], heard: Sequence[Fact], criteria: Criteria, now: datetime
+) -> list[Outcome]:
     """As `decide`, from all facts of the lead in any order, whatever the state had gathered.
 
-    `cause` is the fact heard last; None: nothing was heard, but the policy is another.
+    `heard` are the new ones. What another policy alone changes is an outcome of its own, before theirs.
     """
+    outcomes = list[Outcome]()
+    if not heard or not stands_on(state.tally.basis, criteria):
+        outcomes.append(_told(_folded(state, earlier, criteria), criteria, now, POLICY))
+        state = outcomes[-1].state
+    if heard:
+        outcomes.append(_told(_folded(state, [*earlier, *heard], criteria), criteria, now, heard[-1]))
+    return outcomes
+
+
+def _folded(state: State, facts: Sequence[Fact], criteria: Criteria) -> State:
     tally = fold(facts, criteria)
-    return _told(state if tally == state.tally else replace(state, tally=tally), criteria, now, cause)
+    return state if tally == state.tally else replace(state, tally=tally)
 
 
 def age(state: State, criteria: Criteria, now: datetime) -> Outcome:
     """What time alone has changed. Raises Late for a tally of another policy."""
     require(state.tally.basis, criteria)
-    return _told(state, criteria, now, None)
+    return _told(state, criteria, now, TIME)
 
 
 def _instant(state: State, now: datetime) -> Instant:
@@ -90,14 +100,14 @@ def _instant(state: State, now: datetime) -> Instant:
     return max(text_of(now), instant_of(state.tally.basis.at))
 
 
-def _told(state: State, criteria: Criteria, now: datetime, fact: Fact | None) -> Outcome:
+def _told(state: State, criteria: Criteria, now: datetime, cause: Fact | str) -> Outcome:
     instant = _instant(state, now)
     verdict = score(state.tally.basis, criteria, instant)
     digest = digest_of(state.tally.basis, verdict, criteria)
     if digest == state.published.digest:
         return Outcome(state, None, verdict.until)
     told = replace(state, published=Published(state.published.version + 1, digest))
-    return Outcome(told, _scored(told, verdict, fact, criteria, time_of(instant)), verdict.until)
+    return Outcome(told, _scored(told, verdict, cause, criteria, time_of(instant)), verdict.until)
 
 
 def agrees(stored: State, tally: Tally, verdict: Verdict, criteria: Criteria, now: datetime) -> bool:
@@ -127,7 +137,7 @@ def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria) -> str:
     return blake2b(json.dumps(told, default=datetime.isoformat).encode(), digest_size=8).hexdigest()
 
 
-def _scored(state: State, verdict: Verdict, fact: Fact | None, criteria: Criteria, at: datetime) -> LeadScored:
+def _scored(state: State, verdict: Verdict, cause: Fact | str, criteria: Criteria, at: datetime) -> LeadScored:
     """The event; validated in one go, since most of what a new lead costs is this."""
     basis, background = state.tally.basis, state.tally.background
     contact = {name: statement.value for name, statement in background.contact.items()}
@@ -143,7 +153,7 @@ def _scored(state: State, verdict: Verdict, fact: Fact | None, criteria: Criteri
         "touchpoints": [_touchpoint(touch) for touch in background.touches],
         "contact": {"email": _value(basis.email), **contact},
         "origin": {"first": _value(background.origin_first), "last": _value(background.origin_last)},
-        "cause": fact.event.id if fact else TIME,
+        "cause": cause.event.id if isinstance(cause, Fact) else cause,
         "policy": criteria.policy,
         "as_of": at,
         "version": state.published.version,
@@ -153,11 +163,15 @@ def _scored(state: State, verdict: Verdict, fact: Fact | None, criteria: Criteri
             "id": derived_id("scored", state.lead_id, state.published.version),
             "source": SOURCE,
             "subject": state.lead_id,
-            "time": fact.time if fact else verdict.at or at,
+            "time": _time(cause, verdict) or at,
             "finaltime": True,
             "data": data,
         }
     )
+
+
+def _time(cause: Fact | str, verdict: Verdict) -> datetime | None:
+    return cause.time if isinstance(cause, Fact) else verdict.at if cause == TIME else None
 
 
 def _intent(asked: Place | None) -> dict[str, object]:

@@ -71,9 +71,14 @@ def add(tally: Tally, fact: Fact, criteria: Criteria) -> Tally:
     return Tally(basis, background)
 
 
+def stands_on(basis: Basis, criteria: Criteria) -> bool:
+    """Whether the basis was gathered for this policy, or nothing was gathered yet."""
+    return basis.first is None or basis.digest == criteria.digest
+
+
 def require(basis: Basis, criteria: Criteria) -> None:
-    """Raises Late unless the basis was gathered for this policy, or nothing was gathered yet."""
-    if basis.first is not None and basis.digest != criteria.digest:
+    """Raises Late unless the basis stands on these criteria."""
+    if not stands_on(basis, criteria):
         raise Late(f"gathered for {basis.digest or 'an earlier version'}, wanted for {criteria.digest}")
 
 

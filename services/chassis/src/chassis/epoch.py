@@ -1,0 +1,126 @@
+"""What the owner of a partition writes between its claim and its end: commits, one after the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Generic
+
+from chassis import failpoints
+from chassis.clock import DatabaseClock
+from chassis.consumer import received_at
+from chassis.draft import Draft
+from chassis.files import Files
+from chassis.journal import Batch, Claim, Journal
+from chassis.publisher import Publisher
+from chassis.sequence import Gap
+from chassis.service import At, S, Service
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """What a claim found: where to read on, and the gaps in the log that have shown once before."""
+
+    part: int
+    claim: Claim
+    journal: Journal
+    offsets: dict[str, int]
+    gaps: set[Gap]
+    partitions: int
+    """How many every input topic has."""
+    lifted: int = 0
+    """For how many records more the limit of failures does not hold: somebody said to go on."""
+
+
+class Epoch(Generic[S]):
+    """Anything raised leaves the files in memory ahead of the database: the epoch is then over, and a new claim finds
+    out what was written.
+    """
+
+    def __init__(self, service: Service[S], takeover: Takeover, files: Files[S]) -> None:
+        claim = takeover.claim
+        self._service = service
+        self._part = takeover.part
+        self._number = claim.epoch
+        self._journal = takeover.journal
+        self._files = files
+        self._clock = DatabaseClock(claim.now)
+        self._next_due = claim.next_due
+        self._out_seq = claim.out_seq
+        self._acknowledged = self._deleted = 0
+        self._owed_since = claim.owed_since
+        self._claimed_at = claim.now
+        self._marks = dict(claim.marks)
+        self._revision = claim.revision
+        self._read_until = dict.fromkeys(service.inputs, NEVER)
+        self._new = takeover.offsets != claim.offsets
+        self.offsets = takeover.offsets
+        self.totals: Counter[str] = Counter(claim.totals)
+
+    async def drain(self, publisher: Publisher) -> int:
+        """Publishes what an earlier owner left in the outbox, in order; returns how many that were.
+
+        Also writes down where reading begins, where nobody has yet: what is deleted from then on is missed.
+        """
+        count = 0
+        while rows := await self._journal.leftovers(self._acknowledged):
+            await publisher.publish([record for _, record in rows])
+            failpoints.reach("draining")
+            self._acknowledged = rows[-1][0]
+            count += len(rows)
+        self._owed_since = None
+        self.totals["repeats"] += count
+        if self._new:
+            await self._commit(self._begin(), publisher)
+        return count
+
+    @property
+    def now(self) -> datetime:
+        """The database's time."""
+        return self._clock.now()
+
+    def outbox_age(self) -> timedelta:
+        """For how long something committed has not been acknowledged by the broker; zero when all is."""
+        return timedelta(0) if self._owed_since is None else self.now - self._owed_since
+
+    def behind(self, topic: str) -> timedelta:
+        """How old the last record read of the topic is; since the claim, where none was read yet."""
+        until = self._read_until[topic]
+        return self.now - (self._claimed_at if until == NEVER else until)
+
+    def _begin(self, known: datetime | None = None, now: datetime | None = None) -> Draft[S]:
+        """A new draft: one instant for the whole batch."""
+        at = At(now or self._clock.now(), known or min(self._read_until.values()))
+        progress = (dict(self.offsets), dict(self._marks), Counter(self.totals), self._revision)
+        return Draft(self._service.name, self._part, *progress, {}, at)
+
+    async def _share(self, draft: Draft[S]) -> None:
+        """One reading of the shared rows for the whole batch, as late as can be: who reads early is overtaken."""
+        shared = await self._journal.shared(self._service.shared)
+        draft.at = replace(draft.at, shared={name: value for name, (version, value) in shared.items() if version})
+        draft.versions = {name: version for name, (version, _) in shared.items()}
+
+    async def _commit(self, draft: Draft[S], publisher: Publisher) -> None:
+        out_seq = self._out_seq + len(draft.outbox)
+        draft.totals["published"] += len(draft.outbox)
+        shared = [(name, draft.versions[name], value) for name, value in draft.swapped.items()]
+        rows = self._files.rows(draft.files.values())
+        progress = (draft.offsets, draft.marks, out_seq, draft.totals)
+        batch = Batch(*progress, draft.facts, rows, draft.outbox, shared, draft.revision)
+        now = await self._journal.commit(self._number, batch, self._acknowledged)
+        failpoints.reach("committed")
+        self._clock.set(now)
+        self._deleted, self._out_seq = self._acknowledged, out_seq
+        self.offsets, self._marks, self.totals = draft.offsets, draft.marks, draft.totals
+        self._revision = draft.revision
+        self._read_until |= {topic: received_at(record) for topic, record in draft.last.items()}
+        dues = [row.due for row in rows if row.due is not None]
+        self._next_due = min([*dues, *([self._next_due] if self._next_due else [])], default=None)
+        self._files.settle(draft.files.values())
+        if draft.outbox:
+            self._owed_since = now
+            await publisher.publish(draft.outbox)
+            self._acknowledged, self._owed_since = out_seq, None

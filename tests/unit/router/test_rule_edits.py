@@ -1,0 +1,82 @@
+"""No lead passes the gate because a rule was edited (business.md Part C, retroactive automations)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from router.rules.lead import Lead
+from router.rules.overview import overview, tell
+from router.rules.route import Outcome, route, wake
+from schemas.policy import Policy
+from schemas.scores import POLICY, TIME, LeadScored, PolicyRef
+from tests.builders import LEAD, NOON, a_fact, a_policy, a_score, at
+from tests.unit.router.journeys import a_moment, a_step, handoffs
+
+FIRST = a_policy("classic-50")
+DATE = at(60)
+
+
+def edited(**fields: Any) -> Policy:
+    """Version 2, in force from DATE on."""
+    return FIRST.model_copy(update={"version": 2, "effective_from": DATE, **fields})
+
+
+def scored(points: float, version: int, policy: int, **fields: Any) -> LeadScored:
+    return a_score(points, version, policy=PolicyRef(name="classic-50", version=policy), **fields)
+
+
+def follow(second: Policy, *steps: tuple[float, LeadScored | None]) -> Outcome:
+    """The scores as heard so many minutes after NOON, None for a tick; the outcome of the last."""
+    outcome = Outcome(Lead(LEAD))
+    for minutes, score in steps:
+        moment = a_moment(at(minutes), FIRST, second)
+        outcome = route(outcome.lead, a_fact(score), moment) if score else wake(outcome.lead, moment)
+    return outcome
+
+
+BEFORE = (1, scored(40, 1, policy=1))
+BY_EDIT = (61, scored(60, 2, policy=2, cause=POLICY))
+
+
+def test_points_that_an_edit_gives_hand_nobody_off_until_a_new_event_is_scored() -> None:
+    held = follow(edited(), BEFORE, BY_EDIT)
+    assert handoffs(held) == []
+    by_time = (62, scored(61, 3, policy=2, cause=TIME))
+    assert handoffs(follow(edited(), BEFORE, BY_EDIT, by_time)) == []
+    assert len(handoffs(follow(edited(), BEFORE, BY_EDIT, by_time, (63, scored(62, 4, policy=2))))) == 1
+
+
+def test_an_edit_that_applies_to_the_past_hands_off() -> None:
+    assert len(handoffs(follow(edited(apply_to_past=True), BEFORE, BY_EDIT))) == 1
+
+
+@pytest.mark.parametrize("to_past", [False, True])
+def test_a_gate_that_an_edit_opens_hands_off_only_if_it_applies_to_the_past(to_past: bool) -> None:
+    lower = edited(apply_to_past=to_past, gate=FIRST.gate.model_copy(update={"band": "nurture"}))
+    assert len(handoffs(follow(lower, BEFORE, (61, None)))) == to_past
+
+
+def test_whom_an_event_brought_over_the_gate_before_the_edit_passes_after_it_too() -> None:
+    lead = follow(edited(), (1, scored(65, 1, policy=1))).lead
+    lead = route(lead, a_fact(a_step("disqualified", 2)), a_moment(at(2), FIRST)).lead
+    lead = route(lead, a_fact(scored(70, 2, policy=1, as_of=at(5))), a_moment(at(5), FIRST)).lead
+    rested = at(3) + FIRST.gate.cool_off
+    assert handoffs(wake(lead, a_moment(rested, FIRST, edited(routing=FIRST.routing)))) != []
+
+
+def test_time_alone_under_one_version_may_open_the_gate() -> None:
+    assert len(handoffs(follow(edited(), BEFORE, (2, scored(60, 2, policy=1, cause=TIME))))) == 1
+
+
+def test_show_says_what_the_lead_waits_for() -> None:
+    lead = follow(edited(), BEFORE, BY_EDIT).lead
+    shown = tell(overview(lead, a_moment(NOON + timedelta(days=1), FIRST, edited())))
+    assert "an edit of the policy alone lets it pass, so it takes one new scored event" in shown
+
+
+def test_a_version_that_the_router_has_not_got_yet_holds_nobody_back() -> None:
+    lead = route(Lead(LEAD), a_fact(scored(65, 1, policy=2)), a_moment(at(61), FIRST))
+    assert len(handoffs(lead)) == 1
