@@ -82,7 +82,7 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
             driver = (await connection.get_raw_connection()).driver_connection
     except (OSError, TimeoutError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         if is_transient(error):
-            raise DatabaseAway(f"connecting to the database: {type(error).__name__}") from error
+            raise DatabaseAway(f"connecting to the database: {sqlstate_of(error) or type(error).__name__}") from error
         raise
     try:
         yield connection
