@@ -35,7 +35,7 @@ CAUGHT_UP = 180
 GROWTH_BYTES = 50 * 2**20
 REFUSING_SECONDS = 20
 RESTARTS = 5
-SMALL_RECORD, LARGE_EVENT = 16_000, 24_000
+SMALL_RECORD, LARGE_TEXTS = 16_000, 24
 CLOCK_SECONDS = 30
 LIBFAKETIME = Path(f"/usr/lib/{os.uname().machine}-linux-gnu/faketime/libfaketime.so.1")
 
@@ -186,7 +186,8 @@ async def _configure(admin: AIOKafkaAdminClient, more: Mapping[str, str]) -> Non
 
 
 async def _large(trial: Trial) -> int:
-    call = {"userId": "large", "event": "Page Viewed", "properties": {"text": _incompressible(LARGE_EVENT)}}
+    properties = {f"text{number}": _incompressible(1_000) for number in range(LARGE_TEXTS)}
+    call = {"userId": "large", "event": "Page Viewed", "properties": properties}
     url = f"http://127.0.0.1:{trial.stage.http_port}/v1/track"
     return (await trial.stage.http.post(url, auth=WRITE_KEY, json=call)).status_code
 

@@ -91,6 +91,7 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"gate__fast_track": False}, ["asking for sales no longer qualifies at any score"]),
     ({"gate__intent_window": "14d"}, ["asking for sales makes high intent for 14 days, was 7 days"]),
     ({"gate__cool_off": "24h"}, ["rest after an episode: 24 hours, was 30 days"]),
+    ({"apply_to_past": True}, ["who passes by a change of this policy alone is handed off at once"]),
     (
         {"routing__roster": [{"id": "ada", "name": "Ada"}]},
         ["leads go in turn to Ada, was: Grace, then Linus, then Margaret"],

@@ -30,6 +30,7 @@ def test_the_page_of_classic_50_tells_an_outsider_every_number() -> None:
         "cold less than 30 points nurture at least 30, at most 50 points pass more than 50 points",
         "requesting a demo - asking sales directly",
         "Or faster: at any score, a lead qualifies by asking for sales",
+        "Who passes by a change of this policy alone is handed off with the next event that is scored.",
         "In turn: Grace, then Linus, then Margaret.",
         "CK-S2 sales follows up within 24 hours of the handoff, if the lead is of low intent",
         "For each: a warning when 50% and 80% of the time is gone.",

@@ -233,7 +233,7 @@ RULE_TERMS = {"award", "count_by", "per_day_cap", "total_cap", "decay", "valid_f
 @pytest.mark.parametrize(
     ("model", "told"),
     [
-        (Policy, {"scoring", "gate", "routing", "clocks"}),
+        (Policy, {"apply_to_past", "scoring", "gate", "routing", "clocks"}),
         (Scoring, {"rules", "groups", "max", "bands", "profile", "high_intent"}),
         (Rule, {"id", "group", "points", "attribute", "engagement", "count", "exclusive", *RULE_TERMS, "because"}),
         (Count, {"op", "n", "window"}),

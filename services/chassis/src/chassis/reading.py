@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import connected, engine_of
+from chassis.journal import Revision
 from chassis.settings import Database
 from schemas.envelope import Decoder, Fact
 
@@ -20,6 +21,7 @@ SELECT data, time, fingerprint FROM fact WHERE lead_id = :lead_id ORDER BY time,
 """)
 _STATE = text("SELECT CAST(state AS text) FROM lead WHERE lead_id = :lead_id")
 _NOW = text("SELECT now()")
+_REVISIONS = text("SELECT part, policy, judged_until FROM partition ORDER BY part")
 _FACTS_EVER = text("SELECT CAST(coalesce(sum(CAST(totals->>'facts' AS bigint)), 0) AS bigint) FROM partition")
 # What is outside of the time asked for is read over, not sought: so each statement ends after 2000 rows and in time.
 # The limit is a literal: with a parameter a generic plan may sort the whole table.
@@ -87,3 +89,8 @@ async def every_fact(
 async def states_between(connection: AsyncConnection, after: str, last: str) -> list[tuple[str, str]]:
     """Each lead's id and stored state for ids above `after` and up to `last`, by rising id."""
     return [(row[0], row[1]) for row in (await connection.execute(_STATES, {"after": after, "last": last})).all()]
+
+
+async def revisions(connection: AsyncConnection) -> dict[int, Revision]:
+    """Partition -> how far which version of the policy has judged its leads; those that nobody has claimed yet lack."""
+    return {part: Revision(version, until) for part, version, until in (await connection.execute(_REVISIONS)).all()}

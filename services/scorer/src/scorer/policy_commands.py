@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from scorer.applying import applying
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chassis.policy import Located
     from schemas.policy import Policy
 
-policy = typer.Typer(help="Checks, shows and compares what marketing and sales agreed.", no_args_is_help=True)
+policy = typer.Typer(help="Checks, shows, compares and applies what marketing and sales agreed.", no_args_is_help=True)
+policy.add_typer(applying)
 
 There = Annotated[
     Path, typer.Argument(exists=True, readable=True, show_default=False, help="A policy's file, or its folder.")

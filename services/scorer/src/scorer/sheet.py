@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 
 from pydantic import TypeAdapter
@@ -17,6 +17,7 @@ from scorer.rules.words.wording import number
 
 NAMED = 20
 """How many leads of each kind are named for people; JSON names all."""
+_RULES = "Rules"
 _STYLE = """
 body { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 50rem }
 table { border-collapse: collapse; margin: 1rem 0 }
@@ -43,8 +44,17 @@ def as_json(report: Report) -> str:
 
 def as_text(report: Report) -> str:
     """What a terminal shows."""
+    return _text(_parts(report))
+
+
+def as_summary(report: Report) -> str:
+    """What a terminal shows without the leads' ids and the rules."""
+    return _text(replace(part, leads=()) for part in _parts(report) if part.heading != _RULES)
+
+
+def _text(parts: Iterable[_Part]) -> str:
     lines: list[str] = []
-    for part in _parts(report):
+    for part in parts:
         lines += ["", *([part.heading] if lines else []), *part.sentences]
         lines += [columns(part.headings, part.rows)] if part.rows else []
         lines += [f"  {lead}" for lead in part.leads]
@@ -77,7 +87,7 @@ def _parts(report: Report) -> Iterator[_Part]:
     yield _named("Would newly reach the gate's band", report.newly)
     yield _named("Would no longer reach the gate's band", report.no_longer)
     paid = [(line.rule, *_paid(line.before, line.after)) for line in report.rules]
-    yield _Part("Rules", headings=("rule", "leads before", "leads after", "points before", "points after"), rows=paid)
+    yield _Part(_RULES, headings=("rule", "leads before", "leads after", "points before", "points after"), rows=paid)
 
 
 def _read(report: Report) -> str:

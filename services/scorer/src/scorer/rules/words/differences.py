@@ -138,6 +138,8 @@ def _gate(before: Policy, after: Policy) -> Iterator[str]:
         yield f"asking for sales makes high intent for {window}, was {before_}"
     if was.cool_off != now.cool_off:
         yield f"rest after an episode: {wording.duration(now.cool_off)}, was {wording.duration(was.cool_off)}"
+    if before.apply_to_past != after.apply_to_past:
+        yield wording.EDITS[after.apply_to_past]
 
 
 def _routing(before: Policy, after: Policy) -> Iterator[str]:

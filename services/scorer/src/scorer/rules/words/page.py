@@ -113,7 +113,9 @@ def _gate(policy: Policy) -> Iterator[str]:
         yield from _item("-", words)
     if policy.gate.fast_track:
         yield from ("", *_text(f"Or faster: {wording.FAST_TRACK}."))
+    edits = wording.EDITS[policy.apply_to_past]
     yield from ("", *_text(_AGAIN.format(wording.duration(policy.gate.cool_off))))
+    yield from ("", *_text(f"{edits[0].upper()}{edits[1:]}."))
 
 
 def _routing(policy: Policy) -> Iterator[str]:

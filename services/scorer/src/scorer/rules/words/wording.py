@@ -44,6 +44,11 @@ _STOPS = {
 _INTENTS = {None: "", "high": ", if the lead is of high intent", "low": ", if the lead is of low intent"}
 _UNITS = {"d": "day", "h": "hour", "m": "minute", "s": "second"}
 KNOWN_ADDRESS = "an e-mail address of the lead is known"
+EDITS = {
+    False: "who passes by a change of this policy alone is handed off with the next event that is scored",
+    True: "who passes by a change of this policy alone is handed off at once",
+}
+"""By `apply_to_past`."""
 FAST_TRACK = f"at any score, a lead qualifies by asking for sales if {KNOWN_ADDRESS}"
 
 
