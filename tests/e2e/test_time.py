@@ -1,64 +1,129 @@
-"""What time alone does to a score: it leaves a window to the instant, and another version of the policy judges anew."""
+"""What changes a score though nobody touches the lead: time leaves a window, a new version of the policy judges anew."""
 
 from __future__ import annotations
 
-import re
+import json
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chassis.policy import load_policies
 from schemas.identity import lead_id_of
+from schemas.policy import Policy
+from scorer.candidate import candidate_of, put
 from tests.e2e import people
 from tests.e2e.conftest import QUICK
+from tests.e2e.test_story import handed_off
 from tests.infrastructure import Infrastructure, room
 from tests.relay import Relay
 
 WINDOW = timedelta(seconds=4)
-AHEAD = timedelta(seconds=30)
-"""Until the second version is in force: time enough to start and to leave the window."""
+AHEAD = timedelta(seconds=15)
+"""From a version's arrival in the folder to its date: more than a service takes to find it."""
 
 
-def policies(folder: Path) -> tuple[Path, datetime]:
-    """The quick policy in two versions, and when the second comes into force."""
-    first = (QUICK / "1.yaml").read_text()
-    first = first.replace("{kind: webinar_attended}", '{kind: webinar_attended}, count: {op: ">=", n: 1, window: 4s}')
-    date = datetime.now(UTC) + AHEAD
-    second = first.replace("version: 1", "version: 2").replace("2026-01-01T00:00:00Z", date.isoformat())
-    (folder / "quick").mkdir()
-    (folder / "quick/1.yaml").write_text(first)
-    dearer = re.sub("(?<=dl_pricing, group: engagement, points: )15", "21", second)
-    (folder / "quick/2.yaml").write_text(dearer)
-    return folder / "quick", date
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The policy's folder: a webinar counts for four seconds only."""
+    text, made = (QUICK / "1.yaml").read_text(), tmp_path / "quick"
+    made.mkdir()
+    window = '{kind: webinar_attended}, count: {op: ">=", n: 1, window: 4s}'
+    (made / "1.yaml").write_text(text.replace("{kind: webinar_attended}", window))
+    return made
 
 
-@pytest.mark.timeout(180)
-async def test_points_leave_and_a_new_version_judges_without_anybody_touching_the_lead(
-    servers: Infrastructure, tmp_path: Path
-) -> None:
-    folder, date = policies(tmp_path)
-    ada = people.somebody()
+@pytest.fixture
+def dearer(folder: Path, tmp_path: Path) -> Path:
+    """A draft under which a download of the prices is worth 22 points instead of 15."""
+    text, draft = (folder / "1.yaml").read_text(), tmp_path / "draft.yaml"
+    draft.write_text(
+        text.replace("dl_pricing, group: engagement, points: 15", "dl_pricing, group: engagement, points: 22")
+    )
+    return draft
+
+
+@pytest.fixture
+async def running(servers: Infrastructure, tmp_path: Path, folder: Path) -> AsyncIterator[Relay]:
+    """A relay of its own under that policy."""
     async with room(servers) as where:
         relay = Relay(where, tmp_path, folder)
         try:
             await relay.migrate()
-            await relay.start("ingest", "scorer")
-            assert (await relay.batch(people.qualified(ada))).status_code == 200
-
-            async def told() -> list[dict[str, Any]]:
-                scores = [
-                    e for e in await relay.events("lead-scores", "scored") if e["subject"] == lead_id_of(email=ada)
-                ]
-                return scores if scores and scores[-1]["data"]["policy"]["version"] == 2 else []
-
-            *_, full, left, anew = await relay.until(told, 60, "the second version to judge")
-            assert [one["data"]["score"] for one in (full, left, anew)] == [65, 45, 51]
-            assert [one["data"]["cause"] for one in (left, anew)] == ["time", "policy"]
-            attended = next(line["since"] for line in full["data"]["explanation"] if line["rule"] == "webinar")
-            assert datetime.fromisoformat(left["time"]) == datetime.fromisoformat(attended) + WINDOW
-            assert datetime.fromisoformat(anew["data"]["as_of"]) >= date
-            code, printed = await relay.command("scorer", "explain", ada, "--at", full["data"]["as_of"])
-            assert (code, "65 points" in printed) == (0, True), printed
+            await relay.start()
+            yield relay
         finally:
             await relay.stop()
+
+
+async def scored(relay: Relay, email: str, count: int) -> list[dict[str, Any]]:
+    """So many scores that were published of the person."""
+
+    async def published() -> list[dict[str, Any]]:
+        lead_id = lead_id_of(email=email)
+        found = [event for event in await relay.events("lead-scores", "scored") if event["subject"] == lead_id]
+        return found if len(found) >= count else []
+
+    found: list[dict[str, Any]] = await relay.until(published, 60, f"{count} scores")
+    return found
+
+
+@pytest.mark.timeout(240)
+async def test_points_leave_by_themselves_and_a_version_added_meanwhile_judges_at_its_date(
+    running: Relay, folder: Path, dearer: Path
+) -> None:
+    ada, bob = people.somebody(), people.somebody()
+    assert (await running.batch(people.qualified(ada))).status_code == 200
+    assert (await running.batch(people.qualified(bob)[:2])).status_code == 200
+    *_, full, left = await scored(running, ada, 4)
+    assert [(one["data"]["score"], one["data"]["cause"] == "time") for one in (full, left)] == [(65, False), (45, True)]
+    attended = next(line["since"] for line in full["data"]["explanation"] if line["rule"] == "webinar")
+    assert datetime.fromisoformat(left["time"]) == datetime.fromisoformat(attended) + WINDOW
+
+    date = datetime.now(UTC) + AHEAD
+    put(candidate_of(dearer, load_policies(folder, Policy), date))
+    *_, anew = await scored(running, ada, 5)
+    *_, edited = await scored(running, bob, 3)
+    assert [(one["data"]["score"], one["data"]["cause"]) for one in (anew, edited)] == [(52, "policy"), (52, "policy")]
+    assert all(datetime.fromisoformat(one["data"]["as_of"]) >= date for one in (anew, edited))
+    told = json.loads((await running.command("scorer", "policy", "status", "--json"))[1])
+    assert (told["in_force"], set(told["judged"].values())) == (2, {1.0})
+
+    sent = datetime.now(UTC)
+    assert (await running.batch([people.tracked(bob, "Webinar Attended")])).status_code == 200
+    handoff = await handed_off(running, bob)
+    assert datetime.fromisoformat(handoff["data"]["handed_off_at"]) > sent
+    code, printed = await running.command("scorer", "explain", ada, "--at", full["data"]["as_of"])
+    assert (code, "65 points" in printed) == (0, True), printed
+
+
+@pytest.mark.timeout(120)
+async def test_apply_shows_what_would_change_and_adds_the_draft_if_it_may(
+    running: Relay, folder: Path, dearer: Path
+) -> None:
+    ada = people.somebody()
+    assert (await running.batch(people.qualified(ada)[:2])).status_code == 200
+    await scored(running, ada, 2)
+    code, printed = await running.command("scorer", "policy", "apply", str(dearer))
+    assert (code, (folder / "2.yaml").exists()) == (1, False), printed
+    code, printed = await running.command("scorer", "policy", "apply", str(dearer), "--yes")
+    assert (code, (folder / "2.yaml").exists()) == (0, True), printed
+    for words in (
+        "1 lead and 2 facts",
+        "downloading the pricing page: 22 points, were 15",
+        "By the change alone no lead passes the gate",
+        "is version 2 of quick, in force from ",
+    ):
+        assert words in printed
+    code, printed = await running.command("scorer", "policy", "status")
+    first, second = printed.splitlines()[1:]
+    assert (code, "version 1 " in first, "in force" in first) == (0, True, True)
+    assert second.startswith("  version 2 from ")
+    assert second.endswith(": to come")
+
+    async def joined() -> bool:
+        return "policy_joined" in running.log("router").read_text()
+
+    await running.until(joined, 20, "the router to find the version")
