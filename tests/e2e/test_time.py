@@ -1,4 +1,4 @@
-"""What changes a score though nobody touches the lead: time leaves a window, a new version of the policy judges anew."""
+"""What changes a score though nobody touches the lead: a window of time ends, a new version of the policy begins."""
 
 from __future__ import annotations
 
@@ -38,10 +38,12 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def dearer(folder: Path, tmp_path: Path) -> Path:
     """A draft under which a download of the prices is worth 22 points instead of 15."""
-    text, draft = (folder / "1.yaml").read_text(), tmp_path / "draft.yaml"
-    draft.write_text(
-        text.replace("dl_pricing, group: engagement, points: 15", "dl_pricing, group: engagement, points: 22")
+    text, draft, rule = (
+        (folder / "1.yaml").read_text(),
+        tmp_path / "draft.yaml",
+        "dl_pricing, group: engagement, points: ",
     )
+    draft.write_text(text.replace(f"{rule}15", f"{rule}22"))
     return draft
 
 
@@ -111,7 +113,7 @@ async def test_apply_shows_what_would_change_and_adds_the_draft_if_it_may(
     code, printed = await running.command("scorer", "policy", "apply", str(dearer), "--yes")
     assert (code, (folder / "2.yaml").exists()) == (0, True), printed
     for words in (
-        "1 lead and 2 facts",
+        "1 lead and 3 facts",
         "downloading the pricing page: 22 points, were 15",
         "By the change alone no lead passes the gate",
         "is version 2 of quick, in force from ",
