@@ -130,7 +130,8 @@ def tell_missing(view: Explanation) -> list[str]:
     wanted = view.missing
     if wanted is None:
         return [f"{view.band} is the top band: nothing is missing."]
-    goal = f"{number(wanted.points)} more points to {wanted.band} ({reach(wanted.least)})"
+    more = "more point" if wanted.points == 1 else "more points"
+    goal = f"{number(wanted.points)} {more} to {wanted.band} ({reach(wanted.least)})"
     if wanted.ways:
         ways = [f"  {' and '.join(map(_change, way.changes))}: {number(way.score)} points" for way in wanted.ways]
         return [f"{goal}, for example by" if len(ways) == 1 else f"{goal}, by any one of", *ways]
