@@ -70,7 +70,7 @@ MUTANTS = (
     ),
     Mutant(
         "the drain on takeover",
-        f"{CHASSIS}/ownership.py",
+        f"{CHASSIS}/epoch.py",
         "while rows := await self._journal.leftovers(self._acknowledged):",
         "while rows := (await self._journal.leftovers(self._acknowledged))[:0]:",
         KILLS,
@@ -137,6 +137,20 @@ MUTANTS = (
         "stored = [lead_id for lead_id in lead_ids if self._files[lead_id].version]",
         "stored: list[str] = []",
         tests(INTEGRATION.format("outcomes"), "late_fact"),
+    ),
+    Mutant(
+        "how far a version of the policy has judged",
+        f"{CHASSIS}/ownership.py",
+        "draft.revision = Revision(version, rows[-1].lead_id)",
+        "draft.revision = Revision(version)",
+        tests(INTEGRATION.format("revision"), "two_owners"),
+    ),
+    Mutant(
+        "the claim of an instance without the version that has judged",
+        f"{CHASSIS}/worker.py",
+        "if claim.revision.version > (newest := len(self._service.policies.versions)):",
+        "if claim.revision.version > (newest := 9):",
+        tests(INTEGRATION.format("revision"), "without_the_version"),
     ),
     Mutant(
         "the watchdog",
