@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +25,8 @@ from tests.relay import Relay
 WINDOW = timedelta(seconds=4)
 AHEAD = timedelta(seconds=15)
 """From a version's arrival in the folder to its date: more than a service takes to find it."""
+CROWD = 400
+"""Leads enough for each partition to have some."""
 
 
 @pytest.fixture
@@ -129,3 +133,36 @@ async def test_apply_shows_what_would_change_and_adds_the_draft_if_it_may(
         return "policy_joined" in running.log("router").read_text()
 
     await running.until(joined, 20, "the router to find the version")
+
+
+@pytest.mark.timeout(240)
+async def test_a_scorer_killed_while_a_version_judges_leaves_nobody_out_and_tells_nobody_twice(
+    running: Relay, folder: Path, dearer: Path
+) -> None:
+    crowd = [people.somebody() for _ in range(CROWD)]
+    items = [item for email in crowd for item in people.qualified(email)[:2]]
+    for half in (items[:CROWD], items[CROWD:]):
+        assert (await running.batch(half)).status_code == 200
+
+    async def dear() -> list[str]:
+        """The leads that another policy alone has given a score, as often as it did."""
+        told = {(e["subject"], e["id"]): e["data"]["cause"] for e in await running.events("lead-scores", "scored")}
+        return [lead for (lead, _), cause in told.items() if cause == "policy"]
+
+    async def all_known() -> bool:
+        return len({e["subject"] for e in await running.events("lead-scores", "scored")}) == CROWD
+
+    await running.until(all_known, 60, "everybody's first score")
+    await running.kill("scorer")
+    put(candidate_of(dearer, load_policies(folder, Policy), datetime.now(UTC) + AHEAD))
+    doomed = await running.launch("scorer", BATON_FAILPOINTS="ticked=kill@3")
+    assert await asyncio.wait_for(doomed.wait(), 60) == -signal.SIGKILL
+    assert len(await dear()) < CROWD
+    await running.start("scorer")
+
+    async def all_judged() -> bool:
+        told = json.loads((await running.command("scorer", "policy", "status", "--json"))[1])
+        return set(told["judged"].values()) == {1.0} and len(await dear()) >= CROWD
+
+    await running.until(all_judged, 60, "the version to have judged everybody")
+    assert sorted(await dear()) == sorted(lead_id_of(email=email) for email in crowd)
