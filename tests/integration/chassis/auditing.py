@@ -23,6 +23,9 @@ EMAILS = tuple(f"person-7-{number}@example.com" for number in range(LEADS))
 CALLED = EMAILS[:3]
 """Those who are followed up in time, of which nobody hears before the breach is out."""
 
+FLOOD = 550
+"""Engagements of one lead, more than are kept of a day."""
+
 Records = dict[str, list[Any]]
 Edit = Callable[[Any], Sequence[Any]]
 """What a record becomes in a copy: itself, another one, several, none."""
@@ -48,6 +51,9 @@ async def busy(running: Relay) -> None:
     other = {**people.identified(EMAILS[0], name="Other"), "messageId": items[-3]["messageId"]}
     for batch in (items, people.shuffled(items, 1)[:60], [other]):
         assert (await running.batch(batch)).status_code == 200
+    for start in range(0, FLOOD, 100):
+        some = [people.tracked(EMAILS[4], "Brochure Held") for _ in range(start, min(start + 100, FLOOD))]
+        assert (await running.batch(some)).status_code == 200
     await poison(running.room)
 
     async def breached() -> bool:

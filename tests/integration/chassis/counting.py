@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from chassis.policy import Policies
-from chassis.service import At, Decision
+from chassis.service import At, Decision, Limit
 from schemas.engagements import EngagementRecorded
 from schemas.envelope import Decoder, Envelope, Fact
 from schemas.topics import TOPICS
@@ -49,6 +49,7 @@ class Counting:
         default_factory=lambda: {"engagements": Decoder(*TOPICS["engagements"].events)}
     )
     shared: Sequence[str] = ()
+    limit: Limit[Tally] | None = None
     own: Collection[str] = ()
     policies: Policies[Any] = field(default_factory=Policies)
     looked: list[tuple[Tally, At]] = field(default_factory=list)

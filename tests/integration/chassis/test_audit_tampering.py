@@ -24,6 +24,7 @@ DAY = 86_400
 LEAD = "(SELECT min(lead_id) FROM {} WHERE {})"
 SCORED = LEAD.format("scorer.lead", "(state #>> '{published,version}')::int > 1")
 UNSCORED = LEAD.format("scorer.lead", "(state #>> '{published,version}')::int = 0")
+FLOODED = LEAD.format("scorer.lead", "state #>> '{unkept,flood}' IS NOT NULL")
 HANDED_OFF = LEAD.format("router.lead", "state ->> 'episode' IS NOT NULL")
 BREACHED = LEAD.format("sla_monitor.lead", 'state::jsonb @> \'{"clocks": [{"standing": "breached"}]}\'')
 CLOCK = """(SELECT (n - 1)::text FROM json_array_elements(state -> 'clocks') WITH ORDINALITY AS c(clock, n)
@@ -47,6 +48,20 @@ DATABASE: dict[str, tuple[str, set[str]]] = {
     "a lead's row is lost": (
         f"DELETE FROM scorer.lead WHERE lead_id = {UNSCORED}",
         {"I3"},
+    ),
+    "a dropped event is not counted by its lead": (
+        PUT.format("scorer.lead", "{unkept,flood}", "(state #>> '{unkept,flood}')::int - 1", FLOODED),
+        {"I2", "I3"},
+    ),
+    "a dropped event is counted as a fact": (
+        COUNT.replace("part = 0", "totals ->> 'dropped:flood' IS NOT NULL").format(
+            UP.format("facts") + ", 'dropped:flood', (totals ->> 'dropped:flood')::int - 1"
+        ),
+        {"I2"},
+    ),
+    "a fact of a flooded lead is lost": (
+        f"DELETE FROM scorer.fact WHERE ctid = (SELECT min(ctid) FROM scorer.fact WHERE lead_id = {FLOODED})",
+        {"I2", "I3"},
     ),
     "a record is counted that was none": (COUNT.format(UP.format("records")), {"I2"}),
     "a duplicate is counted as a fact": (

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chassis.database import engine_of
 from chassis.journal import Batch, LeadRow, journals
-from chassis.reading import every_fact, facts_ever, one_moment
+from chassis.reading import ever, every_fact, one_moment
 from chassis.service import At
 from chassis.settings import Database
 from schemas.envelope import Envelope, Fact
@@ -185,7 +185,7 @@ async def test_all_is_of_one_moment_and_nothing_can_be_written(bench: Bench) -> 
             if not seen:
                 await bench.fill(an_engagement(subject=LEADS[3], id="late"))
             seen += some
-        assert await facts_ever(connection) == len(seen) == len(facts)
+        assert await ever(connection) == len(seen) == len(facts)
         assert {(fact.lead_id, *fact.key, fact.fingerprint) for fact in seen} == {
             (fact.lead_id, *fact.key, fact.fingerprint) for fact in facts
         }

@@ -68,6 +68,12 @@ class Draft(Generic[S]):
             part = self.part if event.subject == file.lead_id else None
             self.outbox.append(Record(event.topic, event.subject.encode(), event.encode(), _JSON, part))
 
+    def drop(self, file: File[S], reason: str, state: S) -> None:
+        """What a record says of the lead is not kept; `state` is the lead's from now on, and counts it."""
+        file.state, file.changed = state, True
+        self.files[file.lead_id] = file
+        self.totals[f"dropped:{reason}"] += 1
+
     def bury(self, record: Any, refusal: Refused) -> None:
         """The record becomes a dead letter."""
         self.totals[f"dead_letters:{refusal.reason}"] += 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, cast
@@ -18,7 +18,7 @@ MAX_KEYS = 1_000
 
 @dataclass(slots=True)
 class File(Generic[S]):
-    """What is known of one lead. `complete`: every fact that the database has is in `keys`."""
+    """What is known of one lead. `complete`: every fact that the database has is in `keys`; `counted`: in `sorts`."""
 
     lead_id: str
     state: S
@@ -27,6 +27,8 @@ class File(Generic[S]):
     keys: dict[tuple[str, str], bytes] = field(default_factory=dict)
     complete: bool = False
     changed: bool = False
+    counted: bool = False
+    sorts: Counter[Hashable] = field(default_factory=Counter)
 
 
 class Files(Generic[S]):
@@ -106,5 +108,5 @@ class Files(Generic[S]):
 
     def _file(self, lead_id: str, row: LeadRow | None) -> File[S]:
         if row is None:
-            return File(lead_id, self._service.new(lead_id), complete=True)
+            return File(lead_id, self._service.new(lead_id), complete=True, counted=True)
         return File(lead_id, self._service.load(lead_id, row.state), row.version, row.due)

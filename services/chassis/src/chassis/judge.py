@@ -10,6 +10,7 @@ from chassis.consumer import received_at
 from chassis.dead_letter import RULES_FAILED, WRONG_PARTITION
 from chassis.draft import Draft
 from chassis.files import File, Files
+from chassis.flood import Guard
 from chassis.logs import logger
 from chassis.service import Decision, Recalling, S, Service
 from schemas.envelope import Fact, Refused
@@ -27,6 +28,7 @@ class Judge(Generic[S]):
     def __init__(self, service: Service[S], files: Files[S], part: int, partitions: int) -> None:
         self._service = service
         self._files = files
+        self._guard: Guard[S] = Guard(service.limit)
         self._part = part
         self._partitions = partitions
 
@@ -47,43 +49,75 @@ class Judge(Generic[S]):
         file = self._files.of(fact.event.subject)
         if file.lead_id in draft.late:
             draft.late[file.lead_id].append((place, record, fact))
-        elif not _known(file, record, fact, draft):
-            try:
-                decision = self._service.decide(file.state, fact, draft.at)
-            except Exception as error:  # noqa: BLE001 - whatever rules raise is held against this fact, and limited
-                self._failed(record, error, draft)
-                return False
-            if decision.late:
-                draft.late[file.lead_id] = [(place, record, fact)]
-            else:
-                draft.accept(file, fact)
-                draft.apply(file, decision)
+        elif _known(file, record, fact, draft):
+            pass
+        elif self._guard.unsure(file):
+            draft.late[file.lead_id] = [(place, record, fact)]
+        elif self._guard.full(file, fact):
+            self._guard.drop(file, draft)
+        else:
+            return self._decide(file, (place, record, fact), draft)
         return True
+
+    def _decide(self, file: File[S], heard: tuple[int, Any, Fact], draft: Draft[S]) -> bool:
+        _, record, fact = heard
+        try:
+            decision = self._service.decide(file.state, fact, draft.at)
+        except Exception as error:  # noqa: BLE001 - whatever rules raise is held against this fact, and limited
+            self._failed(record, error, draft)
+            return False
+        if not decision.late:
+            self._accept(file, fact, draft)
+            draft.apply(file, decision)
+        elif decision.behind and self._guard.too_late(file, fact):
+            self._guard.drop(file, draft)
+        else:
+            draft.late[file.lead_id] = [heard]
+        return True
+
+    def _accept(self, file: File[S], fact: Fact, draft: Draft[S]) -> None:
+        draft.accept(file, fact)
+        self._guard.keep(file, fact)
 
     def recall(self, lead_id: str, earlier: Sequence[Fact], draft: Draft[S]) -> list[int]:
         """Decides what waits for the lead's `earlier` facts to be there; returns the places of those that failed."""
         file, waiting, service = self._files.of(lead_id), draft.late[lead_id], cast("Recalling[S]", self._service)
-        new: dict[tuple[str, str], Fact] = {}
-        for _, _, fact in waiting:
-            if fact.key not in file.keys:
-                new.setdefault(fact.key, fact)
-        heard = list(new.values())
+        self._guard.count(file, earlier)
+        taken = self._taken(file, waiting)
+        heard = list(taken.values())
         try:
             decision = service.again(file.state, earlier, heard, draft.at)
         except Exception as error:  # noqa: BLE001 - as in `judge`; which fact it was is found one by one
             if not waiting:
                 self.postpone(file, draft, error)
+            self._guard.count(file, earlier)
             return self._one_by_one(file, earlier, draft)
-        for _, record, fact in waiting:
-            if not _known(file, record, fact, draft):
-                draft.accept(file, fact)
         draft.apply(file, decision)
+        for _, record, fact in waiting:
+            if _known(file, record, fact, draft):
+                continue
+            if fact.key in taken:
+                draft.accept(file, fact)
+            else:
+                self._guard.drop(file, draft)
         return []
+
+    def _taken(self, file: File[S], waiting: Sequence[tuple[int, Any, Fact]]) -> dict[tuple[str, str], Fact]:
+        """What is new of what waits and finds room; it is counted with the file from now on."""
+        taken: dict[tuple[str, str], Fact] = {}
+        for _, _, fact in waiting:
+            if fact.key not in file.keys and fact.key not in taken and not self._guard.full(file, fact):
+                taken[fact.key] = fact
+                self._guard.keep(file, fact)
+        return taken
 
     def _one_by_one(self, file: File[S], earlier: Sequence[Fact], draft: Draft[S]) -> list[int]:
         facts, failed, service = list(earlier), list[int](), cast("Recalling[S]", self._service)
         for place, record, fact in draft.late[file.lead_id]:
             if _known(file, record, fact, draft):
+                continue
+            if self._guard.full(file, fact):
+                self._guard.drop(file, draft)
                 continue
             try:
                 decision = service.again(file.state, facts, [fact], draft.at)
@@ -92,7 +126,7 @@ class Judge(Generic[S]):
                 failed.append(place)
             else:
                 facts.append(fact)
-                draft.accept(file, fact)
+                self._accept(file, fact, draft)
                 draft.apply(file, decision)
         return failed
 

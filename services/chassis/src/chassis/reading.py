@@ -22,7 +22,7 @@ SELECT data, time, fingerprint FROM fact WHERE lead_id = :lead_id ORDER BY time,
 _STATE = text("SELECT CAST(state AS text) FROM lead WHERE lead_id = :lead_id")
 _NOW = text("SELECT now()")
 _REVISIONS = text("SELECT part, policy, judged_until FROM partition ORDER BY part")
-_FACTS_EVER = text("SELECT CAST(coalesce(sum(CAST(totals->>'facts' AS bigint)), 0) AS bigint) FROM partition")
+_EVER = text("SELECT CAST(coalesce(sum(CAST(totals->>:name AS bigint)), 0) AS bigint) FROM partition")
 # What is outside of the time asked for is read over, not sought: so each statement ends after 2000 rows and in time.
 # The limit is a literal: with a parameter a generic plan may sort the whole table.
 _PAGE = text("""
@@ -66,9 +66,9 @@ async def state_of(connection: AsyncConnection, lead_id: str) -> str | None:
     return state
 
 
-async def facts_ever(connection: AsyncConnection) -> int:
-    """How many facts there are, by the partitions' totals: as many rows as partitions are read for it."""
-    count: int = (await connection.execute(_FACTS_EVER)).scalar_one()
+async def ever(connection: AsyncConnection, name: str = "facts") -> int:
+    """How many of that name the partitions' totals count: as many rows as partitions are read for it."""
+    count: int = (await connection.execute(_EVER, {"name": name})).scalar_one()
     return count
 
 

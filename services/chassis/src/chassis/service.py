@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -37,7 +37,8 @@ class Decision(Generic[S]):
     """What follows for one lead: its state from now on, events to publish, when to look again, outcomes to count.
 
     `counts` adds to the partition's durable totals, `shared` replaces shared rows; the commit takes all of it or none.
-    `late`: nothing follows yet, it takes all facts of the lead to say what: `again` gets them.
+    `late`: nothing follows yet, it takes all facts of the lead to say what: `again` gets them; `behind`: because the
+    fact belongs before others.
     """
 
     state: S
@@ -46,6 +47,24 @@ class Decision(Generic[S]):
     counts: Mapping[str, int] = field(default_factory=dict)
     shared: Mapping[str, Any] = field(default_factory=dict)
     late: bool = False
+    behind: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limit(Generic[S]):
+    """What a lead's file takes; what is more is dropped as flood, and counted.
+
+    `sort` says what a fact counts as, None: it is never dropped. `dropped` is the state with one more dropped, `before`
+    whether a state has any.
+    """
+
+    most: int
+    """Facts of one sort."""
+    late: int
+    """Facts of all sorts that are recalled for one that comes late."""
+    sort: Callable[[Fact], Hashable | None]
+    dropped: Callable[[S], S]
+    before: Callable[[S], bool]
 
 
 class Service(Protocol[S]):
@@ -64,6 +83,8 @@ class Service(Protocol[S]):
     """What is judged by. A version that comes into force has every lead ticked once."""
     shared: Sequence[str]
     """Names of the rows shared by all partitions that `decide` and `tick` may read and replace."""
+    limit: Limit[S] | None
+    """Only a Recalling service has one: it takes all facts of a lead to count them."""
 
     def new(self, lead_id: str) -> S:
         """The state of a lead nothing is known of."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
-from chassis.service import At, Decision
+from chassis.service import At, Decision, Limit
 from router.rules.handoff import Moment
 from router.rules.lead import Lead
 from router.rules.route import Outcome, route, wake
@@ -33,6 +33,7 @@ class Router:
     name = "router"
     own: Collection[str] = ("lead-scores",)
     shared: Sequence[str] = (ROTATION,)
+    limit: Limit[Lead] | None = None
 
     def __init__(self, policies: Policies[Policy]) -> None:
         self.policies = policies

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -11,11 +11,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
-from chassis.service import At, Decision
+from chassis.service import At, Decision, Limit
 from schemas.envelope import Decoder, Fact
 from schemas.policy import Policy
 from schemas.topics import TOPICS
-from scorer.rules import Criteria, Late, Outcome, State, age, decide, judge
+from scorer.rules import Criteria, Late, Outcome, Outdated, State, age, decide, flood, judge
 from scorer.settings import Settings
 
 _STATES = TypeAdapter(State)
@@ -33,6 +33,8 @@ class Scorer:
     def __init__(self, policies: Policies[Policy]) -> None:
         self.policies = policies
         self._criteria: dict[int, Criteria] = {}
+        self._kinds: tuple[int, frozenset[str]] = (0, frozenset())
+        self.limit: Limit[State] | None = Limit(flood.DAILY, flood.RECALLED, self._sort, flood.dropped, flood.flooded)
         self.inputs: Mapping[str, Decoder] = {"engagements": Decoder(*TOPICS["engagements"].events)}
 
     @property
@@ -51,6 +53,13 @@ class Scorer:
             self._criteria[policy.version] = Criteria.of(policy)
         return self._criteria[policy.version]
 
+    def _sort(self, fact: Fact) -> Hashable | None:
+        versions = self.policies.versions
+        if self._kinds[0] != len(versions):
+            kinds = frozenset(kind for policy in versions for kind in Criteria.of(policy).kinds)
+            self._kinds = (len(versions), kinds)
+        return flood.sort_of(fact, self._kinds[1])
+
     def new(self, lead_id: str) -> State:
         return State(lead_id)
 
@@ -63,8 +72,8 @@ class Scorer:
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
         try:
             return _decision(decide(state, fact, self.criteria(at.now), at.now))
-        except Late:
-            return Decision(state, late=True)
+        except Late as late:
+            return Decision(state, late=True, behind=not isinstance(late, Outdated))
 
     def tick(self, state: State, at: At) -> Decision[State]:
         try:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from chassis.reading import BEYOND, every_fact, facts_ever, one_moment, states_between
+from chassis.reading import BEYOND, ever, every_fact, one_moment, states_between
 from schemas.policy import Policy
 from scorer.app import build
+from scorer.rules import flood
 from scorer.rules.backtest import Backtest, Report
 from scorer.settings import Settings
 
@@ -41,7 +42,7 @@ async def backtest(settings: Settings, asked: Asked, tell: Callable[[int, int], 
             states = await states_between(connection, after, last)
             test.expect((lead_id, scorer.load(lead_id, state)) for lead_id, state in states)
 
-        read, total, last = 0, await facts_ever(connection), ""
+        read, total, last = 0, await ever(connection), ""
         async for rows, facts in every_fact(connection, scorer.inputs["engagements"], asked.since, asked.until):
             if comparing:
                 await expect(last, facts[-1].lead_id)
@@ -51,4 +52,5 @@ async def backtest(settings: Settings, asked: Asked, tell: Callable[[int, int], 
             tell(read, total)
         if comparing:
             await expect(last, BEYOND)
-    return test.report(asked.since, asked.until)
+        dropped = await ever(connection, f"dropped:{flood.REASON}")
+    return test.report(asked.since, asked.until, dropped)

@@ -74,7 +74,9 @@ def as_html(report: Report) -> str:
 def _parts(report: Report) -> Iterator[_Part]:
     before, after, differing = report.before, report.after, report.differing
     policies = f"Before: {_name(before.policy)}, in force. After: {_name(after.policy)}, the candidate."
-    yield _Part("Backtest", (policies, _read(report), *_stored(report)))
+    dropped = _counted(report.dropped, "event")
+    flood = [f"{dropped} of any time dropped as flood, on neither side."] if report.dropped else []
+    yield _Part("Backtest", (policies, _read(report), *flood, *_stored(report)))
     if differing is not None and differing.count:
         yield _named("Stored otherwise than their facts come to", differing)
     if not report.leads:

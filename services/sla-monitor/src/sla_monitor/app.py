@@ -8,7 +8,7 @@ from datetime import timedelta
 from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
-from chassis.service import At, Decision
+from chassis.service import At, Decision, Limit
 from schemas.envelope import Decoder, Fact
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
@@ -25,6 +25,7 @@ class SlaMonitor:
     name = "sla-monitor"
     own: Collection[str] = ("lead-handoffs",)
     shared: Sequence[str] = ()
+    limit: Limit[Lead] | None = None
 
     def __init__(self, policies: Policies[Policy], feed_patience: timedelta) -> None:
         self.policies = policies

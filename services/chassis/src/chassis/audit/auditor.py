@@ -13,7 +13,7 @@ from chassis.audit.content import Event, digest, event_of
 from chassis.audit.ledger import Ledger, Letters, dead_letters_of, fact_of
 from chassis.audit.outputs import KINDS, Outputs
 from chassis.audit.report import Findings, Report
-from chassis.audit.snapshot import FACTS, OUTBOX, Books, Database, Progress, raw_of, reading
+from chassis.audit.snapshot import FACTS, OUTBOX, UNKEPT, Books, Database, Progress, raw_of, reading, unkept_of
 from chassis.audit.topics import Raw, Topics, connected
 
 INPUTS = {
@@ -108,6 +108,8 @@ class Audit:
             outputs.announce(row)
         async for row in self._database.rows(OUTBOX, service):
             books.outbox.append(raw_of(row))
+        async for row in self._database.rows(UNKEPT, service):
+            books.unkept.update([unkept_of(row)])
         self._findings.count("leads", service, len(outputs.leads))
         for lead in sorted(known ^ outputs.leads):
             has = "facts, but no row" if lead in known else "a row, but no fact"

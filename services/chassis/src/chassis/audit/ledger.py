@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -67,6 +67,8 @@ class Ledger:
         self._first: dict[bytes, bytes] = {}
         self._counted: dict[int, Counter[str]] = {part: Counter() for part in books.partitions}
         self._disputed: list[tuple[Raw, Event]] = []
+        self._missing: defaultdict[str, set[bytes]] = defaultdict(set)
+        """Lead -> its events that are no facts; only of leads that say that there are some."""
         self.waiting: dict[Place, int] = {}
         """Place -> time stamp of the oldest record that has no outcome yet."""
 
@@ -98,6 +100,7 @@ class Ledger:
             extent = self._extents.get((topic, part))
             if service == self._books.service and (extent is None or offset >= extent.first):
                 self._findings.wrong("I10", f"{topic}/{part}@{offset}: a dead letter of {service} without its record")
+        self._check_missing()
         for raw, event in self._disputed:
             accepted = event_of(await database.fact(self._books.service, event.key))
             if accepted is not None and conflict(event.body, accepted.body):
@@ -106,12 +109,14 @@ class Ledger:
                 )
 
     def _accepted(self, raw: Raw, event: Event | None) -> str:
-        """A record without a dead letter is the fact or its repeat; there is no third way."""
+        """A record without a dead letter is the fact or its repeat, or of a lead of which not all is kept."""
         if event is None:
             if self._whole(raw.partition):
                 self._findings.wrong("I10", f"{raw.name}: neither fact nor dead letter of {self._books.service}")
             return "unaccounted"
         key, content = digest(*event.key), content_of(event.body)
+        if event.key[0] in self._books.unkept:
+            return self._kept_or_not(raw, event.key[0], key, content)
         first = self._first.setdefault(key, content)
         if first is not content:
             if first != content and len(self._disputed) < DISPUTED:
@@ -119,6 +124,26 @@ class Ledger:
             return "duplicates"
         self._check_fact(raw, self._books.facts.pop(key, None))
         return "facts"
+
+    def _kept_or_not(self, raw: Raw, lead: str, key: bytes, content: bytes) -> str:
+        """Dropped, deleted or a duplicate are told apart by their numbers only: one dropped may come again."""
+        fact = self._books.facts.get(key)
+        if fact is not None and fact[16:32] == sha256(raw.value or b"").digest()[:16]:
+            self._first.setdefault(key, content)
+            self._check_fact(raw, self._books.facts.pop(key))
+            return "facts"
+        if key in self._first:
+            return "duplicates"
+        self._missing[lead].add(key)
+        return "unkept"
+
+    def _check_missing(self) -> None:
+        for lead, keys in self._missing.items():
+            unkept, missing = self._books.unkept[lead], len(keys - self._first.keys())
+            most = unkept.dropped + unkept.deleted
+            if missing > most:
+                wrong = f"lead {lead} has no fact of {missing} events, {most} were dropped or erased"
+                self._findings.wrong("I3", f"{self._books.service}: {wrong}")
 
     def _check_fact(self, raw: Raw, fact: bytes | None) -> None:
         service = self._books.service
@@ -142,13 +167,19 @@ class Ledger:
     def _check_totals(self, part: int, counted: Counter[str]) -> None:
         progress = self._books.partitions[part]
         totals = Counter(progress.totals)
-        judged = {name for name in totals if name in _JUDGED or name.startswith("dead_letters:")}
+        judged = {name for name in totals if name in _JUDGED or name.startswith(("dead_letters:", "dropped:"))}
         outcomes = sum(totals[name] for name in judged - {"records"})
         wrong = []
         if totals["records"] != outcomes:
             wrong.append(f"{totals['records']} records have {outcomes} outcomes")
         if totals["published"] != progress.out_seq:
             wrong.append(f"{totals['published']} outputs are numbered up to {progress.out_seq}")
+        unkept = [each for each in self._books.unkept.values() if each.part == part]
+        deleted, dropped = sum(each.deleted for each in unkept), sum(each.dropped for each in unkept)
+        if (told := sum(totals[name] for name in judged if name.startswith("dropped:"))) != dropped:
+            wrong.append(f"dropped are {told} in the totals, {dropped} in the leads")
+        counted = counted + Counter(facts=deleted, **{name: totals[name] for name in judged if name[:8] == "dropped:"})
+        counted["duplicates"] += counted.pop("unkept", 0) - deleted - dropped
         if self._whole(part):
             differing = sorted(n for n in judged | counted.keys() if totals[n] != counted[n] and n != "unaccounted")
             wrong += [f"{name} are {totals[name]} in the totals, {counted[name]} in the topics" for name in differing]

@@ -12,14 +12,15 @@ Verdict = Literal["held", "broken", "not checkable"]
 MEANING = {
     "I1": "every event answered with success is in its topic",
     "I2": "every record below the stored offset has one outcome in the totals",
-    "I3": "the facts are the first record of each (lead, source, id) that is no dead letter",
+    "I3": "the facts are the first record of each (lead, source, id) that is no dead letter, but for as many as its"
+    " lead says were dropped or erased",
     "I4": "a writer whose epoch is over writes nothing",
     "I5": "every output that the state announces is on its topic or in the outbox, and no other",
     "I6": "each version of a score has one content, and none is above the database's",
     "I7": "one handoff per (lead, episode), with one content",
     "I8": "each version of a breach has one content, and the last word on each is the database's",
     "I9": "no breach is published before its due",
-    "I10": "accepted = facts + duplicates + dead letters + in flight",
+    "I10": "accepted = facts + duplicates + dropped + dead letters + in flight",
     "I11": "the oldest record not read yet is younger than half of its topic's retention",
     "I12": "no decision reads a service's clock or a replica",
 }

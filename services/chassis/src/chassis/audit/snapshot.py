@@ -15,6 +15,10 @@ from chassis.audit.topics import Raw
 FETCH = 5_000
 FACTS = "SELECT lead_id, source, id, part, sha256(data) FROM {schema}.fact"
 OUTBOX = "SELECT part, topic, partition, key, value, headers::text FROM {schema}.outbox ORDER BY part, seq"
+UNKEPT = (
+    "SELECT lead_id, part, state ->> 'unkept', coalesce((state #>> '{erased,facts}')::bigint, 0) FROM {schema}.lead"
+    " WHERE state ->> 'unkept' <> '{}' OR state ->> 'erased' IS NOT NULL"
+)
 PARTITIONS = "SELECT part, offsets::text, out_seq, totals::text FROM {schema}.partition"
 
 
@@ -27,6 +31,15 @@ class Progress:
     totals: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Unkept:
+    """How many events of a lead were dropped, and how many of its facts deleted."""
+
+    part: int
+    dropped: int
+    deleted: int
+
+
 @dataclass(slots=True)
 class Books:
     """What a service's schema said at one instant; a fact is 36 bytes: lead, digest of its value, partition."""
@@ -35,6 +48,8 @@ class Books:
     partitions: dict[int, Progress] = field(default_factory=dict)
     facts: dict[bytes, bytes] = field(default_factory=dict)
     outbox: list[Raw] = field(default_factory=list)
+    unkept: dict[str, Unkept] = field(default_factory=dict)
+    """Lead -> what is kept of it no longer, for those that have any."""
 
 
 class Database:
@@ -103,6 +118,12 @@ async def reading(url: str) -> AsyncIterator[Database]:
 def schema_of(service: str) -> str:
     """Where the service keeps its tables."""
     return service.replace("-", "_")
+
+
+def unkept_of(row: asyncpg.Record) -> tuple[str, Unkept]:
+    """A row as key and value of `Books.unkept`."""
+    lead, part, dropped, deleted = row
+    return lead, Unkept(part, sum(json.loads(dropped or "{}").values()), deleted)
 
 
 def raw_of(row: asyncpg.Record) -> Raw:

@@ -3,11 +3,12 @@
 `decision` → `tally` (facts gathered in the lead's order; in `basis` what decides, in `background` what is only told) →
 `verdict` (the score, its lines, since when) → `pay` (each rule; `decay`), under `criteria`, a policy made ready.
 For people: `explanation` with what is `missing` (and the `changes` that are tried), `backtest`, a policy in `words`.
+`flood` says how many engagements of a lead are kept.
 """
 
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import Outcome, State, age, decide, judge
-from scorer.rules.tally import Late, Tally, add, fold
+from scorer.rules.tally import Late, Outdated, Tally, add, fold
 from scorer.rules.verdict import Earned, Verdict, score
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Earned",
     "Late",
     "Outcome",
+    "Outdated",
     "State",
     "Tally",
     "Verdict",

@@ -88,6 +88,8 @@ class Report:
     no_longer: Named
     rules: tuple[RuleLine, ...]
     differing: Named | None
+    dropped: int = 0
+    """Events ever dropped as flood, which count on neither side."""
 
 
 @dataclass(slots=True)
@@ -164,7 +166,7 @@ class Backtest:
                 self._lead_id = lead_id
             self._known += some
 
-    def report(self, since: datetime | None = None, until: datetime | None = None) -> Report:
+    def report(self, since: datetime | None = None, until: datetime | None = None, dropped: int = 0) -> Report:
         """What all that was read comes to; nothing can be read after that."""
         self._close()
         for lead_id in self._expected or ():
@@ -184,6 +186,7 @@ class Backtest:
             no_longer=self._no_longer.named(),
             rules=tuple(RuleLine(rule, rules.get(rule), after.get(rule)) for rule in {**rules, **after}),
             differing=None if self._expected is None else self._differing.named(),
+            dropped=dropped,
         )
 
     def _close(self) -> None:

@@ -120,6 +120,11 @@ class Criteria:
     attributes: frozenset[str]
     digest: str
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The kinds of engagements that a rule or the list of high intent asks for."""
+        return self.high_intent | self.wanted.keys()
+
     def names(self, kind: str, content: str | None) -> bool:
         """Whether a rule or the list of high intent asks for such an engagement."""
         wanted = self.wanted.get(kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -35,11 +35,15 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the scorer keeps of a lead: `tally` follows from the set of facts, `published` also from their order."""
+    """What the scorer keeps of a lead: `tally` follows from the set of facts, `published` also from their order.
+
+    `unkept` counts by reason the events that were dropped.
+    """
 
     lead_id: str = ""
     tally: Tally = field(default_factory=Tally)
     published: Published = field(default_factory=Published)
+    unkept: Mapping[str, int] = field(default_factory=dict)
 
 
 class Outcome(NamedTuple):

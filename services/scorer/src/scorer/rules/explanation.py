@@ -10,6 +10,7 @@ from typing import Literal
 from schemas.envelope import Fact
 from schemas.scores import Cut, Group, PolicyRef
 from schemas.scoring import AttributeMatch, EngagementMatch
+from scorer.rules import flood
 from scorer.rules.changes import Attribute, Change
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, agrees
@@ -18,6 +19,8 @@ from scorer.rules.place import instant_of, key_of, text_of, time_of
 from scorer.rules.tally import fold
 from scorer.rules.verdict import Earned, score
 from scorer.rules.words.wording import attribute, company, engagement, listed, number, reach
+
+WHY = {flood.REASON: f"of one kind, {flood.DAILY} a day are kept"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Explanation:
 
     `as_of`: only facts up to this instant are read; None: all of them, as the service has them now. `stored_agrees`:
     what the service has stored and last published is what these facts come to; None: not asked. `missing`: to the next
-    band; None in the top one.
+    band; None in the top one. `dropped`: how many events were not kept, by reason.
     """
 
     lead_id: str
@@ -63,6 +66,7 @@ class Explanation:
     as_of: datetime | None
     stored_agrees: bool | None
     missing: Missing | None
+    dropped: dict[str, int]
 
 
 def explain(
@@ -90,6 +94,7 @@ def explain(
         as_of=instant if stored is None else None,
         stored_agrees=None if stored is None else agrees(stored, tally, verdict, criteria, instant),
         missing=missing(tally, criteria, latest + timedelta(microseconds=1)),
+        dropped={} if stored is None else dict(stored.unkept),
     )
 
 
@@ -111,7 +116,7 @@ def tell(view: Explanation) -> list[str]:
         told.insert(1, f"As of {second(view.as_of)}, by what is known today of the time up to then")
         if not view.facts_read:
             told.insert(2, "Nothing was known of the lead then: its first fact is later")
-    return told
+    return [*told, *(_dropped(reason, count) for reason, count in sorted(view.dropped.items()))]
 
 
 def rows(view: Explanation) -> list[tuple[str, str, str, str]]:
@@ -138,6 +143,11 @@ def tell_missing(view: Explanation) -> list[str]:
     if wanted.attainable:
         return [f"{goal}: no {CHANGES} changes could bring it there."]
     return [f"{goal}: no rule could bring it there, all together give too little."]
+
+
+def _dropped(reason: str, count: int) -> str:
+    events = "1 event was" if count == 1 else f"{count} events were"
+    return f"{events} dropped as {reason}: {WHY[reason]}"
 
 
 def _change(change: Change) -> str:

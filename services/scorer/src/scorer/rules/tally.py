@@ -21,7 +21,11 @@ from scorer.rules.verdict import held_before
 
 
 class Late(Exception):  # noqa: N818 - a state of affairs
-    """The tally cannot take the fact: it belongs before others, or the tally was gathered for another policy."""
+    """The tally cannot take the fact: it belongs before others, or the tally is Outdated."""
+
+
+class Outdated(Late):
+    """The tally was gathered for another policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +81,9 @@ def stands_on(basis: Basis, criteria: Criteria) -> bool:
 
 
 def require(basis: Basis, criteria: Criteria) -> None:
-    """Raises Late unless the basis stands on these criteria."""
+    """Raises Outdated unless the basis stands on these criteria."""
     if not stands_on(basis, criteria):
-        raise Late(f"gathered for {basis.digest or 'an earlier version'}, wanted for {criteria.digest}")
+        raise Outdated(f"gathered for {basis.digest or 'an earlier version'}, wanted for {criteria.digest}")
 
 
 def _met(basis: Basis, place: Place, identifiers: Identifiers, criteria: Criteria) -> Basis:

@@ -1,0 +1,60 @@
+"""The guard against a flood: how many facts of one sort a file takes, and how many are recalled for a late one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Generic
+
+from chassis.draft import Draft
+from chassis.files import File
+from chassis.service import Limit, S
+from schemas.envelope import Fact
+
+FLOOD = "flood"
+UNCOUNTED = 100
+"""Facts heard of a lead since it was loaded, before all that it has are read to be counted: few leads have so many."""
+
+
+class Guard(Generic[S]):
+    """Counts in memory, so that no fact has to rewrite its lead's row; the facts themselves are what is counted."""
+
+    def __init__(self, limit: Limit[S] | None) -> None:
+        self._limit = limit
+
+    def unsure(self, file: File[S]) -> bool:
+        """Whether it takes all facts of the lead to say how many there are.
+
+        Of a lead that was never flooded it does not before UNCOUNTED more have come: so many may go past the limit
+        after each load. A flooded one is counted at once, so that no event dropped before is taken later.
+        """
+        limit = self._limit
+        if limit is None or file.counted:
+            return False
+        return file.sorts.total() >= UNCOUNTED or limit.before(file.state)
+
+    def full(self, file: File[S], fact: Fact) -> bool:
+        """Whether the fact is one too many of its sort."""
+        limit = self._limit
+        return limit is not None and (sort := limit.sort(fact)) is not None and file.sorts[sort] >= limit.most
+
+    def too_late(self, file: File[S], fact: Fact) -> bool:
+        """Whether a late fact is not worth that so many are read again: each more could be made to cost as much."""
+        limit = self._limit
+        return limit is not None and limit.sort(fact) is not None and file.sorts.total() >= limit.late
+
+    def keep(self, file: File[S], fact: Fact) -> None:
+        """The fact is in the file from now on."""
+        if self._limit is not None and (sort := self._limit.sort(fact)) is not None:
+            file.sorts[sort] += 1
+
+    def count(self, file: File[S], facts: Iterable[Fact]) -> None:
+        """These are all facts of the lead."""
+        if self._limit is not None:
+            file.sorts = Counter(sort for sort in map(self._limit.sort, facts) if sort is not None)
+            file.counted = True
+
+    def drop(self, file: File[S], draft: Draft[S]) -> None:
+        """The lead's fact in hand is dropped."""
+        assert self._limit is not None  # noqa: S101 - nothing is full without a limit
+        draft.drop(file, FLOOD, self._limit.dropped(file.state))

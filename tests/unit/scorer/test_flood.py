@@ -1,0 +1,61 @@
+"""What counts as a flood: so many engagements of a kind in a day, whatever names a sender invents."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.envelope import Envelope
+from scorer.rules import flood
+from scorer.rules.explanation import explain, tell
+from tests.builders import LEAD, NOON, a_description, a_fact, an_engagement, an_opt_in, at
+from tests.unit.scorer.driver import CLASSIC, Play
+
+DAY = timedelta(days=1)
+
+
+def _sort(event: Envelope) -> tuple[str, int] | None:
+    return flood.sort_of(a_fact(event), CLASSIC.kinds)
+
+
+@given(st.lists(st.tuples(st.from_regex(r"[a-z][a-z0-9_]{0,9}", fullmatch=True), st.integers(0, 4)), max_size=40))
+def test_invented_kinds_find_no_more_room_than_one_of_them(drawn: list[tuple[str, int]]) -> None:
+    events = [an_engagement(kind, time=NOON + day * DAY) for kind, day in drawn]
+    sorts = {_sort(event) for event in events if event.data.kind not in CLASSIC.kinds}
+    assert len(sorts) == len({event.time for event in events if event.data.kind not in CLASSIC.kinds})
+
+
+def test_kinds_that_the_policy_names_are_counted_apart() -> None:
+    named = {_sort(an_engagement(kind)) for kind in CLASSIC.kinds}
+    assert len(named) == len(CLASSIC.kinds) > 5
+    assert _sort(an_engagement("never_heard_of")) not in named
+    assert {"demo_requested", "page_viewed"} <= CLASSIC.kinds
+
+
+def test_a_day_is_one_of_utc() -> None:
+    midnight = NOON.replace(hour=0) + DAY
+    before, after = (an_engagement("page_viewed", time=midnight + n * timedelta(microseconds=1)) for n in (-1, 0))
+    assert _sort(before) != _sort(after)
+    assert _sort(after) == _sort(an_engagement("page_viewed", "home", time=midnight + timedelta(hours=23)))
+
+
+def test_what_is_known_of_a_lead_is_never_dropped() -> None:
+    assert [_sort(event) for event in (a_description(company_size=9), an_opt_in())] == [None, None]
+
+
+def test_explain_says_how_many_were_dropped_and_the_state_reads_back() -> None:
+    play = Play()
+    play.play([an_engagement("webinar_attended")])
+    state = play.state
+    assert not flood.flooded(state)
+    for _ in range(3):
+        state = flood.dropped(state)
+    stored = play.scorer.load(LEAD, play.scorer.dump(state))
+    assert (stored, flood.flooded(stored)) == (state, True)
+    view = explain(LEAD, play.facts, CLASSIC, at(10_000), stored)
+    assert (view.dropped, view.stored_agrees) == ({"flood": 3}, True)
+    assert "3 events were dropped as flood: of one kind, 500 a day are kept" in tell(view)
+    assert Counter(tell(explain(LEAD, play.facts, CLASSIC, at(10_000), play.state)))["dropped"] == 0
