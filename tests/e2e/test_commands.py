@@ -84,6 +84,31 @@ async def test_explain_answers_as_of_an_instant_and_says_what_is_missing(shared_
         assert (code, "Traceback" in printed) == (2, False), printed
 
 
+async def test_an_erased_lead_is_gone_for_good_once_somebody_says_yes(shared_relay: Relay) -> None:
+    email = people.somebody()
+    await shared_relay.batch(people.qualified(email))
+    await handed_off(shared_relay, email)
+    code, printed = await shared_relay.command("scorer", "erase", email)
+    assert (code, "for good?" in printed, "Traceback" in printed) == (1, True, False), printed
+    code, printed = await shared_relay.command("scorer", "erase", email, "--yes")
+    assert code == 0, printed
+
+    async def erased() -> str:
+        code, printed = await shared_relay.command("scorer", "explain", email)
+        return printed if code == 0 and "Erased" in printed else ""
+
+    assert "3 facts were deleted" in await shared_relay.until(erased, 30, "the lead to be erased")
+    await shared_relay.batch(people.qualified(email))
+
+    async def dropped() -> bool:
+        code, printed = await shared_relay.command("scorer", "explain", email, "--json")
+        return code == 0 and bool(json.loads(printed)["dropped"] == {"erased": 3})
+
+    await shared_relay.until(dropped, 30, "what came later to be dropped")
+    facts = await shared_relay.query("scorer", "SELECT convert_from(data, 'UTF8') FROM fact")
+    assert not [fact for (fact,) in facts if email in fact]
+
+
 async def test_a_stranger_is_unknown_and_junk_is_refused(shared_relay: Relay) -> None:
     for service, verb in (("scorer", "explain"), ("router", "show")):
         code, printed = await shared_relay.command(service, verb, people.somebody())
@@ -156,7 +181,17 @@ async def crowd_is_in(running: Relay) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["scorer", "scorer explain", "scorer backtest", "router show", "sla-monitor due", "ingest", "ingest hash-key"],
+    [
+        "scorer",
+        "scorer explain",
+        "scorer backtest",
+        "scorer erase",
+        "scorer suppress",
+        "router show",
+        "sla-monitor due",
+        "ingest",
+        "ingest hash-key",
+    ],
 )
 async def test_every_command_has_help(shared_relay: Relay, command: str) -> None:
     service, *verb = command.split()

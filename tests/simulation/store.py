@@ -102,6 +102,8 @@ class Store:
             raise SharedConflict("another partition was first")
         if numbered.keys() & row.outbox.keys():
             raise RefusedByDatabase("23505")
+        gone = set(batch.erased)
+        self.facts = {key: fact for key, fact in self.facts.items() if key[0] not in gone} if gone else self.facts
         self.facts.update(new)
         row.offsets, row.marks = dict(batch.offsets), dict(batch.marks)
         row.revision, row.out_seq, row.totals = batch.revision, batch.out_seq, dict(batch.totals)

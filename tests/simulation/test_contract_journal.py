@@ -42,6 +42,16 @@ async def written(journal: Journal) -> tuple[Any, ...]:
 class Contract:
     """The tests; a subclass says where."""
 
+    async def test_erased_leads_keep_the_facts_of_the_same_batch_and_others_keep_all(self, place: Place) -> None:
+        async with place.journal(0) as journal:
+            await journal.claim()
+            await journal.commit(1, batch(facts=[ONE, TWO, OTHER]), 0)
+            with pytest.raises(Fenced):
+                await journal.commit(2, batch(erased=[ADA]), 0)
+            await journal.commit(1, batch(facts=[THREE], erased=[ADA]), 0)
+            left = await journal.facts([ADA, BOB])
+        assert sorted(each[:2] for each in left) == sorted((fact.lead_id, fact.value) for fact in (THREE, OTHER))
+
     async def test_claim_raises_the_epoch_and_tells_what_is_there(self, place: Place) -> None:
         async with place.journal(0) as journal:
             first = await journal.claim()

@@ -78,6 +78,30 @@ class LeadOptedIn(Envelope):
     data: OptIn
 
 
+class Erasure(Frozen):
+    """Names nobody: it is what stays when all else is gone."""
+
+
+class LeadErased(Envelope):
+    """The lead asked to be forgotten: all that is kept of it goes, and what comes later is dropped."""
+
+    topic: ClassVar[str] = "engagements"
+    type: Literal["baton.lead.erased.v1"] = "baton.lead.erased.v1"
+    data: Erasure
+
+
+class Suppression(Frozen):
+    """Says nothing more: what is known of the lead stays."""
+
+
+class LeadSuppressed(Envelope):
+    """Nobody may approach the lead any more: no handoff from then on, and no promise to follow up runs."""
+
+    topic: ClassVar[str] = "engagements"
+    type: Literal["baton.lead.suppressed.v1"] = "baton.lead.suppressed.v1"
+    data: Suppression
+
+
 class Link(Frozen):
     """Two identifiers are one person; from the weaker to the stronger, so links form no cycle."""
 

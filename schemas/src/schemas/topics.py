@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from schemas.engagements import EngagementRecorded, LeadDescribed, LeadLinked, LeadOptedIn
+from schemas.engagements import EngagementRecorded, LeadDescribed, LeadErased, LeadLinked, LeadOptedIn, LeadSuppressed
 from schemas.envelope import Envelope
 from schemas.handoffs import LeadHandedOff, LeadQualified, LeadStageChanged, StageRejected
 from schemas.sales import SALES_ACTIVITIES
@@ -57,8 +57,8 @@ def dead_letter_topic(topic: str) -> str:
 _CARRYING = (
     Topic(
         "engagements",
-        (EngagementRecorded, LeadDescribed, LeadOptedIn, LeadLinked),
-        ("ingest", "marketing platforms"),
+        (EngagementRecorded, LeadDescribed, LeadOptedIn, LeadLinked, LeadErased, LeadSuppressed),
+        ("ingest", "marketing platforms", "operators"),
         ("scorer",),
     ),
     Topic("sales-activities", SALES_ACTIVITIES, ("ingest", "CRM"), ("router", "sla-monitor")),

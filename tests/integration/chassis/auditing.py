@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ EMAILS = tuple(f"person-7-{number}@example.com" for number in range(LEADS))
 CALLED = EMAILS[:3]
 """Those who are followed up in time, of which nobody hears before the breach is out."""
 
+ERASED = (EMAILS[5], "flooded@example.com")
 FLOOD = 550
 """Engagements of one lead, more than are kept of a day."""
 
@@ -51,9 +53,9 @@ async def busy(running: Relay) -> None:
     other = {**people.identified(EMAILS[0], name="Other"), "messageId": items[-3]["messageId"]}
     for batch in (items, people.shuffled(items, 1)[:60], [other]):
         assert (await running.batch(batch)).status_code == 200
-    for start in range(0, FLOOD, 100):
-        some = [people.tracked(EMAILS[4], "Brochure Held") for _ in range(start, min(start + 100, FLOOD))]
-        assert (await running.batch(some)).status_code == 200
+    for start in range(0, FLOOD, 50):
+        some = [people.tracked(email, "Brochure Held") for email in (EMAILS[4], ERASED[1]) for _ in range(50)]
+        assert (await running.batch(some)).status_code == 200, start
     await poison(running.room)
 
     async def breached() -> bool:
@@ -61,6 +63,7 @@ async def busy(running: Relay) -> None:
 
     await running.until(breached, 60, "every first follow-up to be missed")
     await follow_up(running)
+    await forget(running)
 
     async def retracted() -> bool:
         told = await running.events("sla-breaches", "retracted")
@@ -77,6 +80,21 @@ async def poison(where: Room) -> None:
         for topic in ("engagements", "sales-activities"):
             for value in (b"{", b'{"specversion": "1.0"}', None):
                 await producer.send_and_wait(where.prefix + topic, value, key=b"k", partition=part)
+
+
+async def forget(running: Relay) -> None:
+    """Two leads are erased, one of them flooded, and heard of again; one is suppressed."""
+    for verb, email in (("erase", ERASED[0]), ("erase", ERASED[1]), ("suppress", EMAILS[6])):
+        code, printed = await running.command("scorer", verb, email, "--yes")
+        assert code == 0, printed
+    for email in ERASED:
+
+        async def erased(email: str = email) -> bool:
+            await running.batch([people.tracked(email, "Email Opened")])
+            code, printed = await running.command("scorer", "explain", email, "--json")
+            return code == 0 and bool(json.loads(printed)["dropped"].get("erased"))
+
+        await running.until(erased, 30, "the lead to be erased")
 
 
 async def follow_up(running: Relay) -> None:

@@ -27,7 +27,7 @@ async def test_what_real_services_did_holds_and_is_counted(rest: Rest) -> None:
     aside = {"id_conflict": 1, "not_json": 2, "invalid_event": 1}
     assert report.figures["dead letters"].items() >= {f"scorer: {why}": count for why, count in aside.items()}.items()
     assert report.figures["scorer records"]["duplicates"] >= 60
-    assert report.figures["scorer records"]["unkept"] == FLOOD - 500
+    assert report.figures["scorer records"]["unkept"] >= 2 * FLOOD - 500
     assert report.figures["breaches"]["published"] >= LEADS
     assert "in flight" not in report.figures
 

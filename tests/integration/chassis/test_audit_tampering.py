@@ -25,6 +25,7 @@ LEAD = "(SELECT min(lead_id) FROM {} WHERE {})"
 SCORED = LEAD.format("scorer.lead", "(state #>> '{published,version}')::int > 1")
 UNSCORED = LEAD.format("scorer.lead", "(state #>> '{published,version}')::int = 0")
 FLOODED = LEAD.format("scorer.lead", "state #>> '{unkept,flood}' IS NOT NULL")
+ERASED = LEAD.format("scorer.lead", "state ->> 'erased' IS NOT NULL")
 HANDED_OFF = LEAD.format("router.lead", "state ->> 'episode' IS NOT NULL")
 BREACHED = LEAD.format("sla_monitor.lead", 'state::jsonb @> \'{"clocks": [{"standing": "breached"}]}\'')
 CLOCK = """(SELECT (n - 1)::text FROM json_array_elements(state -> 'clocks') WITH ORDINALITY AS c(clock, n)
@@ -35,7 +36,8 @@ PUT = "UPDATE {} SET state = jsonb_set(state::jsonb, '{}', to_jsonb({})) WHERE l
 COUNT = "UPDATE scorer.partition SET totals = totals::jsonb || jsonb_build_object({}) WHERE part = 0"
 UP = "'{0}', (totals ->> '{0}')::int + 1"
 FACTS = "lead_id, source, id, part, type, time, fingerprint, data"
-A_FACT = "WHERE ctid = (SELECT min(ctid) FROM scorer.fact)"
+A_FACT = """WHERE ctid = (SELECT min(fact.ctid) FROM scorer.fact JOIN scorer.lead USING (lead_id)
+    WHERE state ->> 'unkept' = '{}' AND state ->> 'erased' IS NULL)"""
 
 DATABASE: dict[str, tuple[str, set[str]]] = {
     "a fact is lost": (f"DELETE FROM scorer.fact {A_FACT}", {"I3"}),
@@ -61,6 +63,14 @@ DATABASE: dict[str, tuple[str, set[str]]] = {
     ),
     "a fact of a flooded lead is lost": (
         f"DELETE FROM scorer.fact WHERE ctid = (SELECT min(ctid) FROM scorer.fact WHERE lead_id = {FLOODED})",
+        {"I2", "I3"},
+    ),
+    "an erased lead says that less was deleted": (
+        PUT.format("scorer.lead", "{erased,facts}", "(state #>> '{erased,facts}')::int - 1", ERASED),
+        {"I2", "I3"},
+    ),
+    "the fact that erased a lead is lost": (
+        f"DELETE FROM scorer.fact WHERE lead_id = {ERASED}",
         {"I2", "I3"},
     ),
     "a record is counted that was none": (COUNT.format(UP.format("records")), {"I2"}),

@@ -32,6 +32,8 @@ class Draft(Generic[S]):
     at: At
     facts: list[Fact] = field(default_factory=list)
     files: dict[str, File[S]] = field(default_factory=dict)
+    erased: list[str] = field(default_factory=list)
+    """Leads whose facts in the database are deleted; those in `facts` are newer."""
     outbox: list[Record] = field(default_factory=list)
     swapped: dict[str, Any] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
@@ -67,6 +69,12 @@ class Draft(Generic[S]):
         for event in decision.events:
             part = self.part if event.subject == file.lead_id else None
             self.outbox.append(Record(event.topic, event.subject.encode(), event.encode(), _JSON, part))
+
+    def erase(self, file: File[S]) -> None:
+        """All that was kept of the lead up to now goes with this draft."""
+        self.facts = [fact for fact in self.facts if fact.lead_id != file.lead_id]
+        self.erased.append(file.lead_id)
+        file.forget()
 
     def drop(self, file: File[S], reason: str, state: S) -> None:
         """What a record says of the lead is not kept; `state` is the lead's from now on, and counts it."""

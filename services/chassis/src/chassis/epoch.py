@@ -109,7 +109,7 @@ class Epoch(Generic[S]):
         shared = [(name, draft.versions[name], value) for name, value in draft.swapped.items()]
         rows = self._files.rows(draft.files.values())
         progress = (draft.offsets, draft.marks, out_seq, draft.totals)
-        batch = Batch(*progress, draft.facts, rows, draft.outbox, shared, draft.revision)
+        batch = Batch(*progress, draft.facts, rows, draft.outbox, shared, draft.revision, draft.erased)
         now = await self._journal.commit(self._number, batch, self._acknowledged)
         failpoints.reach("committed")
         self._clock.set(now)

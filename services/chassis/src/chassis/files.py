@@ -30,6 +30,12 @@ class File(Generic[S]):
     counted: bool = False
     sorts: Counter[Hashable] = field(default_factory=Counter)
 
+    def forget(self) -> None:
+        """The lead has no facts any more."""
+        self.keys.clear()
+        self.sorts.clear()
+        self.complete = self.counted = True
+
 
 class Files(Generic[S]):
     """At most `most` files, the least used forgotten first.

@@ -89,6 +89,8 @@ class Batch:
     outbox: list[Record] = field(default_factory=list)
     shared: list[tuple[str, int, Any]] = field(default_factory=list)
     revision: Revision = Revision()
+    erased: list[str] = field(default_factory=list)
+    """Leads of which only the facts of this batch are left."""
 
 
 class Journal:
@@ -218,6 +220,7 @@ def _parameters(batch: Batch) -> dict[str, Any]:
         "fact_times": [fact.time for fact in facts],
         "fact_fingerprints": [fact.fingerprint for fact in facts],
         "fact_data": [fact.value for fact in facts],
+        "erased": batch.erased,
         "leads": [row.lead_id for row in leads],
         "versions": [row.version for row in leads],
         "dues": [row.due for row in leads],

@@ -66,7 +66,9 @@ class Judge(Generic[S]):
         except Exception as error:  # noqa: BLE001 - whatever rules raise is held against this fact, and limited
             self._failed(record, error, draft)
             return False
-        if not decision.late:
+        if decision.dropped is not None:
+            draft.drop(file, decision.dropped, decision.state)
+        elif not decision.late:
             self._accept(file, fact, draft)
             draft.apply(file, decision)
         elif decision.behind and self._guard.too_late(file, fact):
@@ -85,14 +87,17 @@ class Judge(Generic[S]):
         self._guard.count(file, earlier)
         taken = self._taken(file, waiting)
         heard = list(taken.values())
-        try:
-            decision = service.again(file.state, earlier, heard, draft.at)
+        try:  # of a flood alone nothing follows
+            decision = service.again(file.state, earlier, heard, draft.at) if heard or not waiting else None
         except Exception as error:  # noqa: BLE001 - as in `judge`; which fact it was is found one by one
             if not waiting:
                 self.postpone(file, draft, error)
             self._guard.count(file, earlier)
             return self._one_by_one(file, earlier, draft)
-        draft.apply(file, decision)
+        if decision is not None and decision.erasing is not None:
+            return self._erase(file, decision.erasing, decision, draft)
+        if decision is not None:
+            draft.apply(file, decision)
         for _, record, fact in waiting:
             if _known(file, record, fact, draft):
                 continue
@@ -101,6 +106,17 @@ class Judge(Generic[S]):
             else:
                 self._guard.drop(file, draft)
         return []
+
+    def _erase(self, file: File[S], erasing: Fact, decision: Decision[S], draft: Draft[S]) -> list[int]:
+        draft.erase(file)
+        draft.accept(file, erasing)
+        draft.apply(file, decision)
+        failed = list[int]()
+        for place, record, fact in draft.late[file.lead_id]:
+            new = fact is not erasing and not _known(file, record, fact, draft)
+            if new and not self._decide(file, (place, record, fact), draft):
+                failed.append(place)
+        return failed
 
     def _taken(self, file: File[S], waiting: Sequence[tuple[int, Any, Fact]]) -> dict[tuple[str, str], Fact]:
         """What is new of what waits and finds room; it is counted with the file from now on."""

@@ -45,7 +45,7 @@ REASONS = (
 )
 
 
-DROPS = ("flood",)
+DROPS = ("flood", "erased")
 
 
 def prefix_of(service: str) -> str:

@@ -37,6 +37,8 @@ class Decision(Generic[S]):
     """What follows for one lead: its state from now on, events to publish, when to look again, outcomes to count.
 
     `counts` adds to the partition's durable totals, `shared` replaces shared rows; the commit takes all of it or none.
+    `dropped`: why the fact is not kept; the state counts it. `erasing`, only of `again`: the one fact of the lead that
+    stays, all others are deleted by the same commit, and what else was heard is decided anew.
     `late`: nothing follows yet, it takes all facts of the lead to say what: `again` gets them; `behind`: because the
     fact belongs before others.
     """
@@ -48,6 +50,8 @@ class Decision(Generic[S]):
     shared: Mapping[str, Any] = field(default_factory=dict)
     late: bool = False
     behind: bool = False
+    dropped: str | None = None
+    erasing: Fact | None = None
 
 
 @dataclass(frozen=True, slots=True)

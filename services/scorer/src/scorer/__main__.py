@@ -11,6 +11,7 @@ import typer
 from pydantic import TypeAdapter
 
 from chassis.commands import INSTANTS, bar, instant_named, lead_named, plainly, service_commands
+from scorer.asking import erase, suppress
 from scorer.policy_commands import policy
 from scorer.settings import Settings
 
@@ -35,6 +36,8 @@ def serve(resume: bool) -> None:
 
 main = service_commands("Keeps every lead's score and explains each point.", NAME, Settings.read, serve)
 main.add_typer(policy, name="policy")
+main.command()(erase)
+main.command()(suppress)
 
 
 @main.command()

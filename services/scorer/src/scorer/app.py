@@ -15,7 +15,7 @@ from chassis.service import At, Decision, Limit
 from schemas.envelope import Decoder, Fact
 from schemas.policy import Policy
 from schemas.topics import TOPICS
-from scorer.rules import Criteria, Late, Outcome, Outdated, State, age, decide, flood, judge
+from scorer.rules import Criteria, Late, Outcome, Outdated, State, age, decide, erasure, flood, judge
 from scorer.settings import Settings
 
 _STATES = TypeAdapter(State)
@@ -70,12 +70,18 @@ class Scorer:
         return _STATES.dump_json(state, exclude=UNSTORED).decode()
 
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
+        if state.erased is not None:
+            return Decision(erasure.dropped(state), dropped=erasure.REASON)
+        if erasure.erasing([fact]):
+            return Decision(state, late=True)
         try:
             return _decision(decide(state, fact, self.criteria(at.now), at.now))
         except Late as late:
             return Decision(state, late=True, behind=not isinstance(late, Outdated))
 
     def tick(self, state: State, at: At) -> Decision[State]:
+        if state.erased is not None:
+            return Decision(state)
         try:
             return _decision(age(state, self.criteria(at.now), at.now))
         except Late:
@@ -85,6 +91,8 @@ class Scorer:
         return self.inputs["engagements"].stored(value, time, fingerprint)
 
     def again(self, state: State, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[State]:
+        if (fact := erasure.erasing(heard)) is not None:
+            return Decision(erasure.erased(state, earlier, fact), erasing=fact)
         return _decision(*judge(state, earlier, heard, self.criteria(at.now), at.now))
 
 

@@ -3,7 +3,7 @@
 `decision` → `tally` (facts gathered in the lead's order; in `basis` what decides, in `background` what is only told) →
 `verdict` (the score, its lines, since when) → `pay` (each rule; `decay`), under `criteria`, a policy made ready.
 For people: `explanation` with what is `missing` (and the `changes` that are tried), `backtest`, a policy in `words`.
-`flood` says how many engagements of a lead are kept.
+`flood` says how many engagements of a lead are kept, `erasure` what is left of one that asked to be forgotten.
 """
 
 from scorer.rules.criteria import Criteria

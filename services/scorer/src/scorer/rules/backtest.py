@@ -72,7 +72,7 @@ class Side:
 class Report:
     """What the candidate would change. `since` and `until` are the times asked for: [since, until).
 
-    `leads` are those in a band; `unheard` have facts that tell nothing, links and machines' doings, and are in none.
+    `leads` are those in a band; `unheard` have facts that tell nothing, as links and machines' doings, and are in none.
     `differing`: leads whose stored state is not what their facts come to; None where that was not looked at.
     """
 

@@ -34,6 +34,14 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Tombstone:
+    """Since when a lead is erased, and how many facts were deleted."""
+
+    at: datetime
+    facts: int
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """What the scorer keeps of a lead: `tally` follows from the set of facts, `published` also from their order.
 
@@ -44,6 +52,7 @@ class State:
     tally: Tally = field(default_factory=Tally)
     published: Published = field(default_factory=Published)
     unkept: Mapping[str, int] = field(default_factory=dict)
+    erased: Tombstone | None = None
 
 
 class Outcome(NamedTuple):

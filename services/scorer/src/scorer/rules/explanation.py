@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from schemas.engagements import LeadSuppressed
 from schemas.envelope import Fact
 from schemas.scores import Cut, Group, PolicyRef
 from schemas.scoring import AttributeMatch, EngagementMatch
-from scorer.rules import flood
+from scorer.rules import erasure, flood
 from scorer.rules.changes import Attribute, Change
 from scorer.rules.criteria import Criteria
-from scorer.rules.decision import State, agrees
+from scorer.rules.decision import State, Tombstone, agrees
 from scorer.rules.missing import CHANGES, Missing, missing
 from scorer.rules.place import instant_of, key_of, text_of, time_of
 from scorer.rules.tally import fold
 from scorer.rules.verdict import Earned, score
 from scorer.rules.words.wording import attribute, company, engagement, listed, number, reach
 
-WHY = {flood.REASON: f"of one kind, {flood.DAILY} a day are kept"}
+WHY = {flood.REASON: f"of one kind, {flood.DAILY} a day are kept", erasure.REASON: "come after the erasure"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class Explanation:
     stored_agrees: bool | None
     missing: Missing | None
     dropped: dict[str, int]
+    erased: Tombstone | None
+    suppressed: datetime | None
 
 
 def explain(
@@ -95,6 +98,8 @@ def explain(
         stored_agrees=None if stored is None else agrees(stored, tally, verdict, criteria, instant),
         missing=missing(tally, criteria, latest + timedelta(microseconds=1)),
         dropped={} if stored is None else dict(stored.unkept),
+        erased=None if stored is None else stored.erased,
+        suppressed=min((fact.time for fact in facts if isinstance(fact.event, LeadSuppressed)), default=None),
     )
 
 
@@ -116,6 +121,11 @@ def tell(view: Explanation) -> list[str]:
         told.insert(1, f"As of {second(view.as_of)}, by what is known today of the time up to then")
         if not view.facts_read:
             told.insert(2, "Nothing was known of the lead then: its first fact is later")
+    if view.suppressed is not None:
+        told.append(f"Suppressed since {second(view.suppressed)}: nobody may approach the lead")
+    if view.erased is not None:
+        deleted = "1 fact was" if view.erased.facts == 1 else f"{view.erased.facts} facts were"
+        told.append(f"Erased {second(view.erased.at)}: {deleted} deleted, nothing more is kept of the lead")
     return [*told, *(_dropped(reason, count) for reason, count in sorted(view.dropped.items()))]
 
 
@@ -133,6 +143,8 @@ def rows(view: Explanation) -> list[tuple[str, str, str, str]]:
 def tell_missing(view: Explanation) -> list[str]:
     """What stands below the lines: what is missing to the next band."""
     wanted = view.missing
+    if view.erased is not None:
+        return []
     if wanted is None:
         return [f"{view.band} is the top band: nothing is missing."]
     more = "more point" if wanted.points == 1 else "more points"

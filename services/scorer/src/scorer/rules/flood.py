@@ -38,4 +38,4 @@ def dropped(state: State) -> State:
 
 
 def flooded(state: State) -> bool:
-    return REASON in state.unkept
+    return state.erased is None and REASON in state.unkept
