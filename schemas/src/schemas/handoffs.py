@@ -6,12 +6,24 @@ from typing import ClassVar, Literal
 
 from pydantic import AwareDatetime
 
+from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Envelope, Frozen
 from schemas.identity import derived_id
 from schemas.scores import Intent, Line, Origin, Person, Points, PolicyRef, Touchpoint
 
 Stage = Literal[
-    "lead", "nurture", "mql", "handed_off", "sal", "sql", "opportunity", "won", "lost", "disqualified", "recycled"
+    "lead",
+    "nurture",
+    "mql",
+    "handed_off",
+    "sal",
+    "sql",
+    "opportunity",
+    "won",
+    "lost",
+    "disqualified",
+    "recycled",
+    "suppressed",
 ]
 
 
@@ -126,3 +138,15 @@ class StageRejected(Envelope):
     topic: ClassVar[str] = "lead-handoffs"
     type: Literal["baton.stage.rejected.v1"] = "baton.stage.rejected.v1"
     data: StageRefusal
+
+
+class ErasedOnHandoffs(LeadErased):
+    """The router passes it on, after all that it told of the lead."""
+
+    topic: ClassVar[str] = "lead-handoffs"
+
+
+class SuppressedOnHandoffs(LeadSuppressed):
+    """The router passes it on."""
+
+    topic: ClassVar[str] = "lead-handoffs"

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
 
+from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Envelope, Frozen
 
 Points = Annotated[float, Field(description="points, exact to a thousandth")]
@@ -110,3 +111,15 @@ class LeadScored(Envelope):
     topic: ClassVar[str] = "lead-scores"
     type: Literal["baton.lead.scored.v1"] = "baton.lead.scored.v1"
     data: Score
+
+
+class ErasedOnScores(LeadErased):
+    """The scorer passes it on, after all scores of the lead."""
+
+    topic: ClassVar[str] = "lead-scores"
+
+
+class SuppressedOnScores(LeadSuppressed):
+    """The scorer passes it on."""
+
+    topic: ClassVar[str] = "lead-scores"

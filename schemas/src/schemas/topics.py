@@ -54,6 +54,8 @@ def dead_letter_topic(topic: str) -> str:
     return f"{topic}-dlq"
 
 
+PASSED_ON = (LeadErased, LeadSuppressed)
+"""Events of `engagements` that each service passes on after what it wrote itself: so they are heard of in order."""
 _CARRYING = (
     Topic(
         "engagements",
@@ -62,10 +64,10 @@ _CARRYING = (
         ("scorer",),
     ),
     Topic("sales-activities", SALES_ACTIVITIES, ("ingest", "CRM"), ("router", "sla-monitor")),
-    Topic("lead-scores", (LeadScored,), ("scorer",), ("router",)),
+    Topic("lead-scores", (LeadScored, *PASSED_ON), ("scorer",), ("router",)),
     Topic(
         "lead-handoffs",
-        (LeadQualified, LeadHandedOff, LeadStageChanged, StageRejected),
+        (LeadQualified, LeadHandedOff, LeadStageChanged, StageRejected, *PASSED_ON),
         ("router",),
         ("sla-monitor", "CRM"),
     ),

@@ -26,7 +26,8 @@ def test_an_erased_lead_has_no_words_left_and_keeps_its_version() -> None:
     late = a_fact(an_engagement("demo_requested", time=at(2)))
     decision = SCORER.again(before, KNOWN, [late, a_fact(an_erasure()), a_fact(an_erasure("2"))], MOMENT)
     assert decision.erasing is not None
-    assert (decision.erasing.event.id, decision.due, decision.events) == ("erase", None, ())
+    assert (decision.erasing.event.id, decision.due) == ("erase", None)
+    assert [(event.topic, event.type) for event in decision.events] == [("lead-scores", "baton.lead.erased.v1")]
     state = SCORER.load(LEAD, SCORER.dump(decision.state))
     assert state == decision.state
     assert state.published.version == before.published.version == 1
@@ -58,6 +59,7 @@ def test_explain_tells_an_erasure_and_a_suppression() -> None:
     assert tell_missing(view) == []
     quiet = LeadSuppressed(id="q", source="crm", subject=LEAD, time=at(3), data=Suppression())
     decision = SCORER.decide(SCORER.new(LEAD), a_fact(quiet), MOMENT)
+    assert [event.topic for event in decision.events] == ["lead-scores"]
     view = explain(LEAD, [a_fact(quiet)], CLASSIC, LATER, decision.state)
     assert view.stored_agrees
     assert any(line.startswith("Suppressed since 20") for line in tell(view))

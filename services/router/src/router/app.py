@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
 from chassis.service import At, Decision, Limit
+from router.rules import suppression
 from router.rules.handoff import Moment
 from router.rules.lead import Lead
 from router.rules.route import Outcome, route, wake
@@ -19,6 +21,7 @@ from schemas.topics import TOPICS
 
 ROTATION = "rotation"
 """The row that all partitions share: {"next": n}, how many turns have been taken."""
+INPUTS = ("lead-scores", "sales-activities")
 COUNTED = {
     "baton.lead.qualified.v1": "qualified",
     "baton.lead.handed_off.v1": "handed_off",
@@ -28,7 +31,7 @@ COUNTED = {
 
 
 class Router:
-    """Implements chassis.service.Service: an adapter without decisions of its own."""
+    """Implements chassis.service.Recalling: an adapter without decisions of its own."""
 
     name = "router"
     own: Collection[str] = ("lead-scores",)
@@ -38,9 +41,8 @@ class Router:
     def __init__(self, policies: Policies[Policy]) -> None:
         self.policies = policies
         self._leads = TypeAdapter(Lead)
-        self.inputs: Mapping[str, Decoder] = {
-            topic: Decoder(*TOPICS[topic].events) for topic in ("lead-scores", "sales-activities")
-        }
+        self._facts = Decoder(*dict.fromkeys(event for topic in INPUTS for event in TOPICS[topic].events))
+        self.inputs: Mapping[str, Decoder] = {topic: Decoder(*TOPICS[topic].events) for topic in INPUTS}
 
     def new(self, lead_id: str) -> Lead:
         return Lead(lead_id)
@@ -52,9 +54,26 @@ class Router:
         return self._leads.dump_json(state).decode()
 
     def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
+        if state.erased is not None:
+            return Decision(suppression.dropped(state), dropped=suppression.REASON)
+        if suppression.erasing([fact]):
+            return Decision(state, late=True)
         return _decision(route(state, fact, self._moment(at)))
 
+    def stored(self, value: bytes, time: datetime, fingerprint: bytes) -> Fact:
+        return self._facts.stored(value, time, fingerprint)
+
+    def again(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[Lead]:
+        """Only an erasure asks for this."""
+        fact = suppression.erasing(heard)
+        if fact is None:
+            return self.tick(state, at)
+        lead, events = suppression.erase(state, earlier, fact)
+        return Decision(lead, events, erasing=fact)
+
     def tick(self, state: Lead, at: At) -> Decision[Lead]:
+        if state.erased is not None:
+            return Decision(state)
         return _decision(wake(state, self._moment(at)))
 
     def _moment(self, at: At) -> Moment:

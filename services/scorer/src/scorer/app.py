@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
 from chassis.service import At, Decision, Limit
-from schemas.envelope import Decoder, Fact
+from schemas.envelope import Decoder, Envelope, Fact
 from schemas.policy import Policy
 from schemas.topics import TOPICS
 from scorer.rules import Criteria, Late, Outcome, Outdated, State, age, decide, erasure, flood, judge
@@ -75,7 +75,7 @@ class Scorer:
         if erasure.erasing([fact]):
             return Decision(state, late=True)
         try:
-            return _decision(decide(state, fact, self.criteria(at.now), at.now))
+            return _decision(decide(state, fact, self.criteria(at.now), at.now), passed=erasure.passed_on([fact]))
         except Late as late:
             return Decision(state, late=True, behind=not isinstance(late, Outdated))
 
@@ -92,8 +92,9 @@ class Scorer:
 
     def again(self, state: State, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[State]:
         if (fact := erasure.erasing(heard)) is not None:
-            return Decision(erasure.erased(state, earlier, fact), erasing=fact)
-        return _decision(*judge(state, earlier, heard, self.criteria(at.now), at.now))
+            return Decision(erasure.erased(state, earlier, fact), erasure.passed_on([fact]), erasing=fact)
+        passed = erasure.passed_on(heard)
+        return _decision(*judge(state, earlier, heard, self.criteria(at.now), at.now), passed=passed)
 
 
 def build(settings: Settings) -> Scorer:
@@ -101,11 +102,11 @@ def build(settings: Settings) -> Scorer:
     return Scorer(load_policies(settings.policies, Policy))
 
 
-def _decision(*outcomes: Outcome) -> Decision[State]:
-    """Of one that follows the other."""
+def _decision(*outcomes: Outcome, passed: Sequence[Envelope] = ()) -> Decision[State]:
+    """Of one that follows the other, and what is passed on."""
     told = tuple(outcome.scored for outcome in outcomes if outcome.scored is not None)
     last = outcomes[-1]
     if not told:
-        return Decision(last.state, due=last.due)
+        return Decision(last.state, passed, last.due)
     counts = Counter(f"scores:{scored.data.band}" for scored in told)
-    return Decision(last.state, told, last.due, counts)
+    return Decision(last.state, (*told, *passed), last.due, counts)

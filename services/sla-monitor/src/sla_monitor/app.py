@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
 from chassis.service import At, Decision, Limit
+from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Decoder, Fact
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
 from schemas.sales import SalesActivity
 from schemas.topics import TOPICS
-from sla_monitor.rules import Outcome, Watch, expire, start, stop, unchanged
+from sla_monitor.rules import ERASED, Outcome, Watch, dropped, erase, erasing, expire, start, stop, suppress, unchanged
 from sla_monitor.rules.clock import Lead
 from sla_monitor.settings import Settings
 
+INPUTS = ("lead-handoffs", "sales-activities")
+
 
 class SlaMonitor:
-    """Implements chassis.service.Service: an adapter without decisions of its own."""
+    """Implements chassis.service.Recalling: an adapter without decisions of its own."""
 
     name = "sla-monitor"
     own: Collection[str] = ("lead-handoffs",)
@@ -31,9 +35,8 @@ class SlaMonitor:
         self.policies = policies
         self._patience = feed_patience
         self._leads = TypeAdapter(Lead)
-        self.inputs: Mapping[str, Decoder] = {
-            topic: Decoder(*TOPICS[topic].events) for topic in ("lead-handoffs", "sales-activities")
-        }
+        self._facts = Decoder(*dict.fromkeys(event for topic in INPUTS for event in TOPICS[topic].events))
+        self.inputs: Mapping[str, Decoder] = {topic: Decoder(*TOPICS[topic].events) for topic in INPUTS}
 
     @property
     def clocks(self) -> tuple[str, ...]:
@@ -50,13 +53,29 @@ class SlaMonitor:
         return self._leads.dump_json(state).decode()
 
     def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
+        if state.erased is not None:
+            return Decision(dropped(state), dropped=ERASED)
         match fact.event:
             case LeadQualified() | LeadHandedOff() as event:
                 return _decision(start(state, event, self.policies, at.now))
+            case LeadErased():
+                return Decision(state, late=True)
+            case LeadSuppressed():
+                return _decision(suppress(state, fact, at.now))
             case SalesActivity() as event:
                 return _decision(stop(state, event, fact.time, at.now))
             case _:
                 return _decision(unchanged(state))
+
+    def stored(self, value: bytes, time: datetime, fingerprint: bytes) -> Fact:
+        return self._facts.stored(value, time, fingerprint)
+
+    def again(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[Lead]:
+        """Only an erasure asks for this."""
+        fact = erasing(heard)
+        if fact is None:
+            return _decision(unchanged(state))
+        return replace(_decision(erase(state, earlier, fact, at.now)), erasing=fact)
 
     def tick(self, state: Lead, at: At) -> Decision[Lead]:
         return _decision(expire(state, Watch(at.now, at.known, self._patience)))

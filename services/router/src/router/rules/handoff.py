@@ -91,16 +91,19 @@ def bar(lead: Lead) -> str | None:
 
     It takes something that happened after the end and was scored; a cool-off alone brings nobody back.
     """
-    last = lead.episode
-    if last is None:
-        return None
+    if lead.suppressed is not None:
+        return f"the lead is {'erased' if lead.erased else 'suppressed'}"
+    return None if lead.episode is None else _bar_after(lead.episode, lead.score)
+
+
+def _bar_after(last: Episode, score: Score | None) -> str | None:
     if last.end is None:
         return f"episode {last.number} is open"
     if last.end.stage == "won":
         return f"episode {last.number} was won"
     if last.end.reason in FOR_GOOD:
         return f"episode {last.number} ended as {last.end.stage} for good: {last.end.reason}"
-    if lead.score is not None and _latest_news(lead.score) <= last.end.at:
+    if score is not None and _latest_news(score) <= last.end.at:
         return f"nothing new has been scored since episode {last.number} ended"
     return None
 

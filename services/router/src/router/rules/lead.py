@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from schemas.handoffs import Owner, Qualification, Stage
@@ -15,7 +16,7 @@ WAITING_KEPT = 20
 """Most steps kept for the next episode, not opened yet, the latest."""
 PAST_KEPT = 50
 """Most finished episodes kept, the latest; their numbers go on rising."""
-ENDS: frozenset[Stage] = frozenset(("won", "lost", "disqualified", "recycled"))
+ENDS: frozenset[Stage] = frozenset(("won", "lost", "disqualified", "recycled", "suppressed"))
 """Stages that end an episode."""
 
 
@@ -88,12 +89,21 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
+class Tombstone:
+    """Since when a lead is erased, and how many facts were deleted."""
+
+    at: datetime
+    facts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lead:
     """Everything the router knows of one lead.
 
     `heard` is the latest score that an event brought, where time or another policy has changed it since. `standing` is
     the stage before any episode; `steps` are those of the latest episode, and those that wait for the
     next one; `dropped` counts the steps of the latest episode that found no room.
+    `suppressed`: since when nobody may approach the lead; `unkept` counts by reason the events that were dropped.
     """
 
     lead_id: str
@@ -104,6 +114,9 @@ class Lead:
     steps: tuple[Step, ...] = ()
     dropped: int = 0
     past: tuple[Past, ...] = ()
+    suppressed: datetime | None = None
+    erased: Tombstone | None = None
+    unkept: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def number(self) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from router.rules.gate import HIGH_INTENT, judge
 from router.rules.handoff import Moment, awaits_event, bar, find_opening
-from router.rules.lead import ENDS, Entry, Episode, Lead, Past, Step
+from router.rules.lead import ENDS, Entry, Episode, Lead, Past, Step, Tombstone
 from schemas.handoffs import GateReport, Owner, Stage
 from schemas.scores import Level, PolicyRef
 
@@ -52,6 +53,9 @@ class Overview:
     refused: tuple[Step, ...]
     dropped: int
     past: tuple[Past, ...]
+    suppressed: datetime | None
+    erased: Tombstone | None
+    unkept: Mapping[str, int]
 
 
 def overview(lead: Lead, moment: Moment) -> Overview:
@@ -78,6 +82,9 @@ def overview(lead: Lead, moment: Moment) -> Overview:
         refused=tuple(step for step in lead.steps if step.refused and step.id not in taken),
         dropped=lead.dropped,
         past=lead.past,
+        suppressed=lead.suppressed,
+        erased=lead.erased,
+        unkept=lead.unkept,
     )
 
 
@@ -85,6 +92,11 @@ def tell(view: Overview) -> str:
     """The overview for people; instants are UTC."""
     who = f"{view.name} <{view.email}>" if view.name and view.email else view.email or view.name
     lines = [f"Lead      {f'{who}, ' if who else ''}{view.lead_id}"]
+    if view.suppressed is not None:
+        lines += [f"Suppressed since {_second(view.suppressed)}: nobody may approach the lead"]
+    if view.erased is not None:
+        lines += [f"Erased    {_second(view.erased.at)}: {view.erased.facts} facts were deleted"]
+    lines += [f"Dropped   {count} events as {reason}" for reason, count in sorted(view.unkept.items())]
     since = f" since {_second(view.episode.stages[-1].at)}" if view.episode else ""
     lines += [f"Stage     {view.stage}{since}"]
     lines += [f"Score     {_points(view.score)}" if view.score is not None else "Score     none yet"]
@@ -116,6 +128,8 @@ def _tell_episode(episode: Passing) -> list[str]:
 
 
 def _tell_gate_now(view: Overview) -> list[str]:
+    if view.suppressed is not None:
+        return [f"Next      no episode: {view.barred}"]
     if view.gate is None:
         return ["Gate      not judged: the lead has no score yet"]
     if view.barred is not None:

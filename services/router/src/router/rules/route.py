@@ -8,6 +8,8 @@ from datetime import datetime
 from router.rules.handoff import Moment, find_opening, hand_off
 from router.rules.lead import Lead
 from router.rules.stage import stand, step_of, take
+from router.rules.suppression import suppress
+from schemas.engagements import LeadSuppressed
 from schemas.envelope import Envelope, Fact
 from schemas.scores import POLICY, TIME, LeadScored
 
@@ -33,6 +35,9 @@ def route(lead: Lead, fact: Fact, moment: Moment) -> Outcome:
             return wake(lead, moment)
         alone = score.cause in (TIME, POLICY)
         return wake(replace(lead, score=score, heard=(lead.heard or lead.score) if alone else None), moment)
+    if isinstance(fact.event, LeadSuppressed):
+        lead, events = suppress(lead, fact)
+        return Outcome(lead, events)
     step = step_of(fact)
     if step is None:
         return wake(lead, moment)

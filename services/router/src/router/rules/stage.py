@@ -29,10 +29,13 @@ LIFECYCLE: dict[str, tuple[frozenset[Stage], Stage]] = {
     "sales.disqualified": (frozenset(("handed_off", "sal", "sql")), "disqualified"),
     "sales.recycled": (frozenset(("handed_off", "sal", "sql", "opportunity")), "recycled"),
     "opportunity.created": (frozenset(("sql",)), "opportunity"),
+    "lead.suppressed": (frozenset(("handed_off", "sal", "sql", "opportunity")), "suppressed"),
     "deal.won": (frozenset(("opportunity",)), "won"),
     "deal.lost": (frozenset(("opportunity",)), "lost"),
 }
-"""Activity -> the stages it may come from, and the one it leads to. Any other activity asks for no stage."""
+"""Activity -> the stages it may come from, and the one it leads to. Any other activity asks for no stage.
+
+A suppression is no activity of sales, but ends an episode as one does."""
 IMPLIED: dict[tuple[Stage, Stage], Stage] = {("handed_off", "sql"): "sal"}
 """The stage that an allowed step passes over; it is filled in at the same instant, so that funnels stay monotone."""
 

@@ -6,23 +6,26 @@ breached. Only time breaks a promise, so only `expire` publishes breaches: by th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from schemas.envelope import Envelope
+from schemas.engagements import LeadErased
+from schemas.envelope import Envelope, Fact
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
 from schemas.sales import SalesActivity
-from sla_monitor.rules.clock import Clock, Lead, clocks_of
-from sla_monitor.rules.moments import Moment, activity_of, start_of
+from sla_monitor.rules.clock import Clock, Lead, Tombstone, clocks_of
+from sla_monitor.rules.moments import Moment, activity_of, start_of, suppression_of
 from sla_monitor.rules.teller import Teller
 
 EPISODES_KEPT = 10
 """Latest episodes whose ended clocks are kept; a stop for an older one comes too late to take a breach back."""
 ACTIVITIES_KEPT = 200
 """Latest sales activities kept for handoffs that are still to arrive."""
+ERASED = "erased"
+"""Why what comes later of an erased lead is dropped."""
 RECHECK = timedelta(seconds=1)
 """How soon a clock past its due is looked at again while the feed is behind."""
 
@@ -79,6 +82,29 @@ def stop(lead: Lead, event: SalesActivity, time: datetime, now: datetime) -> Out
         return unchanged(lead)
     outcome = _settled(replace(lead, activities=_ordered((*lead.activities, moment))), Teller(lead.lead_id), now)
     return replace(outcome, lead=replace(outcome.lead, activities=outcome.lead.activities[-ACTIVITIES_KEPT:]))
+
+
+def suppress(lead: Lead, fact: Fact, now: datetime) -> Outcome:
+    """Cancels every clock whose due had not come when the lead was suppressed or erased."""
+    moment = suppression_of(fact)
+    return _settled(replace(lead, activities=_ordered((*lead.activities, moment))), Teller(lead.lead_id), now)
+
+
+def erasing(facts: Sequence[Fact]) -> Fact | None:
+    """The first of them that erases the lead."""
+    return next((fact for fact in facts if isinstance(fact.event, LeadErased)), None)
+
+
+def erase(lead: Lead, earlier: Sequence[Fact], fact: Fact, now: datetime) -> Outcome:
+    """As `suppress`; the verdicts stay, and nothing that says whose they are."""
+    outcome = suppress(lead, fact, now)
+    erased = Tombstone(fact.time.astimezone(UTC), len(earlier))
+    return replace(outcome, lead=replace(outcome.lead, name=None, erased=erased))
+
+
+def dropped(lead: Lead) -> Lead:
+    """The erased lead with one more event dropped."""
+    return replace(lead, unkept={**lead.unkept, ERASED: lead.unkept.get(ERASED, 0) + 1})
 
 
 def expire(lead: Lead, watch: Watch) -> Outcome:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -63,6 +63,8 @@ class Clock:
 
         A moment that names no episode belongs to the current one: from this start, give or take DISORDER, to `until`.
         """
+        if "suppressed" in moment.means:
+            return moment.time <= self.due
         excused = self.stop == "contacted" and "no_contact_needed" in moment.means
         if moment.time > self.due or not (self.met_by(moment) or excused):
             return False
@@ -77,14 +79,27 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
+class Tombstone:
+    """Since when a lead is erased, and how many facts were deleted."""
+
+    at: datetime
+    facts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lead:
-    """A lead as its clocks see it: `name` is for people, `starts` and `activities` are in the lead's order."""
+    """A lead as its clocks see it: `name` is for people, `starts` and `activities` are in the lead's order.
+
+    `unkept` counts by reason the events that were dropped.
+    """
 
     lead_id: str
     name: str | None = None
     clocks: tuple[Clock, ...] = ()
     starts: tuple[Moment, ...] = ()
     activities: tuple[Moment, ...] = ()
+    erased: Tombstone | None = None
+    unkept: Mapping[str, int] = field(default_factory=dict)
 
     def end_of(self, clock: Clock) -> Moment | None:
         """The earliest moment known that ends the clock in time."""

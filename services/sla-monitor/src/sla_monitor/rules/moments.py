@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, Fact
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.sales import (
     FeedbackSubmitted,
@@ -18,7 +18,7 @@ from schemas.sales import (
     SalesRecycled,
 )
 
-Meaning = Literal["qualified", "handed_off", "contacted", "decided", "feedback", "no_contact_needed"]
+Meaning = Literal["qualified", "handed_off", "contacted", "decided", "feedback", "no_contact_needed", "suppressed"]
 
 NO_CONTACT_NEEDED: frozenset[Reason] = frozenset(
     ("duplicate", "competitor", "existing_customer", "student_or_job_seeker", "bad_contact_data")
@@ -48,6 +48,11 @@ def start_of(event: LeadQualified | LeadHandedOff) -> Moment:
     if isinstance(event, LeadHandedOff):
         return Moment(_utc(event.data.handed_off_at), event.source, event.id, ("handed_off",), data.episode)
     return Moment(_utc(max(data.qualified_at, data.known_at)), event.source, event.id, ("qualified",), data.episode)
+
+
+def suppression_of(fact: Fact) -> Moment:
+    """When the lead was suppressed or erased: of whatever episode, nobody owes it anything from then on."""
+    return Moment(_utc(fact.time), fact.event.source, fact.event.id, ("suppressed",))
 
 
 def activity_of(event: SalesActivity, time: datetime) -> Moment | None:

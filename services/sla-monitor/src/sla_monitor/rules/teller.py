@@ -95,7 +95,8 @@ class Teller:
     def cancelled(self, clock: Clock, end: Moment) -> Clock:
         self._count("cancelled", clock)
         clock = replace(clock, standing="cancelled")
-        return self._tell(ClockCancelled, clock, max(end.time, clock.started_at), end.id, why="no contact needed")
+        why = "the lead is suppressed" if "suppressed" in end.means else "no contact needed"
+        return self._tell(ClockCancelled, clock, max(end.time, clock.started_at), end.id, why=why)
 
     def _count(self, total: str, clock: Clock) -> None:
         self.counts[f"{total}:{clock.clock}"] += 1

@@ -1,0 +1,76 @@
+"""A suppressed lead is handed off no more, an erased one is forgotten but for its episodes; both are passed on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chassis.policy import Policies
+from chassis.service import At
+from router.app import Router
+from router.rules.lead import Lead
+from router.rules.overview import overview, tell
+from schemas.engagements import Erasure, Suppression
+from schemas.envelope import Envelope, Fact
+from schemas.scores import ErasedOnScores, SuppressedOnScores
+from tests.builders import LEAD, NOON, a_fact, a_policy, a_score, at
+from tests.unit.router.journeys import a_handed_off_lead, a_moment, a_step, changes, go, handoffs, tick
+
+ROUTER = Router(Policies(Path(), (a_policy(),)))
+MOMENT = At(at(10), at(10))
+
+
+def suppressed(minutes: float = 2) -> SuppressedOnScores:
+    return SuppressedOnScores(id="quiet", source="baton/scorer", subject=LEAD, time=at(minutes), data=Suppression())
+
+
+def erased(minutes: float = 2) -> Fact:
+    return a_fact(ErasedOnScores(id="gone", source="baton/scorer", subject=LEAD, time=at(minutes), data=Erasure()))
+
+
+def types(events: tuple[Envelope, ...]) -> list[str]:
+    return [f"{event.topic} {event.type}" for event in events]
+
+
+def test_a_suppression_ends_the_open_episode_and_is_passed_on() -> None:
+    outcome = go(a_handed_off_lead(), a_step("accepted", 1), suppressed())
+    assert [(change.before, change.after) for change in changes(outcome.events)][-1] == ("sal", "suppressed")
+    assert types(outcome.events)[-1] == "lead-handoffs baton.lead.suppressed.v1"
+    lead = outcome.lead
+    assert (lead.stage, lead.answered) == ("suppressed", at(2))
+    assert handoffs(go(lead, a_score(99, version=2, time=at(90_000)), now=at(90_000))) == []
+    late = go(lead, a_step("qualified", 3))
+    assert late.lead.stage == "suppressed"
+    assert ROUTER.load(LEAD, ROUTER.dump(lead)) == lead
+    assert "Suppressed since 2026-03-02 12:02:00" in tell(overview(lead, a_moment(NOON)))
+
+
+def test_what_happened_before_the_suppression_and_is_told_later_keeps_its_place() -> None:
+    lead = go(a_handed_off_lead(), suppressed(5), a_step("qualified", 3)).lead
+    assert lead.episode is not None
+    assert [entry.stage for entry in lead.episode.chain] == ["mql", "handed_off", "sal", "sql", "suppressed"]
+
+
+def test_a_suppressed_lead_that_qualifies_is_not_handed_off() -> None:
+    outcome = go(Lead(LEAD), suppressed(), a_score(65))
+    assert handoffs(outcome) == []
+    assert handoffs(tick(outcome.lead, at(90_000))) == []
+    assert "Next      no episode: the lead is suppressed" in tell(overview(outcome.lead, a_moment(NOON)))
+
+
+def test_an_erased_lead_keeps_its_handoff_and_nothing_that_it_said() -> None:
+    before = a_handed_off_lead()
+    assert ROUTER.decide(before, erased(), MOMENT).late
+    decision = ROUTER.again(before, [a_fact(a_score(65))], [erased()], MOMENT)
+    assert (decision.erasing, decision.due) == (erased(), None)
+    assert types(tuple(decision.events))[-1] == "lead-handoffs baton.lead.erased.v1"
+    lead, text = decision.state, ROUTER.dump(decision.state)
+    assert lead.episode is not None
+    assert before.episode is not None
+    assert lead.episode.qualification.handoff_id == before.episode.qualification.handoff_id
+    assert lead.stage == "suppressed"
+    assert not any(word in text for word in ("ada@example.com", "Ada", "touchpoints", "download"))
+    assert "Erased    2026-03-02 12:02:00: 1 facts were deleted" in tell(overview(lead, a_moment(NOON)))
+    later = ROUTER.decide(lead, a_fact(a_score(99, version=2)), MOMENT)
+    assert (later.dropped, later.state.unkept, later.events) == ("erased", {"erased": 1}, ())
+    assert ROUTER.tick(later.state, MOMENT).state is later.state
+    assert ROUTER.load(LEAD, ROUTER.dump(later.state)) == later.state

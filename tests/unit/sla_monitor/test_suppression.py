@@ -1,0 +1,68 @@
+"""Nobody owes a suppressed or erased lead anything from then on; what was broken before stays broken."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from chassis.service import At
+from schemas.engagements import Erasure, LeadErased, LeadSuppressed, Suppression
+from schemas.handoffs import ErasedOnHandoffs, SuppressedOnHandoffs
+from schemas.sales import SalesContacted
+from tests.builders import LEAD, a_fact, a_handoff, a_sales_activity, at
+from tests.unit.sla_monitor.driver import Play
+
+
+def suppressed(minutes: float = 30) -> LeadSuppressed:
+    return SuppressedOnHandoffs(id="quiet", source="baton/router", subject=LEAD, time=at(minutes), data=Suppression())
+
+
+def erased(minutes: float = 30) -> LeadErased:
+    return ErasedOnHandoffs(id="gone", source="baton/router", subject=LEAD, time=at(minutes), data=Erasure())
+
+
+def test_open_clocks_are_cancelled_also_where_the_handoff_was_made_without_knowing() -> None:
+    for minutes in (30, -600):
+        play = Play()
+        play.hear(a_handoff())
+        play.hear(suppressed(minutes), now=at(31))
+        assert set(play.standing().values()) == {"cancelled"}
+        assert {event.data.why for event in play.events if "cancelled" in event.type} == {"the lead is suppressed"}
+        assert play.due is None
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_follow_up_before_the_suppression_was_kept_in_whatever_order_they_come(order: int) -> None:
+    play = Play()
+    play.hear(a_handoff())
+    for event in [a_sales_activity(SalesContacted, time=at(10)), suppressed()][::order]:
+        play.hear(event, now=at(40))
+    assert play.standing()[1, "CK-S1"] == "met"
+    assert play.standing()[1, "CK-S3"] == "cancelled"
+
+
+def test_a_breach_before_the_suppression_stands() -> None:
+    play = Play()
+    play.hear(a_handoff())
+    play.tick(at(61) + timedelta(seconds=1))
+    play.hear(suppressed(62))
+    assert play.standing()[1, "CK-S1"] == "breached"
+
+
+def test_an_erased_lead_keeps_its_verdicts_and_no_name() -> None:
+    play = Play()
+    play.hear(a_handoff())
+    assert play.lead.name
+    moment, fact = At(at(40), at(40)), a_fact(erased())
+    assert play.monitor.decide(play.lead, fact, moment).late
+    decision = play.monitor.again(play.lead, [a_fact(a_handoff())], [fact], moment)
+    assert decision.erasing is fact
+    lead, text = decision.state, play.monitor.dump(decision.state)
+    assert {clock.standing for clock in lead.clocks} == {"cancelled"}
+    assert not any(word in text for word in ("ada@example.com", "Ada"))
+    assert lead.erased is not None
+    assert lead.erased.facts == 1
+    later = play.monitor.decide(lead, a_fact(a_sales_activity(SalesContacted, time=at(50))), moment)
+    assert (later.dropped, later.state.unkept) == ("erased", {"erased": 1})
+    assert play.monitor.load(LEAD, play.monitor.dump(later.state)) == later.state
