@@ -15,6 +15,7 @@ from router.rules.handoff import Moment
 from router.rules.lead import Lead
 from router.rules.route import Outcome, route, wake
 from router.settings import Settings
+from schemas.engagements import LeadErased
 from schemas.envelope import Decoder, Fact
 from schemas.policy import Policy
 from schemas.topics import TOPICS
@@ -56,7 +57,7 @@ class Router:
     def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
         if state.erased is not None:
             return Decision(suppression.dropped(state), dropped=suppression.REASON)
-        if suppression.erasing([fact]):
+        if isinstance(fact.event, LeadErased):
             return Decision(state, late=True)
         return _decision(route(state, fact, self._moment(at)))
 

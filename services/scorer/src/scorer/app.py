@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
 from chassis.service import At, Decision, Limit
+from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Decoder, Envelope, Fact
 from schemas.policy import Policy
 from schemas.topics import TOPICS
@@ -72,10 +73,11 @@ class Scorer:
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
         if state.erased is not None:
             return Decision(erasure.dropped(state), dropped=erasure.REASON)
-        if erasure.erasing([fact]):
+        if isinstance(fact.event, LeadErased):
             return Decision(state, late=True)
+        passed = erasure.passed_on([fact]) if isinstance(fact.event, LeadSuppressed) else ()
         try:
-            return _decision(decide(state, fact, self.criteria(at.now), at.now), passed=erasure.passed_on([fact]))
+            return _decision(decide(state, fact, self.criteria(at.now), at.now), passed=passed)
         except Late as late:
             return Decision(state, late=True, behind=not isinstance(late, Outdated))
 
