@@ -105,8 +105,15 @@ async def test_an_erased_lead_is_gone_for_good_once_somebody_says_yes(shared_rel
         return code == 0 and bool(json.loads(printed)["dropped"] == {"erased": 3})
 
     await shared_relay.until(dropped, 30, "what came later to be dropped")
-    facts = await shared_relay.query("scorer", "SELECT convert_from(data, 'UTF8') FROM fact")
-    assert not [fact for (fact,) in facts if email in fact]
+    kept = "SELECT convert_from(data, 'UTF8') FROM fact UNION ALL SELECT state::text FROM lead"
+    for service in ("scorer", "router", "sla-monitor"):
+
+        async def forgotten(service: str = service) -> bool:
+            return not [text for (text,) in await shared_relay.query(service, kept) if email in text]
+
+        await shared_relay.until(forgotten, 30, f"{service} to forget the lead")
+    code, printed = await shared_relay.command("router", "show", email)
+    assert (code, "Stage     suppressed" in printed, "Erased" in printed, email in printed) == (0, True, True, False)
 
 
 async def test_a_stranger_is_unknown_and_junk_is_refused(shared_relay: Relay) -> None:
