@@ -119,7 +119,7 @@ async def test_apply_shows_what_would_change_and_adds_the_draft_if_it_may(
     for words in (
         "1 lead and 3 facts",
         ": 22 points, were 15",
-        "By the change alone no lead passes the gate",
+        "Who passes by a change of this policy alone is handed off with the next event that is scored",
         "is version 2 of quick, in force from ",
     ):
         assert words in printed, printed

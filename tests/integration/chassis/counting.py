@@ -66,15 +66,14 @@ class Counting:
         return json.dumps([state.count, state.due and state.due.isoformat(), state.rotting]) + "\0" * rotten
 
     def decide(self, state: Tally, fact: Fact, at: At) -> Decision[Tally]:
-        kind = fact.event.data.kind if isinstance(fact.event, EngagementRecorded) else ""
         state = replace(state, count=state.count + 1)
-        match kind:
+        match _kind(fact):
             case "boom":
                 raise RuntimeError("boom")
             case "tell":
                 return Decision(state, [_told(state, fact.event.subject, at)], state.due)
             case "wait" | "rot":
-                return Decision(replace(state, due=at.now + WAIT, rotting=kind == "rot"), due=at.now + WAIT)
+                return Decision(replace(state, due=at.now + WAIT, rotting=_kind(fact) == "rot"), due=at.now + WAIT)
             case "soon":
                 return Decision(replace(state, due=at.now), due=at.now)
             case "share":
@@ -90,14 +89,16 @@ class Counting:
 
 @dataclass
 class Recalling(Counting):
-    """Calls `late` late, and a tick of a lead that had a `wait`; from all facts, a `boom` among them raises."""
+    """Calls `late` and `erase` late, and a tick of a lead that had a `wait`.
+
+    From all facts, a `boom` among them raises, and an `erase` that was just heard is all that stays.
+    """
 
     recalled: list[list[str]] = field(default_factory=list)
     """The ids that each call of `again` got, sorted."""
 
     def decide(self, state: Tally, fact: Fact, at: At) -> Decision[Tally]:
-        late = isinstance(fact.event, EngagementRecorded) and fact.event.data.kind == "late"
-        return Decision(state, late=True) if late else super().decide(state, fact, at)
+        return Decision(state, late=True) if _kind(fact) in ("late", "erase") else super().decide(state, fact, at)
 
     def tick(self, state: Tally, at: At) -> Decision[Tally]:
         return Decision(state, late=True)
@@ -108,9 +109,16 @@ class Recalling(Counting):
     def again(self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[Tally]:
         facts = [*earlier, *heard]
         self.recalled.append(sorted(fact.event.id for fact in facts))
-        if any(isinstance(each.event, EngagementRecorded) and each.event.data.kind == "boom" for each in facts):
+        if "boom" in map(_kind, facts):
             raise RuntimeError("boom")
+        for fact in heard:
+            if _kind(fact) == "erase":
+                return Decision(replace(state, count=1, due=None), erasing=fact)
         return Decision(replace(state, count=len(facts), due=None), counts={"again": 1})
+
+
+def _kind(fact: Fact) -> str:
+    return fact.event.data.kind if isinstance(fact.event, EngagementRecorded) else ""
 
 
 def _told(state: Tally, lead_id: str, at: At) -> Counted:

@@ -151,6 +151,18 @@ async def test_late_fact_is_decided_with_all_facts_of_its_lead_and_what_fails_hi
     assert [letter.key for letter in await house.written("engagements-dlq")] == [ada.encode()] * 3
 
 
+async def test_an_erasure_beside_a_fact_that_fails_leaves_nothing_but_itself(house: House) -> None:
+    [ada] = leads(0, 1)
+    kinds = ("page_viewed", "late", "boom", "late", "erase", "page_viewed")
+    batch = [engaged(str(number), ada, kind) for number, kind in enumerate(kinds, 1)]
+    async with house.claimed(Recalling()) as ownership, house.publisher() as publisher:
+        await ownership.take(arrived([engaged("0", ada)]), publisher)
+        await ownership.take(arrived(batch, 1), publisher)
+    assert [row["id"] for row in await house.query("SELECT id FROM fact ORDER BY id")] == ["5", "6"]
+    totals = await house.totals()
+    assert (totals["facts"], totals["dead_letters:rules_failed"], (await house.states())[ada].count) == (6, 1, 2)
+
+
 async def test_tick_that_takes_all_facts_gets_them(house: House) -> None:
     [ada] = leads(0, 1)
     await house.publish(record(engaged("0", ada)), record(engaged("1", ada, "wait")))

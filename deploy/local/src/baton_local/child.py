@@ -16,7 +16,7 @@ from typing import Self
 
 from baton_local.errors import LocalError
 
-START_DEADLINE = 60.0
+START_DEADLINE = 120.0
 """Seconds until a server that does not answer counts as failed; 4 are usual on two cores, a recovery takes longer."""
 FAILED_GRACE = 3.0
 """Seconds for a server whose start is given up; for Kafka see its broker.session.timeout.ms."""
@@ -98,7 +98,7 @@ class Child:
 
     @asynccontextmanager
     async def starting(self) -> AsyncIterator[None]:
-        """For the block in which a server must come to answer: LocalError after 60 s; a failure ends the server."""
+        """For the block in which a server must come to answer: LocalError when it took too long; a failure ends the server."""
         try:
             async with asyncio.timeout(START_DEADLINE):
                 yield

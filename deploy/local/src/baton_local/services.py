@@ -17,7 +17,7 @@ from baton_local.errors import LocalError
 from baton_local.options import SERVICES, WRITE_KEYS, Run
 from baton_local.stack import Stack
 
-READY_DEADLINE = 60.0
+READY_DEADLINE = 120.0
 """Seconds that a service has to get ready at the start; 3 are usual."""
 STOP_GRACE = 4.0
 """Seconds that the services have, all at once, to stop by themselves before they are killed."""

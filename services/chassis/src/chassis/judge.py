@@ -16,6 +16,8 @@ from chassis.service import Decision, Recalling, S, Service
 from schemas.envelope import Fact, Refused
 from schemas.identity import partition_of
 
+Heard = tuple[int, Any, Fact]
+"""A record's place in its batch, the record, its fact."""
 TRY_AGAIN = timedelta(seconds=60)
 """When a lead whose tick failed is looked at again."""
 
@@ -59,7 +61,7 @@ class Judge(Generic[S]):
             return self._decide(file, (place, record, fact), draft)
         return True
 
-    def _decide(self, file: File[S], heard: tuple[int, Any, Fact], draft: Draft[S]) -> bool:
+    def _decide(self, file: File[S], heard: Heard, draft: Draft[S]) -> bool:
         _, record, fact = heard
         try:
             decision = self._service.decide(file.state, fact, draft.at)
@@ -95,7 +97,7 @@ class Judge(Generic[S]):
             self._guard.count(file, earlier)
             return self._one_by_one(file, earlier, draft)
         if decision is not None and decision.erasing is not None:
-            return self._erase(file, decision.erasing, decision, draft)
+            return self._erase(file, decision, waiting, draft)
         if decision is not None:
             draft.apply(file, decision)
         for _, record, fact in waiting:
@@ -107,18 +109,20 @@ class Judge(Generic[S]):
                 self._guard.drop(file, draft)
         return []
 
-    def _erase(self, file: File[S], erasing: Fact, decision: Decision[S], draft: Draft[S]) -> list[int]:
+    def _erase(self, file: File[S], decision: Decision[S], others: Sequence[Heard], draft: Draft[S]) -> list[int]:
+        """Carries the erasure out and decides the others on what is left; returns the places of those that failed."""
+        erasing = cast("Fact", decision.erasing)
         draft.erase(file)
         draft.accept(file, erasing)
         draft.apply(file, decision)
         failed = list[int]()
-        for place, record, fact in draft.late[file.lead_id]:
+        for place, record, fact in others:
             new = fact is not erasing and not _known(file, record, fact, draft)
             if new and not self._decide(file, (place, record, fact), draft):
                 failed.append(place)
         return failed
 
-    def _taken(self, file: File[S], waiting: Sequence[tuple[int, Any, Fact]]) -> dict[tuple[str, str], Fact]:
+    def _taken(self, file: File[S], waiting: Sequence[Heard]) -> dict[tuple[str, str], Fact]:
         """What is new of what waits and finds room; it is counted with the file from now on."""
         taken: dict[tuple[str, str], Fact] = {}
         for _, _, fact in waiting:
@@ -129,7 +133,8 @@ class Judge(Generic[S]):
 
     def _one_by_one(self, file: File[S], earlier: Sequence[Fact], draft: Draft[S]) -> list[int]:
         facts, failed, service = list(earlier), list[int](), cast("Recalling[S]", self._service)
-        for place, record, fact in draft.late[file.lead_id]:
+        waiting = draft.late[file.lead_id]
+        for number, (place, record, fact) in enumerate(waiting, 1):
             if _known(file, record, fact, draft):
                 continue
             if self._guard.full(file, fact):
@@ -141,6 +146,8 @@ class Judge(Generic[S]):
                 self._failed(record, error, draft)
                 failed.append(place)
             else:
+                if decision.erasing is not None:
+                    return failed + self._erase(file, decision, waiting[number:], draft)
                 facts.append(fact)
                 self._accept(file, fact, draft)
                 draft.apply(file, decision)

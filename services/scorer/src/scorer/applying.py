@@ -78,15 +78,16 @@ def _show(settings: Settings, candidate: Candidate) -> None:
     from scorer.backtest import Asked, backtest
     from scorer.rules.words.differences import differences
     from scorer.rules.words.review import review
+    from scorer.rules.words.wording import EDITS
     from scorer.sheet import as_summary
 
     with plainly(), bar("Facts") as tell:
         report = asyncio.run(backtest(settings, Asked(candidate.terms, most=0), tell))
     found = differences(candidate.before, candidate.terms) or ["no term differs"]
     warnings = [f"warning: {remark.text}" for remark in review(candidate.terms)]
-    past = "a lead may pass" if candidate.terms.apply_to_past else "no lead passes"
+    edits = EDITS[candidate.terms.apply_to_past]
     told = [as_summary(report), "", f"Against version {candidate.before.version}", *found, *warnings, ""]
-    typer.echo(plain("\n".join((*told, f"By the change alone {past} the gate (apply_to_past)."))))
+    typer.echo(plain("\n".join((*told, f"{edits[0].upper()}{edits[1:]} (apply_to_past)."))))
 
 
 @applying.command()

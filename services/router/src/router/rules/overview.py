@@ -95,7 +95,7 @@ def tell(view: Overview) -> str:
     if view.suppressed is not None:
         lines += [f"Suppressed since {_second(view.suppressed)}: nobody may approach the lead"]
     if view.erased is not None:
-        lines += [f"Erased    {_second(view.erased.at)}: {view.erased.facts} facts were deleted"]
+        lines += [f"Erased    {_second(view.erased.at)}: {view.erased.facts} facts deleted"]
     lines += [f"Dropped   {count} events as {reason}" for reason, count in sorted(view.unkept.items())]
     since = f" since {_second(view.episode.stages[-1].at)}" if view.episode else ""
     lines += [f"Stage     {view.stage}{since}"]

@@ -55,6 +55,7 @@ class Explanation:
     """
 
     lead_id: str
+    email: str | None
     score: float
     band: str
     band_since: datetime | None
@@ -85,6 +86,7 @@ def explain(
     latest = max([instant, *(fact.time for fact in facts)])
     return Explanation(
         lead_id=lead_id,
+        email=str(tally.basis.email.value) if tally.basis.email else None,
         score=verdict.points,
         band=verdict.band,
         band_since=verdict.band_since,
@@ -111,11 +113,12 @@ def second(instant: datetime | None) -> str:
 def tell(view: Explanation) -> list[str]:
     """What stands above the lines."""
     asked = f", asked for sales {second(view.asked_for_sales)}" if view.asked_for_sales else ""
-    since = f" since {second(view.band_since)}" if view.band_since else ""
+    top = view.missing is None
+    since = f"{'' if top else ', in it or above'} since {second(view.band_since)}" if view.band_since else ""
     told = [
-        f"Lead {view.lead_id}",
+        f"Lead {f'{view.email}, ' if view.email else ''}{view.lead_id}",
         f"{number(view.score)} points, band {view.band}{since}{asked}",
-        f"Policy {view.policy.name} version {view.policy.version}, {view.facts_read} facts, times in UTC",
+        f"Policy {view.policy.name} version {view.policy.version}, {_counted(view.facts_read, 'fact')}, times in UTC",
     ]
     if view.as_of is not None:
         told.insert(1, f"As of {second(view.as_of)}, by what is known today of the time up to then")
@@ -124,7 +127,7 @@ def tell(view: Explanation) -> list[str]:
     if view.suppressed is not None:
         told.append(f"Suppressed since {second(view.suppressed)}: nobody may approach the lead")
     if view.erased is not None:
-        deleted = "1 fact was" if view.erased.facts == 1 else f"{view.erased.facts} facts were"
+        deleted = _were(view.erased.facts, "fact")
         told.append(f"Erased {second(view.erased.at)}: {deleted} deleted, nothing more is kept of the lead")
     return [*told, *(_dropped(reason, count) for reason, count in sorted(view.dropped.items()))]
 
@@ -158,8 +161,15 @@ def tell_missing(view: Explanation) -> list[str]:
 
 
 def _dropped(reason: str, count: int) -> str:
-    events = "1 event was" if count == 1 else f"{count} events were"
-    return f"{events} dropped as {reason}: {WHY[reason]}"
+    return f"{_were(count, 'event')} dropped as {reason}: {WHY[reason]}"
+
+
+def _were(count: int, what: str) -> str:
+    return f"{_counted(count, what)} {'was' if count == 1 else 'were'}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _change(change: Change) -> str:
