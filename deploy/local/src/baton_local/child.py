@@ -98,7 +98,7 @@ class Child:
 
     @asynccontextmanager
     async def starting(self) -> AsyncIterator[None]:
-        """For the block in which a server must come to answer: LocalError when it took too long; a failure ends the server."""
+        """For the block in which a server must come to answer: LocalError when it takes too long; a failure ends it."""
         try:
             async with asyncio.timeout(START_DEADLINE):
                 yield
