@@ -52,6 +52,7 @@ def chaos(  # noqa: PLR0913, PLR0917 - a command's options
     ] = None,
     special: Annotated[bool, typer.Option("--special", help="each slow and special fault once, 20 min in all")] = False,
     rate: Annotated[float, typer.Option(min=1, help="events a second")] = EVENTS_PER_SECOND,
+    slack: Annotated[float, typer.Option(min=1, help="times each limit of time: for a machine that is busy")] = 1,
     report: Annotated[Path | None, typer.Option("--json", help="write everything that is told to this file")] = None,
     _: Annotated[bool, typer.Option("--list", help="list the faults", callback=_list, is_eager=True)] = False,
 ) -> None:
@@ -65,8 +66,8 @@ def chaos(  # noqa: PLR0913, PLR0917 - a command's options
     names = fault or []
     minutes = minutes or (MINUTES_OF_ONE if names else MINUTES)
     order = ["--special"] if special else [f"--minutes {minutes:g}", *(f"--fault {name}" for name in names)]
-    again = f"make chaos ARGS='--seed {seed} --rate {rate:g} {' '.join(order)}'"
-    run = Run(seed, [*SPECIAL.values()] if special else plan(seed, minutes, names), again, rate)
+    again = f"make chaos ARGS='--seed {seed} --rate {rate:g} --slack {slack:g} {' '.join(order)}'"
+    run = Run(seed, [*SPECIAL.values()] if special else plan(seed, minutes, names), again, rate, slack)
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH
