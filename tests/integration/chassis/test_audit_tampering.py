@@ -56,7 +56,7 @@ DATABASE: dict[str, tuple[str, set[str]]] = {
         {"I2", "I3"},
     ),
     "a dropped event is counted as a fact": (
-        COUNT.replace("part = 0", "totals ->> 'dropped:flood' IS NOT NULL").format(
+        COUNT.replace("0", f"(SELECT part FROM scorer.lead WHERE lead_id = {FLOODED})").format(
             UP.format("facts") + ", 'dropped:flood', (totals ->> 'dropped:flood')::int - 1"
         ),
         {"I2"},
