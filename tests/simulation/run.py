@@ -12,7 +12,7 @@ from random import Random
 from unittest.mock import patch
 
 from chassis import judge as chassis_judge
-from chassis import supervisor, worker
+from chassis import ownership, supervisor, worker
 from tests.simulation.loop import PROCESS, Loop
 from tests.simulation.scenario import Scenario
 from tests.simulation.world import World
@@ -43,6 +43,7 @@ def simulate(scenario: Scenario, judge: Callable[[World], list[str]]) -> Run:
         with (
             patch.object(worker, "log", world.diary),
             patch.object(chassis_judge, "log", world.diary),
+            patch.object(ownership, "log", world.diary),
             patch.object(supervisor, "log", world.diary),
             patch.object(supervisor, "COMMIT_SECONDS", 7),  # half of all steps would be that advice
             patch.object(time, "time", _no_wall_clock),

@@ -56,9 +56,8 @@ DATABASE: dict[str, tuple[str, set[str]]] = {
         {"I2", "I3"},
     ),
     "a dropped event is counted as a fact": (
-        COUNT.replace("part = 0", "totals ->> 'dropped:flood' IS NOT NULL").format(
-            UP.format("facts") + ", 'dropped:flood', (totals ->> 'dropped:flood')::int - 1"
-        ),
+        COUNT.format(UP.format("facts") + ", 'dropped:flood', (totals ->> 'dropped:flood')::int - 1").removesuffix("0")
+        + f"(SELECT part FROM scorer.lead WHERE lead_id = {FLOODED})",
         {"I2"},
     ),
     "a fact of a flooded lead is lost": (

@@ -69,6 +69,7 @@ def test_an_erased_lead_keeps_its_handoff_and_nothing_that_it_said() -> None:
     assert lead.episode.qualification.handoff_id == before.episode.qualification.handoff_id
     assert lead.stage == "suppressed"
     assert not any(word in text for word in ("ada@example.com", "Ada", "touchpoints", "download"))
+    assert lead.episode.qualification.gate.predicates == (), "the evidence says what the lead did"
     assert "Erased    2026-03-02 12:02:00: 1 facts deleted" in tell(overview(lead, a_moment(NOON)))
     later = ROUTER.decide(lead, a_fact(a_score(99, version=2)), MOMENT)
     assert (later.dropped, later.state.unkept, later.events) == ("erased", {"erased": 1}, ())

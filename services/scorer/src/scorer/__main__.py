@@ -167,7 +167,8 @@ def _print(view: Explanation) -> None:
         Console().print(table)
     else:
         print(columns(headings, rows(view)))
-    print("\n".join(tell_missing(view)))
+    if below := tell_missing(view):
+        print("\n".join(below))
 
 
 if __name__ == "__main__":
