@@ -27,6 +27,8 @@ CALLED = EMAILS[:3]
 ERASED = (EMAILS[5], "flooded@example.com")
 FLOOD = 550
 """Engagements of one lead, more than are kept of a day."""
+WHOLE = {lead_id_of(email=email) for email in (*EMAILS[:4], *EMAILS[6:])}
+"""Leads of whom nothing was dropped."""
 
 Records = dict[str, list[Any]]
 Edit = Callable[[Any], Sequence[Any]]
@@ -45,6 +47,14 @@ class Rest:
 async def audited(where: Room, **more: Any) -> Report:
     """What the auditor finds there."""
     return await audit(where.bootstrap_servers, where.prefix, where.url, **more)
+
+
+def found(report: Report, broken: set[str]) -> None:
+    """Exactly these are broken, each with an example that names no person."""
+    verdicts = [each for each in report.invariants if each.verdict == "broken"]
+    assert {each.name for each in verdicts} == broken, verdicts
+    assert all(each.examples and each.violations >= len(each.examples) for each in verdicts)
+    assert "@example.com" not in repr(report)
 
 
 async def busy(running: Relay) -> None:

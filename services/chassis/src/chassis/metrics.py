@@ -32,7 +32,7 @@ class Outcome:
     values: Sequence[str] = ()
 
 
-RETRIES = ("broker", "database", "fact_known", "offsets_missing", "shared_rows", "not_member", "other")
+RETRIES = ("broker", "database", "fact_known", "offsets_missing", "shared_rows", "not_member", "older_policy", "other")
 REASONS = (
     "not_json",
     "invalid_event",
