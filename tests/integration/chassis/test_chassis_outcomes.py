@@ -143,7 +143,7 @@ async def test_late_fact_is_decided_with_all_facts_of_its_lead_and_what_fails_hi
         again = [*batch, batch[0], batch[2], batch[3], engaged("5", ada), engaged("1", bob, "late")]
         assert await ownership.take(arrived(again, 3), publisher) == 9
     whole = ["0", "1", "2", "3", "4", "5"]
-    assert service.recalled == [whole, whole[:4], whole[:5], [*whole[:4], "5"], whole, ["0", "1"]]
+    assert service.recalled == [whole, whole[:4], ["0", "1"]]
     states, totals = await house.states(), await house.totals()
     assert (states[ada].count, states[bob].count) == (5, 2)
     assert (totals["records"], totals["facts"], totals["duplicates"]) == (12, 7, 2)

@@ -141,13 +141,18 @@ class Judge(Generic[S]):
                 self._guard.drop(file, draft)
                 continue
             try:
-                decision = service.again(file.state, facts, [fact], draft.at)
+                decision = service.decide(file.state, fact, draft.at)
+                if decision.late:
+                    decision = service.again(file.state, facts, [fact], draft.at)
             except Exception as error:  # noqa: BLE001 - as in `judge`
                 self._failed(record, error, draft)
                 failed.append(place)
             else:
                 if decision.erasing is not None:
                     return failed + self._erase(file, decision, waiting[number:], draft)
+                if decision.dropped is not None:
+                    draft.drop(file, decision.dropped, decision.state)
+                    continue
                 facts.append(fact)
                 self._accept(file, fact, draft)
                 draft.apply(file, decision)
