@@ -6,13 +6,15 @@ import asyncio
 import contextlib
 import signal
 import time
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 
+import asyncpg
 import httpx
 
 from tests.chaos.faults import NO_MEMBER
-from tests.chaos.points.ground import Ground, Somebody
+from tests.chaos.points.ground import JUDGES, Ground, Somebody
 from tests.chaos.points.rows import row
 
 ZOMBIE_SECONDS = 40
@@ -138,3 +140,55 @@ async def stopped(ground: Ground, parts: list[int]) -> None:
     await ground.until(told, "the partitions to stop")
     why = await ground.relay.unready("scorer")
     assert all(f"partition {part}: stopped: engagements/{part} holds" in why for part in parts), why
+
+
+@row("database restored from backup", alone=True)
+async def _(ground: Ground) -> None:
+    ada, bob = Somebody(), Somebody()
+    live = ground.relay.room.database
+    await ground.send(ada)
+    await ground.effect(ada)
+    async with resting(ground):
+        await administer(ground, f"CREATE DATABASE {live}_backup TEMPLATE {live}")
+    await ground.send(bob)
+    await ground.effect(bob)
+    [handoff, *_] = before = await ground.told("lead-handoffs", bob, "handed_off")
+    async with resting(ground):
+        restore = f"ALTER DATABASE {live}_backup RENAME TO {live}"
+        await administer(ground, f"DROP DATABASE {live} WITH (FORCE)", restore)
+        assert await ground.facts("scorer", bob) == 0
+    await ground.until(lambda: ground.facts("sla-monitor", bob), "the handoff to be known again", 60)
+
+    async def told_again() -> bool:
+        return len(await ground.told("lead-handoffs", bob, "handed_off")) > len(before)
+
+    await ground.until(told_again, "the handoff to be told again")
+    for service in JUDGES:
+        await ground.until(partial(ground.nothing, service, "SELECT 1 FROM outbox"), f"{service}'s outbox to empty")
+    assert await ground.facts("scorer", bob) == await ground.facts("scorer", ada) == 3
+    for event in await ground.told("lead-handoffs", bob, "handed_off"):
+        assert (event["id"], event["data"]["handoff_id"]) == (handoff["id"], handoff["data"]["handoff_id"])
+        assert (event["data"]["owner"], event["data"]["score"]) == (handoff["data"]["owner"], 65)
+    topics = ("engagements-dlq", "lead-scores-dlq", "lead-handoffs-dlq")
+    letters = [letter for topic in topics for letter in await ground.broker.records(topic)]
+    assert {dict(letter.headers)["x-dlq-reason"] for letter in letters} <= {b"id_conflict"}
+
+
+@contextlib.asynccontextmanager
+async def resting(ground: Ground) -> AsyncIterator[None]:
+    """None of the services that keep a database runs in the block."""
+    for service in JUDGES:
+        await ground.relay.kill(service, signal.SIGTERM)
+    yield
+    for service in JUDGES:
+        await ground.restart(service)
+
+
+async def administer(ground: Ground, *statements: str) -> None:
+    """Runs the statements beside all databases of services."""
+    admin = await asyncpg.connect(ground.relay.room.admin_url)
+    try:
+        for statement in statements:
+            await admin.execute(statement)
+    finally:
+        await admin.close()

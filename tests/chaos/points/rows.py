@@ -1,7 +1,6 @@
 """The rows of the table, each with the case that shows its visible effect.
 
-Not here: the broker and the database killed, which need servers of their own; `make chaos` kills both. Nor the database
-restored from a backup: what that publishes again is still to be judged.
+Not here: the broker and the database killed, which need servers of their own; `make chaos` kills both.
 """
 
 from __future__ import annotations
