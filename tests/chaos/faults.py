@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import signal
 import time
 from collections.abc import Iterable, Mapping
@@ -135,6 +136,20 @@ def freezes(service: str) -> Inject:
     return inject
 
 
+async def freezes_ingest(trial: Trial) -> None:
+    """Ingest stands still; what its clients gave up waiting for it may take all the same, awake again."""
+    [instance] = trial.stage.of("ingest")
+    pid, began = await instance.pid(), time.monotonic()
+    trial.probe.still = (began, math.inf)
+    async with frozen([pid]):
+        await asyncio.sleep(ZOMBIE_SECONDS)
+        trial.happened["SIGSTOP"] += state_of(pid) == "T"
+        if any(answer.status == 200 for answer in trial.probe.between(began, time.monotonic())):
+            trial.violations.append("a frozen ingest answered")
+    trial.probe.still = (began, time.monotonic())
+    trial.over()
+
+
 async def storm(trial: Trial) -> None:
     """One more instance of scorer or router joins the group and leaves it again, over and over, 5 s between."""
     service = trial.chance.choice(("scorer", "router"))
@@ -171,6 +186,7 @@ def _catalogue() -> Iterable[Fault]:
     yield Fault("database-kill", "SIGKILL, back after 1 to 6 s", kills_server("database"), 15, DATABASE)
     for service in JUDGES:
         yield Fault(f"{service}-freeze", "SIGSTOP of an instance for 40 s", freezes(service), 50, KILLED)
+    yield Fault("ingest-freeze", "SIGSTOP for 40 s", freezes_ingest, 55, KILLED)
     yield Fault("broker-freeze", "SIGSTOP for 20 s", freezes_server("broker", 20), 32, BROKER)
     yield Fault("database-freeze", "SIGSTOP for 10 s", freezes_server("database", 10), 18, DATABASE)
     yield Fault("stop", "SIGTERM of any instance", stops, 10, KILLED)

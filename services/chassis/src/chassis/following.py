@@ -16,21 +16,21 @@ log = logger(__name__)
 
 
 async def follow(policies: Policies[Any]) -> None:
-    """Looks at the folder for versions that were added, for ever.
+    """Looks at the folder for versions that were added, at once and then for ever.
 
     A folder that cannot be used, or in which a known version is another, changes nothing; it is told once.
     """
-    known = await asyncio.to_thread(_listing, policies.folder)
+    known = set[tuple[str, int, int]]()
     while True:
-        await asyncio.sleep(SECONDS)
         found = await asyncio.to_thread(_listing, policies.folder)
         if found != known:
             known = found
             try:
                 if policies.join(await asyncio.to_thread(policies.found_now)):
                     log.info("policy_joined", version=len(policies.versions))
-            except PolicyError as error:
-                log.error("policy_refused", problems=error.problems)
+            except (PolicyError, OSError) as error:
+                log.error("policy_refused", reason=str(error))
+        await asyncio.sleep(SECONDS)
 
 
 def _listing(folder: Path) -> set[tuple[str, int, int]]:

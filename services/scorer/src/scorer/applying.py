@@ -46,19 +46,24 @@ def apply(
     from schemas.policy import Policy
     from scorer.candidate import AHEAD, candidate_of, put
 
-    settings, now = Settings.read(), datetime.now(UTC)
-    date = (now + 2 * AHEAD).replace(microsecond=0) if at is None else instant_named(at, "--at")
-    if date < now + AHEAD:
-        raise typer.BadParameter("expected an instant at least a minute from now", param_hint="--at")
+    def candidate_now() -> Candidate:
+        now = datetime.now(UTC)
+        date = (now + 2 * AHEAD).replace(microsecond=0) if at is None else instant_named(at, "--at")
+        if date < now + AHEAD:
+            raise typer.BadParameter("expected an instant at least a minute from now", param_hint="--at")
+        try:
+            return candidate_of(draft, policies, date)
+        except PolicyError as error:
+            typer.echo(f"The draft cannot be applied:\n{error}", err=True)
+            raise typer.Exit(2) from error
+
+    settings = Settings.read()
     with plainly():
         policies = load_policies(settings.policies, Policy)
-    try:
-        candidate = candidate_of(draft, policies, date)
-    except PolicyError as error:
-        typer.echo(f"The draft cannot be applied:\n{error}", err=True)
-        raise typer.Exit(2) from error
-    _show(settings, candidate)
-    name = f"version {candidate.terms.version} of {candidate.terms.policy}, in force from {_second(date)} UTC on"
+    _show(settings, candidate_now())
+    candidate = candidate_now()  # anew: to read all facts may have taken longer than its date was ahead
+    version, date = candidate.terms, candidate.terms.effective_from
+    name = f"version {version.version} of {version.policy}, in force from {_second(date)} UTC on"
     if not yes and not typer.confirm(f"Make it {name}?"):
         typer.echo("Nothing was changed.", err=True)
         raise typer.Exit(1)
