@@ -53,12 +53,12 @@ def dearer(folder: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def running(servers: Infrastructure, tmp_path: Path, folder: Path) -> AsyncIterator[Relay]:
-    """A relay of its own under that policy."""
+    """Ingest and scorer of a relay of its own, under that policy."""
     async with room(servers) as where:
         relay = Relay(where, tmp_path, folder)
         try:
             await relay.migrate()
-            await relay.start()
+            await relay.start("ingest", "scorer")
             yield relay
         finally:
             await relay.stop()
@@ -81,6 +81,7 @@ async def test_points_leave_by_themselves_and_a_version_added_meanwhile_judges_a
     running: Relay, folder: Path, dearer: Path
 ) -> None:
     ada, bob = people.somebody(), people.somebody()
+    await running.start("router")
     assert (await running.batch(people.qualified(ada))).status_code == 200
     assert (await running.batch(people.qualified(bob)[:2])).status_code == 200
     *_, full, left = await scored(running, ada, 4)
@@ -130,9 +131,9 @@ async def test_apply_shows_what_would_change_and_adds_the_draft_if_it_may(
     assert second.endswith(": to come")
 
     async def joined() -> bool:
-        return "policy_joined" in running.log("router").read_text()
+        return "policy_joined" in running.log("scorer").read_text()
 
-    await running.until(joined, 20, "the router to find the version")
+    await running.until(joined, 20, "the version to be found")
 
 
 @pytest.mark.timeout(240)
