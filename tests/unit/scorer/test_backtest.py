@@ -22,7 +22,7 @@ from scorer.rules import Criteria, State, fold, score
 from scorer.rules.backtest import Backtest, BandLine, Named, Paid, Report, RuleLine
 from scorer.rules.place import text_of
 from tests.builders import LEAD, a_description, a_fact, a_policy, an_engagement, at
-from tests.unit.scorer.driver import CLASSIC, LATER, Play
+from tests.unit.scorer.driver import CLASSIC, LATER, Play, a_scorer
 from tests.unit.scorer.test_scores_any_order import events
 
 LIVE, STRICT = a_policy("classic-50"), a_policy("strict-70")
@@ -143,6 +143,9 @@ def test_stored_states_are_held_against_the_facts_in_both_directions() -> None:
     assert differing({LEAD: play.state}, facts) == (OTHER,)  # facts without a state
     assert differing({LEAD: play.state, OTHER: play.state}, facts[:2]) == (OTHER,)  # a state without facts
     assert differing({LEAD: play.state, OTHER: play.state}, facts[:3]) == (OTHER,)  # a fact is gone
+    waiting = Play(a_scorer(STRICT))
+    waiting.play([FIT])
+    assert differing({LEAD: waiting.state, OTHER: play.state}, facts) == ()  # the policy in force has not judged it yet
 
 
 def test_people_are_told_the_first_twenty_and_programs_all() -> None:

@@ -13,7 +13,7 @@ from scorer.__main__ import main
 from scorer.rules import Criteria, State
 from scorer.rules.background import Background
 from scorer.rules.explanation import Explanation, explain, rows, tell
-from tests.builders import EMAIL, LEAD, a_description, a_fact, an_engagement, at
+from tests.builders import EMAIL, LEAD, a_description, a_fact, a_policy, an_engagement, at
 from tests.unit.scorer.drafts import a_draft
 from tests.unit.scorer.driver import CLASSIC, LATER, Play, a_scorer, several
 
@@ -51,6 +51,15 @@ def test_it_reads_as_lines_and_rows() -> None:
     assert sum(float(points) for rule, points, *_ in told[:-1] if rule) == view.total
     assert len(told) == 1 + 1 + 4 + 1
     assert told[2] == ("visit_pricing", "15", "2026-03-02 12:03:00", "2026-03-02 12:00:00  page_viewed-0  (tests)")
+
+
+def test_a_state_that_waits_for_another_version_s_judgement_is_no_disagreement() -> None:
+    play = Play(a_scorer(a_policy("strict-70")))
+    play.play(EVENTS)
+    view = _explained(play.state)
+    assert view.stored_agrees is None
+    assert "This version has not judged the lead yet: what is stored is an earlier one's" in tell(view)
+    assert not any("judged the lead yet" in line for line in tell(_explained()))
 
 
 def test_a_stored_state_that_the_facts_do_not_come_to_is_told() -> None:

@@ -21,7 +21,7 @@ from scorer.rules.basis import Basis
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, agrees
 from scorer.rules.place import instant_of, text_of
-from scorer.rules.tally import Tally, fold
+from scorer.rules.tally import Tally, fold, stands_on
 from scorer.rules.verdict import Verdict, score
 
 
@@ -215,4 +215,9 @@ class Backtest:
 
     def _agrees(self, tally: Tally, verdict: Verdict) -> bool:
         stored = self._expected.pop(self._lead_id, None) if self._expected else None
-        return stored is not None and agrees(stored, tally, verdict, self._before.criteria, self._now)
+        if stored is None:
+            return False
+        criteria = self._before.criteria
+        if not stands_on(stored.tally.basis, criteria):  # the version in force has not judged the lead yet
+            return True
+        return agrees(stored, tally, verdict, criteria, self._now)

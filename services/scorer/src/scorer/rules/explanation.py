@@ -17,7 +17,7 @@ from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, Tombstone, agrees
 from scorer.rules.missing import CHANGES, Missing, missing
 from scorer.rules.place import instant_of, key_of, text_of, time_of
-from scorer.rules.tally import fold
+from scorer.rules.tally import fold, stands_on
 from scorer.rules.verdict import Earned, score
 from scorer.rules.words.wording import attribute, company, engagement, listed, number, reach
 
@@ -50,7 +50,8 @@ class Explanation:
     """A score recomputed from its facts: `total` is the sum of the lines, `score` what the rules say it is.
 
     `as_of`: only facts up to this instant are read; None: all of them, as the service has them now. `stored_agrees`:
-    what the service has stored and last published is what these facts come to; None: not asked. `missing`: to the next
+    what the service has stored and last published is what these facts come to; None: not asked, or this version of the
+    policy has not judged the lead yet. `missing`: to the next
     band; None in the top one. `dropped`: how many events were not kept, by reason.
     """
 
@@ -83,6 +84,9 @@ def explain(
     facts = [fact for fact in facts if stored is not None or fact.time <= instant]
     tally = fold(facts, criteria)
     verdict = score(tally.basis, criteria, max(text_of(instant), instant_of(tally.basis.at)))
+    agreed = None
+    if stored is not None and stands_on(stored.tally.basis, criteria):
+        agreed = agrees(stored, tally, verdict, criteria, instant)
     latest = max([instant, *(fact.time for fact in facts)])
     return Explanation(
         lead_id=lead_id,
@@ -97,7 +101,7 @@ def explain(
         facts_read=len(facts),
         policy=criteria.policy,
         as_of=instant if stored is None else None,
-        stored_agrees=None if stored is None else agrees(stored, tally, verdict, criteria, instant),
+        stored_agrees=agreed,
         missing=missing(tally, criteria, latest + timedelta(microseconds=1)),
         dropped={} if stored is None else dict(stored.unkept),
         erased=None if stored is None else stored.erased,
@@ -124,6 +128,8 @@ def tell(view: Explanation) -> list[str]:
         told.insert(1, f"As of {second(view.as_of)}, by what is known today of the time up to then")
         if not view.facts_read:
             told.insert(2, "Nothing was known of the lead then: its first fact is later")
+    if view.as_of is None and view.stored_agrees is None:
+        told.append("This version has not judged the lead yet: what is stored is an earlier one's")
     if view.suppressed is not None:
         told.append(f"Suppressed since {second(view.suppressed)}: nobody may approach the lead")
     if view.erased is not None:
