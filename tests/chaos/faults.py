@@ -186,7 +186,6 @@ def _catalogue() -> Iterable[Fault]:
     yield Fault("database-kill", "SIGKILL, back after 1 to 6 s", kills_server("database"), 15, DATABASE)
     for service in JUDGES:
         yield Fault(f"{service}-freeze", "SIGSTOP of an instance for 40 s", freezes(service), 50, KILLED)
-    yield Fault("ingest-freeze", "SIGSTOP for 40 s", freezes_ingest, 55, KILLED)
     yield Fault("broker-freeze", "SIGSTOP for 20 s", freezes_server("broker", 20), 32, BROKER)
     yield Fault("database-freeze", "SIGSTOP for 10 s", freezes_server("database", 10), 18, DATABASE)
     yield Fault("stop", "SIGTERM of any instance", stops, 10, KILLED)

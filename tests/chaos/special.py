@@ -18,7 +18,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.topics import TOPICS
-from tests.chaos.faults import BROKER, DATABASE, KILLED, no_success
+from tests.chaos.faults import BROKER, DATABASE, KILLED, freezes_ingest, no_success
 from tests.chaos.processes import family_of, kill_family, state_of
 from tests.chaos.stage import JUDGES, servers_of
 from tests.chaos.trial import Fault, Inject, Trial
@@ -226,6 +226,7 @@ def _special() -> Iterable[Fault]:
     yield Fault("database-connections", "it has no connection left for 20 s", no_connections, 30, DATABASE)
     yield Fault("database-restarts", "it ends at once, five times in a row", restarts, 35, DATABASE)
     yield Fault("large-records", "the broker refuses what ingest takes, for 20 s", refuses_large, 30, BROKER)
+    yield Fault("ingest-freeze", "SIGSTOP for 40 s", freezes_ingest, 55, KILLED)
     if LIBFAKETIME.exists():
         yield Fault("clock-ahead", "services' clocks are an hour ahead", wrong_clock("+1h"), 80, KILLED)
         yield Fault("clock-behind", "services' clocks are an hour behind", wrong_clock("-1h"), 80, KILLED)
