@@ -50,7 +50,7 @@ def test_what_comes_later_is_dropped_and_counted_also_a_flood_and_another_erasur
 
 def test_explain_tells_an_erasure_and_a_suppression() -> None:
     fact = a_fact(an_erasure())
-    state = erasure.dropped(erasure.erased(SCORER.new(LEAD), KNOWN, fact))
+    state = SCORER.decide(erasure.erased(SCORER.new(LEAD), KNOWN, fact), fact, At(at(), at())).state
     view = explain(LEAD, [fact], CLASSIC, LATER, state)
     told = tell(view)
     assert view.stored_agrees

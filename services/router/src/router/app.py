@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
 from chassis.service import At, Decision, Limit
-from router.rules import suppression
 from router.rules.handoff import Moment
 from router.rules.lead import Lead
 from router.rules.route import Outcome, route, wake
+from router.rules.suppression import erase
 from router.settings import Settings
 from schemas.engagements import LeadErased
 from schemas.envelope import Decoder, Fact
+from schemas.erasure import ERASED, erasing, one_more
 from schemas.policy import Policy
 from schemas.topics import TOPICS
 
@@ -56,7 +58,7 @@ class Router:
 
     def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
         if state.erased is not None:
-            return Decision(suppression.dropped(state), dropped=suppression.REASON)
+            return Decision(replace(state, unkept=one_more(state.unkept, ERASED)), dropped=ERASED)
         if isinstance(fact.event, LeadErased):
             return Decision(state, late=True)
         return _decision(route(state, fact, self._moment(at)))
@@ -66,10 +68,10 @@ class Router:
 
     def again(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[Lead]:
         """Only an erasure asks for this."""
-        fact = suppression.erasing(heard)
+        fact = erasing(heard)
         if fact is None:
             return self.tick(state, at)
-        lead, events = suppression.erase(state, earlier, fact)
+        lead, events = erase(state, earlier, fact)
         return Decision(lead, events, erasing=fact)
 
     def tick(self, state: Lead, at: At) -> Decision[Lead]:

@@ -14,6 +14,7 @@ from chassis.policy import Policies, load_policies
 from chassis.service import At, Decision, Limit
 from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Decoder, Envelope, Fact
+from schemas.erasure import ERASED, erasing, one_more
 from schemas.policy import Policy
 from schemas.topics import TOPICS
 from scorer.rules import Criteria, Late, Outcome, Outdated, State, age, decide, erasure, flood, judge
@@ -72,10 +73,10 @@ class Scorer:
 
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
         if state.erased is not None:
-            return Decision(erasure.dropped(state), dropped=erasure.REASON)
+            return Decision(replace(state, unkept=one_more(state.unkept, ERASED)), dropped=ERASED)
         if isinstance(fact.event, LeadErased):
             return Decision(state, late=True)
-        passed = erasure.passed_on([fact]) if isinstance(fact.event, LeadSuppressed) else ()
+        passed = erasure.told_downstream([fact]) if isinstance(fact.event, LeadSuppressed) else ()
         try:
             return _decision(decide(state, fact, self.criteria(at.now), at.now), passed=passed)
         except Late as late:
@@ -93,9 +94,9 @@ class Scorer:
         return self.inputs["engagements"].stored(value, time, fingerprint)
 
     def again(self, state: State, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[State]:
-        if (fact := erasure.erasing(heard)) is not None:
-            return Decision(erasure.erased(state, earlier, fact), erasure.passed_on([fact]), erasing=fact)
-        passed = erasure.passed_on(heard)
+        if (fact := erasing(heard)) is not None:
+            return Decision(erasure.erased(state, earlier, fact), erasure.told_downstream([fact]), erasing=fact)
+        passed = erasure.told_downstream(heard)
         return _decision(*judge(state, earlier, heard, self.criteria(at.now), at.now), passed=passed)
 
 

@@ -12,11 +12,12 @@ from chassis.policy import Policies, load_policies
 from chassis.service import At, Decision, Limit
 from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Decoder, Fact
+from schemas.erasure import ERASED, erasing, one_more
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
 from schemas.sales import SalesActivity
 from schemas.topics import TOPICS
-from sla_monitor.rules import ERASED, Outcome, Watch, dropped, erase, erasing, expire, start, stop, suppress, unchanged
+from sla_monitor.rules import Outcome, Watch, erase, expire, start, stop, suppress, unchanged
 from sla_monitor.rules.clock import Lead
 from sla_monitor.settings import Settings
 
@@ -54,7 +55,7 @@ class SlaMonitor:
 
     def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
         if state.erased is not None:
-            return Decision(dropped(state), dropped=ERASED)
+            return Decision(replace(state, unkept=one_more(state.unkept, ERASED)), dropped=ERASED)
         match fact.event:
             case LeadQualified() | LeadHandedOff() as event:
                 return _decision(start(state, event, self.policies, at.now))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from schemas.erasure import Tombstone
 from schemas.handoffs import Owner, Qualification, Stage
 from schemas.sales import Reason
 from schemas.scores import Score
@@ -86,14 +87,6 @@ class Past:
     handed_off_at: datetime
     end: Stage
     ended_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Tombstone:
-    """Since when a lead is erased, and how many facts were deleted."""
-
-    at: datetime
-    facts: int
 
 
 @dataclass(frozen=True, slots=True)

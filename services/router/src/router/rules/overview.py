@@ -8,7 +8,8 @@ from datetime import datetime
 
 from router.rules.gate import HIGH_INTENT, judge
 from router.rules.handoff import Moment, awaits_event, bar, find_opening
-from router.rules.lead import ENDS, Entry, Episode, Lead, Past, Step, Tombstone
+from router.rules.lead import ENDS, Entry, Episode, Lead, Past, Step
+from schemas.erasure import Tombstone
 from schemas.handoffs import GateReport, Owner, Stage
 from schemas.scores import Level, PolicyRef
 

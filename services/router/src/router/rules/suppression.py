@@ -6,21 +6,19 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC
 
-from router.rules.lead import Episode, Lead, Step, Tombstone
+from router.rules.lead import Episode, Lead, Step
 from router.rules.stage import SOURCE, restage
-from schemas.engagements import LeadErased, LeadSuppressed
+from schemas.engagements import LeadSuppressed
 from schemas.envelope import Envelope, Fact
+from schemas.erasure import Tombstone, passed_on
 from schemas.handoffs import ErasedOnHandoffs, GateReport, SuppressedOnHandoffs
-from schemas.identity import derived_id
 from schemas.scores import Intent
-
-REASON = "erased"
-"""Why what comes later of an erased lead is dropped."""
 
 
 def suppress(lead: Lead, fact: Fact) -> tuple[Lead, tuple[Envelope, ...]]:
     """The lead with its open episode ended and no further one to come; what that changes in public, and the event."""
-    told, time = _passed_on(fact), fact.time.astimezone(UTC)
+    kind = SuppressedOnHandoffs if isinstance(fact.event, LeadSuppressed) else ErasedOnHandoffs
+    told, time = passed_on(fact, kind, SOURCE), fact.time.astimezone(UTC)
     lead = replace(lead, suppressed=min(time, lead.suppressed or time))
     episode = lead.episode
     if episode is None or episode.end is not None:
@@ -31,23 +29,12 @@ def suppress(lead: Lead, fact: Fact) -> tuple[Lead, tuple[Envelope, ...]]:
     return lead, (*events, told)
 
 
-def erasing(facts: Sequence[Fact]) -> Fact | None:
-    """The first of them that erases the lead."""
-    return next((fact for fact in facts if isinstance(fact.event, LeadErased)), None)
-
-
 def erase(lead: Lead, earlier: Sequence[Fact], fact: Fact) -> tuple[Lead, tuple[Envelope, ...]]:
     """What is left of the lead: when it was handed off to whom and how that ended, and nothing that it said or did."""
     lead, events = suppress(lead, fact)
     episode = None if lead.episode is None else _bare(lead.episode)
-    erased = Tombstone(fact.time.astimezone(UTC), len(earlier))
     left = Lead(lead.lead_id, standing=lead.standing, episode=episode, past=lead.past, suppressed=lead.suppressed)
-    return replace(left, erased=erased, unkept=lead.unkept), events
-
-
-def dropped(lead: Lead) -> Lead:
-    """The erased lead with one more event dropped."""
-    return replace(lead, unkept={**lead.unkept, REASON: lead.unkept.get(REASON, 0) + 1})
+    return replace(left, erased=Tombstone.of(fact, earlier), unkept=lead.unkept), events
 
 
 def _bare(episode: Episode) -> Episode:
@@ -55,10 +42,3 @@ def _bare(episode: Episode) -> Episode:
     gate = GateReport(holds=given.gate.holds, fast_track=given.gate.fast_track, predicates=())
     bare = given.model_copy(update={"gate": gate, "intent": Intent(level=given.intent.level)})
     return replace(episode, qualification=bare)
-
-
-def _passed_on(fact: Fact) -> Envelope:
-    kind = SuppressedOnHandoffs if isinstance(fact.event, LeadSuppressed) else ErasedOnHandoffs
-    event_id = derived_id("passed_on", fact.lead_id, *fact.key)
-    about = {"id": event_id, "source": SOURCE, "subject": fact.lead_id, "time": fact.time, "finaltime": True}
-    return kind.model_validate({**about, "data": {}})

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from schemas.envelope import Fact
+from schemas.erasure import Tombstone
 from schemas.identity import derived_id
 from schemas.scores import POLICY, TIME, LeadScored
 from scorer.rules.basis import Basis, Statement
@@ -31,14 +32,6 @@ class Published:
 
     version: int = 0
     digest: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Tombstone:
-    """Since when a lead is erased, and how many facts were deleted."""
-
-    at: datetime
-    facts: int
 
 
 @dataclass(frozen=True, slots=True)

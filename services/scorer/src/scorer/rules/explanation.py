@@ -9,19 +9,20 @@ from typing import Literal
 
 from schemas.engagements import LeadSuppressed
 from schemas.envelope import Fact
+from schemas.erasure import ERASED, Tombstone
 from schemas.scores import Cut, Group, PolicyRef
 from schemas.scoring import AttributeMatch, EngagementMatch
-from scorer.rules import erasure, flood
+from scorer.rules import flood
 from scorer.rules.changes import Attribute, Change
 from scorer.rules.criteria import Criteria
-from scorer.rules.decision import State, Tombstone, agrees
+from scorer.rules.decision import State, agrees
 from scorer.rules.missing import CHANGES, Missing, missing
 from scorer.rules.place import instant_of, key_of, text_of, time_of
 from scorer.rules.tally import fold, stands_on
 from scorer.rules.verdict import Earned, score
 from scorer.rules.words.wording import attribute, company, engagement, listed, number, reach
 
-WHY = {flood.REASON: f"of one kind, {flood.DAILY} a day are kept", erasure.REASON: "come after the erasure"}
+WHY = {flood.REASON: f"of one kind, {flood.DAILY} a day are kept", ERASED: "come after the erasure"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ request. Nothing but engagements is dropped: what is known of a lead, and what i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 
 from schemas.engagements import EngagementRecorded
 from schemas.envelope import Fact
+from schemas.erasure import one_more
 from scorer.rules.decision import State
 
 DAILY = 500
@@ -33,8 +34,7 @@ def sort_of(fact: Fact, kinds: Collection[str]) -> tuple[str, int] | None:
 
 def dropped(state: State) -> State:
     """The state with one more engagement dropped; one that was dropped before and came again is one more."""
-    counts: Mapping[str, int] = state.unkept
-    return replace(state, unkept={**counts, REASON: counts.get(REASON, 0) + 1})
+    return replace(state, unkept=one_more(state.unkept, REASON))
 
 
 def flooded(state: State) -> bool:

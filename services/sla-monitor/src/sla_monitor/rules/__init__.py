@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from schemas.engagements import LeadErased
 from schemas.envelope import Envelope, Fact
+from schemas.erasure import Tombstone
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
 from schemas.sales import SalesActivity
-from sla_monitor.rules.clock import Clock, Lead, Tombstone, clocks_of
+from sla_monitor.rules.clock import Clock, Lead, clocks_of
 from sla_monitor.rules.moments import Moment, activity_of, start_of, suppression_of
 from sla_monitor.rules.teller import Teller
 
@@ -24,8 +24,6 @@ EPISODES_KEPT = 10
 """Latest episodes whose ended clocks are kept; a stop for an older one comes too late to take a breach back."""
 ACTIVITIES_KEPT = 200
 """Latest sales activities kept for handoffs that are still to arrive."""
-ERASED = "erased"
-"""Why what comes later of an erased lead is dropped."""
 RECHECK = timedelta(seconds=1)
 """How soon a clock past its due is looked at again while the feed is behind."""
 
@@ -90,21 +88,10 @@ def suppress(lead: Lead, fact: Fact, now: datetime) -> Outcome:
     return _settled(replace(lead, activities=_ordered((*lead.activities, moment))), Teller(lead.lead_id), now)
 
 
-def erasing(facts: Sequence[Fact]) -> Fact | None:
-    """The first of them that erases the lead."""
-    return next((fact for fact in facts if isinstance(fact.event, LeadErased)), None)
-
-
 def erase(lead: Lead, earlier: Sequence[Fact], fact: Fact, now: datetime) -> Outcome:
     """As `suppress`; the verdicts stay, and nothing that says whose they are."""
     outcome = suppress(lead, fact, now)
-    erased = Tombstone(fact.time.astimezone(UTC), len(earlier))
-    return replace(outcome, lead=replace(outcome.lead, name=None, erased=erased))
-
-
-def dropped(lead: Lead) -> Lead:
-    """The erased lead with one more event dropped."""
-    return replace(lead, unkept={**lead.unkept, ERASED: lead.unkept.get(ERASED, 0) + 1})
+    return replace(outcome, lead=replace(outcome.lead, name=None, erased=Tombstone.of(fact, earlier)))
 
 
 def expire(lead: Lead, watch: Watch) -> Outcome:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from schemas.erasure import Tombstone
 from schemas.handoffs import LeadHandedOff, LeadQualified, Owner
 from schemas.policy import Policy
 from schemas.scores import PolicyRef
@@ -76,14 +77,6 @@ class Clock:
     def next_look(self) -> datetime:
         """The next instant at which time alone may change something; only for an open clock."""
         return min((self.warns_at(fraction) for fraction in self.warnings), default=self.due + TICK)
-
-
-@dataclass(frozen=True, slots=True)
-class Tombstone:
-    """Since when a lead is erased, and how many facts were deleted."""
-
-    at: datetime
-    facts: int
 
 
 @dataclass(frozen=True, slots=True)
