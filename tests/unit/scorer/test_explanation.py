@@ -138,3 +138,13 @@ def test_every_verb_has_help() -> None:
     assert "--json" in told
     assert "--at" in told
     assert EMAIL not in result.output
+
+
+def test_before_its_first_fact_nothing_was_known_of_the_lead() -> None:
+    view = explain(LEAD, [a_fact(an_engagement("webinar_attended", time=at(5)))], CLASSIC, at(4))
+    assert (view.score, view.band, view.band_since, view.facts_read) == (0, "cold", None, 0)
+    assert tell(view)[1:4] == [
+        "As of 2026-03-02 12:04:00, by what is known today of the time up to then",
+        "Nothing was known of the lead then: its first fact is later",
+        "0 points, band cold",
+    ]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from schemas.envelope import Envelope, Fact
 from scorer.rules import Criteria, Tally, fold
 from scorer.rules.changes import Attribute, Engagements
-from scorer.rules.explanation import explain, rows, tell, tell_missing
+from scorer.rules.explanation import explain, rows, tell_missing
 from scorer.rules.missing import Missing, Way
 from scorer.rules.place import text_of
 from scorer.rules.verdict import worth
@@ -241,13 +241,3 @@ def test_it_reads_as_lines() -> None:
     ]
     top = a_description(company_size=100, industry="technology")
     assert _told(CLASSIC, top) == ["pass is the top band: nothing is missing."]
-
-
-def test_before_its_first_fact_nothing_was_known_of_the_lead() -> None:
-    view = explain(LEAD, [a_fact(an_engagement("webinar_attended", time=at(5)))], CLASSIC, at(4))
-    assert (view.score, view.band, view.band_since, view.facts_read) == (0, "cold", None, 0)
-    assert tell(view)[1:4] == [
-        "As of 2026-03-02 12:04:00, by what is known today of the time up to then",
-        "Nothing was known of the lead then: its first fact is later",
-        "0 points, band cold",
-    ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from chassis.policy import Policies, PolicyError
@@ -12,6 +15,15 @@ from schemas.scores import POLICY, LeadScored, Origin, PolicyRef
 from scorer.app import Scorer
 from tests.builders import EMAIL, LEAD, a_description, a_fact, a_policy, an_engagement, an_opt_in, at
 from tests.unit.scorer.driver import Play, a_scorer, several
+
+CLASSIC = a_policy("classic-50")
+
+
+def of_two_versions(**terms: Any) -> Scorer:
+    """classic-50, and from an hour after NOON on the same with other terms of scoring."""
+    scoring = CLASSIC.scoring.model_copy(update=terms)
+    second = CLASSIC.model_copy(update={"version": 2, "effective_from": at(60), "scoring": scoring})
+    return Scorer(Policies(Path("policies"), (CLASSIC, second)))
 
 
 def test_a_stranger_who_only_looks_around_is_not_published() -> None:
@@ -144,10 +156,7 @@ def test_published_scores_are_counted_by_band() -> None:
 
 
 def test_a_new_version_judges_all_facts_anew_at_its_date_and_publishes_what_changes_once() -> None:
-    first = a_policy("classic-50")
-    fewer = first.scoring.model_copy(update={"rules": first.scoring.rules[1:]})
-    second = first.model_copy(update={"version": 2, "effective_from": at(60), "scoring": fewer})
-    play = Play(Scorer(Policies("policies", (first, second))))  # type: ignore[arg-type]
+    play = Play(of_two_versions(rules=CLASSIC.scoring.rules[1:]))
     [scored] = play.play([a_description(company_size=100)], now=at(1))
     assert scored.data.score == 30
     [again] = play.tick(at(60))
@@ -156,37 +165,27 @@ def test_a_new_version_judges_all_facts_anew_at_its_date_and_publishes_what_chan
 
 
 def test_a_new_version_judges_also_if_something_that_counts_for_nothing_is_heard_before_its_tick() -> None:
-    first = a_policy("classic-50")
-    fewer = first.scoring.model_copy(update={"rules": first.scoring.rules[1:]})
-    second = first.model_copy(update={"version": 2, "effective_from": at(60), "scoring": fewer})
-    play = Play(Scorer(Policies("policies", (first, second))))  # type: ignore[arg-type]
+    play = Play(of_two_versions(rules=CLASSIC.scoring.rules[1:]))
     play.play([a_description(company_size=100)], now=at(1))
     [again] = play.play([an_engagement("email_opened", machine=True, time=at(61))], now=at(61))
     assert (again.data.score, again.data.policy.version, again.data.cause) == (0, 2, POLICY)
 
 
 def test_what_the_policy_changes_is_told_before_what_was_heard() -> None:
-    first = a_policy("classic-50")
-    fewer = first.scoring.model_copy(update={"rules": first.scoring.rules[1:]})
-    second = first.model_copy(update={"version": 2, "effective_from": at(60), "scoring": fewer})
-    play = Play(Scorer(Policies("policies", (first, second))))  # type: ignore[arg-type]
+    play = Play(of_two_versions(rules=CLASSIC.scoring.rules[1:]))
     play.play([a_description(company_size=100)], now=at(1))
     told = play.play([an_engagement("webinar_attended", id="fair", time=at(61))], now=at(61))
     assert [(each.data.score, each.data.cause, each.data.version) for each in told] == [(0, POLICY, 2), (20, "fair", 3)]
 
 
 def test_a_new_version_that_changes_no_rule_publishes_nothing() -> None:
-    first = a_policy("classic-50")
-    second = first.model_copy(update={"version": 2, "effective_from": at(60)})
-    play = Play(Scorer(Policies("policies", (first, second))))  # type: ignore[arg-type]
+    play = Play(of_two_versions())
     play.play([a_description(company_size=100)], now=at(1))
     assert play.tick(at(60)) == []
 
 
 def test_the_version_in_force_judges_and_none_in_force_is_an_error() -> None:
-    first = a_policy("classic-50")
-    second = first.model_copy(update={"version": 2, "effective_from": at(60)})
-    scorer = Scorer(Policies("policies", (first, second)))  # type: ignore[arg-type]
+    scorer = of_two_versions()
     versions = []
     for now in (at(59), at(60)):
         [scored] = scorer.decide(scorer.new(LEAD), a_fact(an_opt_in()), At(now, now)).events
@@ -194,7 +193,7 @@ def test_the_version_in_force_judges_and_none_in_force_is_an_error() -> None:
         versions.append(scored.data.policy.version)
     assert versions == [1, 2]
     with pytest.raises(PolicyError, match="no version is in force"):
-        scorer.criteria(first.effective_from.replace(year=2025))
+        scorer.criteria(CLASSIC.effective_from.replace(year=2025))
 
 
 def test_under_strict_70_opting_in_and_fitting_are_facts_of_the_gate() -> None:

@@ -74,6 +74,13 @@ def lead_named(lead: str) -> str:
         raise typer.BadParameter("expected an e-mail address or a lead_id", param_hint="lead") from error
 
 
+def confirm(question: str, *, yes: bool) -> None:
+    """Goes on if the operator says yes, or has said so before; else ends the command with 1."""
+    if not yes and not typer.confirm(question):
+        typer.echo("Nothing was changed.", err=True)
+        raise typer.Exit(1)
+
+
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error, where that is a terminal; it is told what is done and what there is in all."""

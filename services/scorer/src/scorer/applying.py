@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chassis.commands import INSTANTS, bar, instant_named, plainly
+from chassis.commands import INSTANTS, bar, confirm, instant_named, plainly
 from scorer.settings import Settings
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from chassis.journal import Revision
+    from chassis.policy import Policies
+    from schemas.policy import Policy
     from scorer.candidate import Candidate
 
 applying = typer.Typer()
@@ -40,34 +40,47 @@ def apply(
 
     Exits with 0, with 1 when it was not put into force, with 2 for a draft or an instant that is wrong.
     """
-    from datetime import UTC, datetime
-
-    from chassis.policy import PolicyError, load_policies
+    from chassis.policy import load_policies
     from schemas.policy import Policy
-    from scorer.candidate import AHEAD, candidate_of, put
-
-    def candidate_now() -> Candidate:
-        now = datetime.now(UTC)
-        date = (now + 2 * AHEAD).replace(microsecond=0) if at is None else instant_named(at, "--at")
-        if date < now + AHEAD:
-            raise typer.BadParameter("expected an instant at least a minute from now", param_hint="--at")
-        try:
-            return candidate_of(draft, policies, date)
-        except PolicyError as error:
-            typer.echo(f"The draft cannot be applied:\n{error}", err=True)
-            raise typer.Exit(2) from error
+    from scorer.rules.explanation import second
 
     settings = Settings.read()
     with plainly():
         policies = load_policies(settings.policies, Policy)
-    _show(settings, candidate_now())
-    candidate = candidate_now()  # anew: to read all facts may have taken longer than its date was ahead
-    version, date = candidate.terms, candidate.terms.effective_from
-    name = f"version {version.version} of {version.policy}, in force from {_second(date)} UTC on"
-    if not yes and not typer.confirm(f"Make it {name}?"):
-        typer.echo("Nothing was changed.", err=True)
-        raise typer.Exit(1)
-    if date < datetime.now(UTC):
+    _show(settings, _candidate(draft, policies, at))
+    candidate = _candidate(draft, policies, at)  # anew: reading all facts may have taken longer than its date was ahead
+    terms = candidate.terms
+    name = f"version {terms.version} of {terms.policy}, in force from {second(terms.effective_from)} UTC on"
+    confirm(f"Make it {name}?", yes=yes)
+    _put(candidate)
+    typer.echo(f"{candidate.path} is {name}; `scorer policy status` says how far it has come.")
+
+
+def _candidate(draft: Path, policies: Policies[Policy], at: str | None) -> Candidate:
+    """Ends the command with 2 for a draft or an instant that is wrong."""
+    from datetime import UTC, datetime
+
+    from chassis.policy import PolicyError
+    from scorer.candidate import AHEAD, candidate_of
+
+    now = datetime.now(UTC)
+    date = (now + 2 * AHEAD).replace(microsecond=0) if at is None else instant_named(at, "--at")
+    if date < now + AHEAD:
+        raise typer.BadParameter("expected an instant at least a minute from now", param_hint="--at")
+    try:
+        return candidate_of(draft, policies, date)
+    except PolicyError as error:
+        typer.echo(f"The draft cannot be applied:\n{error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def _put(candidate: Candidate) -> None:
+    """Ends the command with 1 where the version cannot be added any more."""
+    from datetime import UTC, datetime
+
+    from scorer.candidate import put
+
+    if candidate.terms.effective_from < datetime.now(UTC):
         typer.echo("Nothing was changed: its date has passed meanwhile. Run it again.", err=True)
         raise typer.Exit(1)
     try:
@@ -75,7 +88,6 @@ def apply(
     except OSError as error:
         typer.echo(f"{candidate.path}: not added: {error.strerror}", err=True)
         raise typer.Exit(1) from error
-    typer.echo(f"{candidate.path} is {name}; `scorer policy status` says how far it has come.")
 
 
 def _show(settings: Settings, candidate: Candidate) -> None:
@@ -102,6 +114,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
 
     from chassis.policy import load_policies
     from schemas.policy import Policy
+    from scorer.rules.explanation import second
 
     settings, now = Settings.read(), datetime.now(UTC)
     with plainly():
@@ -117,7 +130,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object
     typer.echo(f"Policy {policies.folder.name}, times in UTC")
     for number, date in versions.items():
         standing = "replaced" if number < current else "to come" if number > current else _progress(parts)
-        typer.echo(f"  version {number} from {_second(date)} on: {standing}")
+        typer.echo(f"  version {number} from {second(date)} on: {standing}")
 
 
 async def _revisions(settings: Settings) -> dict[int, Revision]:
@@ -142,9 +155,3 @@ def _progress(parts: dict[int, float]) -> str:
         return "in force, every lead has been judged by it"
     share = sum(parts.values()) / len(parts)
     return f"in force, {done} of {len(parts)} partitions judged by it, {share:.0%} of the leads"
-
-
-def _second(instant: datetime) -> str:
-    from scorer.rules.explanation import second
-
-    return second(instant)

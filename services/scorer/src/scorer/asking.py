@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chassis.commands import lead_named
+from chassis.commands import confirm, lead_named
 from scorer.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def erase(lead: Lead, yes: Yes = False) -> None:
     from schemas.engagements import Erasure, LeadErased
 
     lead_id = lead_named(lead)
-    _confirm(f"Erase lead {lead_id} for good?", yes=yes)
+    confirm(f"Erase lead {lead_id} for good?", yes=yes)
     _publish(LeadErased(data=Erasure(), **_about(lead_id)))
     typer.echo(f"Lead {lead_id} will be erased; `scorer explain` says when it is.")
 
@@ -45,15 +45,9 @@ def suppress(lead: Lead, yes: Yes = False) -> None:
     from schemas.engagements import LeadSuppressed, Suppression
 
     lead_id = lead_named(lead)
-    _confirm(f"Suppress lead {lead_id}?", yes=yes)
+    confirm(f"Suppress lead {lead_id}?", yes=yes)
     _publish(LeadSuppressed(data=Suppression(), **_about(lead_id)))
     typer.echo(f"Lead {lead_id} will be suppressed; `scorer explain` says when it is.")
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    if not yes and not typer.confirm(question):
-        typer.echo("Nothing was changed.", err=True)
-        raise typer.Exit(1)
 
 
 def _about(lead_id: str) -> dict[str, Any]:
