@@ -50,7 +50,9 @@ class Scorer:
 
     def criteria(self, instant: datetime) -> Criteria:
         """What is judged by at `instant`. Raises chassis.policy.PolicyError where no version is in force."""
-        policy = self.policy(instant)
+        return self._criteria_of(self.policy(instant))
+
+    def _criteria_of(self, policy: Policy) -> Criteria:
         if policy.version not in self._criteria:
             self._criteria[policy.version] = Criteria.of(policy)
         return self._criteria[policy.version]
@@ -58,7 +60,7 @@ class Scorer:
     def _sort(self, fact: Fact) -> Hashable | None:
         versions = self.policies.versions
         if self._kinds[0] != len(versions):
-            kinds = frozenset(kind for policy in versions for kind in Criteria.of(policy).kinds)
+            kinds = frozenset(kind for policy in versions for kind in self._criteria_of(policy).kinds)
             self._kinds = (len(versions), kinds)
         return flood.sort_of(fact, self._kinds[1])
 
