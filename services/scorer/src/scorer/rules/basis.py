@@ -11,8 +11,9 @@ from scorer.rules.place import Instant, Place
 
 
 class Settled(NamedTuple):
-    """Since when what holds has held, and the instant at which time alone changes something; None: never."""
+    """Since when what holds at `at` has held, and the instant at which time alone changes something; None: never."""
 
+    at: Instant
     held: Mapping[str, Instant]
     change: Instant | None
 
@@ -54,8 +55,8 @@ class Basis:
 
     `at` is the latest fact that the order matters for. `first` is the earliest fact, `email` the earliest statement,
     `intent` the latest engagement that asked for sales, `opted_in` the earliest opt-in: those four no order can change.
-    `held` has since when what holds has held, as of just before the instant of `at`; `settled`, worked out when asked
-    for and not stored, the same with that instant, and when time alone changes it next.
+    `held` has since when what holds has held, as of just before the instant of `at`; `settled`, not stored, the same as
+    of the latest instant that was asked for, so that nobody goes through the same months twice.
     """
 
     digest: str = ""
@@ -70,6 +71,6 @@ class Basis:
     intent: Place | None = None
     settled: Settled | None = field(default=None, init=False, compare=False, repr=False)
 
-    def settle(self, settled: Settled | None) -> None:
+    def settle(self, settled: Settled) -> None:
         """Remembers it: no part of the value, so no change to it."""
         object.__setattr__(self, "settled", settled)

@@ -17,7 +17,7 @@ from scorer.rules.basis import Basis, Statement
 from scorer.rules.criteria import Criteria, Value
 from scorer.rules.place import Instant, Place, instant_of, key_of, later, text_of, time_of
 from scorer.rules.tally import Tally, add, fold, require, stands_on
-from scorer.rules.verdict import Earned, Verdict, can_tell, score, settled_of
+from scorer.rules.verdict import Earned, Verdict, can_tell, score, settled_at
 
 SOURCE = "baton/scorer"
 OVERDUE = timedelta(minutes=1)
@@ -66,12 +66,12 @@ def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Outco
     state = state if tally is state.tally else replace(state, tally=tally)
     if after is not before and can_tell(before, after, criteria):
         return _told(state, criteria, now, fact)
-    change = settled_of(before, criteria).change if criteria.timed else None
-    if change is not None and change <= _instant(state, now):  # its tick is overdue, and will be named no more
+    told = before.settled or settled_at(before, criteria, instant_of(before.at))
+    if told.change is not None and told.change <= _instant(state, now):  # its tick is overdue, and will be named no more
         return _told(state, criteria, now, fact)
-    if after is not before:
-        after.settle(before.settled)
-    return Outcome(state, None, None if change is None else time_of(change))
+    at = instant_of(after.at)
+    after.settle(told if told.at >= at else told._replace(at=at))
+    return Outcome(state, None, None if told.change is None else time_of(told.change))
 
 
 def judge(

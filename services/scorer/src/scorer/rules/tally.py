@@ -6,7 +6,7 @@ So the tally is a function of the set of facts, and bounded, though how the scor
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from schemas.engagements import Description, Engagement, EngagementRecorded, LeadDescribed, LeadOptedIn
@@ -16,8 +16,8 @@ from schemas.scoring import SESSION
 from scorer.rules.background import ATTRIBUTES, PAGE_VIEW, Background, described, engaged
 from scorer.rules.basis import Basis, Kept, Paid, Statement
 from scorer.rules.criteria import Criteria, Priced, Wanted, code_of
-from scorer.rules.place import Place, instant_of, place_of, time_of, with_entry
-from scorer.rules.verdict import held_before
+from scorer.rules.place import Instant, Place, instant_of, place_of, time_of, with_entry
+from scorer.rules.verdict import settled_at
 
 
 class Late(Exception):  # noqa: N818 - a state of affairs
@@ -88,13 +88,14 @@ def require(basis: Basis, criteria: Criteria) -> None:
 
 def _met(basis: Basis, place: Place, identifiers: Identifiers, criteria: Criteria) -> Basis:
     """What every fact tells: since when the lead is known, and under which address."""
-    if basis.digest != criteria.digest:
-        basis = replace(basis, digest=criteria.digest)
-    if basis.first is None or place < basis.first:
-        basis = replace(basis, first=place)
-    if identifiers.email is not None and (basis.email is None or place < basis.email.place):
-        basis = replace(basis, email=Statement(place, identifiers.email))
-    return basis
+    first, email = basis.first, basis.email
+    if first is None or place < first:
+        first = place
+    if identifiers.email is not None and (email is None or place < email.place):
+        email = Statement(place, identifiers.email)
+    if first is basis.first and email is basis.email and basis.digest == criteria.digest:
+        return basis
+    return replace(basis, digest=criteria.digest, first=first, email=email)
 
 
 def _engaged(basis: Basis, place: Place, engagement: Engagement, criteria: Criteria) -> Basis:
@@ -114,14 +115,11 @@ def _counted(basis: Basis, place: Place, wanted: Wanted, criteria: Criteria) -> 
     if place < basis.at:
         raise Late("an engagement that counts belongs before another")
     kept, new = _with(known or Kept(), place, wanted)
-    basis = _reached(basis, place, criteria)
-    if kept != known:
-        basis = replace(basis, kept=with_entry(basis.kept, wanted.key, kept))
-    if new:
-        for rule in criteria.each.get(wanted.key, ()):
-            paid = _paid(basis.paid.get(rule.id, Paid()), place, rule)
-            basis = replace(basis, paid=with_entry(basis.paid, rule.id, paid))
-    return basis
+    paid = basis.paid
+    for rule in criteria.each.get(wanted.key, ()) if new else ():
+        paid = with_entry(paid, rule.id, _paid(paid.get(rule.id, Paid()), place, rule))
+    kepts = basis.kept if kept == known else with_entry(basis.kept, wanted.key, kept)
+    return replace(basis, at=place, held=_held_before(basis, place, criteria), kept=kepts, paid=paid)
 
 
 def _with(kept: Kept, place: Place, wanted: Wanted) -> tuple[Kept, bool]:
@@ -143,7 +141,8 @@ def _paid(paid: Paid, place: Place, rule: Priced) -> Paid:
     share = min(allowed, (rule.cap or 0) - paid.used)
     shares = (*paid.shares, (place, sign * share)) if share else paid.shares
     if rule.fading is not None:  # what age has used up will never count again
-        shares = tuple(one for one in shares if rule.fading.left_of(*one, instant_of(place)))
+        left = tuple(one for one in shares if rule.fading.left_of(*one, instant_of(place)))
+        shares = shares if len(left) == len(shares) else left
     over = paid.over_day + worth - allowed
     return Paid(shares, paid.found + 1, paid.used + share, day, today + allowed, over)
 
@@ -154,14 +153,15 @@ def _stated(basis: Basis, place: Place, description: Description, criteria: Crit
             code, known = code_of(value), basis.values.get(attribute)
             if place < basis.at:
                 raise Late("a description belongs before another fact")
-            basis = _reached(basis, place, criteria)
+            values, held = basis.values, _held_before(basis, place, criteria)
             if known is None or known.value != code:
-                basis = replace(basis, values=with_entry(basis.values, attribute, Statement(place, code)))
+                values = with_entry(values, attribute, Statement(place, code))
+            basis = replace(basis, at=place, held=held, values=values)
     return basis
 
 
-def _reached(basis: Basis, place: Place, criteria: Criteria) -> Basis:
-    """The basis just before the instant of `place`: what time alone changed meanwhile is in `held`."""
-    if instant_of(basis.at) == instant_of(place) or not basis.at:
-        return replace(basis, at=place)
-    return replace(basis, at=place, held=held_before(basis, criteria, instant_of(place)))
+def _held_before(basis: Basis, place: Place, criteria: Criteria) -> Mapping[str, Instant]:
+    """What the basis holds just before the instant of `place`, what time alone changed meanwhile with it."""
+    instant = instant_of(place)
+    same = instant_of(basis.at) == instant
+    return basis.held if same else settled_at(basis, criteria, instant, just_before=True).held

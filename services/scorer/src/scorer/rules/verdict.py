@@ -58,13 +58,9 @@ class Verdict:
 
 def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
     """The verdict at `instant`, which must not lie before the latest fact; it counts as that one's where it does."""
-    at = instant_of(basis.at)
-    pays = pays_at(basis, criteria, at)
-    settled = settled_of(basis, criteria, pays)
-    while settled.change is not None and settled.change <= instant:
-        at = settled.change
-        pays = pays_at(basis, criteria, at)
-        settled = Settled(_held(basis, criteria, pays, at, settled.held), next_change(basis, criteria, at))
+    settled, pays = _up_to(basis, criteria, instant)
+    basis.settle(settled)
+    at, pays = settled.at, pays_at(basis, criteria, settled.at) if pays is None else pays
     facts = {name: since for name, since in settled.held.items() if not name.startswith("rule:")}
     if basis.first is not None:
         facts[f"band:{criteria.bands[0].name}"] = instant_of(basis.first)
@@ -84,23 +80,33 @@ def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
     )
 
 
-def settled_of(basis: Basis, criteria: Criteria, pays: Sequence[Pay] | None = None) -> Settled:
-    """What holds at the latest fact; `pays` spares working out again what is paid then."""
-    if basis.settled is None:
-        at = instant_of(basis.at)
-        pays = pays_at(basis, criteria, at) if pays is None else pays
-        basis.settle(Settled(_held(basis, criteria, pays, at, basis.held), next_change(basis, criteria, at)))
-    assert basis.settled is not None  # noqa: S101 - a line ago
-    return basis.settled
+def settled_at(basis: Basis, criteria: Criteria, instant: Instant, *, just_before: bool = False) -> Settled:
+    """What holds at `instant`, or `just_before` it, as of the last change up to then, if nothing but time comes between.
+
+    An instant before the latest fact counts as that one's.
+    """
+    return _up_to(basis, criteria, instant, just_before=just_before)[0]
 
 
-def held_before(basis: Basis, criteria: Criteria, until: Instant) -> Mapping[str, Instant]:
-    """Since when what holds just before `until` has held, if nothing but time comes in between."""
-    held, change = settled_of(basis, criteria)
-    while change is not None and change < until:
-        held = _held(basis, criteria, pays_at(basis, criteria, change), change, held)
-        change = next_change(basis, criteria, change)
-    return held
+def _up_to(
+    basis: Basis, criteria: Criteria, instant: Instant, *, just_before: bool = False
+) -> tuple[Settled, Sequence[Pay] | None]:
+    """As `settled_at`, with what is paid then where that was worked out on the way."""
+    if not basis.at:
+        return Settled("", {}, None), []
+    settled, pays = basis.settled, None
+    if settled is None or settled.at > instant or (just_before and settled.at == instant):
+        settled, pays = _step(basis, criteria, instant_of(basis.at), basis.held)
+    while settled.change is not None and (settled.change < instant or (settled.change == instant and not just_before)):
+        settled, pays = _step(basis, criteria, settled.change, settled.held)
+    return settled, pays
+
+
+def _step(
+    basis: Basis, criteria: Criteria, at: Instant, before: Mapping[str, Instant]
+) -> tuple[Settled, Sequence[Pay]]:
+    pays = pays_at(basis, criteria, at)
+    return Settled(at, _held(basis, criteria, pays, at, before), next_change(basis, criteria, at)), pays
 
 
 def worth(basis: Basis, criteria: Criteria, instant: Instant) -> int:
@@ -109,14 +115,23 @@ def worth(basis: Basis, criteria: Criteria, instant: Instant) -> int:
 
 
 def can_tell(before: Basis, after: Basis, criteria: Criteria) -> bool:
-    """False where the verdicts on both are the same for sure: more of what a rule counts came, and is still too few."""
-    same = before.first is after.first and before.values is after.values and before.email is after.email
-    if not (same and before.opted_in is after.opted_in and before.intent is after.intent):
+    """False where what a gate can read of both is the same for sure: a rule counts more, but still has too few, or
+    pays for no more of them.
+    """
+    if before.values is not after.values or before.email is not after.email:
         return True
-    if before.paid is not after.paid:
+    if before.opted_in is not after.opted_in or before.intent is not after.intent:
         return True
+    if any(paid.shares is not _shares(before, rule) for rule, paid in after.paid.items()):
+        return True
+    if before.kept is after.kept:
+        return False
     changed = [rule for rule in criteria.rules if before.kept.get(rule.key) is not after.kept.get(rule.key)]
     return any(len(after.kept[rule.key].places) >= rule.needed for rule in changed if rule.cap is None)
+
+
+def _shares(basis: Basis, rule: str) -> Sequence[object]:
+    return basis.paid[rule].shares if rule in basis.paid else ()
 
 
 def _lines(pays: Sequence[Pay], criteria: Criteria, held: Mapping[str, Instant], at: Instant) -> Iterator[Earned]:
