@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,7 +28,7 @@ class File(Generic[S]):
     complete: bool = False
     changed: bool = False
     counted: bool = False
-    sorts: Counter[Hashable] = field(default_factory=Counter)
+    sorts: dict[Hashable, int] = field(default_factory=dict)
 
     def forget(self) -> None:
         """The lead has no facts any more."""

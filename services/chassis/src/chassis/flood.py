@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Generic
 
 from chassis.draft import Draft
@@ -31,22 +31,25 @@ class Guard(Generic[S]):
         limit = self._limit
         if limit is None or file.counted:
             return False
-        return file.sorts.total() >= UNCOUNTED or limit.before(file.state)
+        return sum(file.sorts.values()) >= UNCOUNTED or limit.before(file.state)
 
-    def full(self, file: File[S], fact: Fact) -> bool:
-        """Whether the fact is one too many of its sort."""
-        limit = self._limit
-        return limit is not None and (sort := limit.sort(fact)) is not None and file.sorts[sort] >= limit.most
+    def sort(self, fact: Fact) -> Hashable | None:
+        """What the fact counts as; None: it is not counted."""
+        return None if self._limit is None else self._limit.sort(fact)
 
-    def too_late(self, file: File[S], fact: Fact) -> bool:
+    def full(self, file: File[S], sort: Hashable | None) -> bool:
+        """Whether one more of the sort is one too many."""
+        return self._limit is not None and sort is not None and file.sorts.get(sort, 0) >= self._limit.most
+
+    def too_late(self, file: File[S], sort: Hashable | None) -> bool:
         """Whether a late fact is not worth that so many are read again: each more could be made to cost as much."""
         limit = self._limit
-        return limit is not None and limit.sort(fact) is not None and file.sorts.total() >= limit.late
+        return limit is not None and sort is not None and sum(file.sorts.values()) >= limit.late
 
-    def keep(self, file: File[S], fact: Fact) -> None:
-        """The fact is in the file from now on."""
-        if self._limit is not None and (sort := self._limit.sort(fact)) is not None:
-            file.sorts[sort] += 1
+    def keep(self, file: File[S], sort: Hashable | None) -> None:
+        """One more of the sort is in the file from now on."""
+        if sort is not None:
+            file.sorts[sort] = file.sorts.get(sort, 0) + 1
 
     def count(self, file: File[S], facts: Iterable[Fact]) -> None:
         """These are all facts of the lead."""

@@ -76,9 +76,10 @@ class Scorer:
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
         if state.erased is not None:
             return Decision(replace(state, unkept=one_more(state.unkept, ERASED)), dropped=ERASED)
-        if isinstance(fact.event, LeadErased):
+        kind = type(fact.event)
+        if kind is LeadErased:
             return Decision(state, late=True)
-        passed = erasure.told_downstream([fact]) if isinstance(fact.event, LeadSuppressed) else ()
+        passed = erasure.told_downstream([fact]) if kind is LeadSuppressed else ()
         try:
             return _decision(decide(state, fact, self.criteria(at.now), at.now), passed=passed)
         except Late as late:
@@ -109,8 +110,8 @@ def build(settings: Settings) -> Scorer:
 
 def _decision(*outcomes: Outcome, passed: Sequence[Envelope] = ()) -> Decision[State]:
     """Of one that follows the other, and what is passed on."""
-    told = tuple(outcome.scored for outcome in outcomes if outcome.scored is not None)
     last = outcomes[-1]
+    told = [outcome.scored for outcome in outcomes if outcome.scored is not None]
     if not told:
         return Decision(last.state, passed, last.due)
     counts = Counter(f"scores:{scored.data.band}" for scored in told)

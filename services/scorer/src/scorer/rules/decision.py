@@ -16,7 +16,7 @@ from schemas.scores import POLICY, TIME, LeadScored
 from scorer.rules.basis import Basis, Statement
 from scorer.rules.criteria import Criteria, Value
 from scorer.rules.place import Instant, Place, instant_of, key_of, later, text_of, time_of
-from scorer.rules.tally import Tally, add, fold, require, stands_on
+from scorer.rules.tally import NOTHING_KNOWN, Tally, add, fold, require, stands_on
 from scorer.rules.verdict import Earned, Verdict, can_tell, score, settled_at
 
 SOURCE = "baton/scorer"
@@ -34,6 +34,9 @@ class Published:
     digest: str = ""
 
 
+NEVER_PUBLISHED = Published()
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """What the scorer keeps of a lead: `tally` follows from the set of facts, `published` also from their order.
@@ -42,8 +45,8 @@ class State:
     """
 
     lead_id: str = ""
-    tally: Tally = field(default_factory=Tally)
-    published: Published = field(default_factory=Published)
+    tally: Tally = NOTHING_KNOWN
+    published: Published = NEVER_PUBLISHED
     unkept: Mapping[str, int] = field(default_factory=dict)
     erased: Tombstone | None = None
 
@@ -67,11 +70,12 @@ def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Outco
     if after is not before and can_tell(before, after, criteria):
         return _told(state, criteria, now, fact)
     told = before.settled or settled_at(before, criteria, instant_of(before.at))
-    if told.change is not None and told.change <= _instant(state, now):  # its tick is overdue, and will be named no more
+    change = told.change
+    if change is not None and change <= _instant(state, now):  # its tick is overdue, and will be named no more
         return _told(state, criteria, now, fact)
-    at = instant_of(after.at)
-    after.settle(told if told.at >= at else told._replace(at=at))
-    return Outcome(state, None, None if told.change is None else time_of(told.change))
+    if after.settled is None:
+        after.settle(told._replace(at=max(told.at, instant_of(after.at))))
+    return Outcome(state, None, None if change is None else time_of(change))
 
 
 def judge(

@@ -7,7 +7,7 @@ So the tally is a function of the set of facts, and bounded, though how the scor
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from schemas.engagements import Description, Engagement, EngagementRecorded, LeadDescribed, LeadOptedIn
 from schemas.envelope import Fact
@@ -28,17 +28,23 @@ class Outdated(Late):
     """The tally was gathered for another policy."""
 
 
+_NO_BASIS, _NO_BACKGROUND = Basis(), Background()
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """All that is known of a lead; the same object as long as facts change nothing."""
 
-    basis: Basis = field(default_factory=Basis)
-    background: Background = field(default_factory=Background)
+    basis: Basis = _NO_BASIS
+    background: Background = _NO_BACKGROUND
+
+
+NOTHING_KNOWN = Tally()
 
 
 def fold(facts: Iterable[Fact], criteria: Criteria) -> Tally:
     """The tally of these facts, in whatever order they are given."""
-    tally = Tally()
+    tally = NOTHING_KNOWN
     for fact in sorted(facts, key=lambda fact: fact.order):
         tally = add(tally, fact, criteria)
     return tally

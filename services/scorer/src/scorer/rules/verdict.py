@@ -81,7 +81,7 @@ def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
 
 
 def settled_at(basis: Basis, criteria: Criteria, instant: Instant, *, just_before: bool = False) -> Settled:
-    """What holds at `instant`, or `just_before` it, as of the last change up to then, if nothing but time comes between.
+    """What holds at `instant`, or `just_before` it, by the last change up to then, if nothing but time comes between.
 
     An instant before the latest fact counts as that one's.
     """
