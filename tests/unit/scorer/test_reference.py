@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from itertools import groupby, pairwise
+from itertools import cycle, groupby, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -86,6 +86,25 @@ def test_a_fact_tells_what_a_tick_before_it_should_have(scoring: Scoring, events
     for now, happened in _by_time(events):
         play.play(happened, now)
         assert _told(play, scoring) == _tellable(true[now], scoring), now
+
+
+@OFTEN
+@given(scoring=scorings(), events=facts(), waits=st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1))
+def test_a_lead_kept_in_memory_is_judged_as_one_just_read_from_the_database(
+    scoring: Scoring, events: list[Envelope], waits: list[tuple[int, bool]]
+) -> None:
+    kept, read, now = Play(a_scorer(_policy(scoring))), Play(a_scorer(_policy(scoring))), NOON - timedelta(days=365)
+    for (happened_at, happened), (days, timely) in zip(_by_time(events), cycle(waits), strict=False):
+        now = max(now, happened_at + timedelta(days=days))
+        for play in kept, read:
+            if timely and play.due is not None and play.due <= now:
+                play.tick(now)
+            play.play(happened, now)
+        read.state = read.scorer.load(LEAD, read.scorer.dump(read.state))
+        assert (kept.due, kept.published) == (read.due, read.published)
+    for play in kept, read:
+        play.tick(END)
+    assert (kept.due, kept.published) == (read.due, read.published)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,10 @@ MAX_KEYS = 1_000
 
 @dataclass(slots=True)
 class File(Generic[S]):
-    """What is known of one lead. `complete`: every fact that the database has is in `keys`; `counted`: in `sorts`."""
+    """What is known of one lead. `complete`: every fact that the database has is in `keys`.
+
+    `sorts` counts all facts by sort, None: nobody has; `heard` is how many there are, or came since nobody has.
+    """
 
     lead_id: str
     state: S
@@ -27,14 +30,14 @@ class File(Generic[S]):
     keys: dict[tuple[str, str], bytes] = field(default_factory=dict)
     complete: bool = False
     changed: bool = False
-    counted: bool = False
-    sorts: dict[Hashable, int] = field(default_factory=dict)
+    heard: int = 0
+    sorts: dict[Hashable, int] | None = None
 
     def forget(self) -> None:
         """The lead has no facts any more."""
         self.keys.clear()
-        self.sorts.clear()
-        self.complete = self.counted = True
+        self.heard, self.sorts = 0, {}
+        self.complete = True
 
 
 class Files(Generic[S]):
@@ -114,5 +117,5 @@ class Files(Generic[S]):
 
     def _file(self, lead_id: str, row: LeadRow | None) -> File[S]:
         if row is None:
-            return File(lead_id, self._service.new(lead_id), complete=True, counted=True)
+            return File(lead_id, self._service.new(lead_id), complete=True)
         return File(lead_id, self._service.load(lead_id, row.state), row.version, row.due)

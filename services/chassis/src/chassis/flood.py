@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Sequence
 from typing import Generic
 
 from chassis.draft import Draft
@@ -13,7 +13,7 @@ from schemas.envelope import Fact
 
 FLOOD = "flood"
 UNCOUNTED = 100
-"""Facts heard of a lead since it was loaded, before all that it has are read to be counted: few leads have so many."""
+"""Facts heard of a lead, before all that it has are read to be counted: few leads have so many, and no others pay."""
 
 
 class Guard(Generic[S]):
@@ -29,33 +29,34 @@ class Guard(Generic[S]):
         after each load. A flooded one is counted at once, so that no event dropped before is taken later.
         """
         limit = self._limit
-        if limit is None or file.counted:
+        if limit is None or file.sorts is not None:
             return False
-        return sum(file.sorts.values()) >= UNCOUNTED or limit.before(file.state)
+        return file.heard >= UNCOUNTED or (file.heard == 0 and limit.before(file.state))
 
-    def sort(self, fact: Fact) -> Hashable | None:
-        """What the fact counts as; None: it is not counted."""
-        return None if self._limit is None else self._limit.sort(fact)
+    def full(self, file: File[S], fact: Fact) -> bool:
+        """Whether the fact is one too many of its sort."""
+        limit = self._limit
+        if limit is None or file.sorts is None:
+            return False
+        sort = limit.sort(fact)
+        return sort is not None and file.sorts.get(sort, 0) >= limit.most
 
-    def full(self, file: File[S], sort: Hashable | None) -> bool:
-        """Whether one more of the sort is one too many."""
-        return self._limit is not None and sort is not None and file.sorts.get(sort, 0) >= self._limit.most
-
-    def too_late(self, file: File[S], sort: Hashable | None) -> bool:
+    def too_late(self, file: File[S], fact: Fact) -> bool:
         """Whether a late fact is not worth that so many are read again: each more could be made to cost as much."""
         limit = self._limit
-        return limit is not None and sort is not None and sum(file.sorts.values()) >= limit.late
+        return limit is not None and file.heard >= limit.late and limit.sort(fact) is not None
 
-    def keep(self, file: File[S], sort: Hashable | None) -> None:
-        """One more of the sort is in the file from now on."""
-        if sort is not None:
+    def keep(self, file: File[S], fact: Fact) -> None:
+        """The fact is in the file from now on."""
+        file.heard += 1
+        if self._limit is not None and file.sorts is not None:
+            sort = self._limit.sort(fact)
             file.sorts[sort] = file.sorts.get(sort, 0) + 1
 
-    def count(self, file: File[S], facts: Iterable[Fact]) -> None:
+    def count(self, file: File[S], facts: Sequence[Fact]) -> None:
         """These are all facts of the lead."""
         if self._limit is not None:
-            file.sorts = Counter(sort for sort in map(self._limit.sort, facts) if sort is not None)
-            file.counted = True
+            file.heard, file.sorts = len(facts), Counter(map(self._limit.sort, facts))
 
     def drop(self, file: File[S], draft: Draft[S]) -> None:
         """The lead's fact in hand is dropped."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Generic, cast
 
@@ -55,13 +55,13 @@ class Judge(Generic[S]):
             pass
         elif self._guard.unsure(file):
             draft.late[file.lead_id] = [(place, record, fact)]
-        elif self._guard.full(file, sort := self._guard.sort(fact)):
+        elif self._guard.full(file, fact):
             self._guard.drop(file, draft)
         else:
-            return self._decide(file, (place, record, fact), sort, draft)
+            return self._decide(file, (place, record, fact), draft)
         return True
 
-    def _decide(self, file: File[S], heard: Heard, sort: Hashable | None, draft: Draft[S]) -> bool:
+    def _decide(self, file: File[S], heard: Heard, draft: Draft[S]) -> bool:
         _, record, fact = heard
         try:
             decision = self._service.decide(file.state, fact, draft.at)
@@ -72,9 +72,9 @@ class Judge(Generic[S]):
             draft.drop(file, decision.dropped, decision.state)
         elif not decision.late:
             draft.accept(file, fact)
-            self._guard.keep(file, sort)
+            self._guard.keep(file, fact)
             draft.apply(file, decision)
-        elif decision.behind and self._guard.too_late(file, sort):
+        elif decision.behind and self._guard.too_late(file, fact):
             self._guard.drop(file, draft)
         else:
             draft.late[file.lead_id] = [heard]
@@ -115,7 +115,7 @@ class Judge(Generic[S]):
         failed = list[int]()
         for place, record, fact in others:
             new = fact is not erasing and not _known(file, record, fact, draft)
-            if new and not self._decide(file, (place, record, fact), self._guard.sort(fact), draft):
+            if new and not self._decide(file, (place, record, fact), draft):
                 failed.append(place)
         return failed
 
@@ -123,10 +123,9 @@ class Judge(Generic[S]):
         """What is new of what waits and finds room; it is counted with the file from now on."""
         taken: dict[tuple[str, str], Fact] = {}
         for _, _, fact in waiting:
-            sort = self._guard.sort(fact)
-            if fact.key not in file.keys and fact.key not in taken and not self._guard.full(file, sort):
+            if fact.key not in file.keys and fact.key not in taken and not self._guard.full(file, fact):
                 taken[fact.key] = fact
-                self._guard.keep(file, sort)
+                self._guard.keep(file, fact)
         return taken
 
     def _one_by_one(self, file: File[S], earlier: Sequence[Fact], draft: Draft[S]) -> list[int]:
@@ -135,7 +134,7 @@ class Judge(Generic[S]):
         for number, (place, record, fact) in enumerate(waiting, 1):
             if _known(file, record, fact, draft):
                 continue
-            if self._guard.full(file, sort := self._guard.sort(fact)):
+            if self._guard.full(file, fact):
                 self._guard.drop(file, draft)
                 continue
             try:
@@ -153,7 +152,7 @@ class Judge(Generic[S]):
                     continue
                 facts.append(fact)
                 draft.accept(file, fact)
-                self._guard.keep(file, sort)
+                self._guard.keep(file, fact)
                 draft.apply(file, decision)
         return failed
 

@@ -74,7 +74,8 @@ def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Outco
     if change is not None and change <= _instant(state, now):  # its tick is overdue, and will be named no more
         return _told(state, criteria, now, fact)
     if after.settled is None:
-        after.settle(told._replace(at=max(told.at, instant_of(after.at))))
+        at = instant_of(after.at)
+        after.settle(told if told.at >= at else told._replace(at=at))
     return Outcome(state, None, None if change is None else time_of(change))
 
 

@@ -88,12 +88,15 @@ def settled_at(basis: Basis, criteria: Criteria, instant: Instant, *, just_befor
     return _up_to(basis, criteria, instant, just_before=just_before)[0]
 
 
+_UNTOUCHED = Settled("", {}, None)
+
+
 def _up_to(
     basis: Basis, criteria: Criteria, instant: Instant, *, just_before: bool = False
 ) -> tuple[Settled, Sequence[Pay] | None]:
     """As `settled_at`, with what is paid then where that was worked out on the way."""
     if not basis.at:
-        return Settled("", {}, None), []
+        return _UNTOUCHED, []
     settled, pays = basis.settled, None
     if settled is None or settled.at > instant or (just_before and settled.at == instant):
         settled, pays = _step(basis, criteria, instant_of(basis.at), basis.held)
