@@ -14,7 +14,7 @@ from schemas.handoffs import Owner
 from schemas.scores import PolicyRef
 from schemas.scoring import Scoring
 from schemas.sla import Party
-from schemas.terms import Duration, Name, Strict, unique
+from schemas.terms import Domain, Duration, Name, Strict, unique
 
 
 class Gate(Strict):
@@ -24,6 +24,9 @@ class Gate(Strict):
     double_opt_in: bool = False
     fit_profile: bool = False
     engaged: bool = Field(False, description="at least one scored engagement")
+    suppressed_domains: tuple[Domain, ...] = Field(
+        (), description="who has an e-mail address there, or at a domain below, never qualifies: competitors, students"
+    )
     fast_track: bool = Field(False, description="a high-intent engagement qualifies at any score")
     intent_window: Duration = timedelta(days=7)
     cool_off: Duration = Field(timedelta(days=30), description="rest after an episode's end before the next may open")
@@ -69,6 +72,7 @@ class Policy(Strict):
         if self.gate.fit_profile and not self.scoring.profile:
             raise ValueError("gate.fit_profile needs scoring.profile")
         unique("clock ids", [clock.id for clock in self.clocks])
+        unique("gate.suppressed_domains", list(self.gate.suppressed_domains))
         return self
 
     @property

@@ -8,7 +8,7 @@ import pytest
 
 from router.rules.gate import intent_of_episode, judge, qualified_at
 from schemas.handoffs import GateReport
-from schemas.scores import Intent, PolicyRef, Score
+from schemas.scores import Intent, Person, PolicyRef, Score
 from tests.builders import NOON, a_policy, a_score, at
 
 STRICT = PolicyRef(name="strict-70", version=1)
@@ -79,6 +79,30 @@ def test_by_the_fast_track_a_lead_qualifies_once_it_can_be_reached() -> None:
     report = judge(a_score(5, intent=ASKED, facts={"contactable": at(9)}).data, a_policy("classic-50"))
 
     assert qualified_at(report) == at(9)
+
+
+@pytest.mark.parametrize(
+    ("email", "of"),
+    [
+        ("ada@rival.example", "rival.example"),
+        ("ada@mail.rival.example", "rival.example"),
+        ("ada@mit.edu", "edu"),
+        ("ada@notrival.example", None),
+        ("ada@rival.example.com", None),
+        ("edu@example.com", None),
+        (None, None),
+    ],
+)
+def test_nobody_qualifies_by_any_way_whose_address_is_of_a_suppressed_domain(email: str | None, of: str | None) -> None:
+    policy = a_policy("classic-50", suppressed_domains=("rival.example", "edu"))
+    for score in (
+        a_score(80, contact=Person(email=email)).data,
+        a_score(5, intent=ASKED, contact=Person(email=email)).data,
+    ):
+        report = judge(score, policy)
+        assert report.holds is (of is None)
+        said = "no e-mail address of a suppressed domain" if of is None else f"the e-mail address is of {of}"
+        assert evidence(report)["not_suppressed"] == said
 
 
 def test_a_request_that_an_earlier_episode_answered_is_no_fast_track() -> None:

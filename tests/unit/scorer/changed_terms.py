@@ -85,6 +85,10 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
         ["the gate also asks that the lead has confirmed the e-mail address (double opt-in)"],
     ),
     ({"gate__engaged": True}, ["the gate also asks that at least one engagement earns points"]),
+    (
+        {"gate__suppressed_domains": ["edu", "rival.example"]},
+        ["the gate also asks that the e-mail address is not of edu or rival.example"],
+    ),
     ({"gate__fast_track": False}, ["asking for sales no longer qualifies at any score"]),
     ({"gate__intent_window": "14d"}, ["asking for sales makes high intent for 14 days, was 7 days"]),
     ({"gate__cool_off": "24h"}, ["rest after an episode: 24 hours, was 30 days"]),

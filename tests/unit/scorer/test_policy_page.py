@@ -51,6 +51,8 @@ def test_the_page_of_balanced_tells_an_outsider_what_fades_what_is_bounded_and_w
         "Engagement gives at most 65 points together.",
         "Negative, what takes points away: -30 unsubscribing from e-mails; halves every 60 days",
         "No lead can have more than 120 points, and none less than 0.",
+        "- the e-mail address is not of rival.example, edu or ac.uk",
+        "if an e-mail address of the lead is known and is of no suppressed domain.",
     ):
         assert words in " ".join(told.split()), words
     assert "each time" not in told

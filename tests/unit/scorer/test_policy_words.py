@@ -227,6 +227,7 @@ def test_a_promise_says_who_owes_what_within_which_time() -> None:
     assert wording.warnings(a_clock(warn=[])) == "no warning"
 
 
+GATE_TERMS = {"suppressed_domains", "fast_track", "intent_window", "cool_off"}
 RULE_TERMS = {"award", "count_by", "per_day_cap", "total_cap", "decay", "valid_from", "valid_to"}
 
 
@@ -240,7 +241,7 @@ RULE_TERMS = {"award", "count_by", "per_day_cap", "total_cap", "decay", "valid_f
         (Decay, {"linear", "share", "half_life", "expire"}),
         (Clamp, {"min", "max"}),
         (Band, {"name", "least"}),
-        (Gate, {"band", "double_opt_in", "fit_profile", "engaged", "fast_track", "intent_window", "cool_off"}),
+        (Gate, {"band", "double_opt_in", "fit_profile", "engaged", *GATE_TERMS}),
         (Routing, {"roster"}),
         (ClockRule, {"id", "party", "start", "stop", "intent", "target", "warn"}),
     ],

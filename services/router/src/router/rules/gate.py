@@ -9,7 +9,8 @@ from schemas.policy import Gate, Policy
 from schemas.scores import Intent, Score
 
 HIGH_INTENT = "high_intent"
-"""The predicate of the fast track: not needed otherwise, and enough with `contactable` alone."""
+"""The predicate of the fast track: not needed otherwise, and enough with `contactable` and `not_suppressed` alone."""
+NOT_SUPPRESSED = "not_suppressed"
 _WORDS = {
     "contactable": ("an e-mail address is known", "no e-mail address is known"),
     "double_opt_in": ("the e-mail address was confirmed (double opt-in)", "the e-mail address is not confirmed"),
@@ -24,20 +25,21 @@ _WORDS = {
 def judge(score: Score, policy: Policy, answered: datetime | None = None) -> GateReport:
     """Every predicate that the policy's gate asks for, `contactable` always among them.
 
-    A lead qualifies when all hold but `high_intent`, or by the fast track: `high_intent` and `contactable` hold. A
-    request for sales at or before `answered`, when an earlier episode ended, is no fast track to another one. Where
-    both ways are open the earlier one is reported, because qualification is the earliest instant that the gate holds.
+    A lead qualifies when all hold but `high_intent`, or by the fast track: `high_intent`, `contactable` and, where the
+    policy suppresses domains, `not_suppressed` hold. A request for sales at or before `answered`, when an earlier
+    episode ended, is no fast track to another one. Where both ways are open the earlier one is reported, because
+    qualification is the earliest instant that the gate holds.
     """
     gate = policy.gate
     asked = ("contactable", "double_opt_in", "fit_profile", "engaged")
     wanted = [name for name in asked if name == "contactable" or getattr(gate, name)]
-    predicates = [_band(score, policy), *(_fact(score, name) for name in wanted)]
+    predicates = [_band(score, policy), *(_fact(score, name) for name in wanted), *_not_suppressed(score, gate)]
     holds = all(predicate.holds for predicate in predicates)
     if not gate.fast_track:
         return GateReport(holds=holds, predicates=tuple(predicates))
     request = _request(score.intent, answered)
     reachable = predicates[1]
-    fast = request.holds and reachable.holds
+    fast = request.holds and all(p.holds for p in predicates if p.name in (reachable.name, NOT_SUPPRESSED))
     if fast and holds:
         fast = _latest(request, reachable) < _latest(*predicates)
     return GateReport(holds=holds or fast, fast_track=fast, predicates=(*predicates, request))
@@ -84,6 +86,16 @@ def _fact(score: Score, name: str) -> Predicate:
         since=since,
         evidence=no if since is None else f"{yes} since {_minute(since)}",
     )
+
+
+def _not_suppressed(score: Score, gate: Gate) -> list[Predicate]:
+    """None where the policy suppresses no domain; one that holds has always held."""
+    if not gate.suppressed_domains:
+        return []
+    domain = (score.contact.email or "").rpartition("@")[2]
+    found = next((each for each in gate.suppressed_domains if f".{domain}".endswith(f".{each}")), None)
+    evidence = "no e-mail address of a suppressed domain" if found is None else f"the e-mail address is of {found}"
+    return [Predicate(name=NOT_SUPPRESSED, holds=found is None, evidence=evidence)]
 
 
 def _request(intent: Intent, answered: datetime | None) -> Predicate:

@@ -112,7 +112,7 @@ def _gate(policy: Policy) -> Iterator[str]:
     for words in wording.conditions(policy).values():
         yield from _item("-", words)
     if policy.gate.fast_track:
-        yield from ("", *_text(f"Or faster: {wording.FAST_TRACK}."))
+        yield from ("", *_text(f"Or faster: {wording.fast_track(policy.gate)}."))
     edits = wording.EDITS[policy.apply_to_past]
     yield from ("", *_text(_AGAIN.format(wording.duration(policy.gate.cool_off))))
     yield from ("", *_text(f"{edits[0].upper()}{edits[1:]}."))

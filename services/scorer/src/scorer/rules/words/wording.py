@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from schemas.engagements import LARGEST_COMPANY
-from schemas.policy import ClockRule, Policy
+from schemas.policy import ClockRule, Gate, Policy
 from schemas.scoring import AttributeMatch, Band, EngagementMatch, Rule
 from schemas.terms import Bound, spelt
 from scorer.rules.criteria import code_of
@@ -49,7 +49,6 @@ EDITS = {
     True: "who passes by a change of this policy alone is handed off at once",
 }
 """By `apply_to_past`."""
-FAST_TRACK = f"at any score, a lead qualifies by asking for sales if {KNOWN_ADDRESS}"
 
 
 def number(value: float) -> str:
@@ -166,7 +165,15 @@ def conditions(policy: Policy) -> dict[str, str]:
         words["fit_profile"] = f"the lead fits the target company profile ({profile(policy.scoring.profile)})"
     if gate.engaged:
         words["engaged"] = "at least one engagement earns points"
+    if gate.suppressed_domains:
+        words["not_suppressed"] = f"the e-mail address is not of {listed(gate.suppressed_domains)}"
     return words
+
+
+def fast_track(gate: Gate) -> str:
+    """How asking for sales qualifies by itself."""
+    besides = " and is of no suppressed domain" if gate.suppressed_domains else ""
+    return f"at any score, a lead qualifies by asking for sales if {KNOWN_ADDRESS}{besides}"
 
 
 def roster(policy: Policy) -> str:
