@@ -50,13 +50,15 @@ def _touched(background: Background, place: Place, engagement: Engagement) -> Ba
     """A touchpoint, told with the score; the latest that names one gives the latest origin."""
     origin, last = engagement.campaign or engagement.channel, background.origin_last
     if origin is not None and (last is None or last.place < place):
-        background = replace(background, origin_last=Statement(place, origin))
+        last = Statement(place, origin)
     touches = background.touches
-    if len(touches) == TOUCHPOINTS and place < touches[0]:
+    if len(touches) < TOUCHPOINTS or place > touches[0]:
+        touch = f"{place}\t{engagement.kind}\t{_short(engagement.content)}\t{_short(engagement.campaign)}"
+        latest = (*touches, touch) if not touches or touch > touches[-1] else tuple(sorted((*touches, touch)))
+        touches = latest[-TOUCHPOINTS:]
+    elif last is background.origin_last:
         return background
-    touch = f"{place}\t{engagement.kind}\t{_short(engagement.content)}\t{_short(engagement.campaign)}"
-    latest = (*touches, touch) if not touches or touch > touches[-1] else tuple(sorted((*touches, touch)))
-    return Background(latest[-TOUCHPOINTS:], background.origin_first, background.origin_last, background.contact)
+    return Background(touches, background.origin_first, last, background.contact)
 
 
 def _short(text: str | None) -> str:

@@ -127,10 +127,10 @@ class Criteria:
 
     def names(self, kind: str, content: str | None) -> bool:
         """Whether a rule or the list of high intent asks for such an engagement."""
-        wanted = self.wanted.get(kind)
-        if wanted is None:
-            return kind in self.high_intent
-        return any(want.content is None or want.content == content for want in wanted) or kind in self.high_intent
+        for wanted in self.wanted.get(kind, ()):  # no generator: this is asked of every page view
+            if wanted.content is None or wanted.content == content:
+                return True
+        return kind in self.high_intent
 
     @classmethod
     def of(cls, policy: Policy) -> Criteria:
