@@ -90,6 +90,12 @@ class Priced:
         return any(each is not None for each in (self.window, self.fading, self.start, self.end))
 
 
+    @property
+    def only_fades(self) -> bool:
+        """Whether age alone changes what it pays."""
+        return self.fading is not None and self.window is None and self.start is None and self.end is None
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Least and most thousandths of what a group comes to; None is no bound."""

@@ -51,6 +51,7 @@ class Fading:
             return None
         if self.expire is not None:
             return later(since, self.expire * DAY)
+        age += 1
         while self.left(milli, age) == now:  # ends: at some age nothing is left
             age += 1
         return later(since, age * DAY)

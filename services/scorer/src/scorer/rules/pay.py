@@ -56,6 +56,10 @@ def counted(rule: Priced, basis: Basis, instant: Instant) -> int:
 
 
 def _own_change(rule: Priced, basis: Basis, instant: Instant) -> Instant | None:
+    if rule.key and rule.id not in basis.paid and rule.key not in basis.kept:
+        return None
+    if rule.only_fades:  # and whatever fades becomes less, so that no share's change makes up for another's
+        return min(_turns(rule, basis, instant), default=None)
     before = _pay(rule, basis, instant)
     while (turn := min((each for each in _turns(rule, basis, instant) if each > instant), default=None)) is not None:
         after = _pay(rule, basis, turn)
