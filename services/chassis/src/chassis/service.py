@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from chassis.policy import Policies
 from schemas.envelope import Decoder, Envelope, Fact
@@ -32,8 +33,10 @@ class At:
     shared: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision(Generic[S]):
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Decision(NamedTuple, Generic[S]):
     """What follows for one lead: its state from now on, events to publish, when to look again, outcomes to count.
 
     `counts` adds to the partition's durable totals, `shared` replaces shared rows; the commit takes all of it or none.
@@ -46,8 +49,8 @@ class Decision(Generic[S]):
     state: S
     events: Sequence[Envelope] = ()
     due: datetime | None = None
-    counts: Mapping[str, int] = field(default_factory=dict)
-    shared: Mapping[str, Any] = field(default_factory=dict)
+    counts: Mapping[str, int] = _NOTHING
+    shared: Mapping[str, Any] = _NOTHING
     late: bool = False
     behind: bool = False
     dropped: str | None = None

@@ -76,7 +76,7 @@ class SlaMonitor:
         fact = erasing(heard)
         if fact is None:
             return _decision(unchanged(state))
-        return replace(_decision(erase(state, earlier, fact, at.now)), erasing=fact)
+        return _decision(erase(state, earlier, fact, at.now))._replace(erasing=fact)
 
     def tick(self, state: Lead, at: At) -> Decision[Lead]:
         return _decision(expire(state, Watch(at.now, at.known, self._patience)))
