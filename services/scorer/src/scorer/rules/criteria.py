@@ -89,7 +89,6 @@ class Priced:
         """Whether its points come or go with time alone."""
         return any(each is not None for each in (self.window, self.fading, self.start, self.end))
 
-
     @property
     def only_fades(self) -> bool:
         """Whether age alone changes what it pays."""
