@@ -99,6 +99,23 @@ async def test_ten_thousand_events_of_one_lead_leave_so_many_and_a_number(bench:
     assert (totals["records"], totals["facts"], totals["dropped:flood"]) == (10_006, MOST + 6, 10_000 - MOST)
 
 
+async def test_a_lead_that_has_to_be_counted_is_told_of_one_by_one_in_any_batching(bench: Bench) -> None:
+    ada, bob = leads(0, 2)
+    views = {lead: sorted(many(UNCOUNTED, lead), key=lambda event: event.time) for lead in (ada, bob)}
+    kinds = (("webinar_attended", "launch"), ("content_downloaded", "pricing"), ("content_downloaded", "case_study"))
+    news = {
+        lead: [engaged(f"n{n}", lead, kind, content=content) for n, (kind, content) in enumerate(kinds)]
+        for lead in (ada, bob)
+    }
+    async with bench.owned() as take:
+        await take([*views[ada], *views[bob]])
+        await take(news[ada])
+        for event in news[bob]:
+            await take([event])
+    states = [await bench.state(lead) for lead in (ada, bob)]
+    assert states[0].published.version == states[1].published.version == 1 + len(kinds), "pricing visits, and each kind"
+
+
 async def test_new_owners_and_invented_kinds_let_no_more_in(bench: Bench) -> None:
     [ada] = leads(0, 1)
     events = many(4 * MOST, ada, [f"kind_{n}" for n in range(40)])

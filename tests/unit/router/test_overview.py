@@ -36,9 +36,9 @@ def test_a_handed_off_lead_is_shown_with_owner_gate_stages_and_due_times() -> No
             "Entered   sal           2026-03-02 12:04:00  (implied)",
             "Entered   sql           2026-03-02 12:04:00",
             "Gate      held since 2026-03-02 12:00:00",
-            "  true    band          score 65 is in band pass (> 50) since 2026-03-02 12:00",
-            "  true    contactable   an e-mail address is known since 2026-03-02 12:00",
-            "  false   high_intent   has not asked for sales, so no fast track",
+            "  true    band           score 65 is in band pass (> 50) since 2026-03-02 12:00",
+            "  true    contactable    an e-mail address is known since 2026-03-02 12:00",
+            "  false   high_intent    has not asked for sales, so no fast track",
             "Refused   deal.won of 2026-03-02 12:05:00 (event won-5)",
         )
     )
@@ -52,7 +52,7 @@ def test_a_lead_that_does_not_qualify_is_shown_with_what_it_lacks() -> None:
 
     assert view.missing == ("band", "double_opt_in", "fit_profile")
     assert "Next      no episode: band, double_opt_in, fit_profile are false" in tell(view)
-    assert "  false   band          score 65 is in band nurture, below pass (>= 70)" in tell(view)
+    assert "  false   band           score 65 is in band nurture, below pass (>= 70)" in tell(view)
 
 
 def test_a_step_refused_for_coming_early_and_taken_since_is_not_shown_as_refused() -> None:

@@ -87,7 +87,11 @@ CHANGES: list[tuple[dict[str, Any], list[str]]] = [
     ({"gate__engaged": True}, ["the gate also asks that at least one engagement earns points"]),
     (
         {"gate__suppressed_domains": ["edu", "rival.example"]},
-        ["the gate also asks that the e-mail address is not of edu or rival.example"],
+        [
+            "the gate also asks that the e-mail address is not of edu or rival.example",
+            "at any score, a lead qualifies by asking for sales "
+            "if an e-mail address of the lead is known and is of no suppressed domain",
+        ],
     ),
     ({"gate__fast_track": False}, ["asking for sales no longer qualifies at any score"]),
     ({"gate__intent_window": "14d"}, ["asking for sales makes high intent for 14 days, was 7 days"]),

@@ -20,7 +20,7 @@ MAX_KEYS = 1_000
 class File(Generic[S]):
     """What is known of one lead. `complete`: every fact that the database has is in `keys`.
 
-    `sorts` counts all facts by sort, None: nobody has; `heard` is how many there are, or came since nobody has.
+    `sorts` counts all its facts by sort; while it is None, `heard` is how many came since the file is in memory.
     """
 
     lead_id: str

@@ -44,7 +44,10 @@ class Guard(Generic[S]):
     def too_late(self, file: File[S], fact: Fact) -> bool:
         """Whether a late fact is not worth that so many are read again: each more could be made to cost as much."""
         limit = self._limit
-        return limit is not None and file.heard >= limit.late and limit.sort(fact) is not None
+        if limit is None or limit.sort(fact) is None:
+            return False
+        many = file.heard if file.sorts is None else sum(n for sort, n in file.sorts.items() if sort is not None)
+        return many >= limit.late
 
     def keep(self, file: File[S], fact: Fact) -> None:
         """The fact is in the file from now on."""

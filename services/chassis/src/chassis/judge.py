@@ -82,7 +82,10 @@ class Judge(Generic[S]):
 
     def recall(self, lead_id: str, earlier: Sequence[Fact], draft: Draft[S]) -> list[int]:
         """Decides what waits for the lead's `earlier` facts to be there; returns the places of those that failed."""
-        file, waiting, service = self._files.of(lead_id), draft.late[lead_id], cast("Recalling[S]", self._service)
+        file, service = self._files.of(lead_id), cast("Recalling[S]", self._service)
+        if draft.late[lead_id] and self._guard.unsure(file):
+            return self._counted(file, earlier, draft)
+        waiting = draft.late[lead_id]
         self._guard.count(file, earlier)
         taken = self._taken(file, waiting)
         heard = list(taken.values())
@@ -105,6 +108,15 @@ class Judge(Generic[S]):
             else:
                 self._guard.drop(file, draft)
         return []
+
+    def _counted(self, file: File[S], earlier: Sequence[Fact], draft: Draft[S]) -> list[int]:
+        """As `recall`, for what is not late and only had to wait until the lead's facts were counted."""
+        self._guard.count(file, earlier)
+        waiting, before = draft.late.pop(file.lead_id), len(draft.facts)
+        failed = [place for place, record, fact in waiting if not self.judge(place, record, fact, draft)]
+        if file.lead_id in draft.late:  # from one of them on
+            failed += self.recall(file.lead_id, [*earlier, *draft.facts[before:]], draft)
+        return failed
 
     def _erase(self, file: File[S], decision: Decision[S], others: Sequence[Heard], draft: Draft[S]) -> list[int]:
         """Carries the erasure out and decides the others on what is left; returns the places of those that failed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from unicodedata import normalize
 
 from schemas.handoffs import GateReport, Predicate
 from schemas.policy import Gate, Policy
@@ -11,6 +12,8 @@ from schemas.scores import Intent, Score
 HIGH_INTENT = "high_intent"
 """The predicate of the fast track: not needed otherwise, and enough with `contactable` and `not_suppressed` alone."""
 NOT_SUPPRESSED = "not_suppressed"
+_ROUND_A_DOMAIN = " .<>,;"
+"""What people type around an address, and what mail does not mind; a domain is the same without it."""
 _WORDS = {
     "contactable": ("an e-mail address is known", "no e-mail address is known"),
     "double_opt_in": ("the e-mail address was confirmed (double opt-in)", "the e-mail address is not confirmed"),
@@ -92,7 +95,7 @@ def _not_suppressed(score: Score, gate: Gate) -> list[Predicate]:
     """None where the policy suppresses no domain; one that holds has always held."""
     if not gate.suppressed_domains:
         return []
-    domain = (score.contact.email or "").rpartition("@")[2]
+    domain = normalize("NFKC", (score.contact.email or "").rpartition("@")[2]).strip(_ROUND_A_DOMAIN)
     found = next((each for each in gate.suppressed_domains if f".{domain}".endswith(f".{each}")), None)
     evidence = "no e-mail address of a suppressed domain" if found is None else f"the e-mail address is of {found}"
     return [Predicate(name=NOT_SUPPRESSED, holds=found is None, evidence=evidence)]

@@ -143,7 +143,7 @@ def _tell_gate_now(view: Overview) -> list[str]:
 
 
 def _tell_predicates(gate: GateReport) -> list[str]:
-    return [f"  {'true ' if p.holds else 'false'}   {p.name:<13} {p.evidence}" for p in gate.predicates]
+    return [f"  {'true ' if p.holds else 'false'}   {p.name:<14} {p.evidence}" for p in gate.predicates]
 
 
 def _passing(episode: Episode) -> Passing:

@@ -56,7 +56,7 @@ class Basis:
     `at` is the latest fact that the order matters for. `first` is the earliest fact, `email` the earliest statement,
     `intent` the latest engagement that asked for sales, `opted_in` the earliest opt-in: those four no order can change.
     `held` has since when what holds has held, as of just before the instant of `at`; `settled`, not stored, the same as
-    of the last instant that the lead was judged at, so that nobody goes through the same months twice.
+    of the last instant that the lead was told at, so that the same months are not gone through with every fact.
     """
 
     digest: str = ""

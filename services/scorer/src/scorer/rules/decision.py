@@ -112,13 +112,14 @@ def _instant(state: State, now: datetime) -> Instant:
 
 
 def _told(state: State, criteria: Criteria, now: datetime, cause: Fact | str) -> Outcome:
-    instant = _instant(state, now)
-    verdict = score(state.tally.basis, criteria, instant)
-    digest = digest_of(state.tally.basis, verdict, criteria)
-    if digest == state.published.digest:
-        return Outcome(state, None, verdict.until)
-    told = replace(state, published=Published(state.published.version + 1, digest))
-    return Outcome(told, _scored(told, verdict, cause, criteria, time_of(instant)), verdict.until)
+    instant, basis, scored = _instant(state, now), state.tally.basis, None
+    verdict = score(basis, criteria, instant)
+    digest = digest_of(basis, verdict, criteria)
+    if digest != state.published.digest:
+        state = replace(state, published=Published(state.published.version + 1, digest))
+        scored = _scored(state, verdict, cause, criteria, time_of(instant))
+    basis.settle(verdict.settled)  # not before: where telling fails, time is gone through again
+    return Outcome(state, scored, verdict.until)
 
 
 def agrees(stored: State, tally: Tally, verdict: Verdict, criteria: Criteria, now: datetime) -> bool:

@@ -34,7 +34,8 @@ class Verdict:
     """A lead's score in thousandths of a point, the sum of its lines; `facts` are those of schemas.scores.Score.
 
     The lowest band has no floor: a lead is in it from the first that is known of it. `at` is the latest instant, up to
-    the one asked for, at which something changed, `until` the next at which time alone will change something.
+    the one asked for, at which something changed, `until` the next at which time alone will change something; `settled`
+    has both, to go on from.
     """
 
     milli: int
@@ -43,6 +44,7 @@ class Verdict:
     lines: tuple[Earned, ...]
     at: datetime | None
     until: datetime | None
+    settled: Settled
 
     @property
     def points(self) -> float:
@@ -59,7 +61,6 @@ class Verdict:
 def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
     """The verdict at `instant`, which must not lie before the latest fact; it counts as that one's where it does."""
     settled, pays = _up_to(basis, criteria, instant)
-    basis.settle(settled)
     at, pays = settled.at, pays_at(basis, criteria, settled.at) if pays is None else pays
     facts = {name: since for name, since in settled.held.items() if not name.startswith("rule:")}
     if basis.first is not None:
@@ -77,6 +78,7 @@ def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
         lines,
         time_of(at) if at else None,
         None if settled.change is None else time_of(settled.change),
+        settled,
     )
 
 

@@ -133,8 +133,10 @@ def _gate(before: Policy, after: Policy) -> Iterator[str]:
         yield f"the gate asks that {are['band']}, was: {were['band']}"
     if was.suppressed_domains and now.suppressed_domains and set(was.suppressed_domains) != set(now.suppressed_domains):
         yield f"the gate asks that {are['not_suppressed']}, was: {were['not_suppressed']}"
-    if was.fast_track != now.fast_track:
-        yield wording.fast_track(now) if now.fast_track else "asking for sales no longer qualifies at any score"
+    if was.fast_track and not now.fast_track:
+        yield "asking for sales no longer qualifies at any score"
+    elif now.fast_track and (not was.fast_track or wording.fast_track(was) != wording.fast_track(now)):
+        yield wording.fast_track(now)
     if was.intent_window != now.intent_window:
         window, before_ = wording.duration(now.intent_window), wording.duration(was.intent_window)
         yield f"asking for sales makes high intent for {window}, was {before_}"
