@@ -24,6 +24,8 @@ from tests.unit.scorer.reference import Answer, history
 from tests.unit.scorer.small import END, facts, instants, scorings
 
 OFTEN = settings(max_examples=2000)
+WAITS = st.sampled_from([timedelta(minutes=-2), timedelta(0), *(timedelta(days=n) for n in (1, 2, 5))])
+"""How long after an event it is heard; a sender's clock may be a little ahead."""
 Told = tuple[int, dict[str, datetime]]
 """A published score in thousandths, and its facts but for the lowest band, which is told with others only."""
 STRANGER: Told = (0, {})
@@ -89,17 +91,17 @@ def test_a_fact_tells_what_a_tick_before_it_should_have(scoring: Scoring, events
 
 
 @OFTEN
-@given(scoring=scorings(), events=facts(), waits=st.lists(st.tuples(st.integers(0, 5), st.booleans()), min_size=1))
+@given(scoring=scorings(), events=facts(), waits=st.lists(st.tuples(WAITS, st.booleans()), min_size=1))
 def test_a_lead_kept_in_memory_is_judged_as_one_just_read_from_the_database(
-    scoring: Scoring, events: list[Envelope], waits: list[tuple[int, bool]]
+    scoring: Scoring, events: list[Envelope], waits: list[tuple[timedelta, bool]]
 ) -> None:
     kept, read, now = Play(a_scorer(_policy(scoring))), Play(a_scorer(_policy(scoring))), NOON - timedelta(days=365)
-    for (happened_at, happened), (days, timely) in zip(_by_time(events), cycle(waits), strict=False):
-        now = max(now, happened_at + timedelta(days=days))
+    for event, (wait, timely) in zip(events, cycle(waits), strict=False):
+        now = max(now, event.time + wait)
         for play in kept, read:
             if timely and play.due is not None and play.due <= now:
                 play.tick(now)
-            play.play(happened, now)
+            play.play([event], now)
         read.state = read.scorer.load(LEAD, read.scorer.dump(read.state))
         assert (kept.due, kept.published) == (read.due, read.published)
     for play in kept, read:
