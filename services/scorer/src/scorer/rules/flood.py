@@ -18,7 +18,7 @@ from scorer.rules.decision import State
 DAILY = 500
 """No person does one thing so often in a day, and no sensible rule counts so far."""
 RECALLED = 10_000
-"""Engagements of a lead that are read again for one that comes late: a quarter of a second's work."""
+"""Engagements of a lead that are read again for one that comes late: where points fade, half a second of work."""
 REASON = "flood"
 OTHERS = ""
 """The kinds that no policy names."""
