@@ -8,62 +8,8 @@ import pytest
 
 from scorer.rules.words.differences import differences, reasons
 from tests.builders import a_policy
-from tests.unit.scorer.changed_terms import CHANGES, CLASSIC, NEW, RULES
+from tests.unit.scorer.changed_terms import CHANGES, CLASSIC, EACH, SAME
 from tests.unit.scorer.drafts import a_draft
-
-VISITED, OPENED = "viewing the pricing page, more than 3 times", "opening an e-mail, at least 5 times"
-EACH = {**RULES[5], "award": "per_event", "total_cap": 30}
-CHANGES += [
-    (
-        {"scoring__rules__7__count__window": "30d"},
-        [f"rule visit_pricing: {VISITED} within the last 30 days, was: {VISITED}"],
-    ),
-    (
-        {"scoring__rules__7__count_by": "session"},
-        [f"rule visit_pricing: {VISITED}, counted by visit (30 minutes without one end a visit), was: {VISITED}"],
-    ),
-    (
-        {"scoring__rules__5": EACH},
-        ["downloading a case study: each time, at most 30 in all, was: once"],
-    ),
-    ({"scoring__rules__8__decay": {"half_life": "30d"}}, [f"{OPENED}: halves every 30 days, was: does not fade"]),
-    (
-        {"scoring__rules__8__valid_to": "2026-03-01T00:00:00Z"},
-        [f"{OPENED}: only before 2026-03-01 00:00 UTC, was: at any time"],
-    ),
-    (
-        {"scoring__rules__8__valid_from": "2026-03-01T00:00:00Z"},
-        [f"{OPENED}: only from 2026-03-01 00:00 UTC on, was: at any time"],
-    ),
-    ({"scoring__rules__8__group": "negative"}, [f"{OPENED}: counts as negative, was engagement"]),
-    (
-        {"scoring__groups": {"engagement": {"max": 65}, "negative": {"min": -30}}},
-        [
-            "engagement gives at most 65 points together, was: no bounds",
-            "what is negative takes at most 30 points together, was: no bounds",
-        ],
-    ),
-    ({"scoring__max": 100}, ["most points that a lead can have: 100 points, was: no bound"]),
-    (
-        {"scoring__rules": [*RULES, {**NEW, "decay": {"expire": "90d"}, "because": "reads"}]},
-        ["new rule visits: viewing the docs page, at least 2 times: 1 point; expires after 90 days"],
-    ),
-]
-LEAST = {"op": ">=", "n": 5}
-SAME: list[dict[str, Any]] = [
-    {},
-    {"about": "other words", "version": 2, "effective_from": "2026-06-01T00:00:00Z", "policy": "other"},
-    {"scoring__rules__7__count": {"op": ">=", "n": 4}},
-    {"scoring__rules__3__attribute__is": ["Financial Services"]},
-    {"scoring__rules": [*RULES[4:], *RULES[:4]]},
-    {"scoring__high_intent": ["sales_inquired", "demo_requested"]},
-    {"scoring__bands__0__least": LEAST},
-    {"clocks__1__target": "60m"},
-    {"clocks__1__warn": [0.8, 0.5]},
-    {"scoring__rules__5__because": "looks for proof"},
-    {"scoring__rules__5__count_by": "session"},
-    {"scoring__groups": {"fit": {}}},
-]
 
 
 @pytest.mark.parametrize(("changes", "told"), CHANGES)

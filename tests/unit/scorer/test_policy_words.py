@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, TypeAdapter
+from pydantic import TypeAdapter
 
-from schemas.policy import ClockRule, Gate, Policy, Routing
-from schemas.scoring import Band, Clamp, Count, Decay, Rule, Scoring
+from schemas.scoring import Decay
 from schemas.terms import Bound, Duration
 from scorer.rules.words import paying, wording
 from tests.builders import a_policy
@@ -225,27 +224,3 @@ def test_a_promise_says_who_owes_what_within_which_time() -> None:
     )
     assert wording.warnings(a_clock(warn=[0.8, 0.29, 0.8])) == "a warning when 29% and 80% of the time is gone"
     assert wording.warnings(a_clock(warn=[])) == "no warning"
-
-
-GATE_TERMS = {"suppressed_domains", "fast_track", "intent_window", "cool_off"}
-RULE_TERMS = {"award", "count_by", "per_day_cap", "total_cap", "decay", "valid_from", "valid_to"}
-
-
-@pytest.mark.parametrize(
-    ("model", "told"),
-    [
-        (Policy, {"apply_to_past", "scoring", "gate", "routing", "clocks"}),
-        (Scoring, {"rules", "groups", "max", "bands", "profile", "high_intent"}),
-        (Rule, {"id", "group", "points", "attribute", "engagement", "count", "exclusive", *RULE_TERMS, "because"}),
-        (Count, {"op", "n", "window"}),
-        (Decay, {"linear", "share", "half_life", "expire"}),
-        (Clamp, {"min", "max"}),
-        (Band, {"name", "least"}),
-        (Gate, {"band", "double_opt_in", "fit_profile", "engaged", *GATE_TERMS}),
-        (Routing, {"roster"}),
-        (ClockRule, {"id", "party", "start", "stop", "intent", "target", "warn"}),
-    ],
-)
-def test_no_field_of_a_policy_was_added_without_words(model: type[BaseModel], told: set[str]) -> None:
-    """A new term has to get its words in wording.py, its place on the page and its line among the differences."""
-    assert set(model.model_fields) - {"policy", "version", "effective_from", "about"} == told
