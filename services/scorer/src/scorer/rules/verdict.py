@@ -33,18 +33,24 @@ class Earned:
 class Verdict:
     """A lead's score in thousandths of a point, the sum of its lines; `facts` are those of schemas.scores.Score.
 
-    The lowest band has no floor: a lead is in it from the first that is known of it. `at` is the latest instant, up to
-    the one asked for, at which something changed, `until` the next at which time alone will change something; `settled`
-    has both, to go on from.
+    The lowest band has no floor: a lead is in it from the first that is known of it. `settled` is where to go on from.
     """
 
     milli: int
     band: str
     facts: Mapping[str, datetime]
     lines: tuple[Earned, ...]
-    at: datetime | None
-    until: datetime | None
     settled: Settled
+
+    @property
+    def at(self) -> datetime | None:
+        """The latest instant, up to the one asked for, at which something changed."""
+        return time_of(self.settled.at) if self.settled.at else None
+
+    @property
+    def until(self) -> datetime | None:
+        """The next instant at which time alone will change something."""
+        return None if self.settled.change is None else time_of(self.settled.change)
 
     @property
     def points(self) -> float:
@@ -60,8 +66,8 @@ class Verdict:
 
 def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
     """The verdict at `instant`, which must not lie before the latest fact; it counts as that one's where it does."""
-    settled, pays = _up_to(basis, criteria, instant)
-    at, pays = settled.at, pays_at(basis, criteria, settled.at) if pays is None else pays
+    settled = settled_at(basis, criteria, instant)
+    pays = pays_at(basis, criteria, settled.at)
     facts = {name: since for name, since in settled.held.items() if not name.startswith("rule:")}
     if basis.first is not None:
         facts[f"band:{criteria.bands[0].name}"] = instant_of(basis.first)
@@ -69,15 +75,13 @@ def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
         facts["contactable"] = basis.email.place
     if basis.opted_in is not None:
         facts["double_opt_in"] = basis.opted_in
-    lines = tuple(_lines(pays, criteria, settled.held, at))
+    lines = tuple(_lines(pays, criteria, settled.held, settled.at))
     milli = sum(line.milli for line in lines)
     return Verdict(
         milli,
         _bands(criteria, milli)[-1],
         {name: time_of(facts[name]) for name in sorted(facts)},
         lines,
-        time_of(at) if at else None,
-        None if settled.change is None else time_of(settled.change),
         settled,
     )
 
@@ -87,31 +91,22 @@ def settled_at(basis: Basis, criteria: Criteria, instant: Instant, *, just_befor
 
     An instant before the latest fact counts as that one's.
     """
-    return _up_to(basis, criteria, instant, just_before=just_before)[0]
+    if not basis.at:
+        return _UNTOUCHED
+    settled = basis.settled
+    if settled is None or settled.at > instant or (just_before and settled.at == instant):
+        settled = _settled(basis, criteria, instant_of(basis.at), basis.held)
+    while settled.change is not None and (settled.change < instant or (settled.change == instant and not just_before)):
+        settled = _settled(basis, criteria, settled.change, settled.held)
+    return settled
 
 
 _UNTOUCHED = Settled("", {}, None)
 
 
-def _up_to(
-    basis: Basis, criteria: Criteria, instant: Instant, *, just_before: bool = False
-) -> tuple[Settled, Sequence[Pay] | None]:
-    """As `settled_at`, with what is paid then where that was worked out on the way."""
-    if not basis.at:
-        return _UNTOUCHED, []
-    settled, pays = basis.settled, None
-    if settled is None or settled.at > instant or (just_before and settled.at == instant):
-        settled, pays = _step(basis, criteria, instant_of(basis.at), basis.held)
-    while settled.change is not None and (settled.change < instant or (settled.change == instant and not just_before)):
-        settled, pays = _step(basis, criteria, settled.change, settled.held)
-    return settled, pays
-
-
-def _step(
-    basis: Basis, criteria: Criteria, at: Instant, before: Mapping[str, Instant]
-) -> tuple[Settled, Sequence[Pay]]:
-    pays = pays_at(basis, criteria, at)
-    return Settled(at, _held(basis, criteria, pays, at, before), next_change(basis, criteria, at)), pays
+def _settled(basis: Basis, criteria: Criteria, at: Instant, before: Mapping[str, Instant]) -> Settled:
+    held = _held(basis, criteria, pays_at(basis, criteria, at), at, before)
+    return Settled(at, held, next_change(basis, criteria, at))
 
 
 def worth(basis: Basis, criteria: Criteria, instant: Instant) -> int:
