@@ -148,8 +148,8 @@ async def test_a_late_one_of_a_lead_with_too_many_to_read_again_is_dropped(
     ada, bob = leads(0, 2)
     limit = bench.scorer.limit
     assert limit is not None
-    monkeypatch.setattr(bench.scorer, "limit", type(limit)(1_000, 50, limit.sort, limit.dropped, limit.before))
-    ordered = sorted(many(60, ada, ["page_viewed", "email_opened"]), key=lambda event: event.time)
+    monkeypatch.setattr(bench.scorer, "limit", type(limit)(1_000, 150, limit.sort, limit.dropped, limit.before))
+    ordered = sorted(many(160, ada, ["page_viewed", "email_opened"]), key=lambda event: event.time)
     late = [
         engaged("late", lead, "webinar_attended").model_copy(update={"time": TODAY - timedelta(1)})
         for lead in (ada, bob)
@@ -159,6 +159,6 @@ async def test_a_late_one_of_a_lead_with_too_many_to_read_again_is_dropped(
         await take([engaged("now", ada, "webinar_attended"), a_description(subject=ada, time=TODAY, company_size=100)])
     assert {fact.event.id for fact in await bench.facts(bob)} == {"b", "late"}
     facts = {fact.event.id for fact in await bench.facts(ada)}
-    assert len(facts) == 62
+    assert len(facts) == 162
     assert facts >= {"now"}
     assert (await bench.state(ada)).unkept == {"flood": 1}

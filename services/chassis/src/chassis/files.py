@@ -20,7 +20,7 @@ MAX_KEYS = 1_000
 class File(Generic[S]):
     """What is known of one lead. `complete`: every fact that the database has is in `keys`.
 
-    `sorts` counts all its facts by sort; while it is None, `heard` is how many came since the file is in memory.
+    `sorts` counts its facts by sort; while it is None, `heard` is how many came since the file is in memory.
     """
 
     lead_id: str
@@ -36,7 +36,7 @@ class File(Generic[S]):
     def forget(self) -> None:
         """The lead has no facts any more."""
         self.keys.clear()
-        self.heard, self.sorts = 0, {}
+        self.sorts = {}
         self.complete = True
 
 

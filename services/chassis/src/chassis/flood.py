@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Generic
 
 from chassis.draft import Draft
@@ -44,22 +44,21 @@ class Guard(Generic[S]):
     def too_late(self, file: File[S], fact: Fact) -> bool:
         """Whether a late fact is not worth that so many are read again: each more could be made to cost as much."""
         limit = self._limit
-        if limit is None or limit.sort(fact) is None:
+        if limit is None or file.sorts is None:
             return False
-        many = file.heard if file.sorts is None else sum(n for sort, n in file.sorts.items() if sort is not None)
-        return many >= limit.late
+        return limit.sort(fact) is not None and sum(file.sorts.values()) >= limit.late
 
     def keep(self, file: File[S], fact: Fact) -> None:
         """The fact is in the file from now on."""
-        file.heard += 1
-        if self._limit is not None and file.sorts is not None:
-            sort = self._limit.sort(fact)
+        if file.sorts is None:
+            file.heard += 1
+        elif self._limit is not None and (sort := self._limit.sort(fact)) is not None:
             file.sorts[sort] = file.sorts.get(sort, 0) + 1
 
-    def count(self, file: File[S], facts: Sequence[Fact]) -> None:
+    def count(self, file: File[S], facts: Iterable[Fact]) -> None:
         """These are all facts of the lead."""
         if self._limit is not None:
-            file.heard, file.sorts = len(facts), Counter(map(self._limit.sort, facts))
+            file.sorts = Counter(sort for sort in map(self._limit.sort, facts) if sort is not None)
 
     def drop(self, file: File[S], draft: Draft[S]) -> None:
         """The lead's fact in hand is dropped."""

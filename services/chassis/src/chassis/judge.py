@@ -71,14 +71,17 @@ class Judge(Generic[S]):
         if decision.dropped is not None:
             draft.drop(file, decision.dropped, decision.state)
         elif not decision.late:
-            draft.accept(file, fact)
-            self._guard.keep(file, fact)
+            self._accept(file, fact, draft)
             draft.apply(file, decision)
         elif decision.behind and self._guard.too_late(file, fact):
             self._guard.drop(file, draft)
         else:
             draft.late[file.lead_id] = [heard]
         return True
+
+    def _accept(self, file: File[S], fact: Fact, draft: Draft[S]) -> None:
+        draft.accept(file, fact)
+        self._guard.keep(file, fact)
 
     def recall(self, lead_id: str, earlier: Sequence[Fact], draft: Draft[S]) -> list[int]:
         """Decides what waits for the lead's `earlier` facts to be there; returns the places of those that failed."""
@@ -163,8 +166,7 @@ class Judge(Generic[S]):
                     draft.drop(file, decision.dropped, decision.state)
                     continue
                 facts.append(fact)
-                draft.accept(file, fact)
-                self._guard.keep(file, fact)
+                self._accept(file, fact, draft)
                 draft.apply(file, decision)
         return failed
 
