@@ -50,9 +50,7 @@ class Policies(Generic[P]):
 
     def at(self, instant: datetime) -> P:
         """The version in force at `instant`. Raises PolicyError before the first one is."""
-        if self.versions[-1].effective_from <= instant:  # it nearly always is
-            return self.versions[-1]
-        index = bisect_right(self.versions, instant, key=lambda version: version.effective_from)
+        index = self.number_at(instant)
         if not index:
             first = self.versions[0].effective_from.isoformat()
             raise PolicyError(
@@ -62,6 +60,8 @@ class Policies(Generic[P]):
 
     def number_at(self, instant: datetime) -> int:
         """The number of the version in force at `instant`, 0 before the first one is."""
+        if self.versions and self.versions[-1].effective_from <= instant:  # asked for every event, and nearly always so
+            return len(self.versions)
         return bisect_right(self.versions, instant, key=lambda version: version.effective_from)
 
     def found_now(self) -> Policies[P]:
