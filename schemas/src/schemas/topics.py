@@ -90,3 +90,8 @@ _ASIDE = (
 
 TOPICS: Mapping[str, Topic] = MappingProxyType({topic.name: topic for topic in (*_CARRYING, *_ASIDE)})
 """Every topic by name."""
+
+
+def record_limit(topic: str) -> int:
+    """Bytes that a record of the topic may have, counted as the broker does: in a batch of its own."""
+    return int(TOPICS[topic].config["max.message.bytes"]) if topic in TOPICS else MAX_RECORD

@@ -18,6 +18,7 @@ from aiokafka.errors import (
     ProducerClosed,
     TopicAuthorizationFailedError,
 )
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from chassis import failpoints
 from chassis.failures import BrokerAway, Unpublishable
@@ -44,6 +45,12 @@ class Record:
     value: bytes | None
     headers: Headers = ()
     partition: int | None = None
+
+
+def size_of(record: Record) -> int:
+    """Bytes that the broker holds against the topic's limit (`schemas.topics.record_limit`), at most 20 too many."""
+    size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, list(record.headers))
+    return size
 
 
 class Publisher:
