@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from random import Random
 
 import pytest
@@ -168,6 +169,38 @@ def test_of_a_flood_before_the_handoff_the_latest_steps_wait() -> None:
     lead = go(Lead(LEAD), *flood).lead
 
     assert [step.time for step in lead.steps] == [at(minute) for minute in range(1 - WAITING_KEPT, 1)]
+
+
+@pytest.mark.parametrize("last", ["won", "lost", "recycled"])
+@pytest.mark.parametrize("arrival", list(permutations(range(4))))
+def test_steps_of_one_instant_count_in_the_order_of_the_lifecycle(last: str, arrival: tuple[int, ...]) -> None:
+    for ids in permutations("abcd"):
+        way = (*WAY["opportunity"], last)
+        steps = [a_step(step, 5, id=id_) for step, id_ in zip(way, ids, strict=True)]
+        outcome = go(a_handed_off_lead(), *(steps[index] for index in arrival))
+
+        assert outcome.lead.stage == last
+        assert [told for told, _, _ in as_told(outcome.events)] == ["sal", "sql", "opportunity", last]
+
+
+@pytest.mark.parametrize(
+    ("both", "stage"),
+    [
+        (("qualified", "disqualified"), "disqualified"),
+        (("accepted", "recycled"), "recycled"),
+        (("won", "lost"), "won"),
+        (("won", "recycled"), "won"),
+        (("lost", "recycled"), "lost"),
+        (("disqualified", "recycled"), "disqualified"),
+        (("opportunity", "disqualified"), "opportunity"),
+    ],
+)
+def test_two_steps_of_one_instant_end_the_same_whatever_their_ids(both: tuple[str, str], stage: str) -> None:
+    """Where the lifecycle allows one order only, it is that one."""
+    way = "opportunity" if {"won", "lost"} & {*both} else "sql" if "opportunity" in both else "handed_off"
+    for ids in ("ab", "ba"):
+        one, other = (a_step(step, 9, id=id_) for step, id_ in zip(both, ids, strict=True))
+        assert go(a_lead_at(way), one, other).lead.stage == go(a_lead_at(way), other, one).lead.stage == stage
 
 
 some_steps = st.lists(

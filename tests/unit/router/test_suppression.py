@@ -13,7 +13,7 @@ from schemas.engagements import Erasure, Suppression
 from schemas.envelope import Envelope, Fact
 from schemas.scores import ErasedOnScores, SuppressedOnScores
 from tests.builders import LEAD, NOON, a_fact, a_policy, a_score, at
-from tests.unit.router.journeys import a_handed_off_lead, a_moment, a_step, changes, go, handoffs, tick
+from tests.unit.router.journeys import a_handed_off_lead, a_moment, a_step, as_told, changes, go, handoffs, tick
 
 ROUTER = Router(Policies(Path(), (a_policy(),)))
 MOMENT = At(at(10), at(10))
@@ -29,6 +29,15 @@ def erased(minutes: float = 2) -> Fact:
 
 def types(events: tuple[Envelope, ...]) -> list[str]:
     return [f"{event.topic} {event.type}" for event in events]
+
+
+def test_a_suppression_comes_after_the_steps_of_its_instant() -> None:
+    step, end = a_step("accepted", 2, id="z"), suppressed()
+    for events in ((step, end), (end, step)):
+        assert as_told(go(a_handed_off_lead(), *events).events)[-2:] == [
+            ("sal", at(2), False),
+            ("suppressed", at(2), False),
+        ]
 
 
 def test_a_suppression_ends_the_open_episode_and_is_passed_on() -> None:

@@ -9,7 +9,7 @@ import pytest
 from chassis.service import At
 from schemas.engagements import Erasure, LeadErased, LeadSuppressed, Suppression
 from schemas.handoffs import ErasedOnHandoffs, SuppressedOnHandoffs
-from schemas.sales import SalesContacted
+from schemas.sales import SalesContacted, SalesDisqualified
 from tests.builders import LEAD, a_fact, a_handoff, a_sales_activity, at
 from tests.unit.sla_monitor.driver import Play
 
@@ -40,6 +40,23 @@ def test_a_follow_up_before_the_suppression_was_kept_in_whatever_order_they_come
         play.hear(event, now=at(40))
     assert play.standing()[1, "CK-S1"] == "met"
     assert play.standing()[1, "CK-S3"] == "cancelled"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("ids", ["ab", "ba"])
+def test_a_follow_up_in_the_instant_of_what_excuses_from_it_was_made(ids: str, order: int) -> None:
+    contact = a_sales_activity(SalesContacted, time=at(10), id=ids[0])
+    excuses = (
+        a_sales_activity(SalesDisqualified, time=at(10), id=ids[1], reason="duplicate"),
+        SuppressedOnHandoffs(id=ids[1], source="baton/router", subject=LEAD, time=at(10), data=Suppression()),
+    )
+    for excuse in excuses:
+        play = Play()
+        play.hear(a_handoff())
+        for event in [contact.model_copy(update={"source": "baton/router"}), excuse][::order]:
+            play.hear(event, now=at(40))
+        assert play.standing()[1, "CK-S1"] == "met"
+        assert play.about("CK-S1")[-1].data.cause == ids[0]
 
 
 def test_a_breach_before_the_suppression_stands() -> None:

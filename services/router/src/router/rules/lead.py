@@ -8,7 +8,7 @@ from datetime import datetime
 
 from schemas.erasure import Tombstone
 from schemas.handoffs import Owner, Qualification, Stage
-from schemas.sales import Reason
+from schemas.sales import Reason, rank_of
 from schemas.scores import Score
 
 STEPS_KEPT = 200
@@ -34,9 +34,9 @@ class Step:
     refused: bool = False
 
     @property
-    def order(self) -> tuple[datetime, str, str]:
-        """The total order of a lead's facts (business.md B.1)."""
-        return (self.time, self.source, self.id)
+    def order(self) -> tuple[datetime, int, str, str]:
+        """The order of a lead's sales activities (business.md B.1): within one instant the lifecycle's."""
+        return (self.time, rank_of(self.activity), self.source, self.id)
 
 
 @dataclass(frozen=True, slots=True)

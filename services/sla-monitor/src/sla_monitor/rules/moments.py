@@ -25,6 +25,8 @@ NO_CONTACT_NEEDED: frozenset[Reason] = frozenset(
 )
 """Reasons that excuse from a follow-up; any other would let a mass of disqualifications stop the clocks."""
 
+_RANKS: dict[Meaning, int] = {"no_contact_needed": 1, "suppressed": 2}
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -37,9 +39,11 @@ class Moment:
     episode: int | None = None
 
     @property
-    def order(self) -> tuple[datetime, str, str]:
-        """The total order of a lead's facts (business.md B.1)."""
-        return (self.time, self.source, self.id)
+    def order(self) -> tuple[datetime, int, str, str]:
+        """The order of what happened to a lead (business.md B.1): within one instant what keeps a promise comes before
+        what excuses from it.
+        """
+        return (self.time, max(_RANKS.get(means, 0) for means in self.means), self.source, self.id)
 
 
 def start_of(event: LeadQualified | LeadHandedOff) -> Moment:
