@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ from pathlib import Path
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
+from baton_local.ports import HeldPorts
 from baton_local.postgres import ROLE
 from baton_local.stack import Stack, StackOptions
 from baton_local.topics import create_topics
@@ -79,8 +79,9 @@ async def infrastructure() -> AsyncIterator[Infrastructure]:
         case "external":
             yield Infrastructure("external", os.environ["KAFKA_BOOTSTRAP_SERVERS"], os.environ["DATABASE_URL"])
         case "docker":
-            async with _containers() as servers:
-                yield servers
+            with HeldPorts() as held:
+                async with _containers(held.take()) as servers:
+                    yield servers
         case _:  # not in a home: Postgres may have to run as nobody
             with tempfile.TemporaryDirectory(prefix="baton-test-", dir="/tmp") as folder:
                 os.chmod(folder, 0o755)  # noqa: PTH101 - a mode of one folder just made
@@ -132,18 +133,11 @@ def _docker_answers() -> bool:
     return True
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 @contextlib.asynccontextmanager
-async def _containers() -> AsyncIterator[Infrastructure]:
+async def _containers(port: int) -> AsyncIterator[Infrastructure]:
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.wait_strategies import ExecWaitStrategy, LogMessageWaitStrategy
 
-    port = free_port()
     kafka = DockerContainer(KAFKA_IMAGE).with_bind_ports(9092, port)
     for name, value in _kafka_environment(port).items():
         kafka = kafka.with_env(name, value)

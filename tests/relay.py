@@ -18,8 +18,9 @@ import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from baton_local.ports import HeldPorts
 from baton_local.topics import PARTITIONS
-from tests.infrastructure import Room, free_port
+from tests.infrastructure import Room
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVICES = ("ingest", "scorer", "router", "sla-monitor")
@@ -34,7 +35,8 @@ class Relay:
         self.room = where
         self.folder = folder
         self._policies = policies
-        self._ports = {name: free_port() for name in (*SERVICES, "http")}
+        self._held = HeldPorts()
+        self._ports = {name: self._held.take() for name in (*SERVICES, "http")}
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self._ports['http']}", timeout=15, trust_env=False)
 
@@ -81,7 +83,8 @@ class Relay:
     async def launch(self, instance: str, **more: str) -> asyncio.subprocess.Process:
         """Starts one instance, `more` in its environment, and does not wait for it."""
         service = instance.partition("/")[0]
-        self._ports.setdefault(instance, free_port())
+        if instance not in self._ports:
+            self._ports[instance] = self._held.take()
         environment = {**self.environment(service), "BATON_OPS__PORT": str(self._ports[instance]), **more}
         with self.log(instance).open("ab") as log:
             self._processes[instance] = await asyncio.create_subprocess_exec(
@@ -130,6 +133,7 @@ class Relay:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(process.wait(), 30)
         await self.http.aclose()
+        self._held.close()
 
     async def until(self, condition: Callable[[], Any], seconds: float, what: str) -> Any:
         """Waits for the condition's first true answer and returns it; fails naming `what` after `seconds`."""

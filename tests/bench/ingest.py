@@ -19,11 +19,12 @@ from pathlib import Path
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from baton_local.ports import HeldPorts
 from baton_local.topics import PARTITIONS
 from tests.bench import cpu
 from tests.bench.load import Answers
 from tests.bench.measure import Measured, Servers
-from tests.infrastructure import Room, free_port, room
+from tests.infrastructure import Room, room
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -94,7 +95,15 @@ async def _records(where: Room) -> int:
 @asynccontextmanager
 async def _ingest(where: Room) -> AsyncIterator[tuple[int, int]]:
     """Its process id and the port that it answers on."""
-    port, ops = free_port(), free_port()
+    with HeldPorts() as held:
+        port, ops = held.take(), held.take()
+        async with _served(where, port, ops) as pid:
+            yield pid, port
+
+
+@asynccontextmanager
+async def _served(where: Room, port: int, ops: int) -> AsyncIterator[int]:
+    """Its process id, once it is ready."""
     environment = {
         **os.environ,
         "BATON_KAFKA__BOOTSTRAP_SERVERS": where.bootstrap_servers,
@@ -108,7 +117,7 @@ async def _ingest(where: Room) -> AsyncIterator[tuple[int, int]]:
     )
     try:
         await _ready(ops)
-        yield process.pid, port
+        yield process.pid
     finally:
         process.terminate()
         await process.wait()

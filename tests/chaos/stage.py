@@ -21,7 +21,7 @@ from rich.console import Console
 from baton_local.child import Child, last_words
 from baton_local.downloads import ensure_kafka
 from baton_local.kafka import Kafka, Listener
-from baton_local.ports import free_ports
+from baton_local.ports import HeldPorts
 from baton_local.postgres import Postgres
 from baton_local.topics import create_topics
 from tests.chaos.processes import STUCK, Instance
@@ -53,23 +53,23 @@ class Stage:
         self.folder.chmod(0o755)  # Postgres may have to run as nobody
         self.logs = self.folder / "logs"
         self.logs.mkdir()
-        ports = iter(free_ports(32))
-        self.http_port, kafka, controller, postgres = (next(ports) for _ in range(4))
-        listeners = [Listener(name.replace("-", "").upper(), next(ports), next(ports)) for name in SERVICES]
+        self.ports = HeldPorts()
+        self.http_port, kafka, controller, postgres = (self.ports.take() for _ in range(4))
+        listeners = [Listener(name.replace("-", "").upper(), self.ports.take(), self.ports.take()) for name in SERVICES]
         chance = random.Random(seed)
         self.to_broker = {
             service: Proxy(listener.advertised_port, listener.port, chance)
             for service, listener in zip(SERVICES, listeners, strict=True)
         }
-        self.to_database = {service: Proxy(next(ports), postgres, chance) for service in JUDGES}
+        self.to_database = {service: Proxy(self.ports.take(), postgres, chance) for service in JUDGES}
         self.broker = Kafka(self.folder / "kafka", self.logs / "kafka.log", kafka, controller, listeners)
         self.database = Postgres(self.folder / "postgres", self.logs / "postgres.log", postgres)
         self.instances = [
-            self._instance(service, number, next(ports))
+            self._instance(service, number, self.ports.take())
             for service, count in INSTANCES.items()
             for number in range(1, count + 1)
         ]
-        self._extra_port = next(ports)
+        self._extra_port = self.ports.take()
         self.http = httpx.AsyncClient(timeout=10, trust_env=False)
         self._keep_logs = True
         self._exit = AsyncExitStack()
@@ -123,6 +123,7 @@ class Stage:
         self._keep_logs = False
 
     async def __aenter__(self) -> Self:
+        self._exit.callback(self.ports.close)
         self._exit.callback(self._clear_up)
         try:
             await self._start()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from baton_local.ports import free_ports
+from baton_local.ports import HeldPorts
 from tests.chaos.link import Streams, Way
 from tests.chaos.proxy import Proxy
 from tests.chaos.until import until
@@ -37,16 +37,15 @@ class Echo:
 @pytest.fixture
 async def echo() -> AsyncIterator[tuple[Echo, int]]:
     served = Echo()
-    [port] = free_ports(1)
-    async with await asyncio.start_server(served.meet, "127.0.0.1", port):
-        yield served, port
+    async with await asyncio.start_server(served.meet, "127.0.0.1", 0) as server:
+        yield served, server.sockets[0].getsockname()[1]
 
 
 @pytest.fixture
 async def proxy(echo: tuple[Echo, int]) -> AsyncIterator[Proxy]:
-    [port] = free_ports(1)
-    async with Proxy(port, echo[1]) as running:
-        yield running
+    with HeldPorts() as ports:
+        async with Proxy(ports.take(), echo[1]) as running:
+            yield running
 
 
 @contextlib.asynccontextmanager
@@ -165,8 +164,7 @@ async def test_a_connection_is_cut_after_so_many_bytes(proxy: Proxy, echo: tuple
 
 
 async def test_a_server_that_is_not_there_resets_the_client(proxy: Proxy) -> None:
-    [nobody] = free_ports(1)
-    [port] = free_ports(1)
-    async with Proxy(port, nobody) as lonely, connected(lonely) as streams:
-        with pytest.raises(ConnectionResetError):
-            await said(streams, b"hello")
+    with HeldPorts() as ports:
+        async with Proxy(ports.take(), ports.take()) as lonely, connected(lonely) as streams:
+            with pytest.raises(ConnectionResetError):
+                await said(streams, b"hello")

@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from baton_local.ports import free_ports
 from baton_local.topics import PARTITIONS
 from tests.chaos.link import Way
 from tests.chaos.processes import STUCK, Instance
@@ -26,8 +25,8 @@ async def test_a_stuck_client_is_noticed_and_an_idle_one_is_left_alone() -> None
     async with stage, asyncio.timeout(200):
         env, count = stage.of("scorer")[0].env, PARTITIONS - 1
         more = [
-            Instance(f"scorer-{number}", "scorer", env, stage.logs / f"scorer-{number}.log", port)
-            for number, port in enumerate(free_ports(count), 3)
+            Instance(f"scorer-{number}", "scorer", env, stage.logs / f"scorer-{number}.log", stage.ports.take())
+            for number in range(3, 3 + count)
         ]
         lives = [asyncio.create_task(instance.run()) for instance in more]
         everybody = [*stage.of("scorer"), *more]

@@ -19,7 +19,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from baton_local.errors import LocalError
 from baton_local.folder import DataFolder
-from baton_local.ports import free_ports
 from baton_local.stack import Stack, StackOptions
 
 
@@ -47,11 +46,12 @@ async def test_data_is_kept_from_start_to_start_until_a_fresh_one(data: Path) ->
 
 
 async def test_a_port_in_use_is_named_before_anything_starts(data: Path) -> None:
-    (port,) = free_ports(1)
-    sentence = f"Port {port}, wanted for Postgres, is in use .* --postgres-port"
-    with socket.create_server(("127.0.0.1", port)), pytest.raises(LocalError, match=sentence):
-        async with Stack(data, StackOptions(postgres_port=port)):
-            pass
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        sentence = f"Port {port}, wanted for Postgres, is in use .* --postgres-port"
+        with pytest.raises(LocalError, match=sentence):
+            async with Stack(data, StackOptions(postgres_port=port)):
+                pass
     assert not DataFolder(data).postgres.exists()
 
 

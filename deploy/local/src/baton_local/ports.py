@@ -1,12 +1,13 @@
-"""TCP ports of this machine: free ones for tests, and a check that wanted ones are free."""
+"""TCP ports of this machine: held ones for tests, and a check that wanted ones are free."""
 
 from __future__ import annotations
 
 import errno
-import secrets
 import socket
+import sys
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import Self
 
 from baton_local.errors import LocalError
 
@@ -14,24 +15,41 @@ Wanted = tuple[str, int, str]
 """Host, port, and the option that changes the port."""
 
 
-FREE = range(20_000, 32_000)
-"""Below the ports that systems give to outgoing connections: nobody's connection can take one before its server does,
-and a client that polls a port not yet open can never connect to itself."""
+class HeldPorts:
+    """Ports of 127.0.0.1 that the system chose and gives to nobody else until `close`, for servers that are told one.
 
+    Each is bound here for good and never listened on: Linux lets a server beside it that sets SO_REUSEADDR (Kafka,
+    Postgres, asyncio and uvicorn do) listen, end and listen again, while neither another bind to port 0 nor an outgoing
+    connection is given the port. Elsewhere such a bind would refuse the server too, so there a port is only looked up.
+    """
 
-def free_ports(count: int) -> list[int]:
-    """Distinct ports that nobody listens on; all are held at once, so that no two are the same."""
-    with ExitStack() as held:
-        return [_hold(held) for _ in range(count)]
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
 
+    def take(self) -> int:
+        """One more port."""
+        held = socket.socket()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        port = int(held.getsockname()[1])
+        if sys.platform == "linux":
+            self._sockets.append(held)
+        else:
+            held.close()
+        return port
 
-def _hold(held: ExitStack) -> int:
-    while True:
-        port = secrets.choice(FREE)
-        probe = held.enter_context(socket.socket())
-        with suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
+    def close(self) -> None:
+        """Gives them back; harmless when it is done again."""
+        while self._sockets:
+            self._sockets.pop().close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def require_free(wanted: Mapping[str, Wanted]) -> None:

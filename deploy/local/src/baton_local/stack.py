@@ -17,7 +17,7 @@ from baton_local.child import Child
 from baton_local.downloads import ensure_kafka
 from baton_local.folder import DataFolder
 from baton_local.kafka import Kafka
-from baton_local.ports import Wanted, free_ports, require_free
+from baton_local.ports import HeldPorts, Wanted, require_free
 from baton_local.postgres import Postgres
 from baton_local.topics import create_topics
 
@@ -27,7 +27,7 @@ STOP_GRACE = 3.0
 
 @dataclass(frozen=True)
 class StackOptions:
-    """How the stack differs from a test's: ports left out are free ones."""
+    """How the stack differs from a test's: ports left out are the system's choice, held until its end."""
 
     kafka_port: int | None = None
     """The controller listens on the next port."""
@@ -53,9 +53,12 @@ class Stack:
         self._options = options = options or StackOptions()
         self._console = console or Console(stderr=True, force_terminal=False)
         self.folder = DataFolder(folder)
-        free = free_ports(3)
-        kafka, controller = (options.kafka_port, options.kafka_port + 1) if options.kafka_port else (free[0], free[1])
-        postgres = options.postgres_port or free[2]
+        held = HeldPorts()
+        self._exit = AsyncExitStack()
+        self._exit.callback(held.close)
+        kafka = options.kafka_port or held.take()
+        controller = options.kafka_port + 1 if options.kafka_port else held.take()
+        postgres = options.postgres_port or held.take()
         self._ports = {
             "Kafka": ("127.0.0.1", kafka, "--kafka-port"),
             "Kafka's controller": ("127.0.0.1", controller, "--kafka-port"),
@@ -65,7 +68,6 @@ class Stack:
         logs = self.folder.logs
         self._kafka = Kafka(self.folder.kafka, logs / "kafka.log", kafka, controller)
         self._postgres = Postgres(self.folder.postgres, logs / "postgres.log", postgres, durable=options.durable)
-        self._exit = AsyncExitStack()
 
     @property
     def bootstrap_servers(self) -> str:
