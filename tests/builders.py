@@ -139,6 +139,7 @@ def a_score(score: float = 65, version: int = 1, **fields: Any) -> LeadScored:
         "touchpoints": (Touchpoint(time=NOON, kind="content_downloaded", content="pricing", event="download"),),
         "contact": Person(email=EMAIL, name="Ada"),
         "origin": Origin(first="spring", last="autumn"),
+        "engaged_at": when,
         "cause": f"cause-{version}",
         **{name: value for name, value in fields.items() if name not in envelope},
     }

@@ -99,6 +99,9 @@ class Score(Frozen):
     touchpoints: tuple[Touchpoint, ...] = Field(description="the latest 20; of page views only those a rule asks for")
     contact: Person
     origin: Origin
+    engaged_at: AwareDatetime | None = Field(
+        None, description="when the lead last did something that it has points for; not moved by time or descriptions"
+    )
     cause: str = Field(description="id of the event that changed the score; `time` or `policy` where that alone did")
     policy: PolicyRef
     as_of: AwareDatetime

@@ -69,7 +69,7 @@ def test_a_lead_without_a_score_is_shown_as_not_judged() -> None:
 @pytest.mark.parametrize(
     ("end", "score", "said"),
     [
-        ({"step": "recycled"}, None, "no episode: nothing new has been scored since episode 1 ended"),
+        ({"step": "recycled"}, None, "the lead has done nothing that earns points since episode 1 ended"),
         ({"step": "recycled"}, 66, "an episode opens at 2026-04-01 12:10:00: the gate holds"),
         ({"step": "recycled"}, 40, "no episode: band is false"),
         ({"step": "disqualified", "reason": "competitor"}, 66, "ended as disqualified for good: competitor"),

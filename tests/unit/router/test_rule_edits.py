@@ -46,7 +46,20 @@ def test_points_that_an_edit_gives_hand_nobody_off_until_a_new_event_is_scored()
     assert handoffs(held) == []
     by_time = (62, scored(61, 3, policy=2, cause=TIME))
     assert handoffs(follow(edited(), BEFORE, BY_EDIT, by_time)) == []
-    assert len(handoffs(follow(edited(), BEFORE, BY_EDIT, by_time, (63, scored(62, 4, policy=2))))) == 1
+    assert len(handoffs(follow(edited(), BEFORE, BY_EDIT, by_time, (63, scored(62, 4, policy=2, as_of=at(63)))))) == 1
+
+
+def test_what_takes_points_is_no_event_that_an_edit_waits_for() -> None:
+    unsubscribed = (62, scored(55, 3, policy=2, engaged_at=BY_EDIT[1].data.engaged_at))
+    assert handoffs(follow(edited(), BEFORE, BY_EDIT, unsubscribed)) == []
+    engaged = (63, scored(62, 4, policy=2, as_of=at(63)))
+    assert len(handoffs(follow(edited(), BEFORE, BY_EDIT, unsubscribed, engaged))) == 1
+
+
+def test_what_is_known_of_a_lead_may_bring_it_over_the_gate_after_an_edit_as_before() -> None:
+    below = (61, scored(45, 2, policy=2, cause=POLICY))
+    described = (62, scored(60, 3, policy=2, engaged_at=NOON))
+    assert len(handoffs(follow(edited(), BEFORE, below, described))) == 1
 
 
 def test_an_edit_that_applies_to_the_past_hands_off() -> None:

@@ -15,7 +15,7 @@ from schemas.handoffs import GateReport, Handoff, LeadHandedOff, LeadQualified, 
 from schemas.identity import derived_id
 from schemas.policy import Policy
 from schemas.sales import Reason
-from schemas.scores import Score
+from schemas.scores import POLICY, TIME, Score
 
 FOR_GOOD: frozenset[Reason] = frozenset(
     ("competitor", "existing_customer", "student_or_job_seeker", "duplicate", "bad_contact_data", "opted_out")
@@ -71,7 +71,7 @@ def find_opening(lead: Lead, moment: Moment) -> Opening | None:
     if end is None:
         return Opening(score, gate, since, since)
     rested = end.at + policy.gate.cool_off
-    return Opening(score, gate, max(since, rested, _latest_news(score)), rested)
+    return Opening(score, gate, max(since, rested, news(score) or since), rested)
 
 
 def awaits_event(lead: Lead, moment: Moment) -> bool:
@@ -86,10 +86,22 @@ def awaits_event(lead: Lead, moment: Moment) -> bool:
     return not judge(last, versions[last.policy.version - 1], answered=lead.answered).holds
 
 
+def released(lead: Lead, score: Score, moment: Moment) -> bool:
+    """Whether the lead's next score ends what `awaits_event` waits for: an event changed it, and a lead that passes by
+    the edit already has done something.
+    """
+    if score.cause in (TIME, POLICY):
+        return False
+    before = lead.score
+    if before is None or not awaits_event(lead, moment) or not judge(before, moment.policy, lead.answered).holds:
+        return True
+    return news(score) != news(before)
+
+
 def bar(lead: Lead) -> str | None:
     """What keeps the lead from a further episode, whatever the gate says, in plain words; None for nothing.
 
-    It takes something that happened after the end and was scored; a cool-off alone brings nobody back.
+    It takes news of after the end; neither a cool-off nor points that time gives back bring anybody back.
     """
     if lead.suppressed is not None:
         return f"the lead is {'erased' if lead.erased else 'suppressed'}"
@@ -103,8 +115,8 @@ def _bar_after(last: Episode, score: Score | None) -> str | None:
         return f"episode {last.number} was won"
     if last.end.reason in FOR_GOOD:
         return f"episode {last.number} ended as {last.end.stage} for good: {last.end.reason}"
-    if score is not None and _latest_news(score) <= last.end.at:
-        return f"nothing new has been scored since episode {last.number} ended"
+    if score is not None and ((latest := news(score)) is None or latest <= last.end.at):
+        return f"the lead has done nothing that earns points since episode {last.number} ended"
     return None
 
 
@@ -135,11 +147,13 @@ def hand_off(lead: Lead, opening: Opening, moment: Moment) -> tuple[Lead, tuple[
     return opened, (*events, *further)
 
 
-def _latest_news(score: Score) -> datetime:
-    """When the latest of what the score tells happened; not `as_of`, which an old event that arrives late moves too."""
-    news = [touchpoint.time for touchpoint in score.touchpoints]
-    news += [line.since for line in score.explanation]
-    return max((*news, *score.facts.values()), default=score.as_of)
+def news(score: Score) -> datetime | None:
+    """When the lead last did something that speaks for it, by this score: earned points, asked for sales, confirmed its
+    address. Time, an edit of the policy, a description (nobody can say whose) and what takes points are no news.
+    """
+    asked = score.intent.since if score.intent.level == "high" else None
+    did = (score.engaged_at, asked, score.facts.get("double_opt_in"))
+    return max((instant for instant in did if instant is not None), default=None)
 
 
 def _qualify(lead: Lead, opening: Opening, moment: Moment) -> Qualification:

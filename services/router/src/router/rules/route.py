@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from router.rules.handoff import Moment, find_opening, hand_off
+from router.rules.handoff import Moment, find_opening, hand_off, released
 from router.rules.lead import Lead
 from router.rules.stage import stand, step_of, take
 from router.rules.suppression import suppress
 from schemas.engagements import LeadSuppressed
 from schemas.envelope import Envelope, Fact
-from schemas.scores import POLICY, TIME, LeadScored
+from schemas.scores import LeadScored
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ def route(lead: Lead, fact: Fact, moment: Moment) -> Outcome:
         score = fact.event.data
         if lead.score is not None and score.version <= lead.score.version:
             return wake(lead, moment)
-        alone = score.cause in (TIME, POLICY)
-        return wake(replace(lead, score=score, heard=(lead.heard or lead.score) if alone else None), moment)
+        heard = None if released(lead, score, moment) else lead.heard or lead.score
+        return wake(replace(lead, score=score, heard=heard), moment)
     if isinstance(fact.event, LeadSuppressed):
         lead, events = suppress(lead, fact)
         return Outcome(lead, events)

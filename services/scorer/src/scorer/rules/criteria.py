@@ -119,6 +119,8 @@ class Criteria:
     bands: tuple[Band, ...]
     profile: tuple[Test, ...]
     wanted: Mapping[str, tuple[Wanted, ...]]
+    earning: frozenset[str]
+    """Ids of the rules that give points for engagements."""
     each: Mapping[str, tuple[Priced, ...]]
     """Key of what rules want -> those of them that pay per event."""
     high_intent: frozenset[str]
@@ -156,6 +158,7 @@ class Criteria:
             bands=scoring.bands,
             profile=profile,
             wanted=_wanted(scoring.rules),
+            earning=frozenset(rule.id for rule in rules if rule.test is None and rule.milli > 0),
             each=each,
             high_intent=frozenset(scoring.high_intent),
             attributes=frozenset(test.attribute for test in tests),

@@ -145,14 +145,22 @@ def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria) -> str:
     if not (verdict.milli or facts or basis.intent):
         return ""
     email = basis.email.value if basis.email else None
-    told = [verdict.milli, verdict.band, facts, basis.intent, email]
+    engaged = engaged_at(verdict, criteria) or ""
+    told = [verdict.milli, verdict.band, facts, basis.intent, email, engaged[:10]]  # by the day: no score per page view
     return blake2b(json.dumps(told, default=datetime.isoformat).encode(), digest_size=8).hexdigest()
+
+
+def engaged_at(verdict: Verdict, criteria: Criteria) -> Instant | None:
+    """When the lead last did something that it has points for: neither a description nor what takes points."""
+    earned = (line for line in verdict.lines if line.milli > 0 and line.rule in criteria.earning)
+    return max((instant_of(place) for line in earned for place in line.evidence), default=None)
 
 
 def _scored(state: State, verdict: Verdict, cause: Fact | str, criteria: Criteria, at: datetime) -> LeadScored:
     """The event; validated in one go, since most of what a new lead costs is this."""
     basis, background = state.tally.basis, state.tally.background
     contact = {name: statement.value for name, statement in background.contact.items()}
+    engaged = engaged_at(verdict, criteria)
     data = {
         "score": verdict.points,
         "fit": verdict.points_of("fit"),
@@ -165,6 +173,7 @@ def _scored(state: State, verdict: Verdict, cause: Fact | str, criteria: Criteri
         "touchpoints": [_touchpoint(touch) for touch in background.touches],
         "contact": {"email": _value(basis.email), **contact},
         "origin": {"first": _value(background.origin_first), "last": _value(background.origin_last)},
+        "engaged_at": None if engaged is None else time_of(engaged),
         "cause": cause.event.id if isinstance(cause, Fact) else cause,
         "policy": criteria.policy,
         "as_of": at,
