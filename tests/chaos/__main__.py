@@ -21,7 +21,7 @@ from tests.chaos.schedule import plan
 from tests.chaos.special import LEFT_OUT, SPECIAL
 from tests.chaos.stage import StageError
 
-MINUTES = 12.0
+MINUTES = 15.0
 MINUTES_OF_ONE = 3.0
 WIDTH = 150
 """Of the tables in a file; a terminal has its own."""
@@ -48,7 +48,7 @@ def chaos(  # noqa: PLR0913, PLR0917 - a command's options
     seed: Annotated[int | None, typer.Option(help="repeats a run's order and load; by chance when left out")] = None,
     fault: Annotated[list[str] | None, typer.Option(help="only this one; may be given again", callback=_known)] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0.1, help="how long faults go on [default: 12, with --fault 3]")
+        float | None, typer.Option(min=0.1, help="how long faults go on [default: 15, with --fault 3]")
     ] = None,
     special: Annotated[bool, typer.Option("--special", help="each slow and special fault once, 20 min in all")] = False,
     rate: Annotated[float, typer.Option(min=1, help="events a second")] = EVENTS_PER_SECOND,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import signal
 import time
 from collections.abc import Iterable, Mapping
 
+from tests.chaos.database import slow_commits
 from tests.chaos.flow import ANSWER_SECONDS
+from tests.chaos.guests import visits
+from tests.chaos.intruders import IMPORTED, imports, leaves_open, writes_rubbish
 from tests.chaos.link import Way
 from tests.chaos.network import black_hole, cuts, half_open, latency, resets
-from tests.chaos.processes import Instance, family_of, frozen, kill_family, state_of
+from tests.chaos.processes import family_of, frozen, kill_family, state_of
 from tests.chaos.stage import INSTANCES, JUDGES, servers_of
 from tests.chaos.trial import Fault, Inject, Trial
 from tests.chaos.until import until
@@ -30,7 +32,6 @@ ZOMBIE_SECONDS = 40
 NO_MEMBER = ("offset commit refused", "member_id was not recognized")
 """By these a log tells that the group has gone on without the instance: the worker's words, and the client's."""
 STORM_SECONDS = 60
-STORM_BEAT = 5
 STOP_SECONDS = 25
 
 
@@ -154,29 +155,9 @@ async def storm(trial: Trial) -> None:
     """One more instance of scorer or router joins the group and leaves it again, over and over, 5 s between."""
     service = trial.chance.choice(("scorer", "router"))
     began, records = time.monotonic(), await trial.flow.records(service)
-    while time.monotonic() < began + STORM_SECONDS:
-        guest = trial.stage.extra(service)
-        mark, life = guest.mark(), asyncio.create_task(guest.run())
-        try:
-            trial.happened["joined"] += await _joined(guest, mark)
-            await guest.signal(signal.SIGTERM)
-            await asyncio.sleep(STORM_BEAT)
-        finally:
-            await guest.end()
-            life.cancel()
-            await asyncio.gather(life, return_exceptions=True)
+    await visits(trial, service, STORM_SECONDS)
     trial.over()
     trial.notes["records/s"] = round((await trial.flow.records(service) - records) / (time.monotonic() - began), 1)
-
-
-async def _joined(guest: Instance, mark: int) -> bool:
-    """Whether the guest has claimed a partition before long."""
-    await guest.pid()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(KILLED):
-            await until(lambda: guest.said('"event": "claimed"', mark))
-            return True
-    return False
 
 
 def _catalogue() -> Iterable[Fault]:
@@ -196,6 +177,10 @@ def _catalogue() -> Iterable[Fault]:
     yield Fault("reset", "all connections of a service are reset, 5 times", resets, 15, BROKER)
     yield Fault("cut", "connections of a service are cut in mid-sentence", cuts, 20, BROKER)
     yield Fault("latency", "500 ms on every answer of broker and database", latency, 24, BROKER)
+    yield Fault("slow-commits", "commits take 2 s while partitions change hands", slow_commits, 40, DATABASE)
+    yield Fault("import", "12,000 events of 61 to 89 days ago at once", imports, 40, IMPORTED)
+    yield Fault("hostile", "50 records in a row that none may accept, on each topic", writes_rubbish, 12, BROKER)
+    yield Fault("open-transaction", "a foreign transaction hides sales activities for 25 s", leaves_open, 35, BROKER)
 
 
 CATALOGUE: Mapping[str, Fault] = {fault.name: fault for fault in _catalogue()}

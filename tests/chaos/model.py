@@ -2,7 +2,7 @@
 
 Written a second time from business.md B.1 to B.5 and schemas/README.md, sharing no code with services or schemas: a
 mistake would have to be made twice. It knows what the load of the chaos suite uses: no links, no time of sending, one
-episode per lead, no cancelled clocks.
+episode per lead, no cancelled clocks; of a rule that fades only events so old that nothing is left of their points.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from tests.chaos.raw import Json, Poison, Record, appended, derived, kind_of, pr
 DISORDER = timedelta(minutes=5)
 """How long before a clock's start a follow-up may lie that is still meant for it."""
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+FADING = {"award": "per_event", "total_cap": 30, "decay": {"half_life": "1d"}}
+"""The one rule that fades: after 30 days less than a thousandth of its points is left, which is nothing."""
+FADED_AFTER = timedelta(days=30)
 MEANINGS = {"sales.contacted": {"contacted"}, "sales.qualified": {"decided", "feedback"}}
 
 
@@ -34,8 +37,10 @@ class Agreement:
         self.high_intent = set(policy["scoring"]["high_intent"])
         self.gate, self.clocks = policy["gate"], policy["clocks"]
         known = {"id", "group", "points", "exclusive", "attribute", "engagement", "count", "because"}
+        self.faded = {rule["engagement"]["kind"] for rule in self.rules if rule.get("decay") == FADING["decay"]}
         unknown = self.gate.keys() - {"band", "fast_track", "intent_window", "cool_off"}
-        unknown |= {field for rule in self.rules for field in rule} - known
+        fields = {field for rule in self.rules for field in rule if (field, rule[field]) not in FADING.items()}
+        unknown |= fields - known
         unknown |= policy["scoring"].keys() - {"rules", "bands", "profile", "high_intent"}
         if unknown:
             raise NotImplementedError(f"the model knows no policy with {sorted(unknown)}")
@@ -60,6 +65,8 @@ class Agreement:
         return timedelta(**{UNITS[clock["target"][-1]]: int(clock["target"][:-1])})
 
     def _pays(self, rule: Json, counts: Mapping[str, int], attributes: Mapping[str, Any]) -> bool:
+        if "decay" in rule:
+            return False
         if wanted := rule.get("engagement"):
             key = "/".join(filter(None, (wanted["kind"], wanted.get("content"))))
             return _holds(rule.get("count", {"op": ">=", "n": 1}), counts.get(key, 0))
@@ -109,6 +116,8 @@ class Oracle:
         """Takes a record of `engagements` in, among `poison` when it must become a dead letter."""
         try:
             event, time = read(record)
+            if event["data"].get("kind") in self.policy.faded and appended(record) - time < FADED_AFTER:
+                raise NotImplementedError("the model knows no event that is still fading")
             self._accept(event, time)
         except Poison as poison:
             self.poison[str(poison)].add(record.value or b"")

@@ -13,11 +13,11 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 
-import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.topics import TOPICS
+from tests.chaos.database import all_begin_anew, clock_behind
 from tests.chaos.faults import BROKER, DATABASE, KILLED, freezes_ingest, no_success
 from tests.chaos.processes import family_of, kill_family, state_of
 from tests.chaos.stage import JUDGES, servers_of
@@ -159,24 +159,13 @@ async def _refusing(trial: Trial, words: str, on: Iterable[str], off: Iterable[s
     in a service's log."""
     marks = {instance: instance.mark() for instance in trial.stage.instances if instance.service in JUDGES}
     try:
-        await _all_begin_anew(trial, on)
+        await all_begin_anew(trial, on)
         yield
     finally:
-        await _all_begin_anew(trial, off)
+        await all_begin_anew(trial, off)
         trial.over()
     for instance, mark in marks.items():
         trial.happened[f"{instance.name} refused"] += instance.said(words, mark)
-
-
-async def _all_begin_anew(trial: Trial, statements: Iterable[str]) -> None:
-    connection = await asyncpg.connect(trial.stage.database_url)
-    try:
-        await connection.execute("SET default_transaction_read_only = off")
-        for statement in statements:
-            await connection.execute(statement)
-        await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> 'postgres'")
-    finally:
-        await connection.close()
 
 
 async def _configure(admin: AIOKafkaAdminClient, more: Mapping[str, str]) -> None:
@@ -230,6 +219,7 @@ def _special() -> Iterable[Fault]:
     if LIBFAKETIME.exists():
         yield Fault("clock-ahead", "services' clocks are an hour ahead", wrong_clock("+1h"), 80, KILLED)
         yield Fault("clock-behind", "services' clocks are an hour behind", wrong_clock("-1h"), 80, KILLED)
+    yield Fault("broker-ahead", "the broker's clock is 20 s ahead of the database's", clock_behind, 60, KILLED)
     yield Fault("database-away", "it is away for ten minutes", away, AWAY_SECONDS + 90, CAUGHT_UP)
 
 

@@ -32,7 +32,7 @@ from tests.relay import ROOT, SERVICES
 INSTANCES = {"ingest": 1, "scorer": 2, "router": 2, "sla-monitor": 2}
 JUDGES = ("scorer", "router", "sla-monitor")
 """The services with partition workers and a database."""
-POLICIES = ROOT / "tests/fixtures/policies/quick"
+POLICIES = ROOT / "tests/fixtures/policies/chaos"
 READY_SECONDS = 120
 STOP_GRACE = 3.0
 
