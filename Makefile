@@ -59,7 +59,7 @@ schemas: setup ## generate JSON Schemas and asyncapi.yaml from the models
 bench: setup ## benchmarks of ingest and scorer (ARGS=--help)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-chaos: setup ## break the relay in every way under load, 15 min, and count what came of it (ARGS=--help)
+chaos: setup ## break the relay in every way under load, 18 min, and count what came of it (ARGS=--help)
 	@exec $(BIN)/python -m tests.chaos $(ARGS)
 
 chaos-long: setup ## the same for an hour

@@ -11,6 +11,7 @@ import pytest
 
 from tests.chaos.model import Oracle
 from tests.chaos.raw import derived, lead_id
+from tests.chaos.stage import POLICIES
 from tests.e2e.conftest import QUICK
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -79,6 +80,14 @@ def test_four_visits_pay_and_three_do_not_however_often_they_come(oracle: Oracle
     assert oracle.scored(ADA)[0] == 0
     oracle.engagement(raw(did("page_viewed", "v4", content="pricing")))
     assert oracle.scored(ADA)[0] == 15
+
+
+def test_of_a_fading_rule_only_what_has_faded_is_known_and_pays_nothing() -> None:
+    oracle = Oracle(POLICIES / "1.yaml")
+    oracle.engagement(raw(event("engagement.recorded", "o", -61 * 24 * 3600, kind="newsletter_opened")))
+    assert oracle.scored(ADA) == (0, "cold")
+    with pytest.raises(NotImplementedError):
+        oracle.engagement(raw(event("engagement.recorded", "n", -29 * 24 * 3600, kind="newsletter_opened")))
 
 
 def test_a_machines_opens_count_for_nothing(oracle: Oracle) -> None:
