@@ -11,19 +11,19 @@ from typing import Annotated
 
 import typer
 
-from tests.bench import ingest, scorer
+from tests.bench import history, ingest, scorer
 from tests.bench.measure import HEADING, Measured, Scenario, Servers, row, servers
 
-SCENARIOS: tuple[Scenario, ...] = (*ingest.SCENARIOS, *scorer.SCENARIOS)
+SCENARIOS: tuple[Scenario, ...] = (*ingest.SCENARIOS, *scorer.SCENARIOS, *history.SCENARIOS)
 
 
 def main(
     rounds: Annotated[int, typer.Option(min=1, help="rounds of each scenario; medians are printed")] = 3,
     only: Annotated[str, typer.Option(help="run only scenarios whose name contains this")] = "",
 ) -> None:
-    """Measures ingest (single, batches of 100) and the scorer from a backlog (hot, new, known leads).
+    """Measures ingest (single, batches of 100), the scorer from a backlog (hot, new, known leads), and an import.
 
-    The scorer's policy is classic-50, unless BATON_POLICIES names the folder of another.
+    The scorer's policy is classic-50, for the import balanced, unless BATON_POLICIES names the folder of another.
     """
     asyncio.run(_bench(rounds, only))
 

@@ -35,11 +35,12 @@ class Servers:
 
 @dataclass(frozen=True)
 class Measured:
-    """A round: events per second, microseconds of CPU per event by process, and latencies where there are any."""
+    """A round: events per second, microseconds of CPU per event by process, latencies and a note if any."""
 
     rate: float
     cpu: Mapping[str, float]
     latency: Mapping[str, float] = field(default_factory=dict)
+    note: str = ""
 
 
 class Scenario(Protocol):
@@ -72,7 +73,8 @@ def row(name: str, rounds: Sequence[Measured]) -> str:
     costs = " + ".join(f"{part} {median(one.cpu[part] for one in rounds):.1f}" for part in rounds[0].cpu)
     times = " / ".join(f"{median(one.latency[at] for one in rounds):.0f}" for at in rounds[0].latency)
     span = f"{rates[0]:,.0f} to {rates[-1]:,.0f}"
-    return f"{name:<54}{median(rates):>9,.0f}  {span:<20}{times or '-':<12}{costs}"
+    notes = "; ".join(one.note for one in rounds if one.note)
+    return f"{name:<54}{median(rates):>9,.0f}  {span:<20}{times or '-':<12}{costs}{notes and f'  ({notes})'}"
 
 
 HEADING = f"{'scenario':<54}{'events/s':>9}  {'range':<20}{'p50/p99 ms':<12}CPU-µs per event"

@@ -51,14 +51,14 @@ async def measure(scenario: Scenario, servers: Servers, seed: int, template: str
     """One round: from the first commit seen to the last, so that starting up is not counted."""
     async with room(servers.infrastructure, template) as where:
         if template is None:
-            await _run(where, "migrate")
-        await _fill(where, workload.records(scenario.events, scenario.leads, seed))
-        async with _scorer(where) as pid:
-            return await _watch(where, scenario, servers, pid)
+            await run(where, "migrate")
+        await fill(where, workload.records(scenario.events, scenario.leads, seed))
+        async with serving(where) as process:
+            return await _watch(where, scenario, servers, process.pid)
 
 
 async def _watch(where: Room, scenario: Scenario, servers: Servers, pid: int) -> Measured:
-    connection = await _connect(where)
+    connection = await connect(where)
     first: tuple[int, float, Sequence[float]] | None = None
     deadline = time.monotonic() + 180
     while True:
@@ -82,11 +82,11 @@ async def known_leads(servers: Servers, scenario: Scenario) -> AsyncIterator[str
     """A database in which every lead has its facts, made by the scorer itself, to be copied for each round."""
     total = scenario.leads * scenario.facts_before
     async with room(servers.infrastructure) as where:
-        await _run(where, "migrate")
-        async with _scorer(where):
+        await run(where, "migrate")
+        async with serving(where):
             for turn in range(scenario.facts_before):
-                await _fill(where, workload.records(scenario.leads, scenario.leads, 1_000 + turn))
-            connection = await _connect(where)
+                await fill(where, workload.records(scenario.leads, scenario.leads, 1_000 + turn))
+            connection = await connect(where)
             while (done := await connection.fetchval(DONE)) < total:
                 print(f"\r  preparing: {done:,} of {total:,} facts", end="", file=sys.stderr, flush=True)
                 await asyncio.sleep(1)
@@ -98,7 +98,7 @@ async def known_leads(servers: Servers, scenario: Scenario) -> AsyncIterator[str
         yield where.database
 
 
-async def _fill(where: Room, records: Iterable[Record]) -> None:
+async def fill(where: Room, records: Iterable[Record]) -> None:
     """Publishes the records, 20,000 at a time."""
     rest = iter(records)
     async with Publisher(Kafka(bootstrap_servers=where.bootstrap_servers, prefix=where.prefix)) as publisher:
@@ -106,32 +106,37 @@ async def _fill(where: Room, records: Iterable[Record]) -> None:
             await publisher.publish(some)
 
 
-async def _run(where: Room, verb: str) -> None:
+async def run(where: Room, verb: str) -> None:
+    """One of the scorer's verbs, to its end."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "scorer", verb), env=_environment(where), stdout=sys.stderr
+        *(sys.executable, "-m", "scorer", verb), env=environment(where), stdout=sys.stderr
     )
     assert await process.wait() == 0
 
 
 @asynccontextmanager
-async def _scorer(where: Room) -> AsyncIterator[int]:
+async def serving(where: Room, policy: str = "classic-50") -> AsyncIterator[asyncio.subprocess.Process]:
+    """The scorer's process."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "scorer", "serve"), env=_environment(where), stdout=asyncio.subprocess.DEVNULL
+        *(sys.executable, "-m", "scorer", "serve"), env=environment(where, policy), stdout=asyncio.subprocess.DEVNULL
     )
     try:
-        yield process.pid
+        yield process
     finally:
-        process.terminate()
+        if process.returncode is None:
+            process.terminate()
         await process.wait()
 
 
-async def _connect(where: Room) -> asyncpg.Connection:
+async def connect(where: Room) -> asyncpg.Connection:
+    """To the scorer's schema."""
     return await asyncpg.connect(where.database_url("scorer"), server_settings={"search_path": "scorer"})
 
 
-def _environment(where: Room) -> dict[str, str]:
+def environment(where: Room, policy: str = "classic-50") -> dict[str, str]:
+    """Of the scorer's processes; BATON_POLICIES goes before `policy`."""
     return {
-        "BATON_POLICIES": str(ROOT / "deploy/policies/classic-50"),
+        "BATON_POLICIES": str(ROOT / "deploy/policies" / policy),
         **os.environ,
         "BATON_KAFKA__BOOTSTRAP_SERVERS": where.bootstrap_servers,
         "BATON_KAFKA__PREFIX": where.prefix,

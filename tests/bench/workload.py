@@ -18,6 +18,13 @@ KINDS = (
     ("content_downloaded", "pricing"),
     ("webinar_attended", "launch"),
 )
+IMPORTED = (
+    ("content_downloaded", "pricing"),
+    ("content_downloaded", "case_study"),
+    ("webinar_attended", "launch"),
+    ("email_opened", None),
+)
+"""What a CRM has kept of a lead: all of it has points that fade."""
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
 
 
@@ -29,13 +36,17 @@ def lead(number: int) -> str:
 def engagement(number: int, lead_id: str, chance: random.Random) -> bytes:
     """One engagement as the value of a record, about 400 bytes."""
     kind, content = chance.choices(KINDS, weights=(20, 20, 20, 6, 10, 10, 6, 3, 2, 1))[0]
+    return _engagement(number, lead_id, kind, content, START + timedelta(milliseconds=50 * (number % 3_000_000)))
+
+
+def _engagement(number: int, lead_id: str, kind: str, content: str | None, time: datetime) -> bytes:
     event = {
         "specversion": "1.0",
         "id": f"bench-{number:012d}",
         "source": "segment/bench",
         "type": "baton.engagement.recorded.v1",
         "subject": lead_id,
-        "time": (START + timedelta(milliseconds=50 * (number % 3_000_000))).isoformat(),
+        "time": time.isoformat(),
         "data": {
             "kind": kind,
             "content": content,
@@ -54,3 +65,16 @@ def records(count: int, leads: int, seed: int) -> Iterator[Record]:
     for number in range(count):
         lead_id = ids[number] if leads == count else chance.choice(ids)
         yield Record("engagements", lead_id.encode(), engagement(number + seed * count, lead_id, chance))
+
+
+def history(count: int, leads: int, seed: int, days: tuple[int, int]) -> Iterator[Record]:
+    """`count` engagements in the order of their times, evenly between so many days ago and so many."""
+    chance = random.Random(seed)
+    ids = [lead(number) for number in range(leads)]
+    first = datetime.now(UTC).replace(microsecond=0) - timedelta(days=days[0])
+    step = timedelta(days=days[0] - days[1]) / count
+    for number in range(count):
+        lead_id = chance.choice(ids)
+        kind, content = chance.choice(IMPORTED)
+        value = _engagement(number, lead_id, kind, content, first + step * number)
+        yield Record("engagements", lead_id.encode(), value)

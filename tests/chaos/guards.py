@@ -62,15 +62,6 @@ MUTANTS = (
         tests(INTEGRATION.format("journal"), "cache_missed"),
     ),
     Mutant(
-        "what lies beside a claim's row is read after it",
-        f"{CHASSIS}/journal.py",
-        "part=self._part)\n        epoch, offsets, out_seq, totals, now, marks, version, until = row\n"
-        "        due = await self.next_due()\n",
-        "part=(self._part, due := await self.next_due())[0])\n"
-        "        epoch, offsets, out_seq, totals, now, marks, version, until = row\n",
-        tests("tests/simulation/test_contract_journal.py", "waited_for_a_commit"),
-    ),
-    Mutant(
         "the outbox in the same statement",
         f"{CHASSIS}/sql.py",
         "AS u(seq, topic, key, value, headers, partition)\n)",
@@ -122,8 +113,8 @@ MUTANTS = (
     Mutant(
         "the limit's word on what Baton wrote itself",
         f"{CHASSIS}/judge.py",
-        "if fact is not None or record.topic in self._service.own:",
-        "if fact is not None:",
+        "return isinstance(reading, Fact) or record.topic in self._service.own",
+        "return isinstance(reading, Fact)",
         tests(INTEGRATION.format("outcomes"), "baton_wrote"),
     ),
     Mutant(
@@ -135,9 +126,9 @@ MUTANTS = (
     ),
     Mutant(
         "the isolation of a tick that the database refuses",
-        f"{CHASSIS}/ownership.py",
-        "                if len(rows) > 1:\n                    break\n                refusal = error",
-        "                raise",
+        f"{CHASSIS}/stride.py",
+        "                    if tried == 1:\n                        await alone(some[0], refusal)\n",
+        "                    if tried == 1:\n                        raise\n",
         tests(INTEGRATION.format("deadlines"), "database_refuses"),
     ),
     Mutant(
@@ -150,7 +141,7 @@ MUTANTS = (
     Mutant(
         "how far a version of the policy has judged",
         f"{CHASSIS}/ownership.py",
-        "draft.revision = Revision(version, rows[-1].lead_id)",
+        "draft.revision = Revision(version, some[done - 1].lead_id)",
         "draft.revision = Revision(version)",
         tests(INTEGRATION.format("revision"), "two_owners"),
     ),
@@ -160,6 +151,35 @@ MUTANTS = (
         "if claim.revision.version > (newest := len(self._service.policies.versions)):",
         "if claim.revision.version > (newest := 9):",
         tests(INTEGRATION.format("revision"), "without_the_version"),
+    ),
+    Mutant(
+        "the bound of a commit in time",
+        f"{CHASSIS}/pace.py",
+        "return self._clock() >= self._over",
+        "return False",
+        tests(INTEGRATION.format("time"), "piece_by_piece"),
+    ),
+    Mutant(
+        "the loop's turns while a batch is decided",
+        f"{CHASSIS}/pace.py",
+        "            await asyncio.sleep(0)\n            self._turn_over = self._clock() + TURN_SECONDS\n"
+        "        return self._clock() >= self._over",
+        "            pass\n        return False",
+        tests(INTEGRATION.format("time"), "piece_by_piece"),
+    ),
+    Mutant(
+        "the thread of a long recall",
+        f"{CHASSIS}/ownership.py",
+        "await asyncio.to_thread(recall) if many else recall()",
+        "recall()",
+        tests(INTEGRATION.format("time"), "recall_longer"),
+    ),
+    Mutant(
+        "the smaller attempt after a statement that was cancelled",
+        f"{CHASSIS}/stride.py",
+        "                except StatementTimeout:\n                    forget()\n                    if tried == 1:\n",
+        "                except StatementTimeout:\n                    forget()\n                    if tried:\n",
+        tests(INTEGRATION.format("time"), "cancels"),
     ),
     Mutant(
         "the watchdog",

@@ -54,6 +54,10 @@ class Loop(asyncio.BaseEventLoop):
     def time(self) -> float:
         return self._now
 
+    def spend(self, seconds: float) -> None:
+        """The step in hand computes for so long: nobody else runs meanwhile."""
+        self._now += seconds
+
     def process(self, name: str) -> Process:
         """A new process."""
         self._processes.append(Process(name))

@@ -10,12 +10,12 @@ from typing import Any
 from unittest.mock import patch
 
 import sla_monitor.rules
-from chassis import ownership
+from chassis import worker
 from chassis.failures import Fenced
-from chassis.journal import Batch, Claim
+from chassis.journal import Batch
 from schemas.envelope import Fact
 from sla_monitor.rules.clock import Clock
-from tests.simulation.store import Key, Store, StoreJournal, claim_of
+from tests.simulation.store import Key, Store, StoreJournal
 
 _commit = StoreJournal.commit
 _settle = sla_monitor.rules._settle
@@ -26,14 +26,6 @@ async def _commit_all_the_same(self: StoreJournal, epoch: int, batch: Batch, ack
         return await _commit(self, epoch, batch, acknowledged)
     except Fenced:
         return self._store.now()
-
-
-async def _claim_at_once(self: StoreJournal) -> Claim:
-    async def claim() -> Claim:
-        due, owed_since = self._store.next_due(self._part), self._store.owed_since(self._part)
-        return claim_of(*await self._store.claim(self._part), due, owed_since)
-
-    return await self._network.run("claim", claim)
 
 
 async def _no_leftovers(*_: object) -> list[object]:
@@ -51,13 +43,10 @@ def _let_stand(clock: Clock, *rest: Any) -> Clock:
 MUTANTS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "no fence: a commit of an older epoch is written": partial(patch.object, Store, "owned", lambda *_: True),
     "a worker that does not heed the fence": partial(patch.object, StoreJournal, "commit", _commit_all_the_same),
-    "claim reads what lies beside its row in one statement": partial(
-        patch.object, StoreJournal, "claim", _claim_at_once
-    ),
     "facts inserted ON CONFLICT DO NOTHING": partial(patch.object, Store, "new_facts", _those_not_there),
     "outbox not written by the commit": partial(patch.object, Store, "numbered", lambda *_: {}),
     "outbox not drained by the next owner": partial(patch.object, StoreJournal, "leftovers", _no_leftovers),
-    "offsets not checked": partial(patch.object, ownership, "following", lambda records, *_: (len(records), 0)),
+    "offsets not checked": partial(patch.object, worker, "following", lambda records, *_: len(records)),
     "no retraction": partial(patch.object, sla_monitor.rules, "_settle", _let_stand),
     "shared rows set without comparison": partial(patch.object, Store, "unchanged", lambda *_: True),
 }

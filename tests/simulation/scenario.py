@@ -53,11 +53,9 @@ KINDS = (
         "lose",
         "stale",
         "skip",
-        "disk",
-        "disk",
     ),
 )
-SECONDS = {"freeze": 40, "slow": 20, "outage": 15, "clock": 90, "disk": 8}
+SECONDS = {"freeze": 40, "slow": 20, "outage": 15, "clock": 90}
 """How long a fault lasts at the most, or how far the database's clock jumps."""
 ENGAGEMENTS: tuple[dict[str, Any], ...] = (
     {"kind": "webinar_attended"},
@@ -102,6 +100,8 @@ class Scenario:
     faults: tuple[Fault, ...]
     batch_records: int
     cache_leads: int
+    rule_seconds: float = 0
+    """How long each decision computes."""
 
 
 def scenario_of(seed: int) -> Scenario:
@@ -119,6 +119,7 @@ def scenario_of(seed: int) -> Scenario:
         tuple(sorted(faults, key=lambda one: one.at)),
         chance.choice((2, 5, 500)),
         chance.choice((1, 100)),
+        chance.choice((0, 0, 0.02, 0.3)),
     )
 
 
@@ -188,8 +189,6 @@ def _fault(chance: Random, bursts: list[float]) -> Fault:
             fault = replace(fault, request=chance.choice(REQUESTS))
         case "outage":
             fault = replace(fault, process="", request=chance.choice(("store", "log")))
-        case "disk":
-            fault = replace(fault, request=chance.choice(("timer", "timer", "commit")))
         case "stale":
             fault = replace(fault, request="known")
         case "skip":

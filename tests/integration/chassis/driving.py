@@ -127,7 +127,7 @@ class House:
             access = journal(connection, part)
             claim = await access.claim()
             offsets = {topic: claim.offsets.get(topic, 0) for topic in service.inputs}
-            takeover = Takeover(part, claim, access, offsets, set(), len(PARTS))
+            takeover = Takeover(part, claim, access, offsets, len(PARTS))
             ownership = Ownership(service, takeover, Files(service, access, 1000))
             await ownership.drain(publisher)
             yield ownership
@@ -182,6 +182,14 @@ class House:
             yield producer
         finally:
             await producer.stop()
+
+
+async def take_all(ownership: Ownership[Any], records: Sequence[Any], publisher: Publisher) -> int:
+    """Has all of the records taken, in as many commits as it takes; returns how many they are."""
+    done = 0
+    while done < len(records):
+        done += await ownership.take(records[done:], publisher)
+    return done
 
 
 def worker_of(supervisor: Supervisor[Tally], part: int) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from tests.integration.chassis.counting import WAIT, Counting, Tally
-from tests.integration.chassis.driving import House, engaged, leads, record, until, untroubled, works
+from tests.integration.chassis.driving import House, engaged, leads, record, take_all, until, untroubled, works
 
 
 async def test_deadline_fires_once_and_not_early(house: House) -> None:
@@ -42,7 +42,7 @@ async def test_deadline_that_passed_while_nobody_looked_fires_at_once(house: Hou
     await house.publish(record(engaged("1", ada, "wait")))
     arrived = [replace(each, topic="engagements") for each in await house.written("engagements")]
     async with house.claimed() as ownership, house.publisher() as publisher:
-        await ownership.take(arrived, publisher)
+        await take_all(ownership, arrived, publisher)
     await asyncio.sleep(WAIT.total_seconds())
     async with house.running():
         await until(lambda: house.counted("fired", 1), "the deadline")

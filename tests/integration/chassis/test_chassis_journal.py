@@ -15,7 +15,7 @@ from chassis.journal import Batch, FactKnown, Journal
 from chassis.publisher import Publisher, Record
 from tests.builders import a_fact
 from tests.integration.chassis.counting import Counting
-from tests.integration.chassis.driving import House, arrived, engaged, leads
+from tests.integration.chassis.driving import House, arrived, engaged, leads, take_all
 
 ADA, BOB = leads(0, 2)
 
@@ -58,10 +58,10 @@ async def test_commit_whose_answer_was_lost_has_one_effect(house: House) -> None
     records = arrived([engaged("1", ADA, "tell"), engaged("2", BOB), engaged("3", ADA, "tell")])
     async with house.publisher() as publisher:
         async with house.claimed() as ownership:
-            await ownership.take(records[:1], publisher)
+            await take_all(ownership, records[:1], publisher)
         async with house.claimed(journal=AnswerLost) as ownership:
             with pytest.raises(Transient, match="answer was lost"):
-                await ownership.take(records[1:], publisher)
+                await take_all(ownership, records[1:], publisher)
         async with house.claimed() as ownership:
             assert ownership.offsets == {"engagements": 3}  # nothing is left to read
     assert {lead: state.count for lead, state in (await house.states()).items()} == {ADA: 2, BOB: 1}
@@ -73,8 +73,8 @@ async def test_commit_whose_answer_was_lost_has_one_effect(house: House) -> None
 async def test_new_owner_publishes_in_order_what_the_old_one_could_not(house: House) -> None:
     async with house.claimed() as ownership:
         with pytest.raises(asyncio.CancelledError):
-            await ownership.take(
-                arrived([engaged(str(n), ADA, "tell") for n in range(5)] + [b"{"]), Killed(house.kafka)
+            await take_all(
+                ownership, arrived([engaged(str(n), ADA, "tell") for n in range(5)] + [b"{"]), Killed(house.kafka)
             )
     assert await house.written("lead-scores") == []
     assert await _outbox(house) == 6
@@ -87,11 +87,11 @@ async def test_new_owner_publishes_in_order_what_the_old_one_could_not(house: Ho
 
 async def test_acknowledged_rows_go_with_the_next_commit_or_an_idle_tick(house: House) -> None:
     async with house.claimed() as ownership, house.publisher() as publisher:
-        await ownership.take(arrived([engaged("1", ADA, "tell")]), publisher)
+        await take_all(ownership, arrived([engaged("1", ADA, "tell")]), publisher)
         assert await _outbox(house) == 1
-        await ownership.take(arrived([engaged("2", ADA)], 1), publisher)
+        await take_all(ownership, arrived([engaged("2", ADA)], 1), publisher)
         assert await _outbox(house) == 0
-        await ownership.take(arrived([engaged("3", ADA, "tell")], 2), publisher)
+        await take_all(ownership, arrived([engaged("3", ADA, "tell")], 2), publisher)
         await ownership.tick(None, publisher, idle=False)  # type: ignore[arg-type]
         assert await _outbox(house) == 1
         await ownership.tick(None, publisher, idle=True)  # type: ignore[arg-type]
@@ -118,17 +118,17 @@ async def test_rows_that_nobody_saw_acknowledged_stay(house: House) -> None:
     async with house.claimed() as ownership:
         for first in range(2):
             with pytest.raises(asyncio.CancelledError):
-                await ownership.take(arrived([engaged(str(first), ADA, "tell")], first), Killed(house.kafka))
+                await take_all(ownership, arrived([engaged(str(first), ADA, "tell")], first), Killed(house.kafka))
     assert await _outbox(house) == 2
 
 
 async def test_fact_that_the_cache_missed_undoes_the_whole_batch(house: House) -> None:
     async with house.claimed() as ownership, house.publisher() as publisher:
-        await ownership.take(arrived([engaged("1", ADA)]), publisher)
+        await take_all(ownership, arrived([engaged("1", ADA)]), publisher)
         ownership._files.of(ADA).keys.clear()  # the cache still believes that it has every fact
         again = arrived([engaged("1", ADA), engaged("2", BOB)], 1)
         with pytest.raises(FactKnown):
-            await ownership.take(again, publisher)
+            await take_all(ownership, again, publisher)
     assert {lead: state.count for lead, state in (await house.states()).items()} == {ADA: 1}
 
 
@@ -140,7 +140,7 @@ async def test_partitions_lose_no_increment_of_a_row_they_share(house: House) ->
         async with house.claimed(service, part) as ownership, house.publisher() as publisher:
             for batch in range(20):
                 events = [engaged(f"{batch}.{n}", lead, "share") for n in range(10)]
-                await ownership.take(arrived(events, batch * 10, part), publisher)
+                await take_all(ownership, arrived(events, batch * 10, part), publisher)
 
     await asyncio.gather(share(0), share(1))
     [row] = await house.query("SELECT value::text::int, version FROM shared")
@@ -154,7 +154,7 @@ async def test_a_backlog_gets_its_turn_at_a_shared_row_that_a_quick_partition_ke
         [lead] = leads(0, 1)
         async with house.claimed(service, 0) as ownership, house.publisher() as publisher:
             events = [engaged(str(n), lead, "share") for n in range(3_000)]
-            await ownership.take(arrived(events), publisher)
+            await take_all(ownership, arrived(events), publisher)
         worked_off.set()
         return len(events)
 
@@ -163,7 +163,7 @@ async def test_a_backlog_gets_its_turn_at_a_shared_row_that_a_quick_partition_ke
         count = 0
         async with house.claimed(service, 1) as ownership, house.publisher() as publisher:
             while not worked_off.is_set():
-                await ownership.take(arrived([engaged(str(count), lead, "share")], count, 1), publisher)
+                await take_all(ownership, arrived([engaged(str(count), lead, "share")], count, 1), publisher)
                 count += 1
         return count
 

@@ -15,6 +15,7 @@ from tests.integration.chassis.driving import (
     engaged,
     leads,
     record,
+    take_all,
     until,
     untroubled,
     worker_of,
@@ -75,7 +76,7 @@ async def test_value_that_the_database_refuses_is_set_aside_alone(house: House) 
     records = arrived([engaged("1", ada), engaged("2", bob), engaged("3", ada)])
     records[1] = replace(records[1], key=ada.encode(), value=strange)
     async with house.claimed() as ownership, house.publisher() as publisher:
-        assert await ownership.take(records, publisher) == 3
+        assert await take_all(ownership, records, publisher) == 3
     totals = await house.totals()
     assert (totals["records"], totals["facts"], totals["dead_letters:refused_by_database"]) == (3, 2, 1)
     assert (await house.states())[ada].count == 2
@@ -126,7 +127,7 @@ async def test_failures_between_good_ones_stop_nothing(house: House) -> None:
     others = leads(0, 44)
     events = [engaged(str(n), lead, "boom" if n % 2 else "page_viewed") for n, lead in enumerate(others)]
     async with house.claimed() as ownership, house.publisher() as publisher:
-        assert await ownership.take(arrived(events), publisher) == len(events)
+        assert await take_all(ownership, arrived(events), publisher) == len(events)
     totals = await house.totals()
     assert (totals["facts"], totals["dead_letters:rules_failed"]) == (22, 22)
 
@@ -139,9 +140,9 @@ async def test_late_fact_is_decided_with_all_facts_of_its_lead_and_what_fails_hi
     batch = [engaged("2", ada), engaged("3", ada, "late"), engaged("4", ada, "boom"), engaged("5", ada)]
     service = Recalling()
     async with house.claimed(service) as ownership, house.publisher() as publisher:
-        await ownership.take(arrived(before), publisher)
+        await take_all(ownership, arrived(before), publisher)
         again = [*batch, batch[0], batch[2], batch[3], engaged("5", ada), engaged("1", bob, "late")]
-        assert await ownership.take(arrived(again, 3), publisher) == 9
+        assert await take_all(ownership, arrived(again, 3), publisher) == 9
     whole = ["0", "1", "2", "3", "4", "5"]
     assert service.recalled == [whole, whole[:4], ["0", "1"]]
     states, totals = await house.states(), await house.totals()
@@ -156,8 +157,8 @@ async def test_an_erasure_beside_a_fact_that_fails_leaves_nothing_but_itself(hou
     kinds = ("page_viewed", "late", "boom", "late", "erase", "page_viewed")
     batch = [engaged(str(number), ada, kind) for number, kind in enumerate(kinds, 1)]
     async with house.claimed(Recalling()) as ownership, house.publisher() as publisher:
-        await ownership.take(arrived([engaged("0", ada)]), publisher)
-        await ownership.take(arrived(batch, 1), publisher)
+        await take_all(ownership, arrived([engaged("0", ada)]), publisher)
+        await take_all(ownership, arrived(batch, 1), publisher)
     assert [row["id"] for row in await house.query("SELECT id FROM fact ORDER BY id")] == ["5", "6"]
     totals = await house.totals()
     assert (totals["facts"], totals["dead_letters:rules_failed"], (await house.states())[ada].count) == (6, 1, 2)

@@ -14,7 +14,18 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from chassis.failures import Fenced
 from tests.integration.chassis.counting import Counting
-from tests.integration.chassis.driving import PARTS, House, arrived, engaged, leads, record, until, worker_of, works
+from tests.integration.chassis.driving import (
+    PARTS,
+    House,
+    arrived,
+    engaged,
+    leads,
+    record,
+    take_all,
+    until,
+    worker_of,
+    works,
+)
 
 CONNECTIONS = "FROM pg_stat_activity WHERE application_name = 'baton-scorer' AND datname = $1"
 
@@ -65,7 +76,7 @@ async def test_claim_fences_the_older_owner_who_returns_only_as_a_member(house: 
             await until(lambda: worker.events["takeovers"] == 2, "the member to claim again")
             assert worker.events["fenced"] == 1
             with pytest.raises(Fenced):
-                await intruder.take(arrived([engaged("2", bob)]), publisher)
+                await take_all(intruder, arrived([engaged("2", bob)]), publisher)
         await until(lambda: house.counted("facts", 1), "the fact")
     assert (await house.states()).keys() == {ada}
 

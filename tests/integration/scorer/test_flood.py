@@ -20,7 +20,7 @@ from scorer.rules import State, flood, fold, score
 from scorer.rules.place import text_of
 from tests.builders import a_description
 from tests.integration.chassis.conftest import house
-from tests.integration.chassis.driving import House, arrived, engaged, leads
+from tests.integration.chassis.driving import House, arrived, engaged, leads, take_all
 from tests.unit.scorer.driver import CLASSIC, a_scorer
 
 __all__ = ["house"]
@@ -46,7 +46,7 @@ class Bench:
         ):
 
             async def take(events: Sequence[EngagementRecorded]) -> Ownership[Any]:
-                assert await ownership.take(arrived(events, self.read), publisher) == len(events)
+                assert await take_all(ownership, arrived(events, self.read), publisher) == len(events)
                 self.read += len(events)
                 return ownership
 

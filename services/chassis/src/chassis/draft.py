@@ -43,11 +43,16 @@ class Draft(Generic[S]):
     """The last record of each topic that has its outcome in this draft."""
 
     def read(self, records: Sequence[Any]) -> None:
-        """The records, each topic's in order, have their outcome in this draft."""
+        """The records, each topic's in order, have their outcome in this draft; gaps between them are counted."""
         self.last = {record.topic: record for record in records}
         self.totals["records"] += len(records)
+        gaps = 0
+        for record in records:
+            gaps += record.offset != self.offsets[record.topic]
+            self.offsets[record.topic] = record.offset + 1
+        if gaps:
+            self.totals["gaps"] += gaps
         for topic, record in self.last.items():
-            self.offsets[topic] = record.offset + 1
             self.marks[topic] = record.timestamp
 
     def accept(self, file: File[S], fact: Fact) -> None:

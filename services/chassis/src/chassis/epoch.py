@@ -14,23 +14,24 @@ from chassis.draft import Draft
 from chassis.files import Files
 from chassis.journal import Batch, Claim, Journal
 from chassis.publisher import Publisher
-from chassis.sequence import Gap
 from chassis.service import At, S, Service
+from chassis.stride import EPOCH, SIZE, stride
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Takeover:
-    """What a claim found: where to read on, and the gaps in the log that have shown once before."""
+    """What a claim found, and where to read on."""
 
     part: int
     claim: Claim
     journal: Journal
     offsets: dict[str, int]
-    gaps: set[Gap]
     partitions: int
     """How many every input topic has."""
+    most: int = 5000
+    """Records in one commit."""
     lifted: int = 0
     """For how many records more the limit of failures does not hold: somebody said to go on."""
 
@@ -59,6 +60,7 @@ class Epoch(Generic[S]):
         self._new = takeover.offsets != claim.offsets
         self.offsets = takeover.offsets
         self.totals: Counter[str] = Counter(claim.totals)
+        self._stride = stride(takeover.most, claim.epoch, claim.totals)
 
     async def drain(self, publisher: Publisher) -> int:
         """Publishes what an earlier owner left in the outbox, in order; returns how many that were.
@@ -106,8 +108,9 @@ class Epoch(Generic[S]):
     async def _commit(self, draft: Draft[S], publisher: Publisher) -> None:
         out_seq = self._out_seq + len(draft.outbox)
         draft.totals["published"] += len(draft.outbox)
+        draft.totals[EPOCH], draft.totals[SIZE] = self._number, self._stride.size
         shared = [(name, draft.versions[name], value) for name, value in draft.swapped.items()]
-        rows = self._files.rows(draft.files.values())
+        rows = await self._files.rows(draft.files.values())
         progress = (draft.offsets, draft.marks, out_seq, draft.totals)
         batch = Batch(*progress, draft.facts, rows, draft.outbox, shared, draft.revision, draft.erased)
         now = await self._journal.commit(self._number, batch, self._acknowledged)

@@ -4,6 +4,7 @@
     ├── Transient        try again
     │   ├── BrokerAway   the broker did not answer, or asked to be asked again
     │   ├── DatabaseAway the same of the database
+    │   │   └── StatementTimeout  it gave up a statement: nothing was written, less may go through
     │   └── Fenced       another owner has taken the partition over; nothing was written
     ├── Unpublishable    the broker refuses records for good, and says which
     ├── CannotListen     a port of the process's own is taken
@@ -37,6 +38,12 @@ class DatabaseAway(Transient):
     """The database did not answer in time, or asked to be asked again."""
 
     kind = "database"
+
+
+class StatementTimeout(DatabaseAway):
+    """The database cancelled the statement after its time limit (SQLSTATE 57014): nothing was written."""
+
+    kind = "statement_timeout"
 
 
 class Fenced(Transient):

@@ -9,9 +9,12 @@ from datetime import datetime
 from typing import Generic, cast
 
 from chassis.journal import Journal, LeadRow
-from chassis.service import Recalling, S, Service
+from chassis.pace import breathing
+from chassis.service import S, Service
 from schemas.envelope import Fact
 
+Stored = tuple[bytes, datetime, bytes]
+"""A fact's value, effective time and fingerprint."""
 MAX_KEYS = 1_000
 """Past this many remembered facts a file forgets them and asks the database again."""
 
@@ -60,7 +63,7 @@ class Files(Generic[S]):
         missing = list({fact.event.subject for fact in facts} - self._files.keys())
         if missing:
             stored = {row.lead_id: row for row in await self._journal.leads(missing)}
-            for lead_id in missing:
+            async for lead_id in breathing(missing):
                 self._files[lead_id] = self._file(lead_id, stored.get(lead_id))
         asked = {
             (fact.event.subject, *fact.key): fact
@@ -72,13 +75,12 @@ class Files(Generic[S]):
             for at, fingerprint in (await self._journal.known(keys)).items():
                 self._files[keys[at][0]].keys[keys[at][1:]] = fingerprint
 
-    async def histories(self, lead_ids: Collection[str]) -> dict[str, list[Fact]]:
-        """Every fact that the database has of these leads, in one round trip, in no order."""
-        found: dict[str, list[Fact]] = {lead_id: [] for lead_id in lead_ids}
+    async def histories(self, lead_ids: Collection[str]) -> dict[str, list[Stored]]:
+        """Every fact that the database has of these leads, as stored, in one round trip, in no order."""
+        found: dict[str, list[Stored]] = {lead_id: [] for lead_id in lead_ids}
         stored = [lead_id for lead_id in lead_ids if self._files[lead_id].version]
-        service = cast("Recalling[S]", self._service)
-        for lead_id, value, time, fingerprint in await self._journal.facts(stored) if stored else ():
-            found[lead_id].append(service.stored(value, time, fingerprint))
+        for lead_id, *fact in await self._journal.facts(stored) if stored else ():
+            found[lead_id].append(cast("Stored", fact))
         return found
 
     def of(self, lead_id: str) -> File[S]:
@@ -92,10 +94,10 @@ class Files(Generic[S]):
             self._files[row.lead_id] = self._file(row.lead_id, row)
         return self.of(row.lead_id)
 
-    def rows(self, files: Iterable[File[S]]) -> list[LeadRow]:
+    async def rows(self, files: Iterable[File[S]]) -> list[LeadRow]:
         """The rows to write for the files that changed, their versions raised."""
         rows = []
-        for file in files:
+        async for file in breathing(files):
             if file.changed:
                 file.version += 1
                 file.changed = False

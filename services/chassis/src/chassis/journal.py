@@ -17,11 +17,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chassis import sql
 from chassis.database import connected, is_transient, sqlstate_of
-from chassis.failures import DatabaseAway, Fenced, Transient
+from chassis.failures import DatabaseAway, Fenced, StatementTimeout, Transient
 from chassis.publisher import Headers, Record
 from schemas.envelope import Fact
 
 UNIQUE_VIOLATION = "23505"
+QUERY_CANCELED = "57014"
 SHARED_CONFLICT = "BT001"
 
 
@@ -96,7 +97,7 @@ class Batch:
 class Journal:
     """One partition's access to its service's schema, over one connection of its own.
 
-    Every method but `claim` is one statement, and raises Transient where the same call may succeed on a new connection.
+    Every method is one round trip, and raises Transient where the same call may succeed on a new connection.
     """
 
     def __init__(self, connection: AsyncConnection, part: int) -> None:
@@ -104,16 +105,10 @@ class Journal:
         self._part = part
 
     async def claim(self) -> Claim:
-        """Takes the partition over: from its first statement on any older owner can write nothing.
-
-        What lies beside the partition's row is read after it, and so as the older owner's last commit left it.
-        """
+        """Takes the partition over: from this instant any older owner can write nothing."""
         [row] = await self._rows(sql.CLAIM, part=self._part)
-        epoch, offsets, out_seq, totals, now, marks, version, until = row
-        due = await self.next_due()
-        [[owed_since]] = await self._rows(sql.OWED_SINCE, part=self._part)
-        known = (json.loads(offsets), out_seq, json.loads(totals), due, now, json.loads(marks), owed_since)
-        return Claim(epoch, *known, Revision(version, until))
+        offsets, totals, marks = json.loads(row[1]), json.loads(row[3]), json.loads(row[6])
+        return Claim(row[0], offsets, row[2], totals, row[4], row[5], marks, row[7], Revision(row[8], row[9]))
 
     async def leftovers(self, after: int) -> list[tuple[int, Record]]:
         """The next outbox rows that nobody has seen acknowledged, in order."""
@@ -181,6 +176,8 @@ class Journal:
         try:
             return (await self._connection.execute(statement, parameters)).all()
         except (DBAPIError, OSError, TimeoutError) as error:
+            if sqlstate_of(error) == QUERY_CANCELED:
+                raise StatementTimeout("database: statement timeout") from error
             if is_transient(error):
                 raise DatabaseAway(f"database: {sqlstate_of(error) or type(error).__name__}") from error
             raise

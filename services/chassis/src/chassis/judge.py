@@ -9,7 +9,7 @@ from typing import Any, Generic, cast
 from chassis.consumer import received_at
 from chassis.dead_letter import RULES_FAILED, WRONG_PARTITION
 from chassis.draft import Draft
-from chassis.files import File, Files
+from chassis.files import File, Files, Stored
 from chassis.flood import Guard
 from chassis.logs import logger
 from chassis.service import Decision, Recalling, S, Service
@@ -34,17 +34,16 @@ class Judge(Generic[S]):
         self._part = part
         self._partitions = partitions
 
-    def read(self, records: Sequence[Any], draft: Draft[S]) -> list[tuple[Any, Fact | None]]:
-        """Each record that Baton answers for with its fact, None where Baton itself wrote what cannot be read.
+    def answers_for(self, record: Any, reading: Fact | Refused) -> bool:
+        """Whether Baton answers for the record: what an outsider wrote and cannot be read never stops a partition."""
+        return isinstance(reading, Fact) or record.topic in self._service.own
 
-        What an outsider wrote and cannot be read is a dead letter and no more: it must never stop a partition.
-        """
-        found: list[tuple[Any, Fact | None]] = []
-        for record in records:
-            fact = self._read(record, draft)
-            if fact is not None or record.topic in self._service.own:
-                found.append((record, fact))
-        return found
+    def judge_read(self, place: int, record: Any, reading: Fact | Refused, draft: Draft[S]) -> bool:
+        """As `judge`; what cannot be read is a dead letter."""
+        if isinstance(reading, Fact):
+            return self.judge(place, record, reading, draft)
+        draft.bury(record, reading)
+        return False
 
     def judge(self, place: int, record: Any, fact: Fact, draft: Draft[S]) -> bool:
         """False when the rules failed. `place` is the record's in the batch."""
@@ -83,8 +82,15 @@ class Judge(Generic[S]):
         draft.accept(file, fact)
         self._guard.keep(file, fact)
 
-    def recall(self, lead_id: str, earlier: Sequence[Fact], draft: Draft[S]) -> list[int]:
-        """Decides what waits for the lead's `earlier` facts to be there; returns the places of those that failed."""
+    def recall(self, lead_id: str, stored: Sequence[Stored], newer: Sequence[Fact], draft: Draft[S]) -> list[int]:
+        """Decides what waits for the lead's facts, those `stored` and the `newer` ones of the draft.
+
+        Returns the places of those that failed. Touches nothing but the draft and the lead's file.
+        """
+        service = cast("Recalling[S]", self._service)
+        return self._recall(lead_id, [*(service.stored(*fact) for fact in stored), *newer], draft)
+
+    def _recall(self, lead_id: str, earlier: Sequence[Fact], draft: Draft[S]) -> list[int]:
         file, service = self._files.of(lead_id), cast("Recalling[S]", self._service)
         if draft.late[lead_id] and self._guard.unsure(file):
             return self._counted(file, earlier, draft)
@@ -118,7 +124,7 @@ class Judge(Generic[S]):
         waiting, before = draft.late.pop(file.lead_id), len(draft.facts)
         failed = [place for place, record, fact in waiting if not self.judge(place, record, fact, draft)]
         if file.lead_id in draft.late:  # from one of them on
-            failed += self.recall(file.lead_id, [*earlier, *draft.facts[before:]], draft)
+            failed += self._recall(file.lead_id, [*earlier, *draft.facts[before:]], draft)
         return failed
 
     def _erase(self, file: File[S], decision: Decision[S], others: Sequence[Heard], draft: Draft[S]) -> list[int]:
@@ -174,8 +180,11 @@ class Judge(Generic[S]):
         log.error("rules_failed", partition=self._part, offset=record.offset, error=type(error).__name__)
         draft.bury(record, Refused(RULES_FAILED, type(error).__name__))
 
-    def tick(self, file: File[S], draft: Draft[S]) -> None:
-        """One lead's failure holds up no other."""
+    def tick(self, file: File[S], draft: Draft[S], refusal: Exception | None = None) -> None:
+        """One lead's failure holds up no other; after a `refusal` of the database it is not even tried."""
+        if refusal is not None:
+            self.postpone(file, draft, refusal)
+            return
         try:
             decision = self._service.tick(file.state, draft.at)
             if decision.late:
@@ -191,15 +200,14 @@ class Judge(Generic[S]):
         draft.totals["tick_failures"] += 1
         draft.apply(file, Decision(file.state, due=draft.at.now + TRY_AGAIN))
 
-    def _read(self, record: Any, draft: Draft[S]) -> Fact | None:
+    def read(self, record: Any) -> Fact | Refused:
+        """The record's fact, or why it cannot be read."""
         try:
             fact = self._service.inputs[record.topic].fact(record.key, record.value, received_at(record))
         except Refused as refusal:
-            draft.bury(record, refusal)
-            return None
+            return refusal
         if fact.event.subject not in self._files and partition_of(record.key, self._partitions) != self._part:
-            draft.bury(record, Refused(WRONG_PARTITION, "not where Kafka's default partitioner puts the key"))
-            return None
+            return Refused(WRONG_PARTITION, "not where Kafka's default partitioner puts the key")
         return fact
 
 

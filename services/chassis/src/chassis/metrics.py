@@ -32,7 +32,17 @@ class Outcome:
     values: Sequence[str] = ()
 
 
-RETRIES = ("broker", "database", "fact_known", "offsets_missing", "shared_rows", "not_member", "older_policy", "other")
+RETRIES = (
+    "broker",
+    "database",
+    "statement_timeout",
+    "fact_known",
+    "offsets_missing",
+    "shared_rows",
+    "not_member",
+    "older_policy",
+    "other",
+)
 REASONS = (
     "not_json",
     "invalid_event",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from chassis import failpoints
@@ -11,20 +13,25 @@ from chassis.consumer import Consumer
 from chassis.dead_letter import REFUSED_BY_DATABASE, Limiter
 from chassis.draft import Draft
 from chassis.epoch import Epoch, Takeover
+from chassis.failures import StatementTimeout
 from chassis.files import Files
-from chassis.journal import LeadRow, RefusedByDatabase, Revision, SharedConflict
+from chassis.journal import LeadRow, RefusedByDatabase, Revision
 from chassis.judge import Judge
 from chassis.logs import logger
+from chassis.pace import Pace, breathing
 from chassis.publisher import Publisher
-from chassis.sequence import following
 from chassis.service import S, Service
-from chassis.turns import attempts, halves
-from schemas.envelope import Refused
+from chassis.stride import Stride, Unfinished, stride
+from schemas.envelope import Fact, Refused
 
 log = logger(__name__)
 
 SLICE = 500
 """Most due leads decided in one transaction, so that records do not wait long behind a wave of deadlines."""
+TOGETHER = 50
+"""Most leads whose facts are read at once: each may have thousands."""
+MANY_FACTS = 100
+"""Past this many a lead is recalled in a thread: rules take up to 1 ms for each, and the loop has 50."""
 LOOK_AGAIN = timedelta(milliseconds=250)
 
 
@@ -33,69 +40,79 @@ class Ownership(Epoch[S]):
 
     def __init__(self, service: Service[S], takeover: Takeover, files: Files[S]) -> None:
         super().__init__(service, takeover, files)
-        self._gaps = takeover.gaps
         self._judge = Judge(service, files, takeover.part, takeover.partitions)
         self._limiter = Limiter(lifted=takeover.lifted)
+        self._slice = stride(SLICE, takeover.claim.epoch, takeover.claim.totals)
+        self._together = Stride(TOGETHER, TOGETHER)
 
     async def take(self, records: Sequence[Any], publisher: Publisher) -> int:
-        """Decides, commits and publishes one batch of records; each has exactly one outcome.
+        """Decides, commits and publishes a first part of the records, at least one; each has exactly one outcome.
 
-        Returns how many were taken: fewer than all when the log skips offsets, to claim again and see whether it still
-        does.
+        Returns how many that are: as many as are decided in bounded time. The rest is to be given again, in order.
         """
-        taken, gaps = following(records, self.offsets, self._gaps)
-        if taken:
-            self.totals["gaps"] += gaps
-            await self._isolating(records if taken == len(records) else records[:taken], publisher)
-        return taken
 
-    async def tick(self, consumer: Consumer, publisher: Publisher, *, idle: bool) -> None:
-        """Decides the leads whose due has come, and some of those that another version of the policy has to judge.
+        async def together(some: Sequence[Any]) -> int:
+            return await self._round(some, publisher)
 
-        When idle, deletes acknowledged outbox rows that no batch will.
+        async def alone(record: Any, refusal: RefusedByDatabase) -> None:
+            await self._set_aside(record, Refused(REFUSED_BY_DATABASE, str(refusal)), publisher)
+
+        return await self._stride.step(records, together, alone, self._files.forget)
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a tick has work to do at once."""
+        return self._revision.until is not None or (self._next_due is not None and self._next_due <= self._clock.now())
+
+    async def tick(self, consumer: Consumer, publisher: Publisher, *, idle: bool, unread: Collection[str] = ()) -> None:
+        """Decides some of the leads whose due has come, or some that another version of the policy has to judge.
+
+        When idle, deletes acknowledged outbox rows that no batch will. `unread`: topics of which records are fetched
+        that `take` was not given, or has left over.
         """
-        if self._next_due is not None and self._next_due <= self._clock.now():
-            await self._judge_due(consumer, publisher)
-        elif (revision := self._revised()).until is not None:
-            await self._judge_anew(revision, publisher)
-        elif idle and self._deleted < self._acknowledged:
-            await self._commit(self._begin(), publisher)
+        try:
+            if self._next_due is not None and self._next_due <= self._clock.now():
+                await self._judge_due(consumer, publisher, unread)
+            elif (revision := self._revised()).until is not None:
+                await self._judge_anew(revision, publisher)
+            elif idle and self._deleted < self._acknowledged:
+                await self._commit(self._begin(), publisher)
+        except StatementTimeout:  # of a query for leads: those of a commit are met by the stride itself
+            if self._slice.size == 1:
+                raise
+            self._slice.shrink(self._slice.size)
 
     def _revised(self) -> Revision:
         """From the first lead on when a version newly in force has to judge; else as written already."""
         version = self._service.policies.number_at(self._clock.now())
         return Revision(version, "") if version > self._revision.version else self._revision
 
-    async def _isolating(self, records: Sequence[Any], publisher: Publisher) -> None:
-        """One round for all records, or one for each half: to find the guilty, or to be quick enough for a turn."""
-        for _ in range(attempts(records)):
-            try:
-                return await self._round(records, publisher)
-            except SharedConflict:
-                self._files.forget()
-            except RefusedByDatabase as refusal:
-                self._files.forget()
-                if len(records) == 1:
-                    return await self._set_aside(records[0], Refused(REFUSED_BY_DATABASE, str(refusal)), publisher)
-                break
-        for half in halves(records):
-            await self._isolating(half, publisher)
-        return None
-
-    async def _round(self, records: Sequence[Any], publisher: Publisher) -> None:
+    async def _round(self, records: Sequence[Any], publisher: Publisher) -> int:
+        """Commits as many of the records as are decided in time, at least the first; returns how many."""
+        readings = [(record, self._judge.read(record)) async for record in breathing(records)]
+        await self._files.load([reading for _, reading in readings if isinstance(reading, Fact)])
         draft = self._begin()
-        draft.read(records)
-        answered = self._judge.read(records, draft)
-        await self._files.load([fact for _, fact in answered if fact is not None])
         await self._share(draft)
-        for place, (record, fact) in enumerate(answered):
-            if fact is None or not self._judge.judge(place, record, fact, draft):
-                draft.failed.append(place)
-        await self._recall(draft)
-        limiter = self._limiter.after(len(answered), draft.failed)
+        done = answered = 0
+        pace = Pace()
+        for record, reading in readings:
+            if done and await pace.over():
+                break
+            done += 1
+            fine = self._judge.judge_read(answered, record, reading, draft)
+            if self._judge.answers_for(record, reading):
+                if not fine:
+                    draft.failed.append(answered)
+                answered += 1
+        draft.read(records[:done])
+        if (left := await self._recall(draft)) is not None:
+            waiting = draft.late[left][0][1]
+            raise Unfinished(next(place for place, record in enumerate(records) if record is waiting))
+        limiter = self._limiter.after(answered, draft.failed)
         failpoints.reach("decided")
         await self._commit(draft, publisher)
         self._limiter = limiter
+        return done
 
     async def _set_aside(self, record: Any, refusal: Refused, publisher: Publisher) -> None:
         draft = self._begin()
@@ -105,19 +122,21 @@ class Ownership(Epoch[S]):
         await self._commit(draft, publisher)
         self._limiter = limiter
 
-    async def _judge_due(self, consumer: Consumer, publisher: Publisher) -> None:
-        now, rows = await self._journal.due(SLICE)
+    async def _judge_due(self, consumer: Consumer, publisher: Publisher, unread: Collection[str]) -> None:
+        now, rows = await self._journal.due(self._slice.size)
         if now is not None:
             self._clock.set(now)
-            known = await self._known(now, consumer)
+            known = await self._known(now, consumer, unread)
             if not await self._judge_rows(rows, known, now, publisher):  # they all wait for an input that is behind
                 self._next_due = self._clock.now() + LOOK_AGAIN
                 return
-        self._next_due = await self._journal.next_due()
+        due, again = await self._journal.next_due(), self._clock.now() + LOOK_AGAIN
+        # Nothing was due although our clock says so: the database's was set back, and is not asked without a pause.
+        self._next_due = due if due is None or now is not None else max(due, again)
 
     async def _judge_anew(self, revision: Revision, publisher: Publisher) -> None:
         """The next leads are judged by the version in force now; the commit that does it says how far it has come."""
-        now, rows = await self._journal.beyond(revision.until or "", SLICE)
+        now, rows = await self._journal.beyond(revision.until or "", self._slice.size)
         if now is None:
             draft = self._begin()
             draft.revision = Revision(revision.version)
@@ -130,51 +149,69 @@ class Ownership(Epoch[S]):
     async def _judge_rows(
         self, rows: Sequence[LeadRow], known: datetime | None, now: datetime, publisher: Publisher, version: int = 0
     ) -> bool:
-        """Whether anything followed. A lead whose outcome the database refuses is found, and tried again later.
+        """Goes through the rows until something follows, and commits that; whether anything did.
 
-        `version`, if any: they are the next by id that it has to judge.
+        A lead whose outcome the database refuses is found, and tried again later. `version`, if any: the rows are the
+        next by id that it has to judge.
         """
-        refusal: RefusedByDatabase | None = None
-        for _ in range(attempts(rows)):
+        followed = False
+
+        async def tick(some: Sequence[LeadRow], refusal: RefusedByDatabase | None = None) -> int:
+            nonlocal followed
             draft = self._begin(known, now)
-            if version:
-                draft.revision = Revision(version, rows[-1].lead_id)
             await self._share(draft)
-            for row in rows:
-                file = self._files.of_row(row)
-                if refusal is None:
-                    self._judge.tick(file, draft)
-                else:
-                    self._judge.postpone(file, draft, refusal)
-            await self._recall(draft)
-            if not draft.changes(self.totals, self._revision):
-                return False
-            failpoints.reach("ticked")
-            try:
-                await self._commit(draft, publisher)
-            except SharedConflict:
-                self._files.forget()
-            except RefusedByDatabase as error:
-                self._files.forget()
-                if len(rows) > 1:
+            done, pace = 0, Pace()
+            for row in some:
+                if done and await pace.over():
                     break
-                refusal = error
-            else:
-                return True
-        return any([await self._judge_rows(half, known, now, publisher, version) for half in halves(rows)])
+                done += 1
+                self._judge.tick(self._files.of_row(row), draft, refusal)
+            if version:
+                draft.revision = Revision(version, some[done - 1].lead_id)
+            if (left := await self._recall(draft)) is not None:
+                raise Unfinished(next(place for place, row in enumerate(some) if row.lead_id == left))
+            if followed := draft.changes(self.totals, self._revision):
+                failpoints.reach("ticked")
+                await self._commit(draft, publisher)
+            return done
 
-    async def _recall(self, draft: Draft[S]) -> None:
-        """Decides what takes all facts of a lead, read for all such leads at once."""
-        if draft.late:
-            histories = await self._files.histories(draft.late)
-            for fact in draft.facts:
-                if fact.lead_id in histories:
-                    histories[fact.lead_id].append(fact)
-            for lead_id, earlier in histories.items():
-                draft.failed += self._judge.recall(lead_id, earlier, draft)
-            draft.failed.sort()
+        async def alone(row: LeadRow, refusal: RefusedByDatabase) -> None:
+            await tick([row], refusal)
 
-    async def _known(self, now: datetime, consumer: Consumer) -> datetime:
+        while rows and not followed:
+            rows = rows[await self._slice.step(rows, tick, alone, self._files.forget) :]
+        return followed
+
+    async def _recall(self, draft: Draft[S]) -> str | None:
+        """Decides what takes all facts of a lead; returns the lead at which time was up, None when all are decided.
+
+        Facts are read of several leads at once, and decided lead by lead: where they are many in a thread, so that
+        heartbeats go on however long the rules take. What is decided is the same in any order.
+        """
+        newer: dict[str, list[Fact]] = {lead_id: [] for lead_id in draft.late}
+        for fact in draft.facts if newer else ():
+            if fact.lead_id in newer:
+                newer[fact.lead_id].append(fact)
+        waiting, pace = list(newer), Pace()
+        while some := waiting[: self._together.size]:
+            try:
+                histories = await self._files.histories(some)
+            except StatementTimeout:
+                if len(some) == 1:
+                    raise
+                self._together.shrink(len(some))
+                continue
+            for lead_id, stored in histories.items():
+                if lead_id != next(iter(newer)) and await pace.over():
+                    return lead_id
+                recall = partial(self._judge.recall, lead_id, stored, newer[lead_id], draft)
+                many = len(stored) + len(newer[lead_id]) + len(draft.late[lead_id]) > MANY_FACTS
+                draft.failed += await asyncio.to_thread(recall) if many else recall()
+            waiting = waiting[len(some) :]
+        draft.failed.sort()
+        return None
+
+    async def _known(self, now: datetime, consumer: Consumer, unread: Collection[str]) -> datetime:
         """Up to when every input has been read: `now` if its end, asked for after it, is reached (delivery.md §4)."""
-        ended = await consumer.at_end(self._part)
+        ended = await consumer.at_end(self._part) - set(unread)
         return min(now if topic in ended else until for topic, until in self._read_until.items())

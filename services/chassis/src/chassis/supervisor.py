@@ -17,6 +17,7 @@ from chassis.worker import Links, Worker
 log = logger(__name__)
 
 COMMIT_SECONDS = 2
+LOOK_SECONDS = 0.5
 HANDOVER_SECONDS = 5
 FINISH_SECONDS = 10
 STUCK = 71
@@ -35,7 +36,7 @@ class Supervisor(Generic[S]):
         self._partial: set[int] = set()
         self._changed = asyncio.Event()
         self._stop_workers = asyncio.Event()
-        self._accepted_at = 0.0
+        self._awake = self._accepted_at = 0.0
 
     @property
     def workers(self) -> list[Worker[S]]:
@@ -64,7 +65,8 @@ class Supervisor(Generic[S]):
         if stop.is_set():
             await self._finish()
             return
-        chores = [asyncio.create_task(chore()) for chore in (self._keep_polling, self._report, self._reconcile)]
+        endless = (self._keep_polling, self._count, self._report, self._reconcile)
+        chores = [asyncio.create_task(chore()) for chore in endless]
         stopping = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([*chores, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -80,7 +82,7 @@ class Supervisor(Generic[S]):
         while not stop.is_set():
             try:
                 await self._consumer.start(self)
-                self._accepted_at = asyncio.get_running_loop().time()
+                self._accepted_at = self._awake
                 return
             except Transient as error:
                 log.warning("broker_not_reached", reason=str(error))
@@ -123,12 +125,22 @@ class Supervisor(Generic[S]):
         while True:
             await self._consumer.poll_nothing()
 
+    async def _count(self) -> None:
+        """Counts the seconds in which this process could have been heard: one that was frozen, or whose loop was
+        blocked, rejoins the group by itself, and must not take its own silence for a lost membership.
+        """
+        clock = asyncio.get_running_loop().time
+        while True:
+            before = clock()
+            await asyncio.sleep(LOOK_SECONDS)
+            self._awake += min(clock() - before, 2 * LOOK_SECONDS)
+
     async def _report(self) -> None:
         """Commits offsets to Kafka as advice, and notices when that has been refused for too long."""
         while True:
             await asyncio.sleep(COMMIT_SECONDS)
             await self._commit_offsets()
-            if asyncio.get_running_loop().time() - self._accepted_at > self._links.settings.stall.total_seconds():
+            if self._awake - self._accepted_at > self._links.settings.stall.total_seconds():
                 log.error("stuck", seconds=self._links.settings.stall.total_seconds())
                 os._exit(STUCK)
 
@@ -141,7 +153,7 @@ class Supervisor(Generic[S]):
             elif self._wanted:  # the database is not there yet, so there is nothing to commit: no reason to leave
                 await self._consumer.bounds(min(self._wanted))
             if self._wanted is not None:
-                self._accepted_at = asyncio.get_running_loop().time()
+                self._accepted_at = self._awake
         except (NotMember, Transient) as error:
             log.info("offsets_not_committed", reason=str(error))
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic
+from typing import Any, Generic
 
 from chassis import failpoints
 from chassis.consumer import Consumer, NotMember
@@ -20,7 +20,7 @@ from chassis.journal import Claim, Journal
 from chassis.logs import logger
 from chassis.ownership import Ownership
 from chassis.publisher import Publisher
-from chassis.sequence import Gap
+from chassis.sequence import Gap, following
 from chassis.service import S, Service
 from chassis.settings import Worker as Settings
 
@@ -105,24 +105,34 @@ class Worker(Generic[S]):
         offsets = await self._start_offsets(claim)
         files = Files(self._service, journal, self._settings.cache_leads)
         lifted = sum(max(0, until - offsets[topic]) for topic, until in self._resume_until.items())
-        takeover = Takeover(self.part, claim, journal, offsets, self._gaps, self._consumer.partitions(), lifted)
+        most = self._settings.batch_records
+        takeover = Takeover(self.part, claim, journal, offsets, self._consumer.partitions(), most, lifted)
         self.ownership = ownership = Ownership(self._service, takeover, files)
         drained = await ownership.drain(self._publisher)
         self._consumer.start_reading(self.part, offsets)
         log.info("claimed", partition=self.part, epoch=claim.epoch, drained=drained, offsets=offsets)
         self.waiting = None
-        tick = self._settings.tick.total_seconds()
         while not stop.is_set():
-            records = await self._consumer.fetch(self.part, self._settings.batch_records, tick)
+            wait = 0 if ownership.overdue else self._settings.tick.total_seconds()
+            records = await self._consumer.fetch(self.part, self._settings.batch_records, wait)
             if records:
                 failpoints.reach("fetched")
-                taken = await ownership.take(records, self._publisher)
-                if taken:
-                    self._failures = 0
-                if taken < len(records):
-                    raise OffsetsMissing(f"{records[taken].topic} has none before {records[taken].offset}")
-            await ownership.tick(self._consumer, self._publisher, idle=not records)
+            await self._take(ownership, records, stop)
+
+    async def _take(self, ownership: Ownership[S], records: Sequence[Any], stop: asyncio.Event) -> None:
+        """All of the records in order, unless stopped, in as many commits as it takes, with a tick after each."""
+        follow, done = following(records, ownership.offsets, self._gaps), 0
+        while not stop.is_set():
+            if done < follow:
+                done += await ownership.take(records[done:follow], self._publisher)
+                self._failures = 0
+            if done == follow < len(records):
+                raise OffsetsMissing(f"{records[done].topic} has none before {records[done].offset}")
+            unread = {record.topic for record in records[done:]}
+            await ownership.tick(self._consumer, self._publisher, idle=not records, unread=unread)
             self._failures, self.progressed_at = 0, ownership.now
+            if done == follow:
+                return
 
     async def _start_offsets(self, claim: Claim) -> dict[str, int]:
         """Where to read on. Raises Discontinuity when a topic no longer has what comes next: never skip silently."""
