@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from chassis.failures import Failure
-from chassis.publisher import MAX_RECORD_BYTES, Record
+from chassis.producers import MAX_RECORD_BYTES
+from chassis.publisher import Record
 from schemas.envelope import Refused
 
 RUN = 20

@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     InvalidTopicError,
     KafkaError,
     MessageSizeTooLargeError,
-    ProducerClosed,
     TopicAuthorizationFailedError,
 )
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from chassis import failpoints
 from chassis.failures import BrokerAway, Unpublishable
-from chassis.logs import logger
+from chassis.producers import MAX_BATCH_BYTES, Producers
 from chassis.settings import Kafka
 from schemas.identity import partition_of
+from schemas.topics import record_limit
 
 DEADLINE_SECONDS = 12
 """With the broker dead, send and stop hang for ever whatever the client's timeouts say (delivery.md §2)."""
-STOP_SECONDS = 5
-MAX_RECORD_BYTES = 2 * 1024 * 1024
 _REFUSED = (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError)
 
 Headers = Sequence[tuple[str, bytes | None]]
 """Kafka allows a header without a value."""
+Place = tuple[str, int]
+"""A topic, without its prefix, and one of its partitions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,149 +52,162 @@ def size_of(record: Record) -> int:
     return size
 
 
+_Sized = tuple[int, Record]
+
+
 class Publisher:
     """One idempotent producer per process, replaced when it can no longer send.
 
     `publish` may be called from many tasks at once; the records of one call keep their order within a partition.
-    `rebuilds` is how many producers were replaced.
+    A refusal burns sequence numbers of an idempotent producer, which must then be replaced (delivery.md P1). So what
+    the contract forbids is never sent. A broker may take less than the contract says: each refusal halves what the
+    topic is trusted to take, and what is larger goes through a second producer, without sequence numbers, where a
+    refusal costs nothing and an acknowledgement restores the trust. A topic costs at most 20 producers in this way.
     """
 
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
-        self._producer: AIOKafkaProducer | None = None
-        self._starting = asyncio.Lock()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._producers = Producers(kafka)
         self._partitions: dict[str, int] = {}
-        self.rebuilds = 0
+        self._trusted: dict[str, int] = {}
+        """Topic -> bytes of a batch that its broker is trusted to take, once it has refused one."""
+
+    @property
+    def rebuilds(self) -> int:
+        """How many producers were replaced."""
+        return self._producers.rebuilds
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
-        if self._producer is not None:
-            self._retire(self._producer)
-        if self._closing:
-            await asyncio.wait(self._closing, timeout=STOP_SECONDS + 1)
+        await self._producers.close()
 
     async def publish(self, records: Sequence[Record]) -> None:
         """Returns once every record is acknowledged with acks=all.
 
         Raises BrokerAway when that cannot be had within 12 s (some records may have landed, a retry repeats them), and
-        Unpublishable that names the records which the broker refuses; the others of the call have then landed.
+        Unpublishable that names the records which are too large for their topic or which the broker refuses; the
+        others of the call have then landed.
         """
         producer: AIOKafkaProducer | None = None
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                producer = await self._ready()
+                producer = await self._producers.ready()
                 failpoints.reach("sending")
-                await self._send(producer, records)
+                await self._count(producer, records)
+                refused = await self._send(producer, self._grouped(records))
                 failpoints.reach("acknowledged")
-        except _REFUSED as error:
-            self._retire(producer)  # a refusal burns sequence numbers: the next batch would be out of order
-            if len(records) == 1:
-                raise Unpublishable(f"{records[0].topic}: {type(error).__name__}", records) from error
-            await self._publish_apart(records)
         except (KafkaError, OSError, TimeoutError) as error:
-            self._retire(producer)
+            self._producers.retire(producer)
             raise BrokerAway(f"publishing: {type(error).__name__}") from error
+        if refused:
+            raise Unpublishable(f"{refused[0].topic}: too large, or not allowed", refused)
 
-    async def _publish_apart(self, records: Sequence[Record]) -> None:
-        """In halves, and halves of these, until each refused record is alone: the others still land, in their order."""
-        middle = len(records) // 2
-        refusals = []
-        for half in (records[:middle], records[middle:]):
-            try:
-                await self.publish(half)
-            except Unpublishable as refusal:
-                refusals.append(refusal)
-        if refusals:
-            raise Unpublishable(str(refusals[0]), [record for refusal in refusals for record in refusal.records])
+    async def by_place(self, records: Sequence[Record]) -> Mapping[Place, Sequence[Record]]:
+        """The records by the partition that they go to, in order. Raises BrokerAway as `publish`."""
+        producer: AIOKafkaProducer | None = None
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                if not self._partitions.keys() >= {record.topic for record in records}:
+                    producer = await self._producers.ready()
+                    await self._count(producer, records)
+                return self._grouped(records)
+        except (KafkaError, OSError, TimeoutError) as error:
+            self._producers.retire(producer)
+            raise BrokerAway(f"asking for partitions: {type(error).__name__}") from error
 
-    async def _ready(self) -> AIOKafkaProducer:
-        async with self._starting:
-            if self._producer is None:
-                producer = AIOKafkaProducer(
-                    bootstrap_servers=self._kafka.bootstrap_servers,
-                    acks="all",
-                    enable_idempotence=True,
-                    linger_ms=0,
-                    max_batch_size=256 * 1024,
-                    max_request_size=MAX_RECORD_BYTES,
-                    request_timeout_ms=10_000,
-                )
-                try:
-                    await producer.start()
-                except BaseException:
-                    self._close(producer)
-                    raise
-                self._producer = producer
-            return self._producer
-
-    async def _send(self, producer: AIOKafkaProducer, records: Sequence[Record]) -> None:
-        acknowledgements = []
-        for (topic, partition), batch in (await self._by_partition(producer, records)).items():
-            builder = producer.create_batch()
-            for record in batch:
-                if not _append(builder, record):
-                    acknowledgements.append(await producer.send_batch(builder, topic, partition=partition))
-                    builder = producer.create_batch()
-                    _append(builder, record)
-            acknowledgements.append(await producer.send_batch(builder, topic, partition=partition))
-        failpoints.reach("sent")
-        if failpoints.armed("partly_acknowledged") and len(acknowledgements) > 1:
-            await acknowledgements[0]
+    async def _send(self, producer: AIOKafkaProducer, grouped: Mapping[Place, Sequence[Record]]) -> list[Record]:
+        """Returns what is refused; all else is acknowledged."""
+        refused, groups = list[Record](), list(grouped.items())
+        if failpoints.armed("partly_acknowledged") and len(groups) > 1:
+            refused += await self._deliver(producer, *groups.pop())
             failpoints.reach("partly_acknowledged")
-        for outcome in await asyncio.gather(*acknowledgements, return_exceptions=True):
+        if len(groups) == 1:
+            return refused + await self._deliver(producer, *groups[0])
+        sending = (self._deliver(producer, place, records) for place, records in groups)
+        for outcome in await asyncio.gather(*sending, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
+            refused += outcome
+        return refused
 
-    async def _by_partition(
-        self, producer: AIOKafkaProducer, records: Sequence[Record]
-    ) -> Mapping[tuple[str, int], list[Record]]:
-        grouped: dict[tuple[str, int], list[Record]] = defaultdict(list)
+    async def _deliver(self, producer: AIOKafkaProducer, place: Place, records: Sequence[Record]) -> list[Record]:
+        """One batch after the other, so that none follows a refused one. Returns what is refused."""
+        topic, limit = place[0], record_limit(place[0])
+        sized = [(size_of(record), record) for record in records]
+        fitting = [(size, record) for size, record in sized if size <= limit]
+        refused = [record for size, record in sized if size > limit]
+        trusted = self._trusted.get(topic, limit)
+        if all(size <= trusted for size, _ in fitting):
+            for batch in _batches(fitting, min(trusted, MAX_BATCH_BYTES)):
+                try:
+                    await self._put(producer, place, batch)
+                except _REFUSED as refusal:
+                    self._producers.retire(producer)
+                    self._distrust(topic, batch, refusal)
+                    break
+                fitting = fitting[len(batch) :]
+            else:
+                return refused
+        for batch in _batches(fitting, MAX_BATCH_BYTES):
+            refused += await self._apart(place, batch)
+        return refused
+
+    async def _apart(self, place: Place, batch: Sequence[_Sized]) -> list[Record]:
+        """In halves, and halves of these, until each refused record is alone: the others still land, in their order."""
+        producer = await self._producers.ready(idempotent=False)
+        try:
+            size = await self._put(producer, place, batch)
+        except _REFUSED as refusal:
+            self._distrust(place[0], batch, refusal)
+            if len(batch) == 1:
+                return [batch[0][1]]
+            middle = len(batch) // 2
+            return [*await self._apart(place, batch[:middle]), *await self._apart(place, batch[middle:])]
+        except BaseException:
+            self._producers.retire(producer)
+            raise
+        self._trusted[place[0]] = max(self._trusted.get(place[0], size), size)
+        return []
+
+    def _distrust(self, topic: str, batch: Sequence[_Sized], refusal: Exception) -> None:
+        large = isinstance(refusal, MessageSizeTooLargeError)
+        most = sum(size for size, _ in batch) // 2 if large else 0
+        self._trusted[topic] = min(self._trusted.get(topic, most), most)
+
+    async def _put(self, producer: AIOKafkaProducer, place: Place, batch: Sequence[_Sized]) -> int:
+        """Returns how many bytes the broker has acknowledged as one batch."""
+        builder = producer.create_batch()
+        for _, record in batch:
+            builder.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))
+        size: int = builder.size()
+        acknowledged = await producer.send_batch(builder, self._kafka.prefix + place[0], partition=place[1])
+        failpoints.reach("sent")
+        await acknowledged
+        return size
+
+    async def _count(self, producer: AIOKafkaProducer, records: Sequence[Record]) -> None:
+        for topic in {record.topic for record in records} - self._partitions.keys():
+            self._partitions[topic] = len(await producer.partitions_for(self._kafka.prefix + topic))
+
+    def _grouped(self, records: Sequence[Record]) -> Mapping[Place, Sequence[Record]]:
+        grouped: dict[Place, list[Record]] = defaultdict(list)
         for record in records:
             partition = record.partition
             if partition is None:
-                count = self._partitions.get(record.topic) or await self._count(producer, record.topic)
-                partition = partition_of(record.key or b"", count)
-            grouped[self._kafka.prefix + record.topic, partition].append(record)
+                partition = partition_of(record.key or b"", self._partitions[record.topic])
+            grouped[record.topic, partition].append(record)
         return grouped
 
-    async def _count(self, producer: AIOKafkaProducer, topic: str) -> int:
-        self._partitions[topic] = len(await producer.partitions_for(self._kafka.prefix + topic))
-        return self._partitions[topic]
 
-    def _retire(self, producer: AIOKafkaProducer | None) -> None:
-        if producer is not None and producer is self._producer:
-            self._producer = None
-            self.rebuilds += 1
-            self._close(producer)
-
-    def _close(self, producer: AIOKafkaProducer) -> None:
-        task = asyncio.create_task(_stop(producer), name="producer stop")
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
-
-
-def _append(builder: Any, record: Record) -> bool:
-    return builder.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers)) is not None
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await producer.stop()
-    except (TimeoutError, KafkaError, OSError) as error:
-        logger("chassis.publisher").warning("producer_stop_failed", error=type(error).__name__)
-        await _abandon(producer)
-
-
-async def _abandon(producer: AIOKafkaProducer) -> None:
-    """An idempotent sender never gives a batch up: left alone it goes on for ever, and sends it much later."""
-    with contextlib.suppress(TimeoutError, KafkaError, OSError):
-        async with asyncio.timeout(1):
-            await producer._sender.close()
-    producer._message_accumulator.fail_all(ProducerClosed())
-    with contextlib.suppress(TimeoutError, KafkaError, OSError):
-        async with asyncio.timeout(1):
-            await producer.client.close()
+def _batches(sized: Sequence[_Sized], most: int) -> Iterator[Sequence[_Sized]]:
+    """In order, each of at most so many bytes, or of one record."""
+    begin = total = 0
+    for place, (size, _) in enumerate(sized):
+        if total + size > most and place > begin:
+            yield sized[begin:place]
+            begin, total = place, 0
+        total += size
+    if sized[begin:]:
+        yield sized[begin:]
