@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import CollectorRegistry
 
 from baton_local.topics import create_topics
-from chassis.publisher import Publisher, Record
+from chassis.publisher import Place, Publisher, Record
 from chassis.settings import Kafka
 from ingest.app import build
 from ingest.flights import Publishes
@@ -54,7 +54,10 @@ class Memory:
     def publisher(self) -> Publishes:
         return self
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def by_place(self, records: Sequence[Record]) -> Mapping[Place, Sequence[Record]]:
+        return {("everything", 0): records}
+
+    async def publish(self, records: Sequence[Record], place: Place | None = None) -> None:
         self.records += records
 
     async def on(self, topic: str) -> list[tuple[str | None, dict[str, Any]]]:

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, Self
 
 from chassis.consumer import Consumer, NotMember, Offsets, PartitionOwner
-from chassis.publisher import Publisher, Record
+from chassis.publisher import Place, Publisher, Record
 from schemas.identity import partition_of
 from tests.simulation.log import Group, Log, Written
 from tests.simulation.loop import PROCESS, asker
@@ -169,7 +169,7 @@ class LogPublisher(Publisher):
     async def __aexit__(self, *_: object) -> None:
         """There is nothing to close."""
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def publish(self, records: Sequence[Record], place: Place | None = None) -> None:
         batches: dict[tuple[str, int], list[Record]] = defaultdict(list)
         for record in records:
             part = partition_of(record.key or b"", self._log.parts) if record.partition is None else record.partition

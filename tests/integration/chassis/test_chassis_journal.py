@@ -12,7 +12,7 @@ import pytest
 from chassis.database import connected
 from chassis.failures import Fenced, Transient
 from chassis.journal import Batch, FactKnown, Journal
-from chassis.publisher import Publisher, Record
+from chassis.publisher import Place, Publisher, Record
 from tests.builders import a_fact
 from tests.integration.chassis.counting import Counting
 from tests.integration.chassis.driving import House, arrived, engaged, leads, take_all
@@ -31,7 +31,7 @@ class AnswerLost(Journal):
 class Killed(Publisher):
     """Dies before the first record leaves."""
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def publish(self, records: Sequence[Record], place: Place | None = None) -> None:
         raise asyncio.CancelledError
 
 

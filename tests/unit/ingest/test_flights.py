@@ -1,33 +1,42 @@
-"""Group micro-batching: one flight at a time, and what room it takes."""
+"""Group micro-batching: one flight at a time for each partition, and what room it takes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
 
 from chassis.failures import Transient, Unpublishable
-from chassis.publisher import Record
+from chassis.publisher import Place, Record
+from ingest import flights as module
 from ingest.flights import Flights, Full, Room
 
 
-def a_record(name: str, size: int = 10) -> Record:
-    return Record("engagements", name.encode(), b"x" * size)
+def a_record(name: str, size: int = 10, part: int = 0) -> Record:
+    return Record("engagements", name.encode(), b"x" * size, partition=part)
 
 
 def names(records: Sequence[Record]) -> list[str]:
     return [(record.key or b"").decode() for record in records]
 
 
-class Runway:
+class Places:
+    """Every record says where it goes."""
+
+    async def by_place(self, records: Sequence[Record]) -> Mapping[Place, Sequence[Record]]:
+        parts = dict.fromkeys(record.partition or 0 for record in records)
+        return {("engagements", part): [record for record in records if record.partition == part] for part in parts}
+
+
+class Runway(Places):
     """A broker whose acknowledgements the test gives one by one."""
 
     def __init__(self) -> None:
         self.departures: asyncio.Queue[tuple[list[str], asyncio.Future[None]]] = asyncio.Queue()
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def publish(self, records: Sequence[Record], place: Place | None = None) -> None:
         landed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.departures.put_nowait((names(records), landed))
         await landed
@@ -96,6 +105,7 @@ async def test_a_late_acknowledgement_is_no_success_and_holds_its_room_until_it_
         assert room.events == 1
         with pytest.raises(Transient):
             await flights.publish([a_record("given up before boarding")])
+        assert room.events == 1
         landing.set_result(None)
         await until(lambda: room.events == 0)
         task = asyncio.create_task(flights.publish([a_record("b")]))
@@ -105,8 +115,8 @@ async def test_a_late_acknowledgement_is_no_success_and_holds_its_room_until_it_
 
 
 async def test_only_the_request_with_the_refused_record_hears_of_it() -> None:
-    class Strict:
-        async def publish(self, records: Sequence[Record]) -> None:
+    class Strict(Places):
+        async def publish(self, records: Sequence[Record], place: Place | None = None) -> None:
             await asyncio.sleep(0)
             if bad := [record for record in records if record.key == b"bad"]:
                 raise Unpublishable("engagements: too large", bad)
@@ -119,16 +129,17 @@ async def test_only_the_request_with_the_refused_record_hears_of_it() -> None:
 
 
 async def test_a_bug_in_publishing_ends_the_service_and_nobody_waits_for_ever() -> None:
-    class Broken:
-        async def publish(self, records: Sequence[Record]) -> None:
+    class Broken(Places):
+        async def publish(self, records: Sequence[Record], place: Place | None = None) -> None:
             raise ZeroDivisionError
 
     flights = Flights(Broken(), Room(100, 10_000), 5)
     running = asyncio.create_task(flights.run())
     with pytest.raises(Transient):
         await flights.publish([a_record("a")])
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ExceptionGroup) as failed:
         await running
+    assert failed.group_contains(ZeroDivisionError)
 
 
 @pytest.mark.parametrize(("events", "size"), [(3, 10), (2, 51)])
@@ -152,3 +163,65 @@ def test_a_body_gives_its_room_back_even_when_it_did_not_fit() -> None:
         with pytest.raises(Full):
             held.more(60)
     assert room.bytes == 0
+
+
+async def test_a_partition_that_hangs_fails_its_own_requests_alone_and_the_others_fly_on() -> None:
+    runway, room = Runway(), Room(100, 10_000)
+    flights = Flights(runway, room, 0.2)
+    async with flying(flights):
+        stuck = asyncio.create_task(flights.publish([a_record("a", part=1)]))
+        hanging = await runway.next("a")
+        both = asyncio.create_task(flights.publish([a_record("b", part=1), a_record("c", part=0)]))
+        (await runway.next("c")).set_result(None)
+        for name in "defg":
+            task = asyncio.create_task(flights.publish([a_record(name)]))
+            (await runway.next(name)).set_result(None)
+            await task
+        assert not stuck.done()
+        for request in (stuck, both):
+            with pytest.raises(Transient):
+                await request
+        assert room.events == 1, "only what is still in the air"
+        hanging.set_result(None)
+        await until(lambda: room.events == 0)
+        task = asyncio.create_task(flights.publish([a_record("h", part=1)]))
+        (await runway.next("h")).set_result(None)
+        await task
+    assert (room.events, room.bytes) == (0, 0)
+
+
+async def test_a_request_is_answered_once_all_its_partitions_have_landed() -> None:
+    runway = Runway()
+    flights = Flights(runway, Room(100, 10_000), 5)
+    async with flying(flights):
+        task = asyncio.create_task(flights.publish([a_record("a", part=0), a_record("b", part=1)]))
+        one, other = await runway.next("a"), await runway.next("b")
+        one.set_result(None)
+        await asyncio.sleep(0.01)
+        assert not task.done()
+        other.set_result(None)
+        await task
+
+
+@pytest.mark.parametrize(("most", "size"), [(20, 10_000), (1_000, 200)])
+async def test_partitions_that_hang_never_take_the_room_of_the_others(
+    monkeypatch: pytest.MonkeyPatch, most: int, size: int
+) -> None:
+    monkeypatch.setattr(module, "LATE_SECONDS", 0.0)
+    runway, room = Runway(), Room(most, size)
+    flights = Flights(runway, room, 0.5)
+    async with flying(flights):
+        stuck = [asyncio.create_task(flights.publish([a_record("a", part=part)])) for part in (1, 2)]
+        hanging = [await runway.next("a") for _ in stuck]
+        more = [asyncio.create_task(flights.publish([a_record("b", part=1 + n % 2)])) for n in range(50)]
+        await until(lambda: sum(task.done() for task in more) == 42)
+        for name in "cdefghijk":
+            task = asyncio.create_task(flights.publish([a_record(name)]))
+            (await runway.next(name)).set_result(None)
+            await task
+        outcomes = await asyncio.gather(*stuck, *more, return_exceptions=True)
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Full"] * 42 + ["Transient"] * 10
+        for landing in hanging:
+            landing.set_result(None)
+        await until(lambda: room.events == 0)
+    assert (room.events, room.bytes) == (0, 0)

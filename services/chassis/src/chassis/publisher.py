@@ -83,8 +83,8 @@ class Publisher:
     async def __aexit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
         await self._producers.close()
 
-    async def publish(self, records: Sequence[Record]) -> None:
-        """Returns once every record is acknowledged with acks=all.
+    async def publish(self, records: Sequence[Record], place: Place | None = None) -> None:
+        """Returns once every record is acknowledged with acks=all. `place`, if given, is where all of them go.
 
         Raises BrokerAway when that cannot be had within 12 s (some records may have landed, a retry repeats them), and
         Unpublishable that names the records which are too large for their topic or which the broker refuses; the
@@ -95,8 +95,10 @@ class Publisher:
             async with asyncio.timeout(DEADLINE_SECONDS):
                 producer = await self._producers.ready()
                 failpoints.reach("sending")
-                await self._count(producer, records)
-                refused = await self._send(producer, self._grouped(records))
+                if place is None:
+                    await self._count(producer, records)
+                grouped = self._grouped(records) if place is None else {place: records}
+                refused = await self._send(producer, grouped)
                 failpoints.reach("acknowledged")
         except (KafkaError, OSError, TimeoutError) as error:
             self._producers.retire(producer)
