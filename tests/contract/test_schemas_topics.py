@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from schemas.export import FOLDER, differences, event_name, main, write
-from schemas.topics import PASSED_ON, SERVICES, TOPICS, dead_letter_topic
+from schemas.sizes import dead_letter_topic, record_limit
+from schemas.topics import PASSED_ON, SERVICES, TOPICS
 
 EVENTS = [(topic, event) for topic in TOPICS.values() for event in topic.events]
 
@@ -127,3 +128,8 @@ def references(value: Any) -> Any:
     elif isinstance(value, list):
         for item in value:
             yield from references(item)
+
+
+def test_every_topics_limit_is_the_one_that_records_are_checked_against() -> None:
+    for topic in TOPICS.values():
+        assert topic.config["max.message.bytes"] == str(record_limit(topic.name))

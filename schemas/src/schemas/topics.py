@@ -11,6 +11,7 @@ from schemas.envelope import Envelope
 from schemas.handoffs import LeadHandedOff, LeadQualified, LeadStageChanged, StageRejected
 from schemas.sales import SALES_ACTIVITIES
 from schemas.scores import LeadScored
+from schemas.sizes import MAX_RECORD, REJECTED, dead_letter_topic, record_limit
 from schemas.sla import (
     ClockCancelled,
     ClockMet,
@@ -20,9 +21,6 @@ from schemas.sla import (
     SlaBreached,
     SlaBreachRetracted,
 )
-
-MAX_RECORD = 1024 * 1024
-"""Bytes of a record on an input topic; dead letters carry it whole with its reason, so theirs may be twice that."""
 
 SERVICES = ("ingest", "scorer", "router", "sla-monitor")
 """The producers and consumers that are Baton's own; the rest are the company's."""
@@ -42,16 +40,11 @@ class Topic:
     """A record's time stamp is when the broker got it: no decision may rest on a producer's own clock."""
 
 
-_SET_ASIDE = {"max.message.bytes": str(2 * MAX_RECORD)}
+_SET_ASIDE = {"max.message.bytes": str(record_limit(REJECTED))}
 
 
 def _own(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if name in SERVICES)
-
-
-def dead_letter_topic(topic: str) -> str:
-    """Where records of `topic` go that can never be accepted."""
-    return f"{topic}-dlq"
 
 
 PASSED_ON = (LeadErased, LeadSuppressed)
@@ -80,7 +73,7 @@ _CARRYING = (
     Topic("sla-breaches", (SlaBreached, SlaBreachRetracted), ("sla-monitor",), ("on-call", "sales")),
 )
 _ASIDE = (
-    Topic("events-rejected", (), ("ingest",), ("operators",), _SET_ASIDE),
+    Topic(REJECTED, (), ("ingest",), ("operators",), _SET_ASIDE),
     *(
         Topic(dead_letter_topic(topic.name), (), _own(topic.consumers), ("operators",), _SET_ASIDE)
         for topic in _CARRYING
@@ -90,8 +83,3 @@ _ASIDE = (
 
 TOPICS: Mapping[str, Topic] = MappingProxyType({topic.name: topic for topic in (*_CARRYING, *_ASIDE)})
 """Every topic by name."""
-
-
-def record_limit(topic: str) -> int:
-    """Bytes that a record of the topic may have, counted as the broker does: in a batch of its own."""
-    return int(TOPICS[topic].config["max.message.bytes"]) if topic in TOPICS else MAX_RECORD

@@ -12,7 +12,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from chassis.failures import Unpublishable
 from chassis.publisher import Publisher, Record, size_of
-from schemas.topics import MAX_RECORD
+from schemas.sizes import MAX_RECORD
 from tests.integration.chassis.driving import House, until
 
 FOREIGN_LIMIT = 20_000

@@ -14,7 +14,8 @@ from ingest.rules import REASONS, record
 from schemas.engagements import EngagementRecorded, LeadDescribed, LeadLinked, LeadOptedIn
 from schemas.envelope import Decoder, Envelope, Refused, fingerprint
 from schemas.identity import lead_id_of
-from schemas.topics import MAX_RECORD, TOPICS
+from schemas.sizes import MAX_RECORD
+from schemas.topics import TOPICS
 from tests.builders import EMAIL, LEAD, NOON, at
 
 

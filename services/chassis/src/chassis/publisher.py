@@ -23,7 +23,7 @@ from chassis.failures import BrokerAway, Unpublishable
 from chassis.producers import MAX_BATCH_BYTES, Producers
 from chassis.settings import Kafka
 from schemas.identity import partition_of
-from schemas.topics import record_limit
+from schemas.sizes import record_limit
 
 DEADLINE_SECONDS = 12
 """With the broker dead, send and stop hang for ever whatever the client's timeouts say (delivery.md §2)."""
@@ -47,7 +47,7 @@ class Record:
 
 
 def size_of(record: Record) -> int:
-    """Bytes that the broker holds against the topic's limit (`schemas.topics.record_limit`), at most 20 too many."""
+    """Bytes that the broker holds against the topic's limit (`schemas.sizes.record_limit`), at most 20 too many."""
     size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, list(record.headers))
     return size
 
