@@ -97,6 +97,13 @@ MUTANTS = (
         chaos("reset", minutes=0.5),
     ),
     Mutant(
+        "the news that a further episode takes",
+        "services/router/src/router/rules/handoff.py",
+        "    did = (score.engaged_at, asked,",
+        "    did = (*(line.since for line in score.explanation), asked,",
+        tests("tests/unit/router/test_news.py", "unsubscribed"),
+    ),
+    Mutant(
         "the mark by which a log is known again",
         f"{CHASSIS}/worker.py",
         "if stamp != marks[topic]:",

@@ -48,6 +48,7 @@ MUTANTS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "outbox not drained by the next owner": partial(patch.object, StoreJournal, "leftovers", _no_leftovers),
     "offsets not checked": partial(patch.object, worker, "following", lambda records, *_: len(records)),
     "no retraction": partial(patch.object, sla_monitor.rules, "_settle", _let_stand),
+    "replaced facts that stay": partial(patch.object, Store, "forget", lambda *_: None),
     "shared rows set without comparison": partial(patch.object, Store, "unchanged", lambda *_: True),
 }
 """What is taken away -> how."""

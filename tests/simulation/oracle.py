@@ -14,6 +14,7 @@ from schemas.envelope import Decoder, Fact, Refused
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.identity import partition_of
 from schemas.sales import SalesActivity
+from schemas.scores import LeadScored
 from schemas.sla import clock_id_of
 from schemas.topics import TOPICS
 from scorer.rules.explanation import explain
@@ -42,15 +43,16 @@ def judge(world: World) -> list[str]:
 def _books(world: World, name: str, store: Store) -> Iterator[str]:
     """I2, I3, I10: each record has one outcome; the facts are the distinct accepted events."""
     expected: dict[tuple[str, str, str], bytes] = {}
+    latest: dict[str, Fact] = {}
     for part in range(PARTS):
         counts = Counter(
             outcome
             for topic in services()[name].inputs
             for record in world.log.read(topic, part)
-            for outcome in ("records", _outcome(record, services()[name].inputs[topic], expected))
+            for outcome in ("records", _outcome(record, services()[name].inputs[topic], expected, latest))
         )
         written = store.partitions[part].totals
-        kinds = ("records", "facts", "duplicates", "dead_letters", "tick_failures")
+        kinds = ("records", "facts", "duplicates", "replaced", "dead_letters", "tick_failures")
         booked = {key: count for key, count in written.items() if key.startswith(kinds) and count}
         if booked != counts:
             yield f"{name}/{part}: the books say {booked} and should say {dict(counts)}"
@@ -60,8 +62,10 @@ def _books(world: World, name: str, store: Store) -> Iterator[str]:
             yield f"{name}: fact {key} is {'lost' if key not in found else 'not the accepted one'}"
 
 
-def _outcome(record: Written, decoder: Decoder, facts: dict[tuple[str, str, str], bytes]) -> str:
-    """What becomes of the next record of a topic, `facts` being those of the earlier ones."""
+def _outcome(
+    record: Written, decoder: Decoder, facts: dict[tuple[str, str, str], bytes], latest: dict[str, Fact]
+) -> str:
+    """What becomes of the next record of a topic, `facts` being those of the earlier ones, `latest` a lead's score."""
     try:
         fact = decoder.fact(record.key, record.value, received_at(record))
     except Refused as refused:
@@ -70,7 +74,15 @@ def _outcome(record: Written, decoder: Decoder, facts: dict[tuple[str, str, str]
         return "dead_letters:wrong_partition"
     key = (fact.lead_id, *fact.key)
     if key not in facts:
+        known = latest.get(fact.lead_id)
+        if isinstance(fact.event, LeadScored):
+            if known is not None and known.event.data.version >= fact.event.data.version:
+                return "replaced"
+            latest[fact.lead_id] = fact
         facts[key] = fact.fingerprint
+        if known is not None and isinstance(fact.event, LeadScored):
+            del facts[(known.lead_id, *known.key)]
+            return "replaced"
         return "facts"
     return "duplicates" if facts[key] == fact.fingerprint else "dead_letters:id_conflict"
 

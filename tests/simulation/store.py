@@ -102,6 +102,7 @@ class Store:
             raise SharedConflict("another partition was first")
         if numbered.keys() & row.outbox.keys():
             raise RefusedByDatabase("23505")
+        self.forget(batch.replaced)
         gone = set(batch.erased)
         self.facts = {key: fact for key, fact in self.facts.items() if key[0] not in gone} if gone else self.facts
         self.facts.update(new)
@@ -112,6 +113,11 @@ class Store:
         row.outbox = {seq: owed for seq, owed in row.outbox.items() if seq > acknowledged} | numbered
         self.announced += batch.outbox
         return self.now()
+
+    def forget(self, replaced: Sequence[Key]) -> None:
+        """Deletes facts that newer ones have replaced."""
+        for key in replaced:
+            self.facts.pop(key, None)
 
     def owned(self, row: Partition, epoch: int) -> bool:
         """The fence."""

@@ -52,6 +52,20 @@ class Contract:
             left = await journal.facts([ADA, BOB])
         assert sorted(each[:2] for each in left) == sorted((fact.lead_id, fact.value) for fact in (THREE, OTHER))
 
+    async def test_replaced_facts_are_deleted_by_the_commit_that_has_the_newer_ones(self, place: Place) -> None:
+        async with place.journal(0) as journal:
+            await journal.claim()
+            await journal.commit(1, batch(facts=[ONE, TWO, OTHER]), 0)
+            gone = [(ADA, *ONE.key), (BOB, *TWO.key)]
+            with pytest.raises(Fenced):
+                await journal.commit(2, batch(facts=[THREE], replaced=gone), 0)
+            await journal.commit(1, batch(facts=[THREE], replaced=gone), 0)
+            left = await journal.facts([ADA, BOB])
+            assert sorted(each[1] for each in left) == sorted(fact.value for fact in (TWO, THREE, OTHER))
+            await journal.commit(1, batch(facts=[ONE], replaced=[(ADA, *TWO.key)], erased=[ADA]), 0)
+            left = await journal.facts([ADA, BOB])
+        assert sorted(each[1] for each in left) == sorted(fact.value for fact in (ONE, OTHER))
+
     async def test_claim_raises_the_epoch_and_tells_what_is_there(self, place: Place) -> None:
         async with place.journal(0) as journal:
             first = await journal.claim()

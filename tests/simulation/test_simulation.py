@@ -20,7 +20,7 @@ HAPPENS = (
     *("killed", "ended", "frozen", "expel!", "stop!", "outage!", "clock!", "time passes"),
     *("kill!", "freeze!", "slow!", "refuse!", "lose!", "skip!", "stale!"),
     *("commit: Fenced", "commit: FactKnown", "commit: SharedConflict", "offsets: NotMember", "gaps"),
-    *("facts", "duplicates", "dead_letters", "handed_off", "met", "breaches", "retractions"),
+    *("facts", "duplicates", "replaced", "dead_letters", "handed_off", "met", "breaches", "retractions"),
 )
 """What a run of many seeds has to have seen, each at least once in a hundred seeds."""
 

@@ -32,6 +32,15 @@ DATABASE: dict[str, tuple[str, set[str]]] = {
     ),
     "a fact says other things": (f"UPDATE scorer.fact SET data = '{{}}' {A_FACT}", {"I3"}),
     "a fact is in another partition": (f"UPDATE scorer.fact SET part = (part + 1) % 4 {A_FACT}", {"I3"}),
+    "the fact of a lead's latest score is lost": (
+        "DELETE FROM router.fact WHERE ctid = (SELECT min(fact.ctid) FROM router.fact JOIN router.lead USING (lead_id)"
+        " WHERE type = 'baton.lead.scored.v1' AND state ->> 'erased' IS NULL)",
+        {"I3"},
+    ),
+    "a score that was replaced is counted as a fact": (
+        COUNT.replace("scorer", "router").format(UP.format("facts") + ", 'replaced', (totals ->> 'replaced')::int - 1"),
+        {"I2"},
+    ),
     "a lead's row is lost": (
         f"DELETE FROM scorer.lead WHERE lead_id = {UNSCORED}",
         {"I3"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from chassis.policy import PolicyError
-from chassis.service import At
+from chassis.service import REPLACED, At
 from chassis.settings import Database
 from router.app import ROTATION, Router, build
 from router.rules.lead import Lead
@@ -47,6 +48,31 @@ def test_what_changes_nothing_keeps_the_very_same_state(router: Router) -> None:
 
     for event in (a_score(65, 1), a_score(65, 2, id="again"), a_sales_activity(SalesContacted)):
         assert router.decide(lead, a_fact(event), At(NOON, NOON)).state is lead
+
+
+def test_a_newer_score_replaces_the_older_fact_and_an_older_one_is_not_kept(router: Router) -> None:
+    lead, kept = router.new(LEAD), set[tuple[str, str]]()
+    for version in (1, 4, 2, 4, 3, 5, 1):
+        fact = a_fact(a_score(65, version, id=f"v{version}"))
+        decision = router.decide(lead, fact, At(NOON, NOON))
+        if decision.dropped is None:
+            kept = (kept - {*decision.replaces}) | {fact.key}
+        else:
+            assert decision.dropped == REPLACED
+            assert decision.state is lead
+        lead = decision.state
+        assert len(kept) == 1
+
+    assert kept == {("tests", "v5")}
+
+
+def test_a_lead_of_before_scores_were_replaced_replaces_from_its_next_but_one_on(router: Router) -> None:
+    old = replace(router.decide(router.new(LEAD), a_fact(a_score(65, 7)), At(NOON, NOON)).state, scored=None)
+
+    first = router.decide(old, a_fact(a_score(65, 8)), At(NOON, NOON))
+    second = router.decide(first.state, a_fact(a_score(65, 9)), At(NOON, NOON))
+
+    assert (first.replaces, second.replaces) == ([], [("tests", "score-8")])
 
 
 def test_decisions_are_counted(router: Router) -> None:

@@ -12,7 +12,7 @@ from chassis.dead_letter import dead_letter
 from chassis.files import File
 from chassis.journal import Revision
 from chassis.publisher import Record
-from chassis.service import At, Decision, S
+from chassis.service import REPLACED, At, Decision, S
 from schemas.envelope import Fact, Refused
 
 _JSON = (("content-type", b"application/cloudevents+json"),)
@@ -30,10 +30,13 @@ class Draft(Generic[S]):
     revision: Revision
     versions: dict[str, int]
     at: At
-    facts: list[Fact] = field(default_factory=list)
+    facts: dict[tuple[str, str, str], Fact] = field(default_factory=dict)
+    """(lead, source, id) -> a fact that is new with this draft."""
     files: dict[str, File[S]] = field(default_factory=dict)
     erased: list[str] = field(default_factory=list)
     """Leads whose facts in the database are deleted; those in `facts` are newer."""
+    replaced: set[tuple[str, str, str]] = field(default_factory=set)
+    """Facts in the database that are deleted, for newer ones say all that they said."""
     outbox: list[Record] = field(default_factory=list)
     swapped: dict[str, Any] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
@@ -55,11 +58,15 @@ class Draft(Generic[S]):
         for topic, record in self.last.items():
             self.marks[topic] = record.timestamp
 
-    def accept(self, file: File[S], fact: Fact) -> None:
-        """The fact is in the lead's file from now on."""
+    def accept(self, file: File[S], fact: Fact, replaces: Sequence[tuple[str, str]] = ()) -> None:
+        """The fact is in the lead's file from now on, in the place of those that it `replaces`."""
+        for key in replaces:
+            file.keys.pop(key, None)
+            if self.facts.pop((file.lead_id, *key), None) is None:
+                self.replaced.add((file.lead_id, *key))
         file.keys[fact.key] = fact.fingerprint
-        self.facts.append(fact)
-        self.totals["facts"] += 1
+        self.facts[file.lead_id, *fact.key] = fact
+        self.totals[REPLACED if replaces else "facts"] += 1
 
     def apply(self, file: File[S], decision: Decision[S]) -> None:
         """Takes over what was decided for the lead."""
@@ -77,12 +84,18 @@ class Draft(Generic[S]):
 
     def erase(self, file: File[S]) -> None:
         """All that was kept of the lead up to now goes with this draft."""
-        self.facts = [fact for fact in self.facts if fact.lead_id != file.lead_id]
+        self.facts = {key: fact for key, fact in self.facts.items() if fact.lead_id != file.lead_id}
         self.erased.append(file.lead_id)
         file.forget()
 
     def drop(self, file: File[S], reason: str, state: S) -> None:
-        """What a record says of the lead is not kept; `state` is the lead's from now on, and counts it."""
+        """What a record says of the lead is not kept; `state` is the lead's from now on, and counts it.
+
+        What is replaced already changes nothing.
+        """
+        if reason == REPLACED:
+            self.totals[REPLACED] += 1
+            return
         file.state, file.changed = state, True
         self.files[file.lead_id] = file
         self.totals[f"dropped:{reason}"] += 1

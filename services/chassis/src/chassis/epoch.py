@@ -112,7 +112,8 @@ class Epoch(Generic[S]):
         shared = [(name, draft.versions[name], value) for name, value in draft.swapped.items()]
         rows = await self._files.rows(draft.files.values())
         progress = (draft.offsets, draft.marks, out_seq, draft.totals)
-        batch = Batch(*progress, draft.facts, rows, draft.outbox, shared, draft.revision, draft.erased)
+        new = list(draft.facts.values())
+        batch = Batch(*progress, new, rows, draft.outbox, shared, draft.revision, draft.erased, sorted(draft.replaced))
         now = await self._journal.commit(self._number, batch, self._acknowledged)
         failpoints.reach("committed")
         self._clock.set(now)

@@ -92,6 +92,8 @@ class Batch:
     revision: Revision = Revision()
     erased: list[str] = field(default_factory=list)
     """Leads of which only the facts of this batch are left."""
+    replaced: list[tuple[str, str, str]] = field(default_factory=list)
+    """Facts (lead, source, id) that are deleted, for newer ones say all that they said."""
 
 
 class Journal:
@@ -224,6 +226,9 @@ def _parameters(batch: Batch) -> dict[str, Any]:
         "fact_fingerprints": [fact.fingerprint for fact in facts],
         "fact_data": [fact.value for fact in facts],
         "erased": batch.erased,
+        "replaced_leads": [lead for lead, _, _ in batch.replaced],
+        "replaced_sources": [source for _, source, _ in batch.replaced],
+        "replaced_ids": [id_ for _, _, id_ in batch.replaced],
         "leads": [row.lead_id for row in leads],
         "versions": [row.version for row in leads],
         "dues": [row.due for row in leads],

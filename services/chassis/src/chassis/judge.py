@@ -70,7 +70,7 @@ class Judge(Generic[S]):
         if decision.dropped is not None:
             draft.drop(file, decision.dropped, decision.state)
         elif not decision.late:
-            self._accept(file, fact, draft)
+            self._accept(file, fact, decision, draft)
             draft.apply(file, decision)
         elif decision.behind and self._guard.too_late(file, fact):
             self._guard.drop(file, draft)
@@ -78,9 +78,10 @@ class Judge(Generic[S]):
             draft.late[file.lead_id] = [heard]
         return True
 
-    def _accept(self, file: File[S], fact: Fact, draft: Draft[S]) -> None:
-        draft.accept(file, fact)
-        self._guard.keep(file, fact)
+    def _accept(self, file: File[S], fact: Fact, decision: Decision[S], draft: Draft[S]) -> None:
+        draft.accept(file, fact, decision.replaces)
+        if not decision.replaces:
+            self._guard.keep(file, fact)
 
     def recall(self, lead_id: str, stored: Sequence[Stored], newer: Sequence[Fact], draft: Draft[S]) -> list[int]:
         """Decides what waits for the lead's facts, those `stored` and the `newer` ones of the draft.
@@ -88,7 +89,10 @@ class Judge(Generic[S]):
         Returns the places of those that failed. Touches nothing but the draft and the lead's file.
         """
         service = cast("Recalling[S]", self._service)
-        return self._recall(lead_id, [*(service.stored(*fact) for fact in stored), *newer], draft)
+        known = (service.stored(*fact) for fact in stored)
+        return self._recall(
+            lead_id, [*(fact for fact in known if (lead_id, *fact.key) not in draft.replaced), *newer], draft
+        )
 
     def _recall(self, lead_id: str, earlier: Sequence[Fact], draft: Draft[S]) -> list[int]:
         file, service = self._files.of(lead_id), cast("Recalling[S]", self._service)
@@ -121,10 +125,11 @@ class Judge(Generic[S]):
     def _counted(self, file: File[S], earlier: Sequence[Fact], draft: Draft[S]) -> list[int]:
         """As `recall`, for what is not late and only had to wait until the lead's facts were counted."""
         self._guard.count(file, earlier)
-        waiting, before = draft.late.pop(file.lead_id), len(draft.facts)
+        waiting, before = draft.late.pop(file.lead_id), set(draft.facts)
         failed = [place for place, record, fact in waiting if not self.judge(place, record, fact, draft)]
         if file.lead_id in draft.late:  # from one of them on
-            failed += self._recall(file.lead_id, [*earlier, *draft.facts[before:]], draft)
+            new = (fact for key, fact in draft.facts.items() if key[0] == file.lead_id and key not in before)
+            failed += self._recall(file.lead_id, [*earlier, *new], draft)
         return failed
 
     def _erase(self, file: File[S], decision: Decision[S], others: Sequence[Heard], draft: Draft[S]) -> list[int]:
@@ -172,7 +177,7 @@ class Judge(Generic[S]):
                     draft.drop(file, decision.dropped, decision.state)
                     continue
                 facts.append(fact)
-                self._accept(file, fact, draft)
+                self._accept(file, fact, decision, draft)
                 draft.apply(file, decision)
         return failed
 

@@ -189,7 +189,7 @@ class Ownership(Epoch[S]):
         heartbeats go on however long the rules take. What is decided is the same in any order.
         """
         newer: dict[str, list[Fact]] = {lead_id: [] for lead_id in draft.late}
-        for fact in draft.facts if newer else ():
+        for fact in draft.facts.values() if newer else ():
             if fact.lead_id in newer:
                 newer[fact.lead_id].append(fact)
         waiting, pace = list(newer), Pace()

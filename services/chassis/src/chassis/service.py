@@ -34,14 +34,17 @@ class At:
 
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+REPLACED = "replaced"
+"""Why a fact is not kept of which one that is kept says all; such a record is counted apart from what is dropped."""
 
 
 class Decision(NamedTuple, Generic[S]):
     """What follows for one lead: its state from now on, events to publish, when to look again, outcomes to count.
 
     `counts` adds to the partition's durable totals, `shared` replaces shared rows; the commit takes all of it or none.
-    `dropped`: why the fact is not kept; the state counts it. `erasing`, only of `again`: the one fact of the lead that
-    stays, all others are deleted by the same commit, and what else was heard is decided anew.
+    `replaces`: keys of facts of the lead that this one makes superfluous; the same commit deletes them.
+    `dropped`: why the fact is not kept; the state counts it, but for REPLACED. `erasing`, only of `again`: the one fact
+    of the lead that stays, all others are deleted by the same commit, and what else was heard is decided anew.
     `late`: nothing follows yet, it takes all facts of the lead to say what: `again` gets them; `behind`: because the
     fact belongs before others.
     """
@@ -54,6 +57,7 @@ class Decision(NamedTuple, Generic[S]):
     late: bool = False
     behind: bool = False
     dropped: str | None = None
+    replaces: Sequence[tuple[str, str]] = ()
     erasing: Fact | None = None
 
 

@@ -65,6 +65,14 @@ WITH f AS (
         SELECT l.ctid FROM f, unnest(CAST(:erased AS text[])) AS u(lead_id)
         CROSS JOIN LATERAL (SELECT ctid FROM fact WHERE fact.lead_id = u.lead_id LIMIT 1000000) AS l
     ))
+), replaced AS (
+    DELETE FROM fact WHERE ctid = ANY(ARRAY(
+        SELECT l.ctid FROM f, unnest(CAST(:replaced_leads AS text[]), CAST(:replaced_sources AS text[]),
+            CAST(:replaced_ids AS text[])) AS u(lead_id, source, id)
+        CROSS JOIN LATERAL (
+            SELECT ctid FROM fact WHERE fact.lead_id = u.lead_id AND fact.source = u.source AND fact.id = u.id LIMIT 1
+        ) AS l
+    ))
 ), leads AS (
     INSERT INTO lead (lead_id, part, version, due_at, state)
     SELECT u.lead_id, f.part, u.version, u.due_at, CAST(u.state AS json)

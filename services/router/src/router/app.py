@@ -10,7 +10,7 @@ from datetime import datetime
 from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
-from chassis.service import At, Decision, Limit
+from chassis.service import REPLACED, At, Decision, Limit
 from router.rules.handoff import Moment
 from router.rules.lead import Lead
 from router.rules.route import Outcome, route, wake
@@ -90,6 +90,9 @@ def build(settings: Settings) -> Router:
 
 
 def _decision(outcome: Outcome) -> Decision[Lead]:
+    if outcome.outdated:
+        return Decision(outcome.lead, dropped=REPLACED)
     counts = Counter(COUNTED[event.type] for event in outcome.events if event.type in COUNTED)
     shared = {} if outcome.turn is None else {ROTATION: {"next": outcome.turn}}
-    return Decision(outcome.lead, outcome.events, outcome.due, counts, shared)
+    replaces = [] if outcome.replaces is None else [outcome.replaces]
+    return Decision(outcome.lead, outcome.events, outcome.due, counts, shared, replaces=replaces)

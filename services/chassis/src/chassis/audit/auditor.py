@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
 from chassis.audit.content import Event, digest, event_of
-from chassis.audit.ledger import Ledger, Letters, dead_letters_of, fact_of
+from chassis.audit.ledger import Ledger, Letters, dead_letters_of
 from chassis.audit.outputs import KINDS, Outputs
 from chassis.audit.report import Findings, Report
-from chassis.audit.snapshot import FACTS, OUTBOX, UNKEPT, Books, Database, Progress, raw_of, reading, unkept_of
+from chassis.audit.snapshot import FACTS, OUTBOX, UNKEPT, Books, Database, Progress, fact_of, raw_of, reading, unkept_of
 from chassis.audit.topics import Raw, Topics, connected
 
 INPUTS = {

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Any
 from uuid import UUID
 
 from chassis.audit.content import Event, conflict, content_of, digest, event_of
+from chassis.audit.latest import Scores, value_of
 from chassis.audit.report import Findings
-from chassis.audit.snapshot import Books, Database
+from chassis.audit.snapshot import Books, Database, part_of
 from chassis.audit.topics import Extent, Place, Raw
 
 DISPUTED = 1_000
@@ -67,6 +66,7 @@ class Ledger:
         self._first: dict[bytes, bytes] = {}
         self._counted: dict[int, Counter[str]] = {part: Counter() for part in books.partitions}
         self._disputed: list[tuple[Raw, Event]] = []
+        self._scores = Scores()
         self._missing: defaultdict[str, set[bytes]] = defaultdict(set)
         """Lead -> its events that are no facts; only of leads that say that there are some."""
         self.waiting: dict[Place, int] = {}
@@ -92,8 +92,10 @@ class Ledger:
             self._check_extent(place)
         for part, counted in self._counted.items():
             self._check_totals(part, counted)
+        for latest in self._scores:
+            self._check_fact(latest.raw, self._books.facts.pop(latest.key, None), latest.value)
         for fact in self._books.facts.values():
-            if self._whole(_part(fact)):
+            if self._whole(part_of(fact)):
                 lead = UUID(bytes=fact[:16])
                 self._findings.wrong("I3", f"{self._books.service}: lead {lead} has a fact that no record made")
         for (service, topic, part, offset), _ in self._letters.found.items():
@@ -115,20 +117,46 @@ class Ledger:
                 self._findings.wrong("I10", f"{raw.name}: neither fact nor dead letter of {self._books.service}")
             return "unaccounted"
         key, content = digest(*event.key), content_of(event.body)
+        if self._scores.counts(raw, event):
+            return self._score(raw, event, key, content)
         if event.key[0] in self._books.unkept:
             return self._kept_or_not(raw, event.key[0], key, content)
-        first = self._first.setdefault(key, content)
-        if first is not content:
-            if first != content and len(self._disputed) < DISPUTED:
-                self._disputed.append((raw, event))
+        if self._known(raw, event, key, content):
             return "duplicates"
         self._check_fact(raw, self._books.facts.pop(key, None))
+        return "facts"
+
+    def _known(self, raw: Raw, event: Event, key: bytes, content: bytes) -> bool:
+        """Whether the event has been read before."""
+        first = self._first.setdefault(key, content)
+        if first != content and len(self._disputed) < DISPUTED:
+            self._disputed.append((raw, event))
+        return first is not content
+
+    def _score(self, raw: Raw, event: Event, key: bytes, content: bytes) -> str:
+        """Only a lead's latest score is a fact; one that was kept beside it before 2026-11-28 is one still."""
+        if key in self._first and self._known(raw, event, key, content):
+            return "duplicates"
+        older = self._scores.add(raw, event, key)
+        if older is None or older.key != key:
+            self._first[key] = content
+        if older is None:
+            unkept = event.key[0] in self._books.unkept
+            if unkept:
+                self._missing[event.key[0]].add(key)
+            return "unkept" if unkept else "facts"
+        beside = self._books.facts.pop(older.key, None)
+        if beside is None:
+            self._first.pop(older.key, None)
+            return "replaced"
+        self._first.setdefault(older.key, content)
+        self._check_fact(older.raw, beside, older.value)
         return "facts"
 
     def _kept_or_not(self, raw: Raw, lead: str, key: bytes, content: bytes) -> str:
         """Dropped, deleted or a duplicate are told apart by their numbers only: one dropped may come again."""
         fact = self._books.facts.get(key)
-        if fact is not None and fact[16:32] == sha256(raw.value or b"").digest()[:16]:
+        if fact is not None and fact[16:32] == value_of(raw):
             self._first.setdefault(key, content)
             self._check_fact(raw, self._books.facts.pop(key))
             return "facts"
@@ -145,13 +173,13 @@ class Ledger:
                 wrong = f"lead {lead} has no fact of {missing} events, {most} were dropped or erased"
                 self._findings.wrong("I3", f"{self._books.service}: {wrong}")
 
-    def _check_fact(self, raw: Raw, fact: bytes | None) -> None:
-        service = self._books.service
+    def _check_fact(self, raw: Raw, fact: bytes | None, value: bytes | None = None) -> None:
+        service, value = self._books.service, value or value_of(raw)
         if fact is None:
             wrong = f"{service} has no fact of it"
-        elif _part(fact) != raw.partition:
-            wrong = f"{service} has its fact in partition {_part(fact)}"
-        elif fact[16:32] != sha256(raw.value or b"").digest()[:16]:
+        elif part_of(fact) != raw.partition:
+            wrong = f"{service} has its fact in partition {part_of(fact)}"
+        elif fact[16:32] != value:
             wrong = f"{service} has another fact under its id"
         else:
             return
@@ -208,19 +236,9 @@ class Ledger:
 
 
 _ABOUT = ("reason", "topic", "partition", "offset", "service")
-_JUDGED = ("records", "facts", "duplicates")
-
-
-def fact_of(row: Any) -> tuple[bytes, bytes]:
-    """A fact's row as key and value of `Books.facts`."""
-    lead, source, id_, part, value = row
-    return digest(lead, source, id_), UUID(lead).bytes + value[:16] + part.to_bytes(4, "big")
+_JUDGED = ("records", "facts", "duplicates", "replaced")
 
 
 def dead_letters_of(topic: str) -> str:
     """Where records of the topic go that can never be accepted."""
     return f"{topic}-dlq"
-
-
-def _part(fact: bytes) -> int:
-    return int.from_bytes(fact[32:], "big")

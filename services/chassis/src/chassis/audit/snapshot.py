@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 import asyncpg
 
+from chassis.audit.content import digest
 from chassis.audit.topics import Raw
 
 FETCH = 5_000
@@ -118,6 +120,17 @@ async def reading(url: str) -> AsyncIterator[Database]:
 def schema_of(service: str) -> str:
     """Where the service keeps its tables."""
     return service.replace("-", "_")
+
+
+def fact_of(row: asyncpg.Record) -> tuple[bytes, bytes]:
+    """A row as key and value of `Books.facts`."""
+    lead, source, id_, part, value = row
+    return digest(lead, source, id_), UUID(lead).bytes + value[:16] + part.to_bytes(4, "big")
+
+
+def part_of(fact: bytes) -> int:
+    """The partition in a value of `Books.facts`."""
+    return int.from_bytes(fact[32:], "big")
 
 
 def unkept_of(row: asyncpg.Record) -> tuple[str, Unkept]:

@@ -93,14 +93,15 @@ class Past:
 class Lead:
     """Everything the router knows of one lead.
 
-    `heard` is the latest score that an event brought, where time or another policy has changed it since. `standing` is
-    the stage before any episode; `steps` are those of the latest episode, and those that wait for the
-    next one; `dropped` counts the steps of the latest episode that found no room.
+    `scored` is the key of the fact of `score`; `heard` is the latest score that an event brought, where time
+    or another policy has changed it since. `standing` is the stage before any episode; `steps` are those of the latest
+    episode, and those that wait for the next one; `dropped` counts the steps of the latest episode that found no room.
     `suppressed`: since when nobody may approach the lead; `unkept` counts by reason the events that were dropped.
     """
 
     lead_id: str
     score: Score | None = None
+    scored: tuple[str, str] | None = None
     heard: Score | None = None
     standing: Stage = "lead"
     episode: Episode | None = None

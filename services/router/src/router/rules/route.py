@@ -16,25 +16,31 @@ from schemas.scores import LeadScored
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What follows for one lead; `turn` is the rotation's next turn where one was taken."""
+    """What follows for one lead; `turn` is the rotation's next turn where one was taken.
+
+    `replaces` is the key of the fact that the new one makes superfluous; `outdated`: the new one is so itself.
+    """
 
     lead: Lead
     events: tuple[Envelope, ...] = ()
     due: datetime | None = None
     turn: int | None = None
+    replaces: tuple[str, str] | None = None
+    outdated: bool = False
 
 
 def route(lead: Lead, fact: Fact, moment: Moment) -> Outcome:
     """What follows from one new fact: a score may hand the lead off, a sales activity moves it along its stages.
 
-    Of a lead's scores only the one of the highest version counts, in whatever order they arrive.
+    Of a lead's scores only the one of the highest version counts and is kept, in whatever order they arrive.
     """
     if isinstance(fact.event, LeadScored):
         score = fact.event.data
         if lead.score is not None and score.version <= lead.score.version:
-            return wake(lead, moment)
+            return Outcome(lead, outdated=True)
         heard = None if released(lead, score, moment) else lead.heard or lead.score
-        return wake(replace(lead, score=score, heard=heard), moment)
+        outcome = wake(replace(lead, score=score, scored=fact.key, heard=heard), moment)
+        return replace(outcome, replaces=lead.scored)
     if isinstance(fact.event, LeadSuppressed):
         lead, events = suppress(lead, fact)
         return Outcome(lead, events)
