@@ -45,9 +45,9 @@ def an_opt_in(**fields: Any) -> LeadOptedIn:
     return LeadOptedIn(data=OptIn(**{"identifiers": Identifiers(email=EMAIL), **fields}), **envelope)
 
 
-def a_fact(event: Envelope) -> Fact:
-    """The event as accepted, its time taken as judged."""
-    return Fact(event, event.time, False, fingerprint(event), event.encode())
+def a_fact(event: Envelope, received: datetime | None = None) -> Fact:
+    """The event as accepted, its time taken as judged; appended at that time unless said."""
+    return Fact(event, event.time, False, fingerprint(event), event.encode(), received or event.time)
 
 
 def _envelope(fields: dict[str, Any], default_id: str) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def a_handoff(**fields: Any) -> LeadHandedOff:
     handoff = {
         "owner": Owner(id="grace", name="Grace", email="grace@example.com"),
         "handed_off_at": envelope["time"],
-        "due": {},
+        "targets": {},
         "contact": Person(email=EMAIL, name="Ada"),
         "explanation": (),
         "touchpoints": (),

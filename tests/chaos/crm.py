@@ -15,6 +15,7 @@ from tests.chaos.book import Book
 from tests.chaos.broker import follow
 from tests.chaos.door import Door, Request
 from tests.chaos.outsiders import MARK
+from tests.chaos.raw import appended
 
 Json = dict[str, Any]
 SOURCE = "sales/demo-sales"
@@ -32,10 +33,12 @@ class Plan(NamedTuple):
     data: Json
 
 
-def plans(dice: int, handoff: Json) -> Iterator[Plan]:
-    """What sales does about a handoff, by a throw from 0 to 99: half in time, a fifth told late, 15 too late."""
-    start = datetime.fromisoformat(handoff["handed_off_at"])
-    due = min(datetime.fromisoformat(handoff["due"][c]) for c in ("CK-S1", "CK-S2") if c in handoff["due"])
+def plans(dice: int, handoff: Json, start: datetime) -> Iterator[Plan]:
+    """What sales does about a handoff that was published at `start`, by a throw from 0 to 99.
+
+    Half in time, a fifth told late, 15 too late.
+    """
+    due = start + timedelta(seconds=min(handoff["targets"][c] for c in ("CK-S1", "CK-S2") if c in handoff["targets"]))
     early, call = start + (due - start) / 4, {"channel": "call"}
     if dice % 4 == 0:  # which follows nothing up
         yield Plan("auto-reply", "contacted", start, start, {"human": False, "channel": "email"})
@@ -71,7 +74,7 @@ class Crm:
                 event = json.loads(record.value)
                 if event["type"] == "baton.lead.handed_off.v1" and event["subject"] not in self._known:
                     self._known.add(event["subject"])
-                    self._plan(event["subject"], event["data"])
+                    self._plan(event["subject"], event["data"], appended(record))
                     self._heard = time.monotonic()
             while self._planned and self._planned[0][0] <= datetime.now(UTC):
                 await self._tell(heapq.heappop(self._planned)[2])
@@ -81,9 +84,9 @@ class Crm:
         while self._planned or time.monotonic() < self._heard + quiet:  # noqa: ASYNC110 - it waits for time to pass
             await asyncio.sleep(0.1)
 
-    def _plan(self, lead: str, handoff: Json) -> None:
+    def _plan(self, lead: str, handoff: Json, published: datetime) -> None:
         dice = int.from_bytes(blake2b(f"{self._seed}-{lead}".encode(), digest_size=2).digest()) % 100
-        for plan in plans(dice, handoff):
+        for plan in plans(dice, handoff, published):
             activity = {
                 "type": f"sales.{plan.kind}",
                 "subject": lead,

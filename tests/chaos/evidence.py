@@ -203,7 +203,7 @@ async def _outputs(system: System, topic: str, found: Evidence) -> None:
 def _take(topic: str, event: dict[str, Any], published: datetime, found: Evidence) -> None:
     lead, data = event["subject"], event["data"]
     if topic == "lead-handoffs":
-        found.oracle.handoff(event)
+        found.oracle.handoff(event, published)
     elif topic == "lead-scores":
         standing = Standing(data["version"], data["score"], data["band"])
         found.scores[lead] = max(found.scores.get(lead, standing), standing, key=lambda one: one.version)

@@ -57,8 +57,8 @@ MUTANTS = (
     Mutant(
         "the plain insert of facts",
         f"{CHASSIS}/sql.py",
-        "AS u(lead_id, source, id, type, time, fingerprint, data)\n)",
-        "AS u(lead_id, source, id, type, time, fingerprint, data) ON CONFLICT DO NOTHING\n)",
+        "AS u(lead_id, source, id, type, time, fingerprint, data, received_at)\n)",
+        "AS u(lead_id, source, id, type, time, fingerprint, data, received_at) ON CONFLICT DO NOTHING\n)",
         tests(INTEGRATION.format("journal"), "cache_missed"),
     ),
     Mutant(
@@ -102,6 +102,27 @@ MUTANTS = (
         "    did = (score.engaged_at, asked,",
         "    did = (*(line.since for line in score.explanation), asked,",
         tests("tests/unit/router/test_news.py", "unsubscribed"),
+    ),
+    Mutant(
+        "the start of a clock when its handoff was published",
+        "services/sla-monitor/src/sla_monitor/rules/clock.py",
+        "started_at = max(start.time, received.astimezone(UTC)) if owner else start.time",
+        "started_at = start.time",
+        tests("tests/unit/sla_monitor/test_publication.py", "published_late"),
+    ),
+    Mutant(
+        "a contact that counts from the qualification on",
+        "services/sla-monitor/src/sla_monitor/rules/clock.py",
+        "stops_from=min(data.qualified_at.astimezone(UTC), start.time),",
+        "stops_from=started_at,",
+        tests("tests/unit/sla_monitor/test_publication.py", "between_qualification"),
+    ),
+    Mutant(
+        "the append time kept with a fact",
+        f"{CHASSIS}/sql.py",
+        "coalesce(f.received_at, f.time)",
+        "f.time",
+        tests(INTEGRATION.format("received"), "first_record"),
     ),
     Mutant(
         "the mark by which a log is known again",

@@ -20,7 +20,7 @@ import yaml
 from tests.chaos.raw import Json, Poison, Record, appended, derived, kind_of, print_of, read
 
 DISORDER = timedelta(minutes=5)
-"""How long before a clock's start a follow-up may lie that is still meant for it."""
+"""How long before the qualification a follow-up may lie that is still meant for it."""
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 FADING = {"award": "per_event", "total_cap": 30, "decay": {"half_life": "1d"}}
 """The one rule that fades: after 30 days less than a thousandth of its points is left, which is nothing."""
@@ -88,6 +88,7 @@ class Lead:
     reachable: bool = False
     asked: bool = False
     handoffs: dict[str, Json] = field(default_factory=dict)
+    published: dict[str, datetime] = field(default_factory=dict)
     stops: list[tuple[datetime, datetime, set[str]]] = field(default_factory=list)
 
 
@@ -131,10 +132,12 @@ class Oracle:
             self.leads[event["subject"]].stops.append((time, appended(record), means))
         self.activities.add(identity)
 
-    def handoff(self, event: Json) -> None:
-        """Takes an event of `lead-handoffs` in; a repeat changes nothing."""
+    def handoff(self, event: Json, published: datetime) -> None:
+        """Takes an event of `lead-handoffs` in, and when the broker had it first; a repeat changes nothing."""
         if kind_of(event) in ("lead.qualified", "lead.handed_off"):
-            self.leads[event["subject"]].handoffs[event["id"]] = event
+            lead = self.leads[event["subject"]]
+            lead.handoffs[event["id"]] = event
+            lead.published.setdefault(event["id"], published)
 
     def scored(self, lead_id: str) -> tuple[float, str]:
         """The lead's points and band."""
@@ -166,14 +169,16 @@ class Oracle:
 
     def _clock(self, name: str, event: Json, rule: Json) -> Clock:
         data, lead = event["data"], self.leads[name]
-        moments = [data["handed_off_at"]] if "handed_off_at" in data else [data["qualified_at"], data["known_at"]]
-        start = max(datetime.fromisoformat(moment) for moment in moments)
-        due = start + self.policy.target(rule)
+        decided, qualified = (datetime.fromisoformat(data[name]) for name in ("known_at", "qualified_at"))
+        handed = "handed_off_at" in data
+        start = max(datetime.fromisoformat(data["handed_off_at"]), lead.published[event["id"]]) if handed else decided
+        start = start if handed else max(start, qualified)
+        since, due = min(qualified, decided) - DISORDER, start + self.policy.target(rule)
         ends = [(time, heard) for time, heard, means in lead.stops if rule["stop"] in means]
         if rule["stop"] == "handed_off":
-            handed = [e["data"] for e in lead.handoffs.values() if "handed_off_at" in e["data"]]
-            ends = [(datetime.fromisoformat(e["handed_off_at"]),) * 2 for e in handed]
-        met, heard = min((end for end in ends if start - DISORDER <= end[0] <= due), default=(None, None))
+            stops = [e["data"] for e in lead.handoffs.values() if "handed_off_at" in e["data"]]
+            ends = [(datetime.fromisoformat(e["handed_off_at"]),) * 2 for e in stops]
+        met, heard = min((end for end in ends if since <= end[0] <= due), default=(None, None))
         return Clock(derived("clock", name, data["episode"], rule["id"]), name, rule["id"], due, met, heard)
 
     def _gather(self, lead: Lead, event: Json, place: tuple[datetime, str, str]) -> None:

@@ -146,8 +146,10 @@ def episode(level: str = "low") -> dict[str, Any]:
     return {"episode": 1, "handoff_id": derived("handoff", ADA, 1), "intent": {"level": level}}
 
 
-def handed_off(oracle: Oracle, level: str = "low") -> None:
-    oracle.handoff(event("lead.handed_off", "h", **episode(level), handed_off_at=at(0).isoformat()))
+def handed_off(oracle: Oracle, level: str = "low", qualified: float = 0, published: float = 0) -> None:
+    instants = {"qualified_at": at(qualified), "known_at": at(0), "handed_off_at": at(0)}
+    told: dict[str, Any] = {name: instant.isoformat() for name, instant in instants.items()}
+    oracle.handoff(event("lead.handed_off", "h", **episode(level), **told), at(published))
 
 
 def followed_up(oracle: Oracle, done: float, heard: float, kind: str = "sales.contacted", **data: Any) -> None:
@@ -175,6 +177,16 @@ def test_a_follow_up_counts_by_its_own_time(oracle: Oracle, done: float, heard: 
     assert verdicts(oracle) == {"CK-S2": met, "CK-S3": None, "CK-S4": None}
 
 
+@pytest.mark.parametrize(("done", "met"), [(-60, -60), (-361, None), (1, 1), (7212, 7212), (7213, None)])
+def test_a_handoff_published_late_gives_as_long_and_a_call_since_the_qualification_counts(
+    oracle: Oracle, done: float, met: float | None
+) -> None:
+    handed_off(oracle, qualified=-60, published=7200)
+    handed_off(oracle, qualified=-60, published=9000)  # a repeat
+    followed_up(oracle, done, done + 1)
+    assert verdicts(oracle)["CK-S2"] == met
+
+
 def test_the_earliest_follow_up_in_time_counts(oracle: Oracle) -> None:
     handed_off(oracle)
     followed_up(oracle, 9, 10)
@@ -192,7 +204,7 @@ def test_an_auto_reply_is_no_follow_up_and_a_decision_neither(oracle: Oracle) ->
 
 def test_a_qualification_is_met_by_its_handoff(oracle: Oracle) -> None:
     known: dict[str, Any] = {"qualified_at": at(-3600).isoformat(), "known_at": at(0).isoformat()}
-    oracle.handoff(event("lead.qualified", "q", **episode(), **known))
+    oracle.handoff(event("lead.qualified", "q", **episode(), **known), at(0))
     assert verdicts(oracle) == {"CK-M1": None}
     handed_off(oracle)
     assert verdicts(oracle)["CK-M1"] == 0

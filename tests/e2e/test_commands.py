@@ -137,7 +137,8 @@ async def test_a_backtest_of_the_live_policy_is_the_live_state_lead_for_lead(
     rows = await shared_relay.query("scorer", "SELECT lead_id, CAST(state AS text) FROM lead")
     stored = {lead: scorer.load(lead, state).tally for lead, state in rows}
     facts: dict[str, list[Fact]] = {lead: [] for lead in stored}
-    for lead, *kept in await shared_relay.query("scorer", "SELECT lead_id, data, time, fingerprint FROM fact"):
+    columns = "lead_id, data, time, fingerprint, received_at"
+    for lead, *kept in await shared_relay.query("scorer", f"SELECT {columns} FROM fact"):
         facts[lead].append(scorer.stored(*kept))
     before, after = (
         {lead: fold(known, Criteria.of(policy)) for lead, known in facts.items()} for policy in (live, candidate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -23,6 +23,13 @@ async def handed_off(relay: Relay, email: str) -> dict[str, Any]:
 
     [event] = await relay.until(found, 30, "the handoff")
     return dict(event)
+
+
+async def published(relay: Relay, handoff: dict[str, Any]) -> datetime:
+    """When the broker got the handoff, but never before it was decided."""
+    records = [each for each in await relay.records("lead-handoffs") if json.loads(each.value)["id"] == handoff["id"]]
+    appended = datetime.fromtimestamp(records[0].timestamp / 1000, UTC)
+    return max(appended, datetime.fromisoformat(handoff["data"]["handed_off_at"]))
 
 
 async def clock_events(relay: Relay, email: str, *clocks: str) -> list[str]:
@@ -50,7 +57,12 @@ async def test_three_events_over_http_are_handed_off_and_nobody_follows_up(share
 
     await shared_relay.until(breached, 30, "the breach")
     [breach] = [e for e in await shared_relay.events("sla-breaches") if e["subject"] == lead_id_of(email=email)]
-    assert breach["time"] == handoff["data"]["due"]["CK-S2"]
+    [started] = [e for e in await shared_relay.events("sla-clocks", "clock.started") if e["data"]["clock"] == "CK-S2"
+                 and e["subject"] == handoff["subject"]]  # fmt: skip
+    assert breach["time"] == started["data"]["due"]
+    assert await published(shared_relay, handoff) == datetime.fromisoformat(started["data"]["started_at"])
+    took = datetime.fromisoformat(started["data"]["due"]) - datetime.fromisoformat(started["data"]["started_at"])
+    assert took.total_seconds() == handoff["data"]["targets"]["CK-S2"]
     assert datetime.fromisoformat(breach["data"]["detected_at"]) >= datetime.fromisoformat(breach["data"]["due"])
 
     async def counted() -> bool:

@@ -195,7 +195,7 @@ def _in_one_go(world: World, lead_id: str) -> Watched:
     now = world.stores["sla-monitor"].now()
     for fact in _shuffled(world.stores["sla-monitor"], lead_id):
         if isinstance(fact.event, LeadQualified | LeadHandedOff):
-            lead = start(lead, fact.event, monitor.policies, now).lead
+            lead = start(lead, fact.event, fact.received, monitor.policies, now).lead
         elif isinstance(fact.event, SalesActivity):
             lead = stop(lead, fact.event, fact.time, now).lead
     return expire(lead, Watch(now, now, monitor._patience)).lead

@@ -63,10 +63,12 @@ class Store:
     def known(self, keys: Sequence[Key]) -> dict[int, bytes]:
         return {at: self.facts[key].fingerprint for at, key in enumerate(keys) if key in self.facts}
 
-    def facts_of(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes]]:
+    def facts_of(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes, datetime]]:
         wanted = set(leads)
         return [
-            (lead, fact.value, fact.time, fact.fingerprint) for (lead, *_), fact in self.facts.items() if lead in wanted
+            (lead, fact.value, fact.time, fact.fingerprint, fact.received)
+            for (lead, *_), fact in self.facts.items()
+            if lead in wanted
         ]
 
     def due(self, part: int, most: int) -> tuple[datetime | None, list[LeadRow]]:
@@ -163,7 +165,7 @@ class StoreJournal(Journal):
         stale = found and process and self._network.glitch(process.name, "known", "stale")
         return {} if stale else found  # as a replica that lags would answer
 
-    async def facts(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes]]:
+    async def facts(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes, datetime]]:
         return await self._network.ask("recall", lambda: self._store.facts_of(leads))
 
     async def due(self, most: int) -> tuple[datetime | None, list[LeadRow]]:

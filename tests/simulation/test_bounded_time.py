@@ -92,7 +92,7 @@ class Bench:
                 bench.commits.append(batch)
                 return await super().commit(epoch, batch, acknowledged)
 
-            async def facts(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes]]:
+            async def facts(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes, datetime]]:
                 if len(leads) > most_leads:
                     raise StatementTimeout("statement timeout")
                 return await super().facts(leads)

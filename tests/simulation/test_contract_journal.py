@@ -11,13 +11,13 @@ import pytest
 from chassis.failures import Fenced
 from chassis.journal import Batch, FactKnown, Journal, LeadRow, RefusedByDatabase, Revision, SharedConflict
 from chassis.publisher import Record
-from tests.builders import a_fact, an_engagement
+from tests.builders import a_fact, an_engagement, at
 from tests.integration.chassis.driving import leads
 from tests.simulation.places import OnRealServers, OnSimulatedOnes, Place
 from tests.simulation.store import StoreJournal
 
 ADA, BOB = leads(0, 2)
-ONE, TWO, THREE = (a_fact(an_engagement(id=id_, subject=ADA)) for id_ in ("1", "2", "3"))
+ONE, TWO, THREE = (a_fact(an_engagement(id=id_, subject=ADA), at(int(id_))) for id_ in ("1", "2", "3"))
 OTHER = a_fact(an_engagement(id="1", subject=BOB))
 TOLD = Record("lead-scores", b"k", b"v", [("name", b"value")])
 NOTHING: dict[str, Any] = {"offsets": {}, "marks": {}, "out_seq": 0, "totals": {}}
@@ -137,7 +137,8 @@ class Contract:
             assert await journal.facts([ADA]) == []
             await journal.commit((await journal.claim()).epoch, batch(facts=[ONE, TWO, OTHER]), 0)
             found = await journal.facts([ADA, ADA[::-1]])
-            assert sorted(found) == sorted((ADA, fact.value, fact.time, fact.fingerprint) for fact in (ONE, TWO))
+            kept = ((ADA, fact.value, fact.time, fact.fingerprint, fact.received) for fact in (ONE, TWO))
+            assert sorted(found) == sorted(kept)
 
     async def test_shared_rows_are_compared_before_they_are_set(self, place: Place) -> None:
         async with place.journal(0) as one, place.journal(1) as other:

@@ -77,13 +77,17 @@ class Refused(ValueError):  # noqa: N818 - a verdict on a record, not a fault
 
 
 class Fact(NamedTuple):
-    """An accepted event with what was judged of it once: its effective time (in UTC) and its fingerprint."""
+    """An accepted event with what was judged of it once: its effective time (in UTC) and its fingerprint.
+
+    `received` is the broker's append time of the first record that was accepted: a repeat does not move it.
+    """
 
     event: Envelope
     time: datetime
     clamped: bool
     fingerprint: bytes
     value: bytes
+    received: datetime
 
     @property
     def lead_id(self) -> str:
@@ -165,11 +169,11 @@ class Decoder:
         if key is None or key != event.subject.encode():
             raise Refused("wrong_key", "the record's key is not the event's subject")
         time, clamped = effective_time(event, received_at)
-        return Fact(event, time, clamped, fingerprint(event), cast(bytes, value))
+        return Fact(event, time, clamped, fingerprint(event), cast(bytes, value), received_at)
 
-    def stored(self, value: bytes, time: datetime, fingerprint: bytes) -> Fact:
+    def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         """A fact read back from where it was kept, with what was judged of it then."""
-        return Fact(self.event(value), time, False, fingerprint, value)
+        return Fact(self.event(value), time, False, fingerprint, value, received)
 
     def _other(self, value: bytes, error: ValidationError) -> Envelope:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 
 from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Envelope, Frozen
@@ -84,11 +84,14 @@ class LeadQualified(Envelope):
 
 
 class Handoff(Qualification):
-    """Everything the owner needs to act; `due` names each clock that starts and the instant it ends."""
+    """Everything the owner needs to act. When each clock is due stands in its `clock.started`."""
 
     owner: Owner
-    handed_off_at: AwareDatetime
-    due: dict[str, AwareDatetime]
+    handed_off_at: AwareDatetime = Field(description="when this was decided; stops the clock of marketing")
+    targets: dict[str, int] = Field(
+        default_factory=dict,
+        description="seconds that each clock gives, by its name; they run from when this event was published",
+    )
     contact: Person
     explanation: tuple[Line, ...]
     touchpoints: tuple[Touchpoint, ...]

@@ -63,7 +63,9 @@ class Met(Clock):
     """The promise was kept at `met_at`."""
 
     met_at: AwareDatetime
-    stop_before_start: bool = Field(False, description="kept before it was due to start: clocks in disorder")
+    stop_before_start: bool = Field(
+        False, description="kept before the clock started: the handoff was not published yet, or clocks in disorder"
+    )
 
 
 class ClockMet(Envelope):

@@ -180,8 +180,9 @@ class Ground:
         """They ask for sales, and are handed off; returns when they must have been called, in six seconds."""
         items = [people.identified(who.email), people.tracked(who.email, "Demo Requested")]
         assert (await self.relay.batch(items)).status_code == 200
-        [handoff] = await self.hears("lead-handoffs", who, "handed_off")
-        return datetime.fromisoformat(handoff["data"]["due"]["CK-S1"])
+        started = await self.hears("sla-clocks", who, "clock.started")
+        [due] = {event["data"]["due"] for event in started if event["data"]["clock"] == "CK-S1"}
+        return datetime.fromisoformat(due)
 
     async def call(self, who: Somebody, at: datetime) -> None:
         """Their owner called them then, as a CRM tells us now."""

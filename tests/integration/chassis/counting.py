@@ -103,8 +103,8 @@ class Recalling(Counting):
     def tick(self, state: Tally, at: At) -> Decision[Tally]:
         return Decision(state, late=True)
 
-    def stored(self, value: bytes, time: datetime, fingerprint: bytes) -> Fact:
-        return self.inputs["engagements"].stored(value, time, fingerprint)
+    def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
+        return self.inputs["engagements"].stored(value, time, fingerprint, received)
 
     def again(self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[Tally]:
         facts = [*earlier, *heard]

@@ -20,7 +20,7 @@ HANDED_OFF = event(
     "lead.handed_off",
     score=65.0,
     owner={"id": "grace", "name": "Grace"},
-    due={"CK-S1": DUE.isoformat(), "CK-S3": DUE.isoformat()},
+    targets={"CK-S1": 60, "CK-S3": 600},
     contact={"name": "Ada"},
 )
 
@@ -28,7 +28,7 @@ HANDED_OFF = event(
 def test_a_handoff_and_what_follows_is_told_with_names() -> None:
     narrator = Narrator()
     due = f"{DUE.astimezone():%H:%M:%S}"
-    assert narrator.tell(HANDED_OFF) == f"Ada qualified with 65 points, handed to Grace, follow-up due {due}"
+    assert narrator.tell(HANDED_OFF) == "Ada qualified with 65 points, handed to Grace, follow-up due within 60 s"
     breach = event("sla.breached", clock="CK-S1", holder={"id": "grace", "name": "Grace"}, due=DUE.isoformat())
     assert narrator.tell(breach) == f"BREACH: Grace owed Ada the follow-up by {due}"
     assert narrator.tell(event("sales.qualified", by="grace")) == "Ada was validated by Grace"

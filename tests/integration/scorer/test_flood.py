@@ -53,7 +53,7 @@ class Bench:
             yield take
 
     async def facts(self, lead: str) -> list[Fact]:
-        rows = await self.house.query("SELECT data, time, fingerprint FROM fact WHERE lead_id = $1", lead)
+        rows = await self.house.query("SELECT data, time, fingerprint, received_at FROM fact WHERE lead_id = $1", lead)
         return [self.scorer.stored(*row) for row in rows]
 
     async def state(self, lead: str) -> State:

@@ -18,7 +18,7 @@ def shown(lead: Lead, policy: str = "classic-50") -> str:
     return tell(overview(lead, a_moment(NOON, a_policy(policy))))
 
 
-def test_a_handed_off_lead_is_shown_with_owner_gate_stages_and_due_times() -> None:
+def test_a_handed_off_lead_is_shown_with_owner_gate_stages_and_targets() -> None:
     assert shown(go(a_handed_off_lead(), a_step("qualified", 4), a_step("won", 5)).lead) == "\n".join(
         (
             f"Lead      Ada <ada@example.com>, {LEAD}",
@@ -27,10 +27,10 @@ def test_a_handed_off_lead_is_shown_with_owner_gate_stages_and_due_times() -> No
             "Owner     Grace <grace@example.com>",
             "Episode   1, low intent, 65 points, policy classic-50 version 1",
             f"Handoff   {handoff_id_of(LEAD, 1)}",
-            "Due       CK-S2         2026-03-03 12:00:00",
-            "Due       CK-S3         2026-03-07 12:00:00",
-            "Due       CK-S4         2026-03-12 12:00:00",
-            "          whether they were met: sla-monitor due --all",
+            "Target    CK-S2         1d",
+            "Target    CK-S3         5d",
+            "Target    CK-S4         10d",
+            "          when they are due, and whether they were met: sla-monitor due --all",
             "Entered   mql           2026-03-02 12:00:00",
             "Entered   handed_off    2026-03-02 12:00:00",
             "Entered   sal           2026-03-02 12:04:00  (implied)",

@@ -47,7 +47,7 @@ def test_a_clamped_fact_says_so_and_a_stored_one_keeps_the_time_it_was_given() -
     value = an_engagement(time=NOON + timedelta(hours=1)).encode()
     fact = DECODER.fact(KEY, value, NOON)
     assert (fact.time, fact.clamped) == (NOON, True)
-    again = DECODER.stored(value, fact.time, fact.fingerprint)
+    again = DECODER.stored(value, fact.time, fact.fingerprint, fact.received)
     assert (again.time, again.fingerprint) == (fact.time, fact.fingerprint)
 
 

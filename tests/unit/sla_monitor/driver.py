@@ -43,10 +43,15 @@ class Play:
         self.counts: Counter[str] = Counter()
         self.due: datetime | None = None
 
-    def hear(self, event: Envelope, now: datetime | None = None) -> list[str]:
-        """One new fact, at its own time unless said; answers with what was published, in words."""
+    def hear(self, event: Envelope, now: datetime | None = None, received: datetime | None = None) -> list[str]:
+        """One new fact, at its own time unless said; answers with what was published, in words.
+
+        A handoff was published when it was decided, unless said (`received`).
+        """
         now = now or event.time
-        return self._follow(self.monitor.decide(self.lead, a_fact(event), At(now, now)))
+        if received is None and isinstance(event, LeadHandedOff):
+            received = event.data.handed_off_at
+        return self._follow(self.monitor.decide(self.lead, a_fact(event, received), At(now, now)))
 
     def tick(self, now: datetime, known: datetime | None = None) -> list[str]:
         """Time alone, the feed known up to now unless said; answers with what was published, in words."""

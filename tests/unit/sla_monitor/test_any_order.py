@@ -34,6 +34,10 @@ STOPS: dict[str, tuple[type[SalesActivity], ...]] = {
 }
 
 
+Life = list[tuple[Envelope, datetime]]
+"""A lead's facts, each with when it was published."""
+
+
 class Oracle:
     """Judges a lead whose facts all arrive in order and at once; written from business.md B.4 and B.5 alone."""
 
@@ -43,8 +47,10 @@ class Oracle:
         self.open: dict[tuple[int, str], tuple[Any, datetime]] = {}
         self.seen: list[tuple[datetime, Any]] = []
         self.current: int | None = None
+        self.published: dict[int, datetime] = {}
 
-    def judge(self, facts: Sequence[Envelope]) -> dict[tuple[int, str], str]:
+    def judge(self, life: Life) -> dict[tuple[int, str], str]:
+        facts, self.published = [fact for fact, _ in life], {id(fact): published for fact, published in life}
         for fact in sorted(facts, key=lambda fact: (instant(fact), not is_start(fact), fact.source, fact.id)):
             now = instant(fact)
             for key in [key for key, (_, due) in self.open.items() if due < now]:
@@ -66,10 +72,11 @@ class Oracle:
                 continue
             if key in self.verdicts or key in self.open:
                 continue
-            self.open[key] = (rule, now + rule.target)
+            self.open[key] = (rule, self.published[id(fact)] + rule.target)
             for time, earlier in self.seen:
                 named = earlier.data.episode
-                if key in self.open and (named == key[0] or (named is None and now - time <= 5 * MIN)):
+                since = min(fact.data.qualified_at, now) - 5 * MIN
+                if key in self.open and (named == key[0] or (named is None and since <= time)):
                     self.apply(key, earlier)
 
     def stop(self, fact: Any) -> None:
@@ -97,9 +104,13 @@ def instant(fact: Envelope) -> datetime:
 
 
 @st.composite
-def lives(draw: st.DrawFn) -> list[Envelope]:
-    """A lead's facts: up to three episodes, close to each other or not, and activities around their deadlines."""
+def lives(draw: st.DrawFn) -> Life:
+    """A lead's facts: up to three episodes, close to each other or not, and activities around their deadlines.
+
+    Handoffs are published when they are decided, or later.
+    """
     facts: list[Envelope] = []
+    later: dict[str, timedelta] = {}
     handoffs, time = [], at(0)
     for episode in range(1, draw(st.integers(1, 3)) + 1):
         time += draw(st.sampled_from([2 * MIN, 20 * HOUR, 3 * DAY, 40 * DAY]))
@@ -107,9 +118,12 @@ def lives(draw: st.DrawFn) -> list[Envelope]:
         began = time - draw(st.sampled_from([-MIN, 0 * MIN, HOUR, DAY, DAY + US]))
         facts.append(a_qualification(episode=episode, qualified_at=began, known_at=began, intent=intent))
         handoffs.append(time)
-        facts += [a_handoff(episode=episode, time=time, intent=intent)]
+        handoff = {"episode": episode, "time": time, "intent": intent, "qualified_at": began}
+        facts += [a_handoff(**handoff)]
+        later[facts[-1].id] = draw(st.sampled_from([0 * MIN, 0 * MIN, MIN, 2 * HOUR, 2 * DAY]))
         if draw(st.booleans()):
-            facts.append(a_handoff(episode=episode, time=time, intent=intent, id=f"again-{episode}"))
+            facts.append(a_handoff(**handoff, id=f"again-{episode}"))
+            later[facts[-1].id] = later[facts[-2].id]
     activities: list[tuple[type[SalesActivity], dict[str, Any]]] = [
         (SalesContacted, {}),
         (SalesContacted, {"human": False}),
@@ -124,20 +138,18 @@ def lives(draw: st.DrawFn) -> list[Envelope]:
         named = draw(st.sampled_from([None, None, *range(1, len(handoffs) + 1)]))
         when = draw(st.sampled_from(handoffs)) + draw(st.sampled_from(OFFSETS))
         facts.append(a_sales_activity(event, id=f"activity-{n}", time=when, episode=named, **fields))
-    return facts
+    return [(fact, instant(fact) + later.get(fact.id, 0 * MIN)) for fact in facts]
 
 
 @given(life=lives(), data=st.data())
 @settings(max_examples=150, deadline=None)
-def test_any_order_of_arrival_with_ticks_anywhere_ends_in_the_same_verdicts(
-    life: list[Envelope], data: st.DataObject
-) -> None:
+def test_any_order_of_arrival_with_ticks_anywhere_ends_in_the_same_verdicts(life: Life, data: st.DataObject) -> None:
     play = Play()
     now = known = at(-2 * 24 * 60)
     steps = st.sampled_from([0 * DAY, MIN, HOUR, DAY, 6 * DAY])
-    for fact in data.draw(st.permutations(life)):
-        now = max(now, instant(fact)) + data.draw(steps)
-        play.hear(fact, now=now)
+    for fact, published in data.draw(st.permutations(life)):
+        now = max(now, published) + data.draw(steps)
+        play.hear(fact, now=now, received=published)
         for _ in range(data.draw(st.integers(0, 2))):
             now += data.draw(steps)
             known = max(known, now - data.draw(st.sampled_from([0 * DAY, MIN, DAY])))

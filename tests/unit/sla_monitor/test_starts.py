@@ -137,5 +137,5 @@ def test_a_promise_of_marketing_is_held_by_no_one_at_sales() -> None:
     policy = shipped("classic-50").versions[-1]
     clocks = tuple(rule.model_copy(update={"party": "marketing"}) for rule in policy.clocks if rule.id == "CK-S3")
     handoff = a_handoff()
-    [clock] = clocks_of(handoff, start_of(handoff), policy.model_copy(update={"clocks": clocks}))
+    [clock] = clocks_of(handoff, start_of(handoff), NOON, policy.model_copy(update={"clocks": clocks}))
     assert (clock.party, clock.holder) == ("marketing", None)

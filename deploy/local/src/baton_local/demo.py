@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from baton_local.cast import Pen, Person, cast
 from baton_local.senders import Senders, SendingRefusedError
+from baton_local.words import FOLLOW_UPS
 from schemas.sales import (
     Activity,
     Contact,
@@ -171,6 +172,6 @@ def _type_of(kind: type[SalesActivity]) -> str:
 
 def _until_missed(handoff: dict[str, Any]) -> float:
     """Seconds until the follow-up is well and truly late, within the bounds of an owner's forgetfulness here."""
-    dues = [datetime.fromisoformat(due) for clock, due in handoff["due"].items() if clock in {"CK-S1", "CK-S2"}]
-    wait = min(dues, default=datetime.now(UTC)) - datetime.now(UTC) + timedelta(seconds=6)
+    left = min((seconds for clock, seconds in handoff["targets"].items() if clock in FOLLOW_UPS), default=0)
+    wait = timedelta(seconds=left + 6)
     return max(0.0, min(wait, LONGEST_NEGLECT).total_seconds())

@@ -18,6 +18,7 @@ PROMISES = {
     "CK-S3": "the decision",
     "CK-S4": "the feedback",
 }
+FOLLOW_UPS = {"CK-S1", "CK-S2"}
 TOLD_WHEN_MET = {"CK-S1", "CK-S2", "CK-S3"}
 """The others are met together with something that is told already."""
 
@@ -83,8 +84,8 @@ class Narrator:
         return f"{who} scored {_points(data['score'])} points ({data['band']})"
 
     def _handed_off(self, who: str, data: Data) -> str:
-        due = min((data["due"][clock] for clock in ("CK-S1", "CK-S2") if clock in data["due"]), default=None)
-        until = f", follow-up due {_clock_time(due)}" if due else ""
+        left = min((seconds for clock, seconds in data["targets"].items() if clock in FOLLOW_UPS), default=None)
+        until = f", follow-up due within {_seconds(left)}" if left is not None else ""
         return f"{who} qualified with {_points(data['score'])} points, handed to {data['owner']['name']}{until}"
 
     def _stage_rejected(self, who: str, data: Data) -> str:

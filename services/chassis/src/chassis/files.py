@@ -13,8 +13,8 @@ from chassis.pace import breathing
 from chassis.service import S, Service
 from schemas.envelope import Fact
 
-Stored = tuple[bytes, datetime, bytes]
-"""A fact's value, effective time and fingerprint."""
+Stored = tuple[bytes, datetime, bytes, datetime]
+"""A fact's value, effective time, fingerprint and append time."""
 MAX_KEYS = 1_000
 """Past this many remembered facts a file forgets them and asks the database again."""
 

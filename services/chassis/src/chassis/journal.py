@@ -130,9 +130,9 @@ class Journal:
         rows = await self._rows(sql.KNOWN, leads=list(leads), sources=list(sources), ids=list(ids))
         return {row[0] - 1: row[1] for row in rows}
 
-    async def facts(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes]]:
-        """Lead, value, effective time and fingerprint of every fact of those leads."""
-        return [(row[0], row[1], row[2], row[3]) for row in await self._rows(sql.FACTS, leads=list(leads))]
+    async def facts(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes, datetime]]:
+        """Lead, value, effective time, fingerprint and append time of every fact of those leads."""
+        return [(row[0], row[1], row[2], row[3], row[4]) for row in await self._rows(sql.FACTS, leads=list(leads))]
 
     async def due(self, most: int) -> tuple[datetime | None, list[LeadRow]]:
         """Leads whose due has come, earliest first, and the database's time; None when there is none."""
@@ -225,6 +225,7 @@ def _parameters(batch: Batch) -> dict[str, Any]:
         "fact_times": [fact.time for fact in facts],
         "fact_fingerprints": [fact.fingerprint for fact in facts],
         "fact_data": [fact.value for fact in facts],
+        "fact_received": [fact.received for fact in facts],
         "erased": batch.erased,
         "replaced_leads": [lead for lead, _, _ in batch.replaced],
         "replaced_sources": [source for _, source, _ in batch.replaced],

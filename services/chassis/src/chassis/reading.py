@@ -17,7 +17,8 @@ from schemas.envelope import Decoder, Fact
 BEYOND = "g"
 """Sorts above every lead's id, which is of hex digits."""
 _FACTS = text("""
-SELECT data, time, fingerprint FROM fact WHERE lead_id = :lead_id ORDER BY time, source COLLATE "C", id COLLATE "C"
+SELECT data, time, fingerprint, coalesce(received_at, time) FROM fact WHERE lead_id = :lead_id
+ORDER BY time, source COLLATE "C", id COLLATE "C"
 """)
 _STATE = text("SELECT CAST(state AS text) FROM lead WHERE lead_id = :lead_id")
 _NOW = text("SELECT now()")
@@ -26,7 +27,8 @@ _EVER = text("SELECT CAST(coalesce(sum(CAST(totals->>:name AS bigint)), 0) AS bi
 # What is outside of the time asked for is read over, not sought: so each statement ends after 2000 rows and in time.
 # The limit is a literal: with a parameter a generic plan may sort the whole table.
 _PAGE = text("""
-SELECT lead_id, source, id, time, fingerprint, CASE WHEN (CAST(:since AS timestamptz) IS NULL OR time >= :since)
+SELECT lead_id, source, id, time, fingerprint, coalesce(received_at, time),
+    CASE WHEN (CAST(:since AS timestamptz) IS NULL OR time >= :since)
     AND (CAST(:until AS timestamptz) IS NULL OR time < :until) THEN data END
 FROM fact WHERE (lead_id, source, id) > (:lead_id, :source, :id) ORDER BY lead_id, source, id LIMIT 2000
 """)
@@ -82,7 +84,7 @@ async def every_fact(
     """
     after = {"lead_id": "", "source": "", "id": ""}
     while rows := (await connection.execute(_PAGE, {**after, "since": since, "until": until})).all():
-        yield len(rows), [decoder.stored(data, time, print_) for *_, time, print_, data in rows if data is not None]
+        yield len(rows), [decoder.stored(row[6], *row[3:6]) for row in rows if row[6] is not None]
         after = {"lead_id": rows[-1][0], "source": rows[-1][1], "id": rows[-1][2]}
 
 

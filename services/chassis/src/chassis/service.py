@@ -121,7 +121,7 @@ class Service(Protocol[S]):
 class Recalling(Service[S], Protocol[S]):
     """A service that may call a decision late: it then gets all facts of the lead."""
 
-    def stored(self, value: bytes, time: datetime, fingerprint: bytes) -> Fact:
+    def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         """A fact as it was kept."""
         ...
 

@@ -27,9 +27,10 @@ CROSS JOIN LATERAL (
 ) AS f
 """)
 FACTS = text("""
-SELECT u.lead_id, f.data, f.time, f.fingerprint FROM unnest(CAST(:leads AS text[])) AS u(lead_id)
+SELECT u.lead_id, f.data, f.time, f.fingerprint, coalesce(f.received_at, f.time)
+FROM unnest(CAST(:leads AS text[])) AS u(lead_id)
 CROSS JOIN LATERAL (
-    SELECT data, time, fingerprint FROM fact WHERE fact.lead_id = u.lead_id LIMIT 1000000
+    SELECT data, time, fingerprint, received_at FROM fact WHERE fact.lead_id = u.lead_id LIMIT 1000000
 ) AS f
 """)
 DUE = text("""
@@ -55,11 +56,12 @@ WITH f AS (
         totals = CAST(:totals AS json), policy = CAST(:policy AS int), judged_until = CAST(:judged_until AS text)
     WHERE part = :part AND epoch = :epoch RETURNING part
 ), facts AS (
-    INSERT INTO fact (lead_id, source, id, part, type, time, fingerprint, data)
-    SELECT u.lead_id, u.source, u.id, f.part, u.type, u.time, u.fingerprint, u.data
+    INSERT INTO fact (lead_id, source, id, part, type, time, fingerprint, data, received_at)
+    SELECT u.lead_id, u.source, u.id, f.part, u.type, u.time, u.fingerprint, u.data, u.received_at
     FROM f, unnest(CAST(:fact_leads AS text[]), CAST(:fact_sources AS text[]), CAST(:fact_ids AS text[]),
         CAST(:fact_types AS text[]), CAST(:fact_times AS timestamptz[]), CAST(:fact_fingerprints AS bytea[]),
-        CAST(:fact_data AS bytea[])) AS u(lead_id, source, id, type, time, fingerprint, data)
+        CAST(:fact_data AS bytea[]), CAST(:fact_received AS timestamptz[]))
+        AS u(lead_id, source, id, type, time, fingerprint, data, received_at)
 ), erased AS (  -- by place, not by a join: as for LEADS, a plan made on an empty table must not be kept
     DELETE FROM fact WHERE ctid = ANY(ARRAY(
         SELECT l.ctid FROM f, unnest(CAST(:erased AS text[])) AS u(lead_id)

@@ -63,8 +63,8 @@ class Router:
             return Decision(state, late=True)
         return _decision(route(state, fact, self._moment(at)))
 
-    def stored(self, value: bytes, time: datetime, fingerprint: bytes) -> Fact:
-        return self._facts.stored(value, time, fingerprint)
+    def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
+        return self._facts.stored(value, time, fingerprint, received)
 
     def again(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[Lead]:
         """Only an erasure asks for this."""

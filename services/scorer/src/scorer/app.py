@@ -93,8 +93,8 @@ class Scorer:
         except Late:
             return Decision(state, late=True)
 
-    def stored(self, value: bytes, time: datetime, fingerprint: bytes) -> Fact:
-        return self.inputs["engagements"].stored(value, time, fingerprint)
+    def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
+        return self.inputs["engagements"].stored(value, time, fingerprint, received)
 
     def again(self, state: State, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[State]:
         if (fact := erasing(heard)) is not None:

@@ -58,7 +58,7 @@ class SlaMonitor:
             return Decision(replace(state, unkept=one_more(state.unkept, ERASED)), dropped=ERASED)
         match fact.event:
             case LeadQualified() | LeadHandedOff() as event:
-                return _decision(start(state, event, self.policies, at.now))
+                return _decision(start(state, event, fact.received, self.policies, at.now))
             case LeadErased():
                 return Decision(state, late=True)
             case LeadSuppressed():
@@ -68,8 +68,8 @@ class SlaMonitor:
             case _:
                 return _decision(unchanged(state))
 
-    def stored(self, value: bytes, time: datetime, fingerprint: bytes) -> Fact:
-        return self._facts.stored(value, time, fingerprint)
+    def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
+        return self._facts.stored(value, time, fingerprint, received)
 
     def again(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[Lead]:
         """Only an erasure asks for this."""

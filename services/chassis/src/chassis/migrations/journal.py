@@ -38,6 +38,9 @@ MARKS_V2 = "ALTER TABLE partition ADD COLUMN marks json NOT NULL DEFAULT '{}'"
 
 POLICY_V3 = "ALTER TABLE partition ADD COLUMN policy int NOT NULL DEFAULT 0, ADD COLUMN judged_until text"
 
+RECEIVED_V4 = "ALTER TABLE fact ADD COLUMN received_at timestamptz"
+"""Null in rows of before, and of owners of version 3: what reads it takes the fact's `time` then."""
+
 
 def create_v1() -> None:
     """Creates the journal in the schema that the connection works in."""
@@ -53,3 +56,8 @@ def add_marks_v2() -> None:
 def add_policy_v3() -> None:
     """Adds how far which version of the policy has judged the leads; owners of version 2 work on beside it."""
     op.execute(POLICY_V3)
+
+
+def add_received_v4() -> None:
+    """Adds when the broker got each fact's first record; owners of version 3 work on beside it."""
+    op.execute(RECEIVED_V4)

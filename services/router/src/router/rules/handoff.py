@@ -132,7 +132,7 @@ def hand_off(lead: Lead, opening: Opening, moment: Moment) -> tuple[Lead, tuple[
     episode = Episode(
         qualification=qualification,
         owner=owner,
-        due=handoff.due,
+        targets=handoff.targets,
         chain=(
             Entry("mql", min(opening.qualified_at, moment.now), opening.score.cause),
             Entry("handed_off", moment.now, derived_id("handed_off", handoff.handoff_id)),
@@ -172,8 +172,8 @@ def _qualify(lead: Lead, opening: Opening, moment: Moment) -> Qualification:
 
 def _complete(qualification: Qualification, score: Score, owner: Owner, moment: Moment) -> Handoff:
     level = qualification.intent.level
-    due = {
-        clock.id: moment.now + clock.target
+    targets = {
+        clock.id: int(clock.target.total_seconds())
         for clock in moment.policy.clocks
         if clock.start == "handed_off" and clock.intent in (None, level)
     }
@@ -181,7 +181,7 @@ def _complete(qualification: Qualification, score: Score, owner: Owner, moment: 
         **dict(qualification),
         owner=owner,
         handed_off_at=moment.now,
-        due=due,
+        targets=targets,
         contact=score.contact,
         explanation=score.explanation,
         touchpoints=score.touchpoints,

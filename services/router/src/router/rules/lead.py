@@ -55,14 +55,15 @@ class Episode:
     """The latest passage of a lead: what opened it, who owns it, the stages it went through, `mql` first.
 
     `before` and `after` are of the time before it opened: the lead's stage, and when the episode before ended.
+    `targets`: seconds that each clock gives, as the owner was told; absent in states of before 2026-11-28.
     """
 
     qualification: Qualification
     owner: Owner
-    due: dict[str, datetime]
     chain: tuple[Entry, ...]
     before: Stage
     after: datetime | None
+    targets: dict[str, int] = field(default_factory=dict)
 
     @property
     def number(self) -> int:

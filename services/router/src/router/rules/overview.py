@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from router.rules.gate import HIGH_INTENT, judge
 from router.rules.handoff import Moment, awaits_event, bar, find_opening
@@ -12,13 +12,14 @@ from router.rules.lead import ENDS, Entry, Episode, Lead, Past, Step
 from schemas.erasure import Tombstone
 from schemas.handoffs import GateReport, Owner, Stage
 from schemas.scores import Level, PolicyRef
+from schemas.terms import spelt
 
 EDITED = "an edit of the policy alone lets it pass, so it takes one new scored event"
 
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """The latest episode; `due` are the instants that the clocks were given at the handoff."""
+    """The latest episode; `targets`: the seconds that each clock gives, from when the handoff was published."""
 
     episode: int
     handoff_id: str
@@ -27,7 +28,7 @@ class Passing:
     score: float
     qualified_at: datetime
     handed_off_at: datetime
-    due: dict[str, datetime]
+    targets: dict[str, int]
     stages: tuple[Entry, ...]
     gate: GateReport
     policy: PolicyRef
@@ -120,8 +121,11 @@ def _tell_episode(episode: Passing) -> list[str]:
         f"Episode   {episode.episode}, {episode.intent} intent, {_points(episode.score)} points, "
         f"policy {episode.policy.name} version {episode.policy.version}",
         f"Handoff   {episode.handoff_id}",
-        *(f"Due       {clock:<13} {_second(due)}" for clock, due in sorted(episode.due.items(), key=lambda d: d[1])),
-        *(["          whether they were met: sla-monitor due --all"] if episode.due else []),
+        *(
+            f"Target    {clock:<13} {_spelt(left)}"
+            for clock, left in sorted(episode.targets.items(), key=lambda t: t[1])
+        ),
+        *(["          when they are due, and whether they were met: sla-monitor due --all"] if episode.targets else []),
         *(f"Entered   {e.stage:<13} {_second(e.at)}{'  (implied)' if e.implied else ''}" for e in episode.stages),
         f"Gate      held since {_second(episode.qualified_at)}{way}",
         *_tell_predicates(episode.gate),
@@ -156,7 +160,7 @@ def _passing(episode: Episode) -> Passing:
         score=given.score,
         qualified_at=given.qualified_at,
         handed_off_at=episode.handed_off_at,
-        due=episode.due,
+        targets=episode.targets,
         stages=episode.chain,
         gate=given.gate,
         policy=given.policy,
@@ -165,6 +169,10 @@ def _passing(episode: Episode) -> Passing:
 
 def _points(value: float) -> str:
     return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def _spelt(seconds: int) -> str:
+    return spelt(timedelta(seconds=seconds))
 
 
 def _second(instant: datetime) -> str:

@@ -101,7 +101,7 @@ def options(standing: Standing) -> Iterator[Option]:
 
 def facts_of(change: Change, instant: datetime) -> list[Fact]:
     """What a scorer is given when the change comes at `instant`; of the values that it allows one."""
-    return [Fact(event, event.time, False, b"", b"") for event in _events(change, instant)]
+    return [Fact(event, event.time, False, b"", b"", event.time) for event in _events(change, instant)]
 
 
 def steps(kind: str, content: str | None, standing: Standing, others: Iterable[Change] = ()) -> list[int]:

@@ -55,15 +55,20 @@ class Outcome:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-def start(lead: Lead, event: LeadQualified | LeadHandedOff, agreements: Agreements, now: datetime) -> Outcome:
-    """Starts the episode's clocks, judged at once against what is already known; a second start is ignored."""
+def start(
+    lead: Lead, event: LeadQualified | LeadHandedOff, received: datetime, agreements: Agreements, now: datetime
+) -> Outcome:
+    """Starts the episode's clocks, judged at once against what is already known; a second start is ignored.
+
+    `received`: when the event was published. The terms are of the version in force when it was decided.
+    """
     moment = start_of(event)
     episodes = sorted({m.episode for m in (*lead.starts, moment) if m.episode})[-EPISODES_KEPT:]
     again = any((m.means, m.episode) == (moment.means, moment.episode) for m in lead.starts)
     if again or moment.episode not in episodes:
         return unchanged(lead)
     teller = Teller(lead.lead_id)
-    started = [teller.started(clock) for clock in clocks_of(event, moment, agreements.at(moment.time))]
+    started = [teller.started(clock) for clock in clocks_of(event, moment, received, agreements.at(moment.time))]
     lead = replace(
         lead,
         name=_name(lead, event),

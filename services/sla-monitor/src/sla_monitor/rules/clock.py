@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from schemas.erasure import Tombstone
@@ -28,7 +28,8 @@ class Clock:
     """One promise in one episode; its terms are those of the policy in force at its start, for good.
 
     `version` counts the events published about it, `end` is the earliest moment in time that ends it,
-    `warnings` are the fractions of the time not warned of yet.
+    `warnings` are the fractions of the time not warned of yet. Stops count from `stops_from` on, which is before the
+    start where the lead qualified before the handoff was published; absent in states of before 2026-11-28: the start.
     """
 
     clock: str
@@ -45,6 +46,7 @@ class Clock:
     version: int = 0
     standing: Standing = "running"
     end: Moment | None = None
+    stops_from: datetime | None = None
 
     @property
     def open(self) -> bool:
@@ -62,7 +64,7 @@ class Clock:
     def ended_by(self, moment: Moment, until: datetime | None) -> bool:
         """Whether the moment ends this clock in time; `until` is the start of the lead's next handoff, if any.
 
-        A moment that names no episode belongs to the current one: from this start, give or take DISORDER, to `until`.
+        A moment that names no episode belongs to the current one: from `stops_from`, less DISORDER, to `until`.
         """
         if "suppressed" in moment.means:
             return moment.time <= self.due
@@ -71,7 +73,7 @@ class Clock:
             return False
         if moment.episode is not None:
             return moment.episode == self.episode
-        return self.started_at - DISORDER <= moment.time and (until is None or moment.time < until)
+        return (self.stops_from or self.started_at) - DISORDER <= moment.time and (until is None or moment.time < until)
 
     @property
     def next_look(self) -> datetime:
@@ -111,10 +113,15 @@ class Lead:
         return min(later, default=None)
 
 
-def clocks_of(event: LeadQualified | LeadHandedOff, start: Moment, policy: Policy) -> list[Clock]:
-    """The clocks that the policy starts at this moment for a lead of this intent."""
+def clocks_of(event: LeadQualified | LeadHandedOff, start: Moment, received: datetime, policy: Policy) -> list[Clock]:
+    """The clocks that the policy starts for a lead of this intent; `received`: when the event was published.
+
+    Those of a handoff start when it was published, for nobody could see it before; never before it was decided,
+    whatever the broker's clock says.
+    """
     data = event.data
     owner = event.data.owner if isinstance(event, LeadHandedOff) else None
+    started_at = max(start.time, received.astimezone(UTC)) if owner else start.time
     return [
         Clock(
             clock=rule.id,
@@ -123,11 +130,12 @@ def clocks_of(event: LeadQualified | LeadHandedOff, start: Moment, policy: Polic
             party=rule.party,
             stop=rule.stop,
             holder=owner if rule.party == "sales" else None,
-            started_at=start.time,
-            due=start.time + rule.target,
+            started_at=started_at,
+            due=started_at + rule.target,
             warnings=tuple(sorted(set(rule.warn))),
             policy=policy.ref,
             cause=start.id,
+            stops_from=min(data.qualified_at.astimezone(UTC), start.time),
         )
         for rule in policy.clocks
         if rule.start in start.means and rule.intent in (None, data.intent.level)

@@ -47,7 +47,11 @@ class Moment:
 
 
 def start_of(event: LeadQualified | LeadHandedOff) -> Moment:
-    """When the episode's clocks start: the handoff, or the later of qualified and known (no instant breach then)."""
+    """The place of a start in the lead's order: when the handoff was decided, or the later of qualified and known.
+
+    It stops the clock of marketing too, which starts by the same decisions: an outage between a decision and its
+    publication is charged to nobody.
+    """
     data = event.data
     if isinstance(event, LeadHandedOff):
         return Moment(_utc(event.data.handed_off_at), event.source, event.id, ("handed_off",), data.episode)
