@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from pydantic import TypeAdapter
+from typer.exceptions import TyperException
 
 from chassis.settings import JudgeSettings
 from schemas.envelope import LeadId
@@ -95,11 +96,15 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Ends the command with 1 and a sentence for what an operator can mend: policy, database, missing tables."""
+    """Ends the command with 1 and a sentence for what an operator can mend: policy, database, missing tables.
+
+    Anything else ends it with 1 and where it was raised, without messages, which may quote what is kept of leads.
+    """
     from sqlalchemy.exc import DBAPIError
 
     from chassis.database import is_transient, sqlstate_of
     from chassis.failures import Transient
+    from chassis.logs import said, traced
     from chassis.policy import PolicyError
 
     try:
@@ -112,8 +117,12 @@ def plainly() -> Iterator[None]:
         if is_transient(error):
             _end(f"The database cannot be read now: {sqlstate_of(error) or type(error).__name__}", error)
         if sqlstate_of(error) not in UNDEFINED:
-            raise
+            _end(f"The database refuses: {said(error)}", error)
         _end("The service's tables are not there yet: run its `migrate` first.", error)
+    except (typer.Exit, typer.Abort, TyperException):
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+        _end(traced(error), error)
 
 
 def _end(sentence: str, error: Exception) -> NoReturn:

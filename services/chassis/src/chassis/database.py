@@ -32,6 +32,7 @@ def engine_of(database: Database, service: str, seconds: float = COMMAND_SECONDS
         url,
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
+        hide_parameters=True,  # they are facts, and an error would quote them
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": seconds,

@@ -1,15 +1,73 @@
-"""Logs: one JSON object a line on standard output; an event name and fields, never a payload or personal data."""
+"""Logs: one JSON object a line on standard output; an event name and fields, never a payload or personal data.
+
+An error of a library may quote what it was given (a database's message does, pydantic's too): it is told by its class,
+its SQLSTATE and where it was raised. Only a Failure is told by its message, which is ours.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from collections.abc import Iterator
+from typing import Any
 
 import structlog
 
+from chassis.failures import Failure
 from chassis.settings import Log
 
 _THIRD_PARTIES = {"aiokafka": "WARNING", "uvicorn": "WARNING", "sqlalchemy": "WARNING", "alembic": "WARNING"}
+
+
+def said(error: BaseException) -> str:
+    """What may be told of an error to anyone: its message where that is ours, else its class and SQLSTATE."""
+    if isinstance(error, Failure):
+        return str(error)
+    states = (state for each in _chain(error) if isinstance(state := getattr(each, "sqlstate", None), str))
+    return " ".join((type(error).__name__, *([state] if (state := next(states, "")) else [])))
+
+
+def traced(error: BaseException) -> str:
+    """As Python's traceback, the cause first, with what may be told in place of the messages."""
+    parts = []
+    for each in reversed(list(_chain(error))):
+        parts += [*traceback.format_tb(each.__traceback__), f"{said(each)}\n"]
+        if isinstance(each, BaseExceptionGroup):
+            parts += [f"of the group: {traced(inner)}\n" for inner in each.exceptions]
+    return "".join(parts).rstrip()
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error, what it was raised from, and so on; each once."""
+    seen = list[BaseException]()
+    each: BaseException | None = error
+    while each is not None and not any(each is other for other in seen):
+        seen.append(each)
+        yield each
+        each = (
+            getattr(each, "orig", None) or each.__cause__ or (None if each.__suppress_context__ else each.__context__)
+        )
+
+
+def _no_messages(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    error: Any = event.pop("exc_info", None)
+    if error:
+        error = (
+            error[1] if isinstance(error, tuple) else error if isinstance(error, BaseException) else sys.exc_info()[1]
+        )
+    if error:
+        event["exception"] = traced(error)
+    return event
+
+
+def _plain_arguments(record: logging.LogRecord) -> bool:
+    """Errors among the arguments of a library's record are told as ours are."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(said(each) if isinstance(each, BaseException) else each for each in record.args)
+    if isinstance(record.msg, BaseException):
+        record.msg = said(record.msg)
+    return True
 
 
 def set_up(log: Log, service: str) -> None:
@@ -19,7 +77,7 @@ def set_up(log: Log, service: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        _no_messages,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -27,6 +85,7 @@ def set_up(log: Log, service: str) -> None:
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(_plain_arguments)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from chassis import failpoints
 from chassis.failures import CannotListen
@@ -37,6 +38,7 @@ async def _live(main: Main, name: str) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    loop.set_exception_handler(_nobody_awaited)
     tame_garbage_collector()
     log = logger("chassis.run")
     log.info("started", name=name)
@@ -59,6 +61,11 @@ async def _live(main: Main, name: str) -> int:
         return 1
     log.info("stopped", name=name)
     return 0
+
+
+def _nobody_awaited(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """As asyncio's own, without the task, which would be told with its error's message."""
+    logger("chassis.run").error("not_awaited", about=context["message"], exc_info=context.get("exception"))
 
 
 def tame_garbage_collector() -> None:

@@ -17,7 +17,7 @@ from chassis.epoch import Takeover
 from chassis.failures import Discontinuity, Fenced, Transient
 from chassis.files import Files
 from chassis.journal import Claim, Journal
-from chassis.logs import logger
+from chassis.logs import logger, said
 from chassis.ownership import Ownership
 from chassis.publisher import Publisher
 from chassis.sequence import Gap, following
@@ -170,10 +170,10 @@ class Worker(Generic[S]):
 
     def _begin_again(self, event: str, error: Exception, kind: str = "") -> None:
         self._consumer.stop_reading(self.part)
-        self.waiting = f"{event}: {error}"
+        self.waiting = f"{event}: {said(error)}"
         self.events[f"{event}:{kind}" if kind else event] += 1
         if event != "stopped":
-            log.warning(event, partition=self.part, reason=str(error), cause=type(error).__name__)
+            log.warning(event, partition=self.part, reason=said(error), cause=type(error).__name__)
 
     def _backoff(self) -> float:
         self._failures += 1

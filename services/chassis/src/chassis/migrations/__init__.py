@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.resources import files
 
 from sqlalchemy import Connection, text
@@ -48,8 +49,12 @@ async def _version(connection: AsyncConnection) -> str | None:
 
 def _newest(service: str) -> str:
     """The number in the name of the newest `v<number>_<what>.py`, which is its revision."""
-    names = (file.name for file in (files(schema_of(service)) / "migrations").iterdir())
-    return max(name[1:].partition("_")[0] for name in names if name.startswith("v"))
+    return newest(file.name for file in (files(schema_of(service)) / "migrations").iterdir())
+
+
+def newest(names: Iterable[str]) -> str:
+    """The number of the newest migration among the files, as it is written: 0010 comes after 9."""
+    return max((name[1:].partition("_")[0] for name in names if name.startswith("v")), key=int)
 
 
 def _upgrade(connection: Connection, service: str) -> None:
