@@ -9,8 +9,10 @@ from random import Random
 from typing import Any, Self
 
 from chassis.consumer import Consumer, NotMember, Offsets, PartitionOwner
-from chassis.publisher import Place, Publisher, Record
+from chassis.failures import Unpublishable
+from chassis.publisher import Place, Publisher, Record, size_of
 from schemas.identity import partition_of
+from schemas.sizes import record_limit
 from tests.simulation.log import Group, Log, Written
 from tests.simulation.loop import PROCESS, asker
 from tests.simulation.network import SERVERS, Network
@@ -171,13 +173,18 @@ class LogPublisher(Publisher):
 
     async def publish(self, records: Sequence[Record], place: Place | None = None) -> None:
         batches: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        refused = [record for record in records if size_of(record) > record_limit(record.topic)]
         for record in records:
+            if any(record is each for each in refused):
+                continue
             part = partition_of(record.key or b"", self._log.parts) if record.partition is None else record.partition
             batches[record.topic, part].append(record)
         sent = [self._network.ask("publish", _landing(self._log, *place, batch)) for place, batch in batches.items()]
         for outcome in await asyncio.gather(*sent, return_exceptions=True):
             if isinstance(outcome, BaseException):
                 raise outcome
+        if refused:
+            raise Unpublishable(f"{refused[0].topic}: too large, or not allowed", refused)
 
 
 def _landing(log: Log, topic: str, part: int, batch: list[Record]) -> Any:

@@ -37,7 +37,9 @@ class Tally:
 
 @dataclass
 class Counting:
-    """`boom` raises, `tell` publishes the count, `wait` is due in 0.4 s, `soon` at once, `share` counts for everyone.
+    """`boom` raises, `tell` publishes the count, `huge` more than its topic takes.
+
+    `wait` is due in 0.4 s, `soon` at once, `share` counts for everyone.
 
     `rot` is due in 0.4 s too, and what then comes of it the database cannot hold.
 
@@ -72,6 +74,8 @@ class Counting:
                 raise RuntimeError("boom")
             case "tell":
                 return Decision(state, [_told(state, fact.event.subject, at)], state.due)
+            case "huge":
+                return Decision(state, [_told(state, fact.event.subject, at, 1024 * 1024)], state.due)
             case "wait" | "rot":
                 return Decision(replace(state, due=at.now + WAIT, rotting=_kind(fact) == "rot"), due=at.now + WAIT)
             case "soon":
@@ -121,7 +125,6 @@ def _kind(fact: Fact) -> str:
     return fact.event.data.kind if isinstance(fact.event, EngagementRecorded) else ""
 
 
-def _told(state: Tally, lead_id: str, at: At) -> Counted:
-    return Counted(
-        id=f"{lead_id}-{state.count}", source="tests", subject=lead_id, time=at.now, data={"count": state.count}
-    )
+def _told(state: Tally, lead_id: str, at: At, size: int = 0) -> Counted:
+    data = {"count": state.count} | ({"x" * size: 0} if size else {})
+    return Counted(id=f"{lead_id}-{state.count}", source="tests", subject=lead_id, time=at.now, data=data)

@@ -22,7 +22,7 @@ UNDEFINED = ("3F000", "42P01")
 
 
 def service_commands(
-    about: str, name: str, read: Callable[[], JudgeSettings], serve: Callable[[bool], None]
+    about: str, name: str, read: Callable[[], JudgeSettings], serve: Callable[[bool, frozenset[tuple[int, int]]], None]
 ) -> typer.Typer:
     """The console script of a service with partition workers, to which it adds its operators' verbs."""
     main = typer.Typer(help=about, add_completion=False)
@@ -37,14 +37,20 @@ def service_commands(
         resume: Annotated[
             bool, typer.Option("--resume", help="Go on where too many failures of the rules had stopped a partition.")
         ] = False,
+        set_aside: Annotated[
+            list[str] | None,
+            typer.Option("--set-aside", metavar="PARTITION/SEQ", help="Outbox row to set aside; may be given again."),
+        ] = None,
     ) -> None:
         """Runs the service until it is told to stop (SIGTERM).
 
         With --resume each record that stands in the topics now and fails is set aside, however many those are; after
-        them the limit holds again.
+        them the limit holds again. With --set-aside an output that its topic does not take goes to events-rejected
+        instead, and its partition goes on; a row that does go out is published as ever. /readyz and the log name both.
         """
+        rows = frozenset(_row_named(text) for text in set_aside or ())
         with plainly():
-            serve(resume)
+            serve(resume, rows)
 
     @main.command()
     def migrate() -> None:
@@ -56,6 +62,13 @@ def service_commands(
         typer.echo(f"{name}: the tables are at version {version}")
 
     return main
+
+
+def _row_named(text: str) -> tuple[int, int]:
+    part, _, seq = text.partition("/")
+    if not (part.isdecimal() and seq.isdecimal()):
+        raise typer.BadParameter("expected <partition>/<seq>, as /readyz names it", param_hint="--set-aside")
+    return int(part), int(seq)
 
 
 def instant_named(text: str, option: str) -> datetime:

@@ -11,6 +11,7 @@ from chassis.failures import Failure
 from chassis.producers import MAX_RECORD_BYTES
 from chassis.publisher import Record
 from schemas.envelope import Refused
+from schemas.sizes import REJECTED, dead_letter_topic
 
 RUN = 20
 SHARE = 0.05
@@ -20,6 +21,8 @@ HEADER_BYTES = 10
 """Most that Kafka adds to a header, for its two lengths."""
 RULES_FAILED = "rules_failed"
 REFUSED_BY_DATABASE = "refused_by_database"
+UNSENT = "unsent"
+"""Its topic does not take the output, and an operator has set it aside."""
 WRONG_PARTITION = "wrong_partition"
 """A lead in two partitions would have two writers, and each would undo what the other wrote."""
 
@@ -42,12 +45,25 @@ def dead_letter(record: Any, error: Refused, service: str, received_at: datetime
         "append-time": received_at.isoformat(),
         "service": service,
     }
+    return _aside(record, dead_letter_topic(record.topic), about, record.partition)
+
+
+def unsent(record: Record, service: str, part: int, seq: int) -> Record:
+    """An output that its topic does not take, on `events-rejected`, with headers as a dead letter has.
+
+    Not on a `-dlq` topic: those hold inputs, and a replay would publish it where it was refused.
+    """
+    about = {"reason": UNSENT, "topic": record.topic, "partition": str(part), "seq": str(seq), "service": service}
+    return _aside(record, REJECTED, about, None)
+
+
+def _aside(record: Any, topic: str, about: dict[str, str], part: int | None) -> Record:
     key, value, kept = record.key, record.value, record.headers
     if (size := _size(record)) > LARGEST:
         key, value, kept = key and key[:1024], value and value[: LARGEST // 2], ()
         about["cut"] = f"{size} bytes, whole at its offset only"
     headers = [*kept, *((f"x-dlq-{name}", text.encode()) for name, text in about.items())]
-    return Record(f"{record.topic}-dlq", key, value, headers, record.partition)
+    return Record(topic, key, value, headers, part)
 
 
 def _size(record: Any) -> int:

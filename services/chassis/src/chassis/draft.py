@@ -9,11 +9,18 @@ from typing import Any, Generic
 
 from chassis.consumer import received_at
 from chassis.dead_letter import dead_letter
+from chassis.failures import Failure
 from chassis.files import File
 from chassis.journal import Revision
-from chassis.publisher import Record
+from chassis.publisher import Record, size_of
 from chassis.service import REPLACED, At, Decision, S
 from schemas.envelope import Fact, Refused
+from schemas.sizes import record_limit
+
+
+class OutputTooLarge(Failure):
+    """Rules made an event that its topic does not take: in the outbox it would be stuck for ever."""
+
 
 _JSON = (("content-type", b"application/cloudevents+json"),)
 
@@ -68,8 +75,18 @@ class Draft(Generic[S]):
         self.facts[file.lead_id, *fact.key] = fact
         self.totals[REPLACED if replaces else "facts"] += 1
 
-    def apply(self, file: File[S], decision: Decision[S]) -> None:
-        """Takes over what was decided for the lead."""
+    def outputs(self, file: File[S], decision: Decision[S]) -> list[Record]:
+        """What the decision publishes. Raises OutputTooLarge: the rules have failed then, and nothing is taken over."""
+        found = list[Record]()
+        for event in decision.events:
+            part = self.part if event.subject == file.lead_id else None
+            found.append(Record(event.topic, event.subject.encode(), event.encode(), _JSON, part))
+            if (size := size_of(found[-1])) > (limit := record_limit(event.topic)):
+                raise OutputTooLarge(f"{event.topic}: {size} bytes, {limit} are allowed")
+        return found
+
+    def apply(self, file: File[S], decision: Decision[S], outputs: Sequence[Record]) -> None:
+        """Takes over what was decided for the lead, and its `outputs`."""
         if decision.state is not file.state or decision.due != file.due or file.version == 0:
             file.state, file.due, file.changed = decision.state, decision.due, True
         self.files[file.lead_id] = file
@@ -78,9 +95,7 @@ class Draft(Generic[S]):
             self.at = replace(self.at, shared={**self.at.shared, **decision.shared})
         if decision.counts:
             self.totals.update(decision.counts)
-        for event in decision.events:
-            part = self.part if event.subject == file.lead_id else None
-            self.outbox.append(Record(event.topic, event.subject.encode(), event.encode(), _JSON, part))
+        self.outbox += outputs
 
     def erase(self, file: File[S]) -> None:
         """All that was kept of the lead up to now goes with this draft."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Generic
@@ -10,14 +11,30 @@ from typing import Generic
 from chassis import failpoints
 from chassis.clock import DatabaseClock
 from chassis.consumer import received_at
+from chassis.dead_letter import unsent
 from chassis.draft import Draft
+from chassis.failures import Failure, Unpublishable
 from chassis.files import Files
 from chassis.journal import Batch, Claim, Journal
-from chassis.publisher import Publisher
+from chassis.logs import logger
+from chassis.publisher import Publisher, Record
 from chassis.service import At, S, Service
 from chassis.stride import EPOCH, SIZE, stride
+from schemas.sizes import REJECTED
+
+log = logger(__name__)
 
 NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+class Stuck(Failure):
+    """Rows of the outbox that the broker refuses for good; `rows` are those, by number. What is behind them waits."""
+
+    def __init__(self, service: str, part: int, rows: Mapping[int, Record]) -> None:
+        verbs = " ".join(f"--set-aside {part}/{seq}" for seq in rows)
+        topics = ", ".join(sorted({record.topic for record in rows.values()}))
+        super().__init__(f"{topics} takes no record of this size or from this role: `{service} serve {verbs}` goes on")
+        self.rows = rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +51,8 @@ class Takeover:
     """Records in one commit."""
     lifted: int = 0
     """For how many records more the limit of failures does not hold: somebody said to go on."""
+    aside: frozenset[int] = frozenset()
+    """Numbers of outbox rows that are set aside if the broker refuses them: somebody said so."""
 
 
 class Epoch(Generic[S]):
@@ -52,6 +71,7 @@ class Epoch(Generic[S]):
         self._next_due = claim.next_due
         self._out_seq = claim.out_seq
         self._acknowledged = self._deleted = 0
+        self._aside = takeover.aside
         self._owed_since = claim.owed_since
         self._claimed_at = claim.now
         self._marks = dict(claim.marks)
@@ -67,17 +87,43 @@ class Epoch(Generic[S]):
 
         Also writes down where reading begins, where nobody has yet: what is deleted from then on is missed.
         """
-        count = 0
+        count, aside = 0, dict[int, Record]()
         while rows := await self._journal.leftovers(self._acknowledged):
-            await publisher.publish([record for _, record in rows])
+            try:
+                await self._publish(rows, publisher)
+            except Stuck as stuck:
+                if not stuck.rows.keys() <= self._aside:
+                    raise
+                aside |= stuck.rows
             failpoints.reach("draining")
             self._acknowledged = rows[-1][0]
             count += len(rows)
         self._owed_since = None
-        self.totals["repeats"] += count
-        if self._new:
-            await self._commit(self._begin(), publisher)
+        self.totals["repeats"] += count - len(aside)
+        for seq in sorted(self._aside - aside.keys()):
+            log.error(
+                "not_set_aside", partition=self._part, seq=seq, reason="there is no such row that does not go out"
+            )
+        if self._new or aside:
+            await self._commit(self._without(aside), publisher)
         return count
+
+    def _without(self, stuck: Mapping[int, Record]) -> Draft[S]:
+        """The stuck rows go with this draft, and stand where what is rejected stands."""
+        draft = self._begin()
+        for seq, record in stuck.items():
+            log.warning("set_aside", partition=self._part, seq=seq, topic=record.topic, to=REJECTED)
+            draft.totals["set_aside"] += 1
+            draft.outbox.append(unsent(record, self._service.name, self._part, seq))
+        return draft
+
+    async def _publish(self, rows: Sequence[tuple[int, Record]], publisher: Publisher) -> None:
+        """Raises Stuck that names the rows which the broker refuses for good; the others have then landed."""
+        try:
+            await publisher.publish([record for _, record in rows])
+        except Unpublishable as refusal:
+            stuck = {seq: record for seq, record in rows if refusal.names(record)}
+            raise Stuck(self._service.name, self._part, stuck) from refusal
 
     @property
     def now(self) -> datetime:
@@ -126,5 +172,5 @@ class Epoch(Generic[S]):
         self._files.settle(draft.files.values())
         if draft.outbox:
             self._owed_since = now
-            await publisher.publish(draft.outbox)
+            await self._publish(list(enumerate(draft.outbox, out_seq - len(draft.outbox) + 1)), publisher)
             self._acknowledged, self._owed_since = out_seq, None

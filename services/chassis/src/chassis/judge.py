@@ -12,12 +12,15 @@ from chassis.draft import Draft
 from chassis.files import File, Files, Stored
 from chassis.flood import Guard
 from chassis.logs import logger
+from chassis.publisher import Record
 from chassis.service import Decision, Recalling, S, Service
 from schemas.envelope import Fact, Refused
 from schemas.identity import partition_of
 
 Heard = tuple[int, Any, Fact]
 """A record's place in its batch, the record, its fact."""
+Decided = tuple[Decision[S], list[Record]]
+"""With what it publishes."""
 TRY_AGAIN = timedelta(seconds=60)
 """When a lead whose tick failed is looked at again."""
 
@@ -64,6 +67,7 @@ class Judge(Generic[S]):
         _, record, fact = heard
         try:
             decision = self._service.decide(file.state, fact, draft.at)
+            outputs = draft.outputs(file, decision)
         except Exception as error:  # noqa: BLE001 - whatever rules raise is held against this fact, and limited
             self._failed(record, error, draft)
             return False
@@ -71,7 +75,7 @@ class Judge(Generic[S]):
             draft.drop(file, decision.dropped, decision.state)
         elif not decision.late:
             self._accept(file, fact, decision, draft)
-            draft.apply(file, decision)
+            draft.apply(file, decision, outputs)
         elif decision.behind and self._guard.too_late(file, fact):
             self._guard.drop(file, draft)
         else:
@@ -104,15 +108,16 @@ class Judge(Generic[S]):
         heard = list(taken.values())
         try:  # of a flood alone nothing follows
             decision = service.again(file.state, earlier, heard, draft.at) if heard or not waiting else None
+            outputs = draft.outputs(file, decision) if decision is not None else []
         except Exception as error:  # noqa: BLE001 - as in `judge`; which fact it was is found one by one
             if not waiting:
                 self.postpone(file, draft, error)
             self._guard.count(file, earlier)
             return self._one_by_one(file, earlier, draft)
         if decision is not None and decision.erasing is not None:
-            return self._erase(file, decision, waiting, draft)
+            return self._erase(file, (decision, outputs), waiting, draft)
         if decision is not None:
-            draft.apply(file, decision)
+            draft.apply(file, decision, outputs)
         for _, record, fact in waiting:
             if _known(file, record, fact, draft):
                 continue
@@ -132,12 +137,12 @@ class Judge(Generic[S]):
             failed += self._recall(file.lead_id, [*earlier, *new], draft)
         return failed
 
-    def _erase(self, file: File[S], decision: Decision[S], others: Sequence[Heard], draft: Draft[S]) -> list[int]:
+    def _erase(self, file: File[S], decided: Decided[S], others: Sequence[Heard], draft: Draft[S]) -> list[int]:
         """Carries the erasure out and decides the others on what is left; returns the places of those that failed."""
-        erasing = cast("Fact", decision.erasing)
+        erasing = cast("Fact", decided[0].erasing)
         draft.erase(file)
         draft.accept(file, erasing)
-        draft.apply(file, decision)
+        draft.apply(file, *decided)
         failed = list[int]()
         for place, record, fact in others:
             new = fact is not erasing and not _known(file, record, fact, draft)
@@ -167,18 +172,19 @@ class Judge(Generic[S]):
                 decision = service.decide(file.state, fact, draft.at)
                 if decision.late:
                     decision = service.again(file.state, facts, [fact], draft.at)
+                outputs = draft.outputs(file, decision)
             except Exception as error:  # noqa: BLE001 - as in `judge`
                 self._failed(record, error, draft)
                 failed.append(place)
             else:
                 if decision.erasing is not None:
-                    return failed + self._erase(file, decision, waiting[number:], draft)
+                    return failed + self._erase(file, (decision, outputs), waiting[number:], draft)
                 if decision.dropped is not None:
                     draft.drop(file, decision.dropped, decision.state)
                     continue
                 facts.append(fact)
                 self._accept(file, fact, decision, draft)
-                draft.apply(file, decision)
+                draft.apply(file, decision, outputs)
         return failed
 
     def _failed(self, record: Any, error: Exception, draft: Draft[S]) -> None:
@@ -195,7 +201,7 @@ class Judge(Generic[S]):
             if decision.late:
                 draft.late[file.lead_id] = []
             else:
-                draft.apply(file, decision)
+                draft.apply(file, decision, draft.outputs(file, decision))
         except Exception as error:  # noqa: BLE001 - tried again, and counted
             self.postpone(file, draft, error)
 
@@ -203,7 +209,7 @@ class Judge(Generic[S]):
         """The lead's tick failed: it is tried again in a minute."""
         log.error("tick_failed", partition=self._part, lead_id=file.lead_id, error=type(error).__name__)
         draft.totals["tick_failures"] += 1
-        draft.apply(file, Decision(file.state, due=draft.at.now + TRY_AGAIN))
+        draft.apply(file, Decision(file.state, due=draft.at.now + TRY_AGAIN), ())
 
     def read(self, record: Any) -> Fact | Refused:
         """The record's fact, or why it cannot be read."""

@@ -81,6 +81,9 @@ def outcomes_of(service: str) -> tuple[Outcome, ...]:
         Outcome("dead_letters", f"{prefix}_dead_letters", "Records set aside for good", "reason", REASONS),
         Outcome("published", f"{prefix}_published", "Records written to the outbox, each published at least once"),
         Outcome("repeats", f"{prefix}_repeats", "Records published by a new owner, which may have been so before"),
+        Outcome(
+            "set_aside", f"{prefix}_set_aside", "Outputs that an operator has set aside: nobody downstream has them"
+        ),
         Outcome("gaps", f"{prefix}_offset_gaps", "Gaps in a topic's offsets that the log itself has"),
         Outcome("tick_failures", f"{prefix}_tick_failures", "Leads whose tick failed and will be tried again"),
     )

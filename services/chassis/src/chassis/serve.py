@@ -26,11 +26,17 @@ from chassis.worker import Links
 
 
 def serve(
-    settings: JudgeSettings, service: Service[Any], outcomes: Sequence[Outcome] = (), *, resume: bool = False
+    settings: JudgeSettings,
+    service: Service[Any],
+    outcomes: Sequence[Outcome] = (),
+    *,
+    resume: bool = False,
+    set_aside: frozenset[tuple[int, int]] = frozenset(),
 ) -> None:
     """Runs a service's partition workers and its ops port until told to stop; exits as `run` does.
 
-    `resume` goes on where too many failures of our own making had stopped a partition.
+    `resume` goes on where too many failures of our own making had stopped a partition; `set_aside` names outbox rows
+    that the broker refuses, which then stand on `events-rejected` (`Links`).
     """
 
     async def main(stop: asyncio.Event) -> None:
@@ -38,7 +44,8 @@ def serve(
         engine = engine_of(settings.database, service.name)
         async with Publisher(settings.kafka) as publisher:
             consumer = Consumer(settings.kafka, service.name, tuple(service.inputs))
-            supervisor = Supervisor(service, Links(consumer, publisher, journals(engine), settings.worker, resume))
+            links = Links(consumer, publisher, journals(engine), settings.worker, resume, set_aside)
+            supervisor = Supervisor(service, links)
             registry.register(WorkerCollector(service.name, supervisor, outcomes))
             registry.register(ProducerCollector(service.name, publisher))
             async with serving(service.name, settings.ops, supervisor.ready, registry):

@@ -51,6 +51,8 @@ class Links:
     settings: Settings
     resume: bool = False
     """Whether what stands in the topics at the first claim is taken without a limit of failures."""
+    set_aside: frozenset[tuple[int, int]] = frozenset()
+    """Partitions and numbers of outbox rows that are set aside at the first claim if the broker refuses them."""
 
 
 class Worker(Generic[S]):
@@ -67,6 +69,7 @@ class Worker(Generic[S]):
         self._journals = links.journals
         self._settings = links.settings
         self._resume = links.resume
+        self._aside = frozenset(seq for of, seq in links.set_aside if of == part)
         self._resume_until: Mapping[str, int] = {}
         self._gaps: set[Gap] = set()
         self._failures = 0
@@ -106,9 +109,10 @@ class Worker(Generic[S]):
         files = Files(self._service, journal, self._settings.cache_leads)
         lifted = sum(max(0, until - offsets[topic]) for topic, until in self._resume_until.items())
         most = self._settings.batch_records
-        takeover = Takeover(self.part, claim, journal, offsets, self._consumer.partitions(), most, lifted)
+        takeover = Takeover(self.part, claim, journal, offsets, self._consumer.partitions(), most, lifted, self._aside)
         self.ownership = ownership = Ownership(self._service, takeover, files)
         drained = await ownership.drain(self._publisher)
+        self._aside = frozenset()
         self._consumer.start_reading(self.part, offsets)
         log.info("claimed", partition=self.part, epoch=claim.epoch, drained=drained, offsets=offsets)
         self.waiting = None

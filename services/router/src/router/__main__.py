@@ -14,14 +14,14 @@ from router.settings import Settings
 NAME = "router"
 
 
-def serve(resume: bool) -> None:
+def serve(resume: bool, set_aside: frozenset[tuple[int, int]]) -> None:
     """Runs the service under its policy."""
     from chassis.serve import serve as serve_until
     from router.app import build
     from router.metrics import OUTCOMES
 
     settings = Settings.read()
-    serve_until(settings, build(settings), OUTCOMES, resume=resume)
+    serve_until(settings, build(settings), OUTCOMES, resume=resume, set_aside=set_aside)
 
 
 main = service_commands(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NAME = "scorer"
 
 
-def serve(resume: bool) -> None:
+def serve(resume: bool, set_aside: frozenset[tuple[int, int]]) -> None:
     """Runs the service under its policy."""
     from chassis.serve import serve as serve_until
     from scorer.app import build
@@ -31,7 +31,7 @@ def serve(resume: bool) -> None:
 
     settings = Settings.read()
     service = build(settings)
-    serve_until(settings, service, outcomes_of(service.bands), resume=resume)
+    serve_until(settings, service, outcomes_of(service.bands), resume=resume, set_aside=set_aside)
 
 
 main = service_commands("Keeps every lead's score and explains each point.", NAME, Settings.read, serve)

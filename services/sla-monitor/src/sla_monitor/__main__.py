@@ -16,7 +16,7 @@ from sla_monitor.settings import Settings
 NAME = "sla-monitor"
 
 
-def serve(resume: bool) -> None:
+def serve(resume: bool, set_aside: frozenset[tuple[int, int]]) -> None:
     """Runs the service under its policy."""
     from chassis.serve import serve as serve_until
     from sla_monitor.app import build
@@ -24,7 +24,7 @@ def serve(resume: bool) -> None:
 
     settings = Settings.read()
     service = build(settings)
-    serve_until(settings, service, outcomes_of(service.clocks), resume=resume)
+    serve_until(settings, service, outcomes_of(service.clocks), resume=resume, set_aside=set_aside)
 
 
 main = service_commands("Times the promised follow-ups and publishes each breach.", NAME, Settings.read, serve)
