@@ -201,6 +201,29 @@ async def test_a_slow_body_ends_with_408(broker: Broker, opened: Opens) -> None:
     assert answer.headers["connection"] == "close"
 
 
+async def test_senders_without_a_key_take_no_room_from_those_who_have_one(broker: Broker, opened: Opens) -> None:
+    hung = asyncio.Event()
+
+    async def slow(size: int) -> AsyncIterator[bytes]:
+        yield b" " * size
+        await hung.wait()
+
+    async with opened(broker, strangers=5, strangers_bytes=1_000, in_flight_bytes=2_000) as door:
+        slowly = [asyncio.create_task(door.post("/v1/batch", content=slow(size), key=None)) for size in (600,) * 9]
+        many = [asyncio.create_task(door.post("/v1/batch", content=slow(0), key=None)) for _ in range(9)]
+        done, waiting = await asyncio.wait([*slowly, *many], timeout=0.3)
+        assert 0 < len(waiting) <= 5
+        assert {(task.result().status_code, task.result().json()["code"]) for task in done} == {(503, "overloaded")}
+        assert door.count("in_flight_bytes") == 0
+        for key, path in ((PUBLIC, "/v1/page"), (SERVER, "/v1/page")):
+            assert (await door.post(path, a_call("page", name="x" * 1_000), key=key)).status_code == 200
+        hung.set()
+        assert {task.result().status_code for task in (await asyncio.wait(waiting))[0]} == {400}
+        body = {"userId": "u1", "writeKey": PUBLIC, "name": "x" * 500}
+        assert (await door.post("/v1/page", body, key=None)).status_code == 200
+        assert door.count("in_flight_bytes") == 0
+
+
 async def test_past_what_may_be_in_flight_the_answer_is_503(broker: Broker, opened: Opens) -> None:
     two = {"batch": [a_call("page", name="A"), a_call("page", name="B")]}
     async with opened(broker, in_flight_events=1) as door:

@@ -104,16 +104,21 @@ class Fact(NamedTuple):
         return (self.time, self.event.source, self.event.id)
 
 
-def effective_time(event: Envelope, received_at: datetime) -> tuple[datetime, bool]:
+def effective_time(event: Envelope, received_at: datetime, *, sent_anew: bool = False) -> tuple[datetime, bool]:
     """When the event counts, and whether that was clamped to `received_at` (business.md B.1, Time). UTC in, UTC out.
 
-    Skew of the sender's clock is removed where `sentat` tells it. Raises Refused `time_out_of_range` for a time
-    more than 24 h ahead or 90 days behind; the check comes before the clamp. A final time is taken as it is, unless
-    it is more than 24 h ahead: nobody can have judged it so.
+    Skew of the sender's clock is removed as far as `sentat` is evidence of it. `sent_anew` says that the sender sets it
+    anew at every attempt, as the Segment family's clients do: then a clock that is behind is corrected too. From anyone
+    else it may be a retry of the same bytes, which keeps its time, so only a clock that is ahead is corrected. Sent
+    before it happened is no evidence. Raises Refused `time_out_of_range` for a time more than 24 h ahead or 90 days
+    behind; the check comes before the clamp. A final time is taken as it is, unless it is more than 24 h ahead: nobody
+    can have judged it so.
     """
     time, received = event.time - _EPOCH_READ, received_at - _EPOCH
     if event.sentat is not None and not event.timetrusted and not event.finaltime:
-        time += received - (event.sentat - _EPOCH_READ)
+        sent = event.sentat - _EPOCH_READ
+        if time <= sent and (sent_anew or sent > received):
+            time += received - sent
     if (event.finaltime or received - MAX_LATENESS <= time) and time <= received + MAX_FUTURE:
         if time > received and not event.finaltime:
             return received_at, True
@@ -166,6 +171,8 @@ class Decoder:
     def fact(self, key: bytes | None, value: bytes | None, received_at: datetime) -> Fact:
         """The event with its time judged against `received_at`, or Refused; also `wrong_key`, `time_out_of_range`."""
         event = self.event(value)
+        if not (event.id.strip() and event.source.strip()):
+            raise Refused("invalid_event", "id, source: blank")
         if key is None or key != event.subject.encode():
             raise Refused("wrong_key", "the record's key is not the event's subject")
         time, clamped = effective_time(event, received_at)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import struct
 import unicodedata
+from datetime import datetime, timedelta
 from hashlib import sha1
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator
 
-from schemas.envelope import Frozen
+from schemas.envelope import Envelope, Fact, Frozen, fingerprint
 
 NAMESPACE = UUID("b46f1a5c-6a0e-5d0c-9f57-0e6d1c0ba701")
 """Baton's own name space for version-5 UUIDs; changing it would make every lead a stranger."""
 _NAMESPACE = NAMESPACE.bytes
+_MINUTE = timedelta(minutes=1)
 
 JUNK = frozenset(
     {
@@ -23,6 +25,14 @@ JUNK = frozenset(
     }
 )
 """Identifiers that trackers send when they know nobody; taken at their word they would merge everyone."""
+
+
+def given(value: object) -> object | None:
+    """The value, a text without the blanks around it; None where nothing was said: null, absent, blank.
+
+    The one notion of "absent", for every field that a sender fills in.
+    """
+    return value.strip() or None if isinstance(value, str) else value
 
 
 def canonical_email(email: str) -> str:
@@ -44,12 +54,16 @@ def plain_identifier(identifier: str) -> str:
     return identifier
 
 
+_Email = Annotated[str, AfterValidator(canonical_email)]
+_Plain = Annotated[str, AfterValidator(plain_identifier)]
+
+
 class Identifiers(Frozen):
     """What an event knows of who the lead is, strongest first."""
 
-    email: Annotated[str, AfterValidator(canonical_email)] | None = None
-    user_id: Annotated[str, AfterValidator(plain_identifier)] | None = None
-    anonymous_id: Annotated[str, AfterValidator(plain_identifier)] | None = None
+    email: Annotated[_Email | None, BeforeValidator(given)] = None
+    user_id: Annotated[_Plain | None, BeforeValidator(given)] = None
+    anonymous_id: Annotated[_Plain | None, BeforeValidator(given)] = None
 
     def lead_ids(self) -> tuple[str, ...]:
         """The lead's id under each identifier given, strongest first; the first one is the lead."""
@@ -71,6 +85,30 @@ def lead_id_of(email: str | None = None, user_id: str | None = None, anonymous_i
 def derived_id(*parts: object) -> str:
     """The id of what follows from `parts` alone: the same inputs give the same id, so a repeat is harmless."""
     return _uuid5("\0".join(str(part) for part in parts))
+
+
+def id_of_content(event: Envelope) -> str:
+    """The id of a judged event that came without one: from its content, so that a retry has the same.
+
+    What came without a time too has the minute of its receipt in it: next week's visit is another one.
+    """
+    return _content_id(fingerprint(event), event.time if event.occurredat is None else None)
+
+
+def neighbours(fact: Fact) -> tuple[str, ...]:
+    """The ids that the same content has one minute before and after, for an event with neither id nor time of its own.
+
+    A retry may come in the next minute, and two doors may bring both in either order: one of them is a fact.
+    """
+    event = fact.event
+    if not event.finaltime or event.occurredat is not None or event.id != _content_id(fact.fingerprint, event.time):
+        return ()
+    return tuple(_content_id(fact.fingerprint, event.time + away) for away in (-_MINUTE, _MINUTE))
+
+
+def _content_id(content: bytes, received_at: datetime | None) -> str:
+    minute = () if received_at is None else (received_at.strftime("%Y-%m-%dT%H:%M"),)
+    return derived_id("told", content.hex(), *minute)
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -59,9 +59,9 @@ def others(lead: str) -> list[dict[str, Any]]:
 
 CASES: Mapping[str, dict[str, Any]] = {
     "in time": {"time": (datetime.now(UTC) - timedelta(days=2)).isoformat()},
-    "by a clock an hour behind": {
+    "by a clock an hour ahead": {
         "time": (datetime.now(UTC) - timedelta(hours=3)).isoformat(),
-        "sentat": (datetime.now(UTC) - timedelta(hours=1)).isoformat(),
+        "sentat": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
     },
     "ahead, so as of its receipt": {"time": (datetime.now(UTC) + timedelta(hours=2)).isoformat()},
 }

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from ingest.adapters.sales import MOST_ERRORS, Invalid, activities
+from schemas.envelope import Decoder
+from schemas.identity import neighbours
 from schemas.sales import SALES_ACTIVITIES, SalesActivity
 from tests.builders import EMAIL, LEAD, NOON, at
 
@@ -43,10 +45,12 @@ def test_what_is_given_is_kept() -> None:
     )
 
 
-def test_a_slow_clock_is_corrected_unless_it_is_trusted() -> None:
+def test_a_fast_clock_is_corrected_unless_it_is_trusted_and_what_seems_slow_may_be_a_retry() -> None:
+    fast: dict[str, Any] = {"time": at(50).isoformat(), "sentat": at(60).isoformat()}
+    assert told(**fast).time == at(-10)
+    assert told(**fast, timetrusted=True).time == NOON
     slow: dict[str, Any] = {"time": at(-70).isoformat(), "sentat": at(-60).isoformat()}
-    assert told(**slow).time == at(-10)
-    assert told(**slow, timetrusted=True).time == at(-70)
+    assert told(0, **slow).time == told(90, **slow).time == at(-70)
     assert told(sentat=at(60).isoformat()).time == NOON
 
 
@@ -54,6 +58,12 @@ def test_without_id_and_time_a_retry_is_the_same_and_the_next_call_another() -> 
     assert told(0).id == told(0.5).id
     assert told(0).id != told(60).id
     assert told(0).id != told(0, data={"channel": "call"}).id
+
+
+def test_a_retry_in_the_next_minute_has_an_id_that_the_worker_knows_by() -> None:
+    decoder = Decoder(*SALES_ACTIVITIES)
+    first, second = (told(minutes) for minutes in (0.9, 1.1))
+    assert first.id in neighbours(decoder.fact(second.subject.encode(), second.encode(), at(1.1)))
 
 
 def test_without_an_id_alone_the_content_and_time_decide() -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from ingest.adapters.segment import claim
 from ingest.rules import REASONS, record
 from schemas.engagements import EngagementRecorded, LeadDescribed, LeadLinked, LeadOptedIn
-from schemas.envelope import Decoder, Envelope, Refused, fingerprint
-from schemas.identity import lead_id_of
+from schemas.envelope import Decoder, Envelope, Fact, Refused, fingerprint
+from schemas.identity import lead_id_of, neighbours
 from schemas.sizes import MAX_RECORD
 from schemas.topics import TOPICS
 from tests.builders import EMAIL, LEAD, NOON, at
@@ -193,6 +193,28 @@ def test_a_missing_id_comes_from_the_content_alone() -> None:
     [later] = record(claim({**item, "timestamp": at(-8).isoformat()}, "track"), "segment/tests", NOON)
     assert first.id == second.id
     assert len({first.id, other.id, later.id}) == 3
+
+
+def test_without_a_time_too_the_minute_of_receipt_decides_and_its_neighbours_are_known() -> None:
+    item = {"userId": EMAIL, "event": "X", "properties": {"a": 1}}
+
+    def fact(minutes: float) -> Fact:
+        [event] = record(claim(item, "track"), "segment/tests", at(minutes))
+        return DECODER.fact(event.subject.encode(), event.encode(), at(minutes))
+
+    first, next_, third = fact(0.9), fact(1.1), fact(2.1)
+    assert fact(0.1).key == first.key
+    assert len({first.event.id, next_.event.id, third.event.id, fact(60 * 24 * 7).event.id}) == 4
+    assert first.event.id in neighbours(next_)
+    assert next_.event.id in neighbours(first)
+    assert third.event.id not in neighbours(first)
+    assert len({first.fingerprint, next_.fingerprint, third.fingerprint}) == 1
+
+
+def test_who_tells_an_id_or_a_time_has_no_neighbours() -> None:
+    for more in ({"messageId": "m1"}, {"timestamp": at(-9).isoformat()}):
+        for event in record(claim({"userId": EMAIL, "anonymousId": "a", **more}, "page"), "segment/tests", NOON):
+            assert neighbours(DECODER.fact(event.subject.encode(), event.encode(), NOON)) == ()
 
 
 DECODER = Decoder(*TOPICS["engagements"].events)

@@ -62,7 +62,7 @@ def test_event_goes_where_it_came_from_with_its_key_and_headers_and_nothing_of_t
     ("fields", "time"),
     [
         ({}, NOON.replace(hour=10, microsecond=1)),
-        ({"sentat": "2026-03-02T11:30:00Z", "time": "2026-03-02T11:00:00Z"}, NOON - timedelta(minutes=30)),
+        ({"sentat": "2026-03-02T12:30:00Z", "time": "2026-03-02T12:00:00Z"}, NOON - timedelta(minutes=30)),
         ({"sentat": "2026-03-02T09:00:00Z", "timetrusted": True}, NOON.replace(hour=10, microsecond=1)),
         ({"time": "2026-03-02T20:00:00Z"}, NOON),
         ({"finaltime": True, "time": "2020-01-01T00:00:00Z"}, datetime(2020, 1, 1, tzinfo=UTC)),

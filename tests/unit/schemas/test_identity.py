@@ -67,8 +67,14 @@ def test_what_is_no_address_is_refused(text: str) -> None:
         canonical_email(text)
 
 
+@pytest.mark.parametrize("blank", ["", " ", "\t\n", None])
+def test_a_blank_identifier_is_none(blank: str | None) -> None:
+    assert Identifiers(email=blank, user_id=blank, anonymous_id=blank) == Identifiers()
+    assert lead_id_of(email=blank, user_id="u1", anonymous_id=blank) == lead_id_of(user_id="u1")
+
+
 @pytest.mark.parametrize(
-    "junk", ["", " ", "null", "NULL", "undefined", "None", "nil", "NaN", "guest", "Anonymous", "unknown", "0", "-1"]
+    "junk", ["null", "NULL", "undefined", "None", "nil", "NaN", "guest", "Anonymous", "unknown", "0", "-1"]
 )
 def test_what_trackers_send_when_they_know_nobody_merges_nobody(junk: str) -> None:
     with pytest.raises(ValueError, match="identifies nobody"):

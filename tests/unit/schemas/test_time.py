@@ -36,9 +36,10 @@ def test_a_clock_that_is_ahead_is_corrected_by_what_it_said_when_it_sent() -> No
     assert effective_time(event, NOON) == (NOON - HOUR, False)
 
 
-def test_a_clock_that_is_years_behind_is_corrected_too_and_the_offline_delay_is_kept() -> None:
-    event = an_event(datetime(1970, 1, 1, 8, tzinfo=UTC), sentat=datetime(1970, 1, 1, 10, tzinfo=UTC))
-    assert effective_time(event, NOON) == (NOON - 2 * HOUR, False)
+def test_a_clock_that_seems_behind_may_be_a_retry_and_is_corrected_only_where_sentat_is_set_anew() -> None:
+    event = an_event(NOON - 3 * HOUR, sentat=NOON - HOUR)
+    assert effective_time(event, NOON) == (NOON - 3 * HOUR, False)
+    assert effective_time(event, NOON, sent_anew=True) == (NOON - 2 * HOUR, False)
 
 
 def test_a_trusted_clock_is_not_corrected() -> None:
@@ -62,7 +63,6 @@ def test_ninety_days_late_is_still_in() -> None:
 
 
 def test_the_bounds_hold_for_the_corrected_time() -> None:
-    assert refused(an_event(NOON, sentat=NOON - DAY - TICK))
     assert refused(an_event(NOON, sentat=NOON + 90 * DAY + TICK))
 
 
@@ -87,7 +87,7 @@ def test_a_final_time_that_nobody_can_have_judged_is_refused() -> None:
 )
 def test_years_beyond_the_calendar_are_refused_not_an_overflow(time: datetime, final: bool) -> None:
     assert refused(an_event(time, finaltime=final))
-    assert refused(an_event(NOON, sentat=time))
+    assert refused(an_event(NOON, sentat=time)) == (time.year > 1)
     assert refused(an_event(time, sentat=NOON, finaltime=final))
 
 

@@ -12,11 +12,17 @@ from chassis.journal import Journal, LeadRow
 from chassis.pace import breathing
 from chassis.service import S, Service
 from schemas.envelope import Fact
+from schemas.identity import neighbours
 
 Stored = tuple[bytes, datetime, bytes, datetime]
 """A fact's value, effective time, fingerprint and append time."""
 MAX_KEYS = 1_000
 """Past this many remembered facts a file forgets them and asks the database again."""
+
+
+def keys_of(fact: Fact) -> list[tuple[str, str]]:
+    """The fact's own key, then those under which the same content may be known; where one is, it is a duplicate."""
+    return [fact.key, *((fact.event.source, id_) for id_ in neighbours(fact))]
 
 
 @dataclass(slots=True)
@@ -66,9 +72,11 @@ class Files(Generic[S]):
             async for lead_id in breathing(missing):
                 self._files[lead_id] = self._file(lead_id, stored.get(lead_id))
         asked = {
-            (fact.event.subject, *fact.key): fact
+            (fact.event.subject, *key): None
             for fact in facts
-            if not (file := self._files[fact.event.subject]).complete and fact.key not in file.keys
+            if not (file := self._files[fact.event.subject]).complete
+            for key in keys_of(fact)
+            if key not in file.keys
         }
         if asked:
             keys = list(asked)

@@ -9,7 +9,7 @@ from typing import Any, Generic, cast
 from chassis.consumer import received_at
 from chassis.dead_letter import RULES_FAILED, WRONG_PARTITION
 from chassis.draft import Draft
-from chassis.files import File, Files, Stored
+from chassis.files import File, Files, Stored, keys_of
 from chassis.flood import Guard
 from chassis.logs import logger
 from chassis.publisher import Record
@@ -154,7 +154,8 @@ class Judge(Generic[S]):
         """What is new of what waits and finds room; it is counted with the file from now on."""
         taken: dict[tuple[str, str], Fact] = {}
         for _, _, fact in waiting:
-            if fact.key not in file.keys and fact.key not in taken and not self._guard.full(file, fact):
+            new = not any(key in file.keys or key in taken for key in keys_of(fact))
+            if new and not self._guard.full(file, fact):
                 taken[fact.key] = fact
                 self._guard.keep(file, fact)
         return taken
@@ -223,10 +224,12 @@ class Judge(Generic[S]):
 
 
 def _known(file: File[Any], record: Any, fact: Fact, draft: Draft[Any]) -> bool:
-    """Whether a fact of this id is there already; the record then has its outcome."""
-    known = file.keys.get(fact.key)
-    if known == fact.fingerprint:
+    """Whether a fact of this id is there already, or the same content under a key of `keys_of`: that is the outcome."""
+    own, *others = keys_of(fact)
+    known = file.keys.get(own)
+    if known == fact.fingerprint or (known is None and any(key in file.keys for key in others)):
         draft.totals["duplicates"] += 1
-    elif known is not None:
+        return True
+    if known is not None:
         draft.bury(record, Refused("id_conflict", "the same id came with other content before"))
     return known is not None

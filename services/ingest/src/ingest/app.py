@@ -42,7 +42,7 @@ def build(settings: IngestSettings, keys: WriteKeys, publisher: Publishes, regis
     room = Room(limits.in_flight_events, limits.in_flight_bytes)
     flights = Flights(publisher, room, limits.answer_deadline.total_seconds())
     metrics = Metrics(registry, room)
-    door = Door(limits, keys, room, flights, metrics)
+    door = Door(limits, keys, room, flights, metrics, Room(limits.strangers, limits.strangers_bytes))
     segment = Segment(door)
     answers = {
         "/v1/batch": segment.batch,

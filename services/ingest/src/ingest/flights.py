@@ -57,26 +57,38 @@ class Room:
         return 2 * events <= self._most_events and 2 * size <= self._most_bytes
 
     @contextmanager
-    def holding(self) -> Iterator[Held]:
-        """What is taken through it is given back at the end of the block."""
-        held = Held(self)
+    def holding(self, requests: int = 0) -> Iterator[Held]:
+        """What is taken through it is given back at the end of the block. Raises Full."""
+        held = Held(self, requests)
         try:
             yield held
         finally:
-            self.give(0, held.size)
+            held.free()
 
 
 class Held:
-    """The bytes of one request's body."""
+    """The bytes of a body being read; `requests` counts as events of the room until the body moves to another one."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, requests: int) -> None:
+        room.take(requests, 0)
         self._room = room
+        self._requests = requests
         self.size = 0
 
     def more(self, size: int) -> None:
         """Raises Full."""
         self._room.take(0, size)
         self.size += size
+
+    def move(self, room: Room) -> None:
+        """The bytes, into another room. Raises Full."""
+        room.take(0, self.size)
+        self.free()
+        self._room, self._requests = room, 0
+
+    def free(self) -> None:
+        """Gives all of it back."""
+        self._room.give(self._requests, self.size)
 
 
 class _Seat:

@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from schemas.engagements import LeadLinked, Link
-from schemas.envelope import Envelope, Refused, effective_time, fingerprint
-from schemas.identity import derived_id
+from schemas.envelope import Envelope, Refused, effective_time
+from schemas.identity import derived_id, id_of_content
 
 E = TypeVar("E", bound=Envelope)
 
@@ -30,7 +30,7 @@ REASONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One event as its sender tells it: read, not judged yet.
+    """One call of the Segment family as its sender tells it: read, not judged yet; null and blank are absent.
 
     `lead_ids` has the lead's id under each identifier given, strongest first; `time` is the sender's own, absent where
     it gave none; `dropped` counts the properties that were left out.
@@ -52,7 +52,7 @@ def record(claim: Claim, source: str, received_at: datetime) -> tuple[Envelope, 
     lead, *aliases = claim.lead_ids
     try:
         told = claim.event(
-            id=claim.id or "derived",
+            id="derived" if claim.id is None else claim.id,
             source=source,
             type=claim.event.model_fields["type"].default,
             subject=lead,
@@ -62,18 +62,18 @@ def record(claim: Claim, source: str, received_at: datetime) -> tuple[Envelope, 
         )
     except ValidationError as error:
         raise Refused("bad_event", _first(error)) from error
-    event = judge(told, claim.time, received_at)
+    event = judge(told, claim.time, received_at, sent_anew=True)
     if claim.id is None:
-        event = event.model_copy(update={"id": derived_id("told", fingerprint(event).hex())})
+        event = event.model_copy(update={"id": id_of_content(event)})
     return (event, *(_link(alias, lead, source, event.time) for alias in aliases))
 
 
-def judge(event: E, told: datetime | None, received_at: datetime) -> E:
+def judge(event: E, told: datetime | None, received_at: datetime, *, sent_anew: bool = False) -> E:
     """The event with its time final, and kept beside it the time that the sender told, if any.
 
-    Raises Refused `time_out_of_range`.
+    `sent_anew` as `effective_time` has it. Raises Refused `time_out_of_range`.
     """
-    time, _ = effective_time(event, received_at)
+    time, _ = effective_time(event, received_at, sent_anew=sent_anew)
     return event.model_copy(update={"time": time, "finaltime": True, "occurredat": told})
 
 

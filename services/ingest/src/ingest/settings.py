@@ -43,6 +43,10 @@ class Limits(Section):
     in_flight_bytes: int = Field(
         64 * KIB * KIB, ge=1, description="most bytes of bodies being read and records not yet acknowledged"
     )
+    strangers: int = Field(
+        256, ge=1, description="most requests whose body is being read before a key was shown (writeKey in the body)"
+    )
+    strangers_bytes: int = Field(8 * KIB * KIB, ge=1, description="most bytes of such bodies")
 
 
 class IngestSettings(Settings):

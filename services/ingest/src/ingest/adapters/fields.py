@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from schemas.envelope import Refused
+from schemas.identity import given
 
 Table = Mapping[str, object]
 Scalar = str | int | float | bool
@@ -24,9 +25,15 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _OTHER = re.compile(r"[^a-z0-9]+")
 
 
+def value_of(of: Table, name: str) -> object | None:
+    """The field called `name`; None where nothing was said. An empty list is nothing: PHP's empty object."""
+    value = given(of.get(name))
+    return None if value == [] else value
+
+
 def table(of: Table, name: str) -> Table:
-    """The object called `name`; null and absent are an empty one."""
-    value = of.get(name)
+    """The object called `name`; absent is an empty one."""
+    value = value_of(of, name)
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -35,22 +42,21 @@ def table(of: Table, name: str) -> Table:
 
 
 def text(of: Table, *names: str) -> str | None:
-    """The first of the fields that is there; a number is taken as its digits, blank is absent."""
+    """The first of the fields that is there; a number is taken as its digits."""
     for name in names:
-        value = of.get(name)
+        value = value_of(of, name)
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, _NUMBERS_AND_TEXTS):
             raise Refused("bad_item", f"{name}: not a text")
-        if stripped := str(value).strip():
-            return stripped
+        return str(value)
     return None
 
 
 def number(of: Table, *names: str) -> int | float | str | None:
     """The first of the fields that is there, for the contract to judge; only what could be no number is refused."""
     for name in names:
-        value = of.get(name)
+        value = value_of(of, name)
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, _NUMBERS_AND_TEXTS):
@@ -62,7 +68,7 @@ def number(of: Table, *names: str) -> int | float | str | None:
 def instant(of: Table, *names: str) -> datetime | None:
     """The first of the fields that is there, as an instant. Raises Refused `bad_time`."""
     for name in names:
-        value = of.get(name)
+        value = value_of(of, name)
         if value is None:
             continue
         try:
@@ -91,7 +97,7 @@ def word(name: str) -> str:
 
 
 def scalars(properties: Table, apart: Iterable[str]) -> tuple[dict[str, Scalar], int]:
-    """The plain properties, sorted by name and cut to size, and how many others there were.
+    """The plain properties that say something, sorted by name and cut to size, and how many others there were.
 
     `apart` names those that are kept elsewhere: neither among the plain ones nor counted.
     """
@@ -99,7 +105,7 @@ def scalars(properties: Table, apart: Iterable[str]) -> tuple[dict[str, Scalar],
     dropped = 0
     for name in sorted(properties):
         value = properties[name]
-        if value is None or name in apart:
+        if given(value) is None or name in apart:
             continue
         if len(kept) < MAX_PROPERTIES and len(name) <= MAX_NAME and isinstance(value, _NUMBERS_AND_TEXTS):
             kept[name] = value[:MAX_TEXT] if isinstance(value, str) else value

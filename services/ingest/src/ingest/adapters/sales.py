@@ -1,8 +1,8 @@
 """Sales activities from sales tools: CloudEvents in structured mode, whole or abridged.
 
 Abridged means: `type` without Baton's prefix (`sales.contacted`), an e-mail address for a `subject`, and no `id`,
-`time` or `source`. Without a time it happened now; without an id either, the id comes from the content and the minute,
-so that a retry is harmless and tomorrow's call is another one.
+`time` or `source`; null and blank are absent. Without a time it happened now; without an id either, the id comes from
+the content and the minute, so that a retry is harmless and tomorrow's call is another one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from ingest.rules import judge
-from schemas.envelope import Refused, fingerprint
-from schemas.identity import derived_id, lead_id_of
+from schemas.envelope import Refused
+from schemas.identity import given, id_of_content, lead_id_of
 from schemas.sales import SALES_ACTIVITIES, SalesActivity
 
 ATTRIBUTES: Final = ("specversion", "id", "source", "subject", "time", "sentat", "timetrusted", "data")
@@ -67,7 +67,7 @@ def _activity(item: object, source: str, received_at: datetime) -> SalesActivity
     if not isinstance(item, dict):
         raise Invalid([Wrong("", "must be an object")])
     activity = _type(item.get("type"))
-    told = {name: item[name] for name in ATTRIBUTES if item.get(name) is not None}
+    told = {name: value for name, value in _given(item).items() if name in ATTRIBUTES}
     completed = {
         "id": "derived",
         "source": source,
@@ -87,10 +87,13 @@ def _activity(item: object, source: str, received_at: datetime) -> SalesActivity
         event = judge(event, event.time if "time" in told else None, received_at)
     except Refused as refused:
         raise Invalid([Wrong("/time", "must be less than 24 h ahead and 90 days behind")]) from refused
-    if "id" in told:
-        return event
-    minute = "" if "time" in told else received_at.strftime("%Y-%m-%dT%H:%M")
-    return event.model_copy(update={"id": derived_id("told", fingerprint(event).hex(), minute)})
+    return event if "id" in told else event.model_copy(update={"id": id_of_content(event)})
+
+
+def _given(of: Mapping[str, Any]) -> dict[str, Any]:
+    """The object without what says nothing, in objects within it too."""
+    said = {name: _given(value) if isinstance(value, dict) else given(value) for name, value in of.items()}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _type(value: object) -> type[SalesActivity]:

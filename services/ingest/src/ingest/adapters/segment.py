@@ -62,7 +62,7 @@ def claim(item: object, call: str | None = None, batch: Table | None = None) -> 
 
 
 def _message_id(item: Table) -> str | None:
-    value = item.get("messageId")
+    value = fields.value_of(item, "messageId")
     if value is not None and not isinstance(value, str):
         raise Refused("bad_item", "messageId: not a text")
     return value
@@ -72,7 +72,7 @@ def _identifiers(item: Table) -> Identifiers:
     """Who the item is about. An e-mail address for a userId is taken as the e-mail address it is."""
     context = fields.table(item, "context")
     places = (fields.table(item, "traits"), fields.table(context, "traits"), fields.table(item, "properties"))
-    email = next((place["email"] for place in places if place.get("email") is not None), None)
+    email = next((email for place in places if (email := fields.value_of(place, "email")) is not None), None)
     user_id = _identifier(item, "userId")
     if isinstance(user_id, str) and "@" in user_id:
         email = user_id if email is None and _is_email(user_id) else email
@@ -87,7 +87,7 @@ def _identifiers(item: Table) -> Identifiers:
 
 def _identifier(item: Table, name: str) -> object:
     """A userId or anonymousId; database keys come as numbers."""
-    value = item.get(name)
+    value = fields.value_of(item, name)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
@@ -104,9 +104,9 @@ def _same_email(one: str, other: str) -> bool:
 
 def _identify(item: Table) -> Said:
     traits = fields.table(item, "traits")
-    company = traits.get("company")
+    company = fields.value_of(traits, "company")
     about = company if isinstance(company, dict) else {}
-    address = traits.get("address")
+    address = fields.value_of(traits, "address")
     names = (fields.text(traits, "firstName"), fields.text(traits, "lastName"))
     size = fields.number(traits, "company_size", "companySize", "employees")
     described = {

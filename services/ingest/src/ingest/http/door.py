@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache, partial
 from time import perf_counter
@@ -14,10 +15,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.failures import Transient, Unpublishable
 from chassis.publisher import Record
-from ingest.flights import Flights, Full, Room
+from ingest.flights import Flights, Full, Held, Room
 from ingest.http.answers import Problem, unavailable
 from ingest.http.body import too_large
-from ingest.keys import WriteKeys
+from ingest.keys import Key, WriteKeys
 from ingest.metrics import Metrics
 from ingest.settings import Limits
 from schemas.envelope import Envelope
@@ -36,6 +37,12 @@ class Door:
     room: Room
     flights: Flights
     metrics: Metrics
+    strangers: Room
+    """For the bodies of senders who have not shown a key yet."""
+
+    def reading(self, key: Key | None) -> AbstractContextManager[Held]:
+        """Room for a request's body: a stranger's takes nothing from the room of those who have a key."""
+        return self.strangers.holding(1) if key is None else self.room.holding()
 
     async def publish(self, records: Sequence[Record], events: int, reasons: Counter[str] | None = None) -> None:
         """Returns once the broker has acknowledged all of it, and counts it. Raises Problem 413, and Transient."""

@@ -9,10 +9,12 @@ from starlette.responses import Response
 
 from ingest.adapters import sales
 from ingest.adapters.sales import Invalid
+from ingest.flights import Held
 from ingest.http import body as bodies
 from ingest.http import sender
 from ingest.http.answers import Problem, success
 from ingest.http.door import Door, records_of
+from schemas.sales import SalesActivity
 
 
 class Sales:
@@ -26,25 +28,29 @@ class Sales:
         received_at = datetime.now(UTC)
         door = self._door
         key = sender.server(request, door.keys)
-        with door.room.holding() as held:
-            body = await bodies.read(request, door.limits, held)
-            content = bodies.parse(body)
-            bodies.refuse_repeated_names(body)
-            if not isinstance(content, dict | list):
-                raise Problem(
-                    400, "bad_body", "the body must be an activity or an array", [{"path": "", "message": "neither"}]
-                )
-            items = content if isinstance(content, list) else [content]
-            if len(items) > door.limits.batch:
-                raise bodies.too_large(f"an array may have {door.limits.batch} activities")
-            if bodies.has_nul(body, content):
-                raise Problem(422, "nul_character", "nothing was taken: a text has a NUL character")
-            try:
-                events = sales.activities(items, isinstance(content, dict), f"sales/{key.name}", received_at)
-            except Invalid as invalid:
-                door.metrics.rejected.labels("bad_event").inc(len(items))
-                errors = [{"path": wrong.path, "message": wrong.message} for wrong in invalid.errors]
-                raise Problem(422, "bad_event", "nothing was taken: see errors", errors) from invalid
-            if events:
-                await door.publish(records_of(events), len(events))
+        with door.reading(key) as held:
+            events = await self._read(request, held, f"sales/{key.name}", received_at)
+        if events:
+            await door.publish(records_of(events), len(events))
         return success(accepted=len(events))
+
+    async def _read(self, request: Request, held: Held, source: str, received_at: datetime) -> list[SalesActivity]:
+        door = self._door
+        body = await bodies.read(request, door.limits, held)
+        content = bodies.parse(body)
+        bodies.refuse_repeated_names(body)
+        if not isinstance(content, dict | list):
+            raise Problem(
+                400, "bad_body", "the body must be an activity or an array", [{"path": "", "message": "neither"}]
+            )
+        items = content if isinstance(content, list) else [content]
+        if len(items) > door.limits.batch:
+            raise bodies.too_large(f"an array may have {door.limits.batch} activities")
+        if bodies.has_nul(body, content):
+            raise Problem(422, "nul_character", "nothing was taken: a text has a NUL character")
+        try:
+            return sales.activities(items, isinstance(content, dict), source, received_at)
+        except Invalid as invalid:
+            door.metrics.rejected.labels("bad_event").inc(len(items))
+            errors = [{"path": wrong.path, "message": wrong.message} for wrong in invalid.errors]
+            raise Problem(422, "bad_event", "nothing was taken: see errors", errors) from invalid

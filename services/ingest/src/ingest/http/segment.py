@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 from starlette.requests import Request
@@ -14,21 +15,30 @@ from starlette.responses import Response
 from chassis.publisher import Record
 from ingest import rules
 from ingest.adapters import segment
+from ingest.flights import Held
 from ingest.http import body as bodies
-from ingest.http import sender
+from ingest.http import originals, sender
 from ingest.http.answers import Problem, success
 from ingest.http.door import Door, records_of
+from ingest.keys import Key
 from schemas.engagements import LeadLinked
 from schemas.envelope import Envelope, Refused
+from schemas.sizes import REJECTED, record_limit
 
-REJECTED = "events-rejected"
+MOST_WHOLE = record_limit(REJECTED) - 64 * 1024
+"""Bytes of the largest item that is set aside whole, beside what is said of it."""
+BEGINNING = 16 * 1024
+"""Bytes that are kept of a larger one, to see whose it is."""
 
 
 @dataclass(slots=True)
 class Sorted:
-    """A request's items: the events they amount to, and the records of those that were refused."""
+    """A request's items: the events they amount to, and the places and reasons of those that were refused."""
 
+    source: str
+    received_at: datetime
     events: list[Envelope] = field(default_factory=list)
+    refused: list[tuple[int, Refused]] = field(default_factory=list)
     rejected: list[Record] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     dropped: int = 0
@@ -70,23 +80,34 @@ class Segment:
         received_at = datetime.now(UTC)
         door = self._door
         key = sender.from_header(request, door.keys)
-        with door.room.holding() as held:
-            body = await bodies.read(request, door.limits, held)
-            content = bodies.parse(body)
-            if not isinstance(content, dict):
-                raise Problem(400, "bad_body", "the body must be an object", [{"path": "", "message": "no object"}])
-            key = key or sender.from_body(content, door.keys)
-            if call is None:
-                items = self._items(content)
-            elif len(body) > door.limits.event:
-                raise bodies.too_large(f"an event may have {door.limits.event} bytes")
-            else:
-                items = [_without_key(content)]
-            found = self._sorted(items, call, content, f"segment/{key.name}", received_at)
-            await door.publish([*records_of(found.events), *found.rejected], len(found.events), found.reasons)
+        with door.reading(key) as held:
+            found = await self._read(request, call, key, held, received_at)
+        await door.publish([*records_of(found.events), *found.rejected], len(found.events), found.reasons)
         if found.dropped:
             door.metrics.dropped.inc(found.dropped)
         return success()
+
+    async def _read(self, request: Request, call: str | None, key: Key | None, held: Held, at: datetime) -> Sorted:
+        door = self._door
+        body = await bodies.read(request, door.limits, held)
+        content = bodies.parse(body)
+        if not isinstance(content, dict):
+            raise Problem(400, "bad_body", "the body must be an object", [{"path": "", "message": "no object"}])
+        if key is None:
+            key = sender.from_body(content, door.keys)
+            held.move(door.room)
+        if call is None:
+            items = self._items(content)
+        elif len(body) > door.limits.event:
+            raise bodies.too_large(f"an event may have {door.limits.event} bytes")
+        else:
+            items = [_without_key(content)]
+        found = Sorted(f"segment/{key.name}", at)
+        self._sort(items, call, content, found)
+        if found.refused:
+            whole = originals.of_batch(body) if call is None else [originals.of_call(body)]
+            found.rejected = [_rejected(whole[place], refused, found) for place, refused in found.refused]
+        return found
 
     def _items(self, content: dict[str, object]) -> list[object]:
         items = content.get("batch")
@@ -98,27 +119,23 @@ class Segment:
             raise bodies.too_large(f"a batch may have {self._door.limits.batch} calls")
         return items
 
-    def _sorted(
-        self, items: list[object], call: str | None, content: dict[str, object], source: str, received_at: datetime
-    ) -> Sorted:
-        found = Sorted()
+    def _sort(self, items: list[object], call: str | None, content: dict[str, object], found: Sorted) -> None:
         batch = content if call is None else None
-        for item in items:
-            original = orjson.dumps(item)
+        for place, item in enumerate(items):
             try:
-                self._check(original, item)
+                self._check(item)
                 claim = segment.claim(item, call, batch)
-                found.take(rules.record(claim, source, received_at))
+                found.take(rules.record(claim, found.source, found.received_at))
                 found.dropped += claim.dropped
             except Refused as refused:
                 found.reasons[refused.reason] += 1
-                found.rejected.append(_rejected(original, refused, source, received_at))
-        return found
+                found.refused.append((place, refused))
 
-    def _check(self, original: bytes, item: object) -> None:
-        if len(original) > self._door.limits.event:
+    def _check(self, item: object) -> None:
+        compact = orjson.dumps(item)
+        if len(compact) > self._door.limits.event:
             raise Refused("too_large", f"an event may have {self._door.limits.event} bytes")
-        if bodies.has_nul(original, item):
+        if bodies.has_nul(compact, item):
             raise Refused("nul_character", "a text with a NUL character")
 
 
@@ -126,13 +143,19 @@ def _without_key(content: dict[str, object]) -> object:
     return {name: value for name, value in content.items() if name != "writeKey"} if "writeKey" in content else content
 
 
-def _rejected(original: bytes, refused: Refused, source: str, received_at: datetime) -> Record:
-    """Everything an operator needs to mend the item and send it again."""
-    value = {
+def _rejected(original: bytes, refused: Refused, found: Sorted) -> Record:
+    """Everything an operator needs to mend the item and send it again.
+
+    One that is too large for that is cut: `cut` says how many bytes it had, there is no `item`, so nothing to replay.
+    """
+    value: dict[str, Any] = {
         "reason": refused.reason,
         "detail": refused.detail,
-        "source": source,
-        "received_at": received_at.isoformat(),
-        "item": orjson.Fragment(original),
+        "source": found.source,
+        "received_at": found.received_at.isoformat(),
     }
+    if len(original) <= MOST_WHOLE:
+        value["item"] = orjson.Fragment(original)
+    else:
+        value |= {"cut": len(original), "beginning": original[:BEGINNING].decode(errors="replace")}
     return Record(REJECTED, None, orjson.dumps(value), (("content-type", b"application/json"),))
