@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, Self
 
@@ -31,6 +31,8 @@ class LogConsumer(Consumer):
         self._parts: set[int] = set()
         self._reading: set[int] = set()
         self._positions: dict[tuple[str, int], int] = {}
+        self.fetching: Callable[[int], None] = lambda _: None
+        """Is told of every fetch: whoever fetches has nothing else in hand."""
         self.context = asker()
         process = PROCESS.get(None)
         self._process = process.name if process else ""
@@ -72,6 +74,7 @@ class LogConsumer(Consumer):
         asyncio.get_running_loop().call_later(delay, message, context=SERVERS)
 
     async def fetch(self, part: int, most: int, wait: float) -> list[Any]:
+        self.fetching(part)
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
         while not (records := self._take(part, most)) and loop.time() < until:

@@ -12,10 +12,10 @@ from unittest.mock import patch
 import sla_monitor.rules
 from chassis import worker
 from chassis.failures import Fenced
-from chassis.journal import Batch
+from chassis.journal import Batch, Claim
 from schemas.envelope import Fact
 from sla_monitor.rules.clock import Clock
-from tests.simulation.store import Key, Store, StoreJournal
+from tests.simulation.store import Key, Store, StoreJournal, claim_of
 
 _commit = StoreJournal.commit
 _settle = sla_monitor.rules._settle
@@ -26,6 +26,14 @@ async def _commit_all_the_same(self: StoreJournal, epoch: int, batch: Batch, ack
         return await _commit(self, epoch, batch, acknowledged)
     except Fenced:
         return self._store.now()
+
+
+async def _claim_at_once(self: StoreJournal) -> Claim:
+    async def claim() -> Claim:
+        due, owed_since = self._store.next_due(self._part), self._store.owed_since(self._part)
+        return claim_of(*await self._store.claim(self._part), due, owed_since)
+
+    return await self._network.run("claim", claim)
 
 
 async def _no_leftovers(*_: object) -> list[object]:
@@ -43,6 +51,9 @@ def _let_stand(clock: Clock, *rest: Any) -> Clock:
 MUTANTS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "no fence: a commit of an older epoch is written": partial(patch.object, Store, "owned", lambda *_: True),
     "a worker that does not heed the fence": partial(patch.object, StoreJournal, "commit", _commit_all_the_same),
+    "claim reads what lies beside its row in one statement": partial(
+        patch.object, StoreJournal, "claim", _claim_at_once
+    ),
     "facts inserted ON CONFLICT DO NOTHING": partial(patch.object, Store, "new_facts", _those_not_there),
     "outbox not written by the commit": partial(patch.object, Store, "numbered", lambda *_: {}),
     "outbox not drained by the next owner": partial(patch.object, StoreJournal, "leftovers", _no_leftovers),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
+from functools import partial
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from chassis.failures import BrokerAway, DatabaseAway
 from tests.simulation.loop import PROCESS, Process, asker
@@ -15,7 +16,9 @@ from tests.simulation.scenario import Fault
 T = TypeVar("T")
 DEADLINE = 12.0
 SERVERS = Context()
-STORE = frozenset(("claim", "leftovers", "leads", "known", "due", "next_due", "shared", "commit", "recall"))
+STORE = frozenset(
+    ("claim", "owed_since", "leftovers", "leads", "known", "due", "beyond", "next_due", "shared", "commit", "recall")
+)
 
 
 class Network:
@@ -28,7 +31,11 @@ class Network:
         self.down: set[str] = set()
         self.glitches: list[Fault] = []
         self.strike: Callable[[Process, Fault], None] = lambda *_: None
-        """Kills or freezes the process whose request a fault was waiting for."""
+        """Does to the process what a fault that was waiting for its request does beside it."""
+
+    def run(self, what: str, effect: Callable[[], Coroutine[Any, Any, T]]) -> asyncio.Future[T]:
+        """As `ask`, for an effect that takes its time at the server."""
+        return self.ask(what, cast("Callable[[], T]", effect))
 
     def ask(self, what: str, effect: Callable[[], T]) -> asyncio.Future[T]:
         """Sends a request, whose effect is the server's own: it comes about even if the asker dies meanwhile."""
@@ -49,14 +56,19 @@ class Network:
         def arrive() -> None:
             outcome: Any
             if glitch == "refuse" or ("store" if what in STORE else "log") in self.down:
-                outcome = away(f"{what}: refused")
-            else:
-                try:
-                    outcome = effect()
-                except Exception as error:  # noqa: BLE001 - it is the asker's
-                    outcome = error
-                if glitch == "lose":
-                    outcome = away(f"{what}: the answer was lost")
+                return done(away(f"{what}: refused"))
+            try:
+                outcome = effect()
+            except Exception as error:  # noqa: BLE001 - it is the asker's
+                outcome = error
+            if not isinstance(outcome, Coroutine):
+                return done(outcome)
+            task = loop.create_task(outcome)
+            return task.add_done_callback(lambda _: done(task.exception() or task.result()))
+
+        def done(outcome: Any) -> None:
+            if glitch == "lose" and not isinstance(outcome, away):
+                outcome = away(f"{what}: the answer was lost")
             if isinstance(outcome, Exception):
                 self._tell(name, f"{what}: {type(outcome).__name__}", outcome)
             else:
@@ -76,6 +88,14 @@ class Network:
                 self._tell(name, f"{fault.kind}!", what)
                 return fault
         return None
+
+    def disk(self, what: str) -> Callable[[], Awaitable[object]]:
+        """What the request, sent next, waits for on the database's disk."""
+        process = PROCESS.get(None)
+        fault = self.glitch(process.name, what, "disk") if process else None
+        if fault and process:
+            self.strike(process, fault)
+        return partial(asyncio.sleep, fault.seconds if fault else 0)
 
     def _delay(self) -> float:
         if self.calm:

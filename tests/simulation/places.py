@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from random import Random
 from typing import Protocol
+from unittest.mock import patch
 
+import asyncpg
 import pytest
 
 from chassis.consumer import Consumer
@@ -15,7 +18,7 @@ from chassis.journal import Journal, journals
 from chassis.publisher import Publisher, Record
 from schemas.topics import TOPICS
 from tests.infrastructure import Room
-from tests.integration.chassis.driving import House
+from tests.integration.chassis.driving import House, until
 from tests.simulation.kafka import LogConsumer, LogPublisher
 from tests.simulation.log import Group, Log
 from tests.simulation.network import Network
@@ -23,6 +26,19 @@ from tests.simulation.store import Store, journals_of
 
 PARTS = 4
 INPUTS = ("lead-scores", "sales-activities")
+
+
+Waiting = Callable[[int], Awaitable[None]]
+"""Returns when so many statements wait, for the disk or for a row that another one holds."""
+_SLOW_DISK = (
+    """CREATE OR REPLACE FUNCTION on_disk() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_advisory_xact_lock_shared(13); RETURN NULL; END'""",
+    "DROP TRIGGER IF EXISTS slow_disk ON partition",
+    """CREATE CONSTRAINT TRIGGER slow_disk AFTER UPDATE ON partition DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (old.epoch = new.epoch) EXECUTE FUNCTION on_disk()""",
+)
+"""A commit waits, all written and its locks held, until nobody holds lock 13 any more."""
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 class Place(Protocol):
@@ -34,6 +50,9 @@ class Place(Protocol):
     def publisher(self) -> Publisher: ...
     async def transact(self, topic: str, part: int) -> None:
         """Writes one record in a transaction, as a foreign producer may."""
+
+    def slow_disk(self) -> AbstractAsyncContextManager[Waiting]:
+        """No commit is on the database's disk before the block ends; it holds its locks until then."""
 
 
 class Real:
@@ -53,6 +72,23 @@ class Real:
         async with self._house.foreign_producer(transactional_id="a-platform") as producer, producer.transaction():
             await producer.send_and_wait(self._house.room.prefix + topic, b"value", key=b"key", partition=part)
 
+    @asynccontextmanager
+    async def slow_disk(self) -> AsyncIterator[Waiting]:
+        async def waiting(count: int) -> None:
+            async def seen() -> bool:
+                return bool((await self._house.query(_WAITING))[0][0] == count)
+
+            await until(seen, f"{count} statements to wait")
+
+        for statement in _SLOW_DISK:
+            await self._house.query(statement)
+        connection = await asyncpg.connect(self._house.room.url)
+        try:
+            await connection.execute("SELECT pg_advisory_lock(13)")
+            yield waiting
+        finally:
+            await connection.close()
+
 
 class Simulated:
     """The same without faults."""
@@ -62,7 +98,8 @@ class Simulated:
         self._network.calm = True
         self._log = Log(tuple(TOPICS), PARTS, lambda: int(datetime.now(UTC).timestamp() * 1000))
         self._group = Group(PARTS, Random(1), self._network)
-        self.journal = journals_of(Store(lambda: datetime.now(UTC)), self._network)
+        self._store = Store(lambda: datetime.now(UTC))
+        self.journal = journals_of(self._store, self._network)
 
     def consumer(self) -> Consumer:
         return LogConsumer(self._log, self._group, self._network, INPUTS, Random(1))
@@ -73,6 +110,16 @@ class Simulated:
     async def transact(self, topic: str, part: int) -> None:
         await self.publisher().publish([Record(topic, b"key", b"value", partition=part)])
         self._log.mark(topic, part)
+
+    @asynccontextmanager
+    async def slow_disk(self) -> AsyncIterator[Waiting]:
+        async def waiting(count: int) -> None:
+            await until(lambda: self._store.waiting == count, f"{count} statements to wait")
+
+        disk = asyncio.Event()
+        with patch.object(self._network, "disk", lambda _: disk.wait):
+            yield waiting
+        disk.set()
 
 
 class OnRealServers:

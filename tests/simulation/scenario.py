@@ -53,9 +53,11 @@ KINDS = (
         "lose",
         "stale",
         "skip",
+        "disk",
+        "disk",
     ),
 )
-SECONDS = {"freeze": 40, "slow": 20, "outage": 15, "clock": 90}
+SECONDS = {"freeze": 40, "slow": 20, "outage": 15, "clock": 90, "disk": 8}
 """How long a fault lasts at the most, or how far the database's clock jumps."""
 ENGAGEMENTS: tuple[dict[str, Any], ...] = (
     {"kind": "webinar_attended"},
@@ -189,6 +191,8 @@ def _fault(chance: Random, bursts: list[float]) -> Fault:
             fault = replace(fault, request=chance.choice(REQUESTS))
         case "outage":
             fault = replace(fault, process="", request=chance.choice(("store", "log")))
+        case "disk":
+            fault = replace(fault, request=chance.choice(("timer", "timer", "commit")))
         case "stale":
             fault = replace(fault, request="known")
         case "skip":

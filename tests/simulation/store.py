@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from chassis.failures import Fenced
+from chassis.failures import DatabaseAway, Fenced
 from chassis.journal import Batch, Claim, FactKnown, Journal, LeadRow, RefusedByDatabase, Revision, SharedConflict
 from chassis.publisher import Record
 from schemas.envelope import Fact
@@ -33,11 +35,21 @@ class Partition:
     """Number -> the record, and since when it is owed."""
 
 
+LOCK_SECONDS = 5
+
+
 class Store:
-    """Every method is one statement: it happens in one instant, all of it or nothing."""
+    """Every method is one statement, done in full or not at all.
+
+    One that only reads happens in one instant. One that writes waits for the rows that another one holds, sees them as
+    that one leaves them, and all else as of its own start; what it writes shows once it is on the disk.
+    """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now
+        self.waiting = 0
+        """How many statements wait, for the disk or for a row."""
+        self._held: dict[str, asyncio.Lock] = {}
         self.partitions: dict[int, Partition] = {}
         self.facts: dict[Key, Fact] = {}
         self.leads: dict[str, tuple[int, LeadRow]] = {}
@@ -45,14 +57,39 @@ class Store:
         self.announced: list[Record] = []
         """Every outbox row ever written."""
 
-    def claim(self, part: int) -> Claim:
-        row = self.partitions.setdefault(part, Partition())
-        row.epoch += 1
-        owed_since = min((since for _, since in row.outbox.values()), default=None)
-        totals, marks, due = dict(row.totals), dict(row.marks), self.next_due(part)
-        return Claim(
-            row.epoch, dict(row.offsets), row.out_seq, totals, due, self.now(), marks, owed_since, row.revision
-        )
+    @asynccontextmanager
+    async def locked(self, row: str) -> AsyncIterator[None]:
+        """Holds the row for as long as the block lasts."""
+        lock = self._held.setdefault(row, asyncio.Lock())
+        try:
+            with self._counted():
+                async with asyncio.timeout(LOCK_SECONDS):
+                    await lock.acquire()
+        except TimeoutError:
+            raise DatabaseAway("database: 55P03") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+
+    async def claim(self, part: int) -> tuple[Partition, datetime]:
+        """The partition's row as the statement returns it, and the database's time."""
+        async with self.locked(f"partition {part}"):
+            row = self.partitions.setdefault(part, Partition())
+            row.epoch += 1
+            return replace(row), self.now()
+
+    def owed_since(self, part: int) -> datetime | None:
+        row = self.partitions.get(part, Partition())
+        return min((since for _, since in row.outbox.values()), default=None)
 
     def leftovers(self, part: int, after: int) -> list[tuple[int, Record]]:
         return [(seq, row[0]) for seq, row in sorted(self.partitions[part].outbox.items()) if seq > after][:1000]
@@ -94,27 +131,40 @@ class Store:
         found = {name: self.shared.setdefault(name, (0, "null")) for name in names}
         return {name: (version, json.loads(value)) for name, (version, value) in found.items()}
 
-    def commit(self, part: int, epoch: int, batch: Batch, acknowledged: int) -> datetime:
-        row = self.partitions.get(part)
-        if row is None or not self.owned(row, epoch):
-            raise Fenced(f"partition {part}: epoch {epoch} is over")
-        numbered = self.numbered(batch)
-        new = self.new_facts(batch.facts)
-        if not self.unchanged(batch.shared):
-            raise SharedConflict("another partition was first")
-        if numbered.keys() & row.outbox.keys():
-            raise RefusedByDatabase("23505")
+    async def commit(
+        self, part: int, epoch: int, batch: Batch, acknowledged: int, disk: Callable[[], Awaitable[object]]
+    ) -> datetime:
+        """`disk` is waited for with all written and the locks held."""
+        async with AsyncExitStack() as locks:
+            await locks.enter_async_context(self.locked(f"partition {part}"))
+            row = self.partitions.get(part)
+            if row is None or not self.owned(row, epoch):
+                raise Fenced(f"partition {part}: epoch {epoch} is over")
+            for name, _, _ in batch.shared:
+                await locks.enter_async_context(self.locked(f"shared {name}"))
+            numbered = self.numbered(batch)
+            new = self.new_facts(batch.facts)
+            if not self.unchanged(batch.shared):
+                raise SharedConflict("another partition was first")
+            if numbered.keys() & row.outbox.keys():
+                raise RefusedByDatabase("23505")
+            now = self.now()
+            with self._counted():
+                await disk()
+            self._write(part, batch, new)
+            row.outbox = {seq: owed for seq, owed in row.outbox.items() if seq > acknowledged} | numbered
+            return now
+
+    def _write(self, part: int, batch: Batch, new: dict[Key, Fact]) -> None:
+        row, gone = self.partitions[part], set(batch.erased)
         self.forget(batch.replaced)
-        gone = set(batch.erased)
         self.facts = {key: fact for key, fact in self.facts.items() if key[0] not in gone} if gone else self.facts
         self.facts.update(new)
         row.offsets, row.marks = dict(batch.offsets), dict(batch.marks)
         row.revision, row.out_seq, row.totals = batch.revision, batch.out_seq, dict(batch.totals)
         self.leads.update((lead.lead_id, (part, lead)) for lead in batch.leads)
         self.shared.update((name, (version + 1, json.dumps(value))) for name, version, value in batch.shared)
-        row.outbox = {seq: owed for seq, owed in row.outbox.items() if seq > acknowledged} | numbered
         self.announced += batch.outbox
-        return self.now()
 
     def forget(self, replaced: Sequence[Key]) -> None:
         """Deletes facts that newer ones have replaced."""
@@ -151,7 +201,10 @@ class StoreJournal(Journal):
         self._part = part
 
     async def claim(self) -> Claim:
-        return await self._network.ask("claim", lambda: self._store.claim(self._part))
+        row, now = await self._network.run("claim", lambda: self._store.claim(self._part))
+        due = await self.next_due()
+        owed_since = await self._network.ask("owed_since", lambda: self._store.owed_since(self._part))
+        return claim_of(row, now, due, owed_since)
 
     async def leftovers(self, after: int) -> list[tuple[int, Record]]:
         return await self._network.ask("leftovers", lambda: self._store.leftovers(self._part, after))
@@ -183,7 +236,16 @@ class StoreJournal(Journal):
         return await self._network.ask("shared", lambda: self._store.read_shared(names))
 
     async def commit(self, epoch: int, batch: Batch, acknowledged: int) -> datetime:
-        return await self._network.ask("commit", lambda: self._store.commit(self._part, epoch, batch, acknowledged))
+        timer = any(row.due is not None for row in batch.leads)
+        disk = self._network.disk("timer" if timer else "commit")
+        write = partial(self._store.commit, self._part, epoch, batch, acknowledged, disk)
+        return await self._network.run("commit", write)
+
+
+def claim_of(row: Partition, now: datetime, due: datetime | None, owed_since: datetime | None) -> Claim:
+    """What the statements of a claim come to."""
+    known = (dict(row.offsets), row.out_seq, dict(row.totals), due, now, dict(row.marks), owed_since)
+    return Claim(row.epoch, *known, row.revision)
 
 
 def journals_of(store: Store, network: Network) -> Callable[[int], AbstractAsyncContextManager[Journal]]:

@@ -114,6 +114,21 @@ class Contract:
                 assert isinstance(done, Fenced | datetime)
                 assert (claim.offsets.get("engagements") == turn) == isinstance(done, datetime)
 
+    async def test_a_claim_that_waited_for_a_commit_finds_all_of_it(self, place: Place) -> None:
+        async with place.journal(0) as older, place.journal(0) as newer:
+            claim = await older.claim()
+            due = claim.now + timedelta(seconds=50)
+            async with place.slow_disk() as waiting:
+                full = batch(out_seq=1, leads=[LeadRow(ADA, 1, due, "{}")], outbox=[TOLD])
+                commit = asyncio.create_task(older.commit(claim.epoch, full, 0))
+                await waiting(1)
+                taken = asyncio.create_task(newer.claim())
+                await waiting(2)
+            _, found = await commit, await taken
+        assert (found.offsets, found.out_seq, found.next_due) == ({"engagements": 7}, 1, due)
+        assert found.owed_since is not None
+        assert claim.now <= found.owed_since <= found.now
+
     async def test_a_known_fact_undoes_the_whole_commit(self, place: Place) -> None:
         async with place.journal(0) as journal:
             await journal.commit((await journal.claim()).epoch, batch(facts=[ONE, TWO]), 0)

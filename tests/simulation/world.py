@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from chassis.ownership import LOOK_AGAIN
 from chassis.policy import load_policies
 from chassis.service import Service
 from chassis.settings import Worker as Settings
@@ -131,6 +132,7 @@ class World:
         links = Links(consumer, LogPublisher(self.log, self.network), journals, self._settings)
         member = Member(process, consumer, Supervisor(service, links), asyncio.Event())
         self.members[process.name] = member
+        consumer.fetching = partial(self._must_wake, member)
         self._loop.create_task(self._work(member))
         self.diary.tell(process.name, "started")
 
@@ -153,10 +155,14 @@ class World:
         self._loop.call_later(self._chance.uniform(0.5, 4), self._start, process.name, context=SERVERS)
 
     def _strike(self, process: Process, fault: Fault) -> None:
-        if fault.kind == "kill":
-            self.kill(process)
-        else:
-            self._freeze(process, fault.seconds)
+        match fault.kind:
+            case "kill":
+                self.kill(process)
+            case "disk":  # and while it is slow the partition gets another owner
+                group = self.groups[process.name.partition("/")[0]]
+                self._loop.call_soon(group.rebalance, context=SERVERS)
+            case _:
+                self._freeze(process, fault.seconds)
 
     def _freeze(self, process: Process, seconds: float) -> None:
         process.frozen = True
@@ -233,3 +239,13 @@ class World:
             if any(row.due and row.due <= store.now() for _, row in store.leads.values()):
                 return f"{name} has not judged what is due"
         return None
+
+    def _must_wake(self, member: Member, part: int) -> None:
+        """An owner that has nothing in hand knows when to wake. With the next timer it would find out: only late."""
+        store = self.stores[member.process.name.partition("/")[0]]
+        for worker in member.supervisor.workers:
+            owned, due = worker.ownership, store.next_due(part)
+            if worker.part == part and owned and owned._number == store.partitions[part].epoch and due:
+                knows = owned._next_due and owned._next_due <= max(due, store.now() + LOOK_AGAIN)
+                if not knows:
+                    self.problems.append(f"{member.process.name} does not wake for {part} at {due}")

@@ -99,7 +99,7 @@ class Batch:
 class Journal:
     """One partition's access to its service's schema, over one connection of its own.
 
-    Every method is one round trip, and raises Transient where the same call may succeed on a new connection.
+    Every method but `claim` is one statement, and raises Transient where the same call may succeed on a new connection.
     """
 
     def __init__(self, connection: AsyncConnection, part: int) -> None:
@@ -107,10 +107,16 @@ class Journal:
         self._part = part
 
     async def claim(self) -> Claim:
-        """Takes the partition over: from this instant any older owner can write nothing."""
+        """Takes the partition over: from its first statement on any older owner can write nothing.
+
+        What lies beside the partition's row is read after it, and so as the older owner's last commit left it.
+        """
         [row] = await self._rows(sql.CLAIM, part=self._part)
-        offsets, totals, marks = json.loads(row[1]), json.loads(row[3]), json.loads(row[6])
-        return Claim(row[0], offsets, row[2], totals, row[4], row[5], marks, row[7], Revision(row[8], row[9]))
+        epoch, offsets, out_seq, totals, now, marks, version, until = row
+        due = await self.next_due()
+        [[owed_since]] = await self._rows(sql.OWED_SINCE, part=self._part)
+        known = (json.loads(offsets), out_seq, json.loads(totals), due, now, json.loads(marks), owed_since)
+        return Claim(epoch, *known, Revision(version, until))
 
     async def leftovers(self, after: int) -> list[tuple[int, Record]]:
         """The next outbox rows that nobody has seen acknowledged, in order."""

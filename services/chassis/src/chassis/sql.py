@@ -1,14 +1,18 @@
-"""The journal's statements; what each guarantees stands at the method of `journal.Journal` that runs it."""
+"""The journal's statements; what each guarantees stands at the method of `journal.Journal` that runs it.
+
+A statement reads as of its own start, but sees a row that it waited for as the other statement left it. So what must
+agree with a locked row is read by a later statement, or stands in the locked row itself.
+"""
 
 from sqlalchemy import text
 
 CLAIM = text("""
 INSERT INTO partition AS p (part, epoch, offsets, out_seq, totals) VALUES (:part, 1, '{}', 0, '{}')
 ON CONFLICT (part) DO UPDATE SET epoch = p.epoch + 1
-RETURNING epoch, CAST(offsets AS text), out_seq, CAST(totals AS text),
-          (SELECT min(due_at) FROM lead WHERE part = :part AND due_at IS NOT NULL), clock_timestamp(),
-          CAST(marks AS text), (SELECT min(created_at) FROM outbox WHERE part = :part), policy, judged_until
+RETURNING epoch, CAST(offsets AS text), out_seq, CAST(totals AS text), clock_timestamp(), CAST(marks AS text), policy,
+          judged_until
 """)
+OWED_SINCE = text("SELECT min(created_at) FROM outbox WHERE part = :part")
 LEFTOVERS = text("""
 SELECT seq, topic, key, value, CAST(headers AS text), partition FROM outbox WHERE part = :part AND seq > :after
 ORDER BY seq LIMIT 1000
