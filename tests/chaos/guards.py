@@ -48,6 +48,20 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
+        "evidence cut by bytes",
+        "schemas/src/schemas/scores.py",
+        "        if left < 0:\n",
+        "        if left < 0 < lines < 0:\n",
+        tests("tests/unit/test_largest_outputs.py", "fits"),
+    ),
+    Mutant(
+        "outputs checked before the commit",
+        f"{CHASSIS}/draft.py",
+        "if (size := size_of(found[-1])) > (limit := record_limit(event.topic)):",
+        "if (size := size_of(found[-1])) > 2 * (limit := record_limit(event.topic)):",
+        tests("tests/simulation/test_outputs.py", "too_large"),
+    ),
+    Mutant(
         "the fence",
         f"{CHASSIS}/sql.py",
         "WHERE part = :part AND epoch = :epoch RETURNING part",

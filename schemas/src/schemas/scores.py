@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, Field
@@ -36,7 +37,37 @@ class Line(Frozen):
     points: Points
     cut: Cut | None = None
     since: AwareDatetime
-    events: tuple[str, ...] = Field(description="ids of the events that earned the points")
+    events: tuple[str, ...] = Field(description="ids of the events that earned the points, the first ones first")
+    omitted: int | None = Field(None, description="how many ids more there are than stand here; absent: none")
+
+
+EVIDENCE_BYTES = 256 * 1024
+"""Of all ids in one explanation, as JSON has them; each line has the same share. A record has four times as many."""
+_LARGEST_ID = 4 * 255 + 3
+
+
+def told_of(ids: Sequence[str], lines: int) -> Sequence[str]:
+    """The first of a line's ids, as many as find room in an explanation of so many lines."""
+    left = EVIDENCE_BYTES // lines
+    if len(ids) * _LARGEST_ID <= left:
+        return ids
+    for count, each in enumerate(ids):
+        left -= len(each.encode()) + each.count('"') + each.count("\\") + len('"",')
+        if left < 0:
+            return ids[:count]
+    return ids
+
+
+def fitting(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The explanation with as many ids as find room: one by an older version may have more."""
+    if sum(len(line.events) for line in lines) * _LARGEST_ID <= EVIDENCE_BYTES:
+        return lines
+    return tuple(_cut(line, tuple(told_of(line.events, len(lines)))) for line in lines)
+
+
+def _cut(line: Line, events: tuple[str, ...]) -> Line:
+    omitted = (line.omitted or 0) + len(line.events) - len(events)
+    return line.model_copy(update={"events": events, "omitted": omitted or None})
 
 
 class Intent(Frozen):

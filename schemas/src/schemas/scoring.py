@@ -15,6 +15,8 @@ from schemas.terms import Bound, Days, Duration, Name, Strict, unique
 Cap = Annotated[float, Field(gt=0, le=100_000, multiple_of=0.001)]
 MOST_EVENTS = 200
 """Engagements that one rule can pay for at the same time: so many a lead's state may hold."""
+MOST_RULES = 500
+"""So many that a score which tells of each still fits into a record."""
 SESSION = timedelta(minutes=30)
 """Without an engagement for so long the next one begins a new session (business.md B.2)."""
 
@@ -149,7 +151,7 @@ class Scoring(Strict):
     Rule by rule (caps, then decay), then each group within its clamp, then the total within 0 and `max`.
     """
 
-    rules: tuple[Rule, ...]
+    rules: Annotated[tuple[Rule, ...], Field(max_length=MOST_RULES)]
     groups: dict[Group, Clamp] = Field({}, description="bounds of what a group's rules come to")
     max: Annotated[float, Field(gt=0)] | None = Field(None, description="most points that a lead can have")
     bands: Annotated[tuple[Band, ...], Field(min_length=1)]

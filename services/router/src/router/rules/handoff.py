@@ -15,7 +15,7 @@ from schemas.handoffs import GateReport, Handoff, LeadHandedOff, LeadQualified, 
 from schemas.identity import derived_id
 from schemas.policy import Policy
 from schemas.sales import Reason
-from schemas.scores import POLICY, TIME, Score
+from schemas.scores import POLICY, TIME, Score, fitting
 
 FOR_GOOD: frozenset[Reason] = frozenset(
     ("competitor", "existing_customer", "student_or_job_seeker", "duplicate", "bad_contact_data", "opted_out")
@@ -183,7 +183,7 @@ def _complete(qualification: Qualification, score: Score, owner: Owner, moment: 
         handed_off_at=moment.now,
         targets=targets,
         contact=score.contact,
-        explanation=score.explanation,
+        explanation=fitting(score.explanation),
         touchpoints=score.touchpoints,
         origin=score.origin,
     )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from schemas.envelope import Fact
 from schemas.erasure import Tombstone
 from schemas.identity import derived_id
-from schemas.scores import POLICY, TIME, LeadScored
+from schemas.scores import POLICY, TIME, LeadScored, told_of
 from scorer.rules.basis import Basis, Statement
 from scorer.rules.criteria import Criteria, Value
 from scorer.rules.place import Instant, Place, instant_of, key_of, later, text_of, time_of
@@ -169,7 +169,7 @@ def _scored(state: State, verdict: Verdict, cause: Fact | str, criteria: Criteri
         "band_since": verdict.band_since,
         "facts": verdict.facts,
         "intent": _intent(basis.intent),
-        "explanation": [_line(line) for line in verdict.lines],
+        "explanation": [_line(line, len(verdict.lines)) for line in verdict.lines],
         "touchpoints": [_touchpoint(touch) for touch in background.touches],
         "contact": {"email": _value(basis.email), **contact},
         "origin": {"first": _value(background.origin_first), "last": _value(background.origin_last)},
@@ -199,14 +199,16 @@ def _intent(asked: Place | None) -> dict[str, object]:
     return {} if asked is None else {"level": "high", "since": time_of(asked), "event": key_of(asked)[1]}
 
 
-def _line(line: Earned) -> dict[str, object]:
+def _line(line: Earned, lines: int) -> dict[str, object]:
+    told = told_of(events := [key_of(place)[1] for place in line.evidence], lines)
     return {
         "rule": line.rule,
         "group": line.group,
         "points": line.milli / 1000,
         "cut": line.cut,
         "since": line.since,
-        "events": [key_of(place)[1] for place in line.evidence],
+        "events": told,
+        "omitted": len(events) - len(told) or None,
     }
 
 
