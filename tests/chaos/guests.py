@@ -22,7 +22,7 @@ async def visits(trial: Trial, service: str, seconds: float) -> None:
         guest = trial.stage.extra(service)
         mark, life = guest.mark(), asyncio.create_task(guest.run())
         try:
-            trial.happened["joined"] += await _joined(guest, mark)
+            trial.happened["joined"] += await _joined(trial, guest, mark)
             await guest.signal(signal.SIGTERM)
             await asyncio.sleep(BEAT_SECONDS)
         finally:
@@ -31,11 +31,11 @@ async def visits(trial: Trial, service: str, seconds: float) -> None:
             await asyncio.gather(life, return_exceptions=True)
 
 
-async def _joined(guest: Instance, mark: int) -> bool:
+async def _joined(trial: Trial, guest: Instance, mark: int) -> bool:
     """Whether the guest has claimed a partition before long."""
     await guest.pid()
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(JOINED_SECONDS):
+        async with asyncio.timeout(JOINED_SECONDS * trial.slack):
             await until(lambda: guest.said('"event": "claimed"', mark))
             return True
     return False
