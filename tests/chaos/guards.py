@@ -48,6 +48,24 @@ class Mutant:
 
 MUTANTS = (
     Mutant(
+        "what lies beside a claim's row is read after it",
+        f"{CHASSIS}/journal.py",
+        "        [row] = await self._rows(sql.CLAIM, part=self._part)\n"
+        "        epoch, offsets, out_seq, totals, now, marks, version, until = row\n"
+        "        due = await self.next_due()\n",
+        "        due = await self.next_due()\n"
+        "        [row] = await self._rows(sql.CLAIM, part=self._part)\n"
+        "        epoch, offsets, out_seq, totals, now, marks, version, until = row\n",
+        tests("tests/simulation/test_contract_journal.py", "waited_for_a_commit"),
+    ),
+    Mutant(
+        "errors told without their messages",
+        f"{CHASSIS}/logs.py",
+        "        _no_messages,\n",
+        "        structlog.processors.format_exc_info,\n",
+        tests("tests/unit/chassis/test_logs.py", "no_log_line"),
+    ),
+    Mutant(
         "evidence cut by bytes",
         "schemas/src/schemas/scores.py",
         "        if left < 0:\n",

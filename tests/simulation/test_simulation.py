@@ -18,7 +18,7 @@ from tests.simulation.scenario import scenario_of
 SEEDS = 2000
 HAPPENS = (
     *("killed", "ended", "frozen", "expel!", "stop!", "outage!", "clock!", "time passes"),
-    *("kill!", "freeze!", "slow!", "refuse!", "lose!", "skip!", "stale!"),
+    *("kill!", "freeze!", "slow!", "refuse!", "lose!", "skip!", "stale!", "disk!"),
     *("commit: Fenced", "commit: FactKnown", "commit: SharedConflict", "offsets: NotMember", "gaps"),
     *("facts", "duplicates", "replaced", "dead_letters", "handed_off", "met", "breaches", "retractions"),
 )
