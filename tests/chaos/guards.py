@@ -94,15 +94,6 @@ MUTANTS = (
         tests(INTEGRATION.format("journal"), "cache_missed"),
     ),
     Mutant(
-        "what lies beside a claim's row is read after it",
-        f"{CHASSIS}/journal.py",
-        "part=self._part)\n        epoch, offsets, out_seq, totals, now, marks, version, until = row\n"
-        "        due = await self.next_due()\n",
-        "part=(self._part, due := await self.next_due())[0])\n"
-        "        epoch, offsets, out_seq, totals, now, marks, version, until = row\n",
-        tests("tests/simulation/test_contract_journal.py", "waited_for_a_commit"),
-    ),
-    Mutant(
         "the outbox in the same statement",
         f"{CHASSIS}/sql.py",
         "AS u(seq, topic, key, value, headers, partition)\n)",

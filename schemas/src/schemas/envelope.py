@@ -192,9 +192,18 @@ class Decoder:
             event = None
         kept = event is not None and event.type not in self._types and event.type.startswith("baton.")
         if event is None or not kept:
-            where = ".".join(str(part) for part in first["loc"])
-            raise Refused("invalid_event", f"{where}: {first['msg']}") from error
+            raise Refused("invalid_event", place_and_rule(error)) from error
         return event
+
+
+def place_and_rule(error: ValidationError) -> str:
+    """The place and the rule of the first thing wrong; never a value, nor a name that the sender chose."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "union_tag_invalid":
+        return "type: none that is read here"
+    place = [str(part) for part in first["loc"]]
+    known = place[: place.index("properties") + 1] if "properties" in place else place
+    return f"{'.'.join(known)}: {first['msg']}"
 
 
 def _union(events: tuple[type[Envelope], ...]) -> Any:
