@@ -11,11 +11,13 @@ from unittest.mock import patch
 
 import pytest
 
-from chassis.failures import StatementTimeout
+from chassis.failures import OlderPolicy, StatementTimeout
 from chassis.journal import LeadRow, Revision
 from chassis.ownership import SLICE
 from chassis.policy import Policies
+from chassis.service import At, Decision
 from chassis.supervisor import STUCK
+from schemas.envelope import Fact
 from tests.integration.chassis.counting import Tally
 from tests.integration.chassis.driving import arrived, engaged, leads
 from tests.integration.chassis.test_chassis_revision import Version
@@ -133,6 +135,26 @@ def test_a_single_record_whose_statement_is_cancelled_is_no_dead_letter() -> Non
         with pytest.raises(StatementTimeout):
             await bench.take(ownership, arrived([engaged(str(n), leads(0, 1)[0]) for n in range(3)]))
         assert bench.commits == []
+
+    played(story)
+
+
+def test_a_record_that_names_a_version_to_come_waits_and_is_no_dead_letter() -> None:
+    async def story(bench: Bench) -> None:
+        ada, bob = leads(0, 2)
+        records, decide = arrived([engaged("1", ada), engaged("2", bob), engaged("3", ada)]), bench.service.decide
+
+        def lagging(state: Tally, fact: Fact, at: At) -> Decision[Tally]:
+            if fact.event.id == "2":
+                raise OlderPolicy("version 2 is not here yet")
+            return decide(state, fact, at)
+
+        with patch.object(bench.service, "decide", lagging), pytest.raises(OlderPolicy):
+            await bench.take(await bench.claimed(), records)
+        assert bench.commits == []
+        await bench.take(await bench.claimed(), records)
+        assert bench.store.partitions[0].totals["facts"] == 3
+        assert not [record for batch in bench.commits for record in batch.outbox if "dlq" in record.topic]
 
     played(story)
 

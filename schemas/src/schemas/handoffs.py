@@ -73,6 +73,7 @@ class Qualification(Passage):
     intent: Intent
     gate: GateReport
     policy: PolicyRef
+    policy_digest: str | None = Field(None, description="of the version's terms: equal only for the same ones")
 
 
 class LeadQualified(Envelope):

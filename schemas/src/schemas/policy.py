@@ -5,7 +5,9 @@ Sources: business.md B.3 (gate), B.5 (clocks), B.6 (routing); scoring has a modu
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from hashlib import blake2b
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -74,6 +76,15 @@ class Policy(Strict):
         unique("clock ids", [clock.id for clock in self.clocks])
         unique("gate.suppressed_domains", list(self.gate.suppressed_domains))
         return self
+
+    @property
+    def digest(self) -> str:
+        """The same for two versions of the same terms: comments, texts for people, and a term that is left out or said
+        as it is by default make no difference.
+        """
+        texts: dict[str, object] = {"about": True, "scoring": {"rules": {"__all__": {"because"}}}}
+        terms = self.model_dump(mode="json", exclude=texts, exclude_defaults=True)  # type: ignore[arg-type]
+        return blake2b(json.dumps(terms, sort_keys=True).encode(), digest_size=8).hexdigest()
 
     @property
     def ref(self) -> PolicyRef:

@@ -22,6 +22,7 @@ class Version:
     version: int
     effective_from: datetime
     policy: str = "any"
+    digest: str = ""
 
 
 def policies(*dates: datetime) -> Policies[Any]:

@@ -11,6 +11,8 @@ from shutil import copytree
 import pytest
 
 from chassis import following
+from chassis.agreed import require_same
+from chassis.failures import DatabaseAway
 from chassis.policy import Policies, load_policies
 from schemas.policy import Policy
 from tests.integration.chassis.driving import until
@@ -34,7 +36,16 @@ def add(live: Policies[Policy], **instead: str) -> None:
 @contextlib.asynccontextmanager
 async def followed(live: Policies[Policy], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     monkeypatch.setattr(following, "SECONDS", 0.01)
-    task = asyncio.create_task(following.follow(live))
+    known: dict[int, str] = {}
+    turns = iter(range(1_000_000))
+
+    async def agree(policies: Policies[Policy]) -> None:
+        if next(turns) % 2 == 0:
+            raise DatabaseAway("every other time")
+        require_same(policies, known)
+        known.update((each.version, each.digest) for each in policies.versions)
+
+    task = asyncio.create_task(following.follow(live, agree))
     yield
     assert not task.done(), "it goes on whatever it finds"
     task.cancel()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from chassis.policy import load_policies
+from chassis.failures import OlderPolicy
+from chassis.policy import Policies, load_policies
 from schemas.policy import Policy
+from schemas.scores import PolicyRef
 from schemas.sla import clock_id_of
 from sla_monitor.app import SlaMonitor
 from sla_monitor.rules.clock import clocks_of
@@ -92,19 +95,59 @@ def test_started_event_tells_everything_about_the_promise() -> None:
     assert (event.time, event.finaltime, event.source, event.subject) == (NOON, True, "baton/sla-monitor", LEAD)
 
 
-def test_clock_keeps_the_terms_in_force_at_its_start(tmp_path: Path) -> None:
+@pytest.fixture
+def two_versions(tmp_path: Path) -> Policies[Policy]:
     folder = tmp_path / "classic-50"
     folder.mkdir()
     first = (POLICIES / "classic-50" / "1.yaml").read_text()
     (folder / "1.yaml").write_text(first)
     second = first.replace("version: 1", "version: 2").replace("target: 1h", "target: 2h")
     (folder / "2.yaml").write_text(second.replace("effective_from: 2026-01-01", "effective_from: 2026-03-03"))
+    return load_policies(folder, Policy)
+
+
+def named(version: int) -> dict[str, Any]:
+    """A handoff whose owner was told the terms of this version."""
+    return {"policy": PolicyRef(name="classic-50", version=version)}
+
+
+def test_clock_keeps_the_terms_that_the_owner_was_told(two_versions: Policies[Policy]) -> None:
     play = Play()
-    play.monitor = SlaMonitor(load_policies(folder, Policy), PATIENCE)
-    play.hear(a_handoff(episode=1), now=datetime(2026, 3, 4, tzinfo=UTC))
-    play.hear(a_handoff(episode=2, handed_off_at=datetime(2026, 3, 3, tzinfo=UTC)))
+    play.monitor = SlaMonitor(two_versions, PATIENCE)
+    third = datetime(2026, 3, 3, tzinfo=UTC)
+    play.hear(a_handoff(episode=1, **named(1)), now=datetime(2026, 3, 4, tzinfo=UTC))
+    play.hear(a_handoff(episode=2, handed_off_at=third, **named(2)), now=third)
+    play.hear(a_handoff(episode=3, handed_off_at=third, **named(1)), now=third)
     terms = {c.episode: (c.due - c.started_at, c.policy.version) for c in play.lead.clocks if c.clock == "CK-S1"}
-    assert terms == {1: (timedelta(hours=1), 1), 2: (timedelta(hours=2), 2)}
+    assert terms == {1: (timedelta(hours=1), 1), 2: (timedelta(hours=2), 2), 3: (timedelta(hours=1), 1)}
+
+
+def test_a_handoff_that_names_a_version_to_come_waits_for_it(two_versions: Policies[Policy]) -> None:
+    play = Play()
+    lagging = Policies(two_versions.folder, two_versions.versions[:1], Policy)
+    play.monitor = SlaMonitor(lagging, PATIENCE)
+    for event in (a_qualification(**named(2)), a_handoff(**named(2))):
+        with pytest.raises(OlderPolicy, match="version 2 of classic-50 has handed off, the newest here is 1"):
+            play.hear(event)
+    lagging.join(two_versions)
+    play.hear(a_handoff(**named(2)))
+    assert dues(play)["CK-S1"] == timedelta(hours=2)
+
+
+def test_a_handoff_of_other_terms_under_a_number_that_is_known_waits(two_versions: Policies[Policy]) -> None:
+    play = Play()
+    play.monitor = SlaMonitor(two_versions, PATIENCE)
+    first, second = two_versions.versions
+    with pytest.raises(OlderPolicy, match="version 2 of classic-50 has handed off with other terms"):
+        play.hear(a_handoff(**named(2), policy_digest=first.digest))
+    play.hear(a_handoff(**named(2), policy_digest=second.digest))
+    assert dues(play)["CK-S1"] == timedelta(hours=2)
+
+
+def test_a_handoff_of_a_policy_that_ours_has_replaced_is_judged_by_ours() -> None:
+    play = Play()
+    play.hear(a_handoff(policy=PolicyRef(name="demo", version=7)))
+    assert dues(play)["CK-S1"] == timedelta(hours=1)
 
 
 def test_same_instant_in_another_zone_is_the_same_state() -> None:

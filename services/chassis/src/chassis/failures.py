@@ -5,8 +5,10 @@
     │   ├── BrokerAway   the broker did not answer, or asked to be asked again
     │   ├── DatabaseAway the same of the database
     │   │   └── StatementTimeout  it gave up a statement: nothing was written, less may go through
+    │   ├── OlderPolicy  a version of the policy is wanted that this instance has not got yet
     │   └── Fenced       another owner has taken the partition over; nothing was written
     ├── Unpublishable    the broker refuses records for good, and says which
+    ├── OtherTerms       a version of the policy is not what it was
     ├── CannotListen     a port of the process's own is taken
     └── Discontinuity    the log is not the one that was read so far: stop, page, never skip
 
@@ -44,6 +46,16 @@ class StatementTimeout(DatabaseAway):
     """The database cancelled the statement after its time limit (SQLSTATE 57014): nothing was written."""
 
     kind = "statement_timeout"
+
+
+class OlderPolicy(Transient):
+    """A version of the policy has judged, or is named, that this instance has not got yet."""
+
+    kind = "older_policy"
+
+
+class OtherTerms(Failure):
+    """A version of the policy has other terms than it was known with; the message says which, and what to do."""
 
 
 class Fenced(Transient):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from chassis.failures import OtherTerms, Transient
 from chassis.logs import logger
 from chassis.policy import Policies, PolicyError
 
@@ -15,8 +17,8 @@ SECONDS = 5
 log = logger(__name__)
 
 
-async def follow(policies: Policies[Any]) -> None:
-    """Looks at the folder for versions that were added, at once and then for ever.
+async def follow(policies: Policies[Any], agree: Callable[[Policies[Any]], Awaitable[None]]) -> None:
+    """Looks at the folder for versions that were added, at once and then for ever; all have to `agree` first.
 
     A folder that cannot be used, or in which a known version is another, changes nothing; it is told once.
     """
@@ -26,9 +28,14 @@ async def follow(policies: Policies[Any]) -> None:
         if found != known:
             known = found
             try:
-                if policies.join(await asyncio.to_thread(policies.found_now)):
+                wanted = await asyncio.to_thread(policies.found_now)
+                await agree(wanted)
+                if policies.join(wanted):
                     log.info("policy_joined", version=len(policies.versions))
-            except (PolicyError, OSError) as error:
+            except Transient as error:
+                known = set()
+                log.warning("database_not_reached", reason=str(error))
+            except (PolicyError, OtherTerms, OSError) as error:
                 log.error("policy_refused", reason=str(error))
         await asyncio.sleep(SECONDS)
 

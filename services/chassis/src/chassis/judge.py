@@ -9,6 +9,7 @@ from typing import Any, Generic, cast
 from chassis.consumer import received_at
 from chassis.dead_letter import RULES_FAILED, WRONG_PARTITION
 from chassis.draft import Draft
+from chassis.failures import Transient
 from chassis.files import File, Files, Stored, keys_of
 from chassis.flood import Guard
 from chassis.logs import logger
@@ -68,6 +69,8 @@ class Judge(Generic[S]):
         try:
             decision = self._service.decide(file.state, fact, draft.at)
             outputs = draft.outputs(file, decision)
+        except Transient:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever rules raise is held against this fact, and limited
             self._failed(record, error, draft)
             return False
@@ -109,6 +112,8 @@ class Judge(Generic[S]):
         try:  # of a flood alone nothing follows
             decision = service.again(file.state, earlier, heard, draft.at) if heard or not waiting else None
             outputs = draft.outputs(file, decision) if decision is not None else []
+        except Transient:
+            raise
         except Exception as error:  # noqa: BLE001 - as in `judge`; which fact it was is found one by one
             if not waiting:
                 self.postpone(file, draft, error)
@@ -174,6 +179,8 @@ class Judge(Generic[S]):
                 if decision.late:
                     decision = service.again(file.state, facts, [fact], draft.at)
                 outputs = draft.outputs(file, decision)
+            except Transient:
+                raise
             except Exception as error:  # noqa: BLE001 - as in `judge`
                 self._failed(record, error, draft)
                 failed.append(place)

@@ -27,6 +27,10 @@ class Versioned(Protocol):
     def version(self) -> int: ...
     @property
     def effective_from(self) -> datetime: ...
+    @property
+    def digest(self) -> str:
+        """Of its terms: another one for other terms."""
+        ...
 
 
 P = TypeVar("P", bound=Versioned)
@@ -71,7 +75,7 @@ class Policies(Generic[P]):
     def join(self, found: Policies[P]) -> bool:
         """Takes over the versions that `found` has more; False for none. Raises PolicyError if a known one differs."""
         known = len(self.versions)
-        if found.versions[:known] != self.versions:
+        if [each.digest for each in found.versions[:known]] != [each.digest for each in self.versions]:
             raise PolicyError([f"{self.folder}: a version that judges already was changed or taken away; add one"])
         self.versions = found.versions
         return len(found.versions) > known

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from chassis import failpoints
-from chassis.failures import CannotListen
+from chassis.failures import CannotListen, OtherTerms
 from chassis.logs import logger, set_up
 from chassis.settings import Log
 
@@ -55,6 +55,9 @@ async def _live(main: Main, name: str) -> int:
         error = error.exceptions[0]
     if isinstance(error, CannotListen):  # the operator's to mend, and a traceback tells nothing more
         log.error("cannot_listen", reason=str(error))
+        return 1
+    if isinstance(error, OtherTerms):
+        log.error("policy_refused", reason=str(error))
         return 1
     if error:
         log.error("failed", error=type(error).__name__, exc_info=error)

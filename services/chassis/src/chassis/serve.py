@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from chassis import migrations
+from chassis.agreed import agree
 from chassis.consumer import Consumer
 from chassis.database import engine_of
 from chassis.failures import Transient
@@ -49,8 +52,8 @@ def serve(
             registry.register(WorkerCollector(service.name, supervisor, outcomes))
             registry.register(ProducerCollector(service.name, publisher))
             async with serving(service.name, settings.ops, supervisor.ready, registry):
-                await _await_schema(settings, service.name, stop)
-                following = asyncio.create_task(follow(service.policies))
+                await _await_database(settings, service, engine, stop)
+                following = asyncio.create_task(follow(service.policies, partial(agree, engine)))
                 await supervisor.run(stop)
                 following.cancel()
         await engine.dispose()
@@ -58,10 +61,14 @@ def serve(
     run(main, settings.log, service.name)
 
 
-async def _await_schema(settings: JudgeSettings, name: str, stop: asyncio.Event) -> None:
+async def _await_database(
+    settings: JudgeSettings, service: Service[Any], engine: AsyncEngine, stop: asyncio.Event
+) -> None:
+    """Raises WrongSchema, OtherTerms."""
     while not stop.is_set():
         try:
-            await migrations.check(settings.database, name)
+            await migrations.check(settings.database, service.name)
+            await agree(engine, service.policies)
             return
         except Transient as error:
             logger(__name__).warning("database_not_reached", reason=str(error))

@@ -14,7 +14,7 @@ from typing import Any, Generic
 from chassis import failpoints
 from chassis.consumer import Consumer, NotMember
 from chassis.epoch import Takeover
-from chassis.failures import Discontinuity, Fenced, Transient
+from chassis.failures import Discontinuity, Fenced, OlderPolicy, Transient
 from chassis.files import Files
 from chassis.journal import Claim, Journal
 from chassis.logs import logger, said
@@ -33,12 +33,6 @@ class OffsetsMissing(Transient):
     """The log skips offsets: claim again, and see whether it still does."""
 
     kind = "offsets_missing"
-
-
-class OlderPolicy(Transient):
-    """A version of the policy has judged here that this instance has not got yet."""
-
-    kind = "older_policy"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 
+from chassis.failures import OlderPolicy
 from chassis.policy import Policies, load_policies
 from chassis.service import At, Decision, Limit
 from schemas.engagements import LeadErased, LeadSuppressed
@@ -17,7 +18,7 @@ from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
 from schemas.sales import SalesActivity
 from schemas.topics import TOPICS
-from sla_monitor.rules import Outcome, Watch, erase, expire, start, stop, suppress, unchanged
+from sla_monitor.rules import NotYet, Outcome, Watch, erase, expire, start, stop, suppress, unchanged
 from sla_monitor.rules.clock import Lead
 from sla_monitor.settings import Settings
 
@@ -58,7 +59,10 @@ class SlaMonitor:
             return Decision(replace(state, unkept=one_more(state.unkept, ERASED)), dropped=ERASED)
         match fact.event:
             case LeadQualified() | LeadHandedOff() as event:
-                return _decision(start(state, event, fact.received, self.policies, at.now))
+                try:
+                    return _decision(start(state, event, fact.received, self.policies, at.now))
+                except NotYet as missing:
+                    raise OlderPolicy(str(missing)) from missing
             case LeadErased():
                 return Decision(state, late=True)
             case LeadSuppressed():

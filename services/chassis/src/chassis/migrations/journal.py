@@ -41,6 +41,12 @@ POLICY_V3 = "ALTER TABLE partition ADD COLUMN policy int NOT NULL DEFAULT 0, ADD
 RECEIVED_V4 = "ALTER TABLE fact ADD COLUMN received_at timestamptz"
 """Null in rows of before, and of owners of version 3: what reads it takes the fact's `time` then."""
 
+AGREED_V5 = """
+    CREATE TABLE policy (
+        name text NOT NULL, version int NOT NULL, digest text NOT NULL,
+        known_since timestamptz NOT NULL DEFAULT clock_timestamp(), PRIMARY KEY (name, version)
+    )"""
+
 
 def create_v1() -> None:
     """Creates the journal in the schema that the connection works in."""
@@ -61,3 +67,8 @@ def add_policy_v3() -> None:
 def add_received_v4() -> None:
     """Adds when the broker got each fact's first record; owners of version 3 work on beside it."""
     op.execute(RECEIVED_V4)
+
+
+def add_agreed_v5() -> None:
+    """Adds what each version of a policy was known with; owners of version 4 work on beside it."""
+    op.execute(AGREED_V5)

@@ -167,6 +167,7 @@ def _qualify(lead: Lead, opening: Opening, moment: Moment) -> Qualification:
         intent=intent_of_episode(opening.score.intent, opening.qualified_at, moment.policy.gate),
         gate=opening.gate,
         policy=moment.policy.ref,
+        policy_digest=moment.policy.digest,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from schemas.envelope import Envelope, Fact
 from schemas.erasure import Tombstone
-from schemas.handoffs import LeadHandedOff, LeadQualified
+from schemas.handoffs import LeadHandedOff, LeadQualified, Qualification
 from schemas.policy import Policy
 from schemas.sales import SalesActivity
 from sla_monitor.rules.clock import Clock, Lead, clocks_of
@@ -29,11 +29,17 @@ RECHECK = timedelta(seconds=1)
 
 
 class Agreements(Protocol):
-    """Every version of the policy."""
+    """Every version of the policy, the first one first."""
 
+    @property
+    def versions(self) -> Sequence[Policy]: ...
     def at(self, instant: datetime) -> Policy:
         """The version in force at the instant."""
         ...
+
+
+class NotYet(Exception):  # noqa: N818 - a state of affairs
+    """A handoff names terms that are not here: nobody may judge it by others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def start(
     if again or moment.episode not in episodes:
         return unchanged(lead)
     teller = Teller(lead.lead_id)
-    started = [teller.started(clock) for clock in clocks_of(event, moment, received, agreements.at(moment.time))]
+    started = [teller.started(clock) for clock in clocks_of(event, moment, received, terms_of(event.data, agreements))]
     lead = replace(
         lead,
         name=_name(lead, event),
@@ -76,6 +82,22 @@ def start(
         clocks=(*(c for c in lead.clocks if c.open or c.episode in episodes), *started),
     )
     return _settled(lead, teller, now)
+
+
+def terms_of(qualification: Qualification, agreements: Agreements) -> Policy:
+    """The terms that the owner was told: those of the version that the handoff names.
+
+    One of another policy, which ours has replaced, is judged by ours. Raises NotYet where ours lacks the version.
+    """
+    ref, versions = qualification.policy, agreements.versions
+    if not versions or ref.name != versions[0].policy:
+        return agreements.at(qualification.known_at)
+    if ref.version > len(versions):
+        raise NotYet(f"version {ref.version} of {ref.name} has handed off, the newest here is {len(versions)}")
+    policy = versions[ref.version - 1]
+    if qualification.policy_digest not in (None, policy.digest):
+        raise NotYet(f"version {ref.version} of {ref.name} has handed off with other terms than are known here")
+    return policy
 
 
 def stop(lead: Lead, event: SalesActivity, time: datetime, now: datetime) -> Outcome:

@@ -1,0 +1,55 @@
+"""What was agreed: the content of each version of a policy that a service has known, for good.
+
+Events name the version that judged, so a number must never stand for other terms than those it was judged by.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from chassis.database import connected, is_transient
+from chassis.failures import DatabaseAway, OtherTerms
+from chassis.policy import Policies
+
+_KNOWN = text("SELECT version, digest FROM policy WHERE name = :name")
+_KEEP = text("""
+INSERT INTO policy (name, version, digest)
+SELECT :name, u.version, u.digest FROM unnest(CAST(:versions AS int[]), CAST(:digests AS text[])) AS u(version, digest)
+ON CONFLICT (name, version) DO NOTHING
+""")
+
+
+async def agree(engine: AsyncEngine, policies: Policies[Any]) -> None:
+    """Keeps what the versions say; whoever is first under a number decides.
+
+    Raises OtherTerms, and keeps nothing, when a number is known with another content; Transient.
+    """
+    if not policies.versions:
+        return
+    told = {"name": policies.versions[0].policy, "versions": [each.version for each in policies.versions]}
+    told["digests"] = [each.digest for each in policies.versions]
+    async with connected(engine) as connection:
+        for statement in (_KNOWN, _KEEP, _KNOWN):  # the second look: of two that keep at once one is too late
+            try:
+                found = await connection.execute(statement, told)
+            except DBAPIError as error:
+                if is_transient(error):
+                    raise DatabaseAway("database: while looking up what was agreed") from error
+                raise
+            if statement is _KNOWN:
+                require_same(policies, {row.version: row.digest for row in found})
+
+
+def require_same(policies: Policies[Any], known: dict[int, str]) -> None:
+    """Raises OtherTerms where a version has other terms than `known` says."""
+    for each in policies.versions:
+        if known.get(each.version, each.digest) != each.digest:
+            raise OtherTerms(
+                f"{policies.folder / f'{each.version}.yaml'}: version {each.version} of {each.policy} has judged with "
+                "other terms than these. Bring back the file as it was, and put new terms into force as a version of "
+                "their own: `scorer policy apply`."
+            )
