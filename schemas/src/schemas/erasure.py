@@ -29,6 +29,10 @@ class Tombstone:
         return cls(erasure.time.astimezone(UTC), len(deleted))
 
 
+FLOOD = "flood"
+"""Why what a machine does too often is dropped."""
+
+
 def erasing(heard: Sequence[Fact]) -> Fact | None:
     """The first of them that erases the lead."""
     return next((fact for fact in heard if isinstance(fact.event, LeadErased)), None)

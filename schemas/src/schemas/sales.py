@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AwareDatetime, Field, model_validator
 
 from schemas.engagements import Text
-from schemas.envelope import Envelope, Frozen
+from schemas.envelope import Envelope, Fact, Frozen
 
 Answer = Literal["yes", "no", "unknown"]
 Reason = Literal[
@@ -105,6 +105,17 @@ class SalesActivity(Envelope):
 
     topic: ClassVar[str] = "sales-activities"
     data: Activity
+
+
+DAILY = 200
+"""Activities of one type, lead and UTC day that are kept: no person does one thing about somebody so often."""
+RECALLED = 10_000
+"""Activities of a lead that are read again for one that comes late; nobody who keeps them needs that today."""
+
+
+def sort_of(fact: Fact) -> tuple[str, int] | None:
+    """What a fact counts as towards DAILY; None for what is no sales activity, and never dropped."""
+    return (fact.event.type, fact.time.toordinal()) if isinstance(fact.event, SalesActivity) else None
 
 
 class SalesAccepted(SalesActivity):

@@ -18,8 +18,9 @@ from router.rules.suppression import erase
 from router.settings import Settings
 from schemas.engagements import LeadErased
 from schemas.envelope import Decoder, Fact
-from schemas.erasure import ERASED, erasing, one_more
+from schemas.erasure import ERASED, FLOOD, erasing, one_more
 from schemas.policy import Policy
+from schemas.sales import DAILY, RECALLED, sort_of
 from schemas.topics import TOPICS
 
 ROTATION = "rotation"
@@ -39,7 +40,13 @@ class Router:
     name = "router"
     own: Collection[str] = ("lead-scores",)
     shared: Sequence[str] = (ROTATION,)
-    limit: Limit[Lead] | None = None
+    limit: Limit[Lead] | None = Limit(
+        DAILY,
+        RECALLED,
+        sort_of,
+        lambda lead: replace(lead, unkept=one_more(lead.unkept, FLOOD)),
+        lambda lead: lead.erased is None and FLOOD in lead.unkept,
+    )
 
     def __init__(self, policies: Policies[Policy]) -> None:
         self.policies = policies

@@ -13,10 +13,10 @@ from chassis.policy import Policies, load_policies
 from chassis.service import At, Decision, Limit
 from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Decoder, Fact
-from schemas.erasure import ERASED, erasing, one_more
+from schemas.erasure import ERASED, FLOOD, erasing, one_more
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
-from schemas.sales import SalesActivity
+from schemas.sales import DAILY, RECALLED, SalesActivity, sort_of
 from schemas.topics import TOPICS
 from sla_monitor.rules import NotYet, Outcome, Watch, erase, expire, start, stop, suppress, unchanged
 from sla_monitor.rules.clock import Lead
@@ -31,7 +31,13 @@ class SlaMonitor:
     name = "sla-monitor"
     own: Collection[str] = ("lead-handoffs",)
     shared: Sequence[str] = ()
-    limit: Limit[Lead] | None = None
+    limit: Limit[Lead] | None = Limit(
+        DAILY,
+        RECALLED,
+        sort_of,
+        lambda lead: replace(lead, unkept=one_more(lead.unkept, FLOOD)),
+        lambda lead: lead.erased is None and FLOOD in lead.unkept,
+    )
 
     def __init__(self, policies: Policies[Policy], feed_patience: timedelta) -> None:
         self.policies = policies

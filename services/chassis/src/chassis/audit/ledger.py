@@ -141,10 +141,11 @@ class Ledger:
         if older is None or older.key != key:
             self._first[key] = content
         if older is None:
-            unkept = event.key[0] in self._books.unkept
-            if unkept:
+            unkept = self._books.unkept.get(event.key[0])
+            if unkept is not None and unkept.deleted:
                 self._missing[event.key[0]].add(key)
-            return "unkept" if unkept else "facts"
+                return "unkept"
+            return "facts"
         beside = self._books.facts.pop(older.key, None)
         if beside is None:
             self._first.pop(older.key, None)

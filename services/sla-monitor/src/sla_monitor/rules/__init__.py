@@ -105,14 +105,12 @@ def stop(lead: Lead, event: SalesActivity, time: datetime, now: datetime) -> Out
     moment = activity_of(event, time)
     if moment is None:
         return unchanged(lead)
-    outcome = _settled(replace(lead, activities=_ordered((*lead.activities, moment))), Teller(lead.lead_id), now)
-    return replace(outcome, lead=replace(outcome.lead, activities=outcome.lead.activities[-ACTIVITIES_KEPT:]))
+    return _settled_by(lead, moment, now)
 
 
 def suppress(lead: Lead, fact: Fact, now: datetime) -> Outcome:
     """Cancels every clock whose due had not come when the lead was suppressed or erased."""
-    moment = suppression_of(fact)
-    return _settled(replace(lead, activities=_ordered((*lead.activities, moment))), Teller(lead.lead_id), now)
+    return _settled_by(lead, suppression_of(fact), now)
 
 
 def erase(lead: Lead, earlier: Sequence[Fact], fact: Fact, now: datetime) -> Outcome:
@@ -146,6 +144,16 @@ def _passed(clock: Clock, watch: Watch, teller: Teller) -> Clock:
     if clock.standing == "running" and watch.now > clock.due + watch.patience:
         return teller.unknown(clock, clock.due + watch.patience)
     return clock
+
+
+def _settled_by(lead: Lead, moment: Moment, now: datetime) -> Outcome:
+    """With one more activity. The latest are kept, and the first suppression of all, which nothing takes back."""
+    outcome = _settled(replace(lead, activities=_ordered((*lead.activities, moment))), Teller(lead.lead_id), now)
+    known = outcome.lead.activities
+    first = next((each for each in known if "suppressed" in each.means), None)
+    latest = [each for each in known if "suppressed" not in each.means][-ACTIVITIES_KEPT:]
+    kept = _ordered((*latest, *([first] if first else [])))
+    return replace(outcome, lead=replace(outcome.lead, activities=kept))
 
 
 def _settled(lead: Lead, teller: Teller, now: datetime) -> Outcome:
