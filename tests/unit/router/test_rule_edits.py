@@ -62,6 +62,14 @@ def test_what_is_known_of_a_lead_may_bring_it_over_the_gate_after_an_edit_as_bef
     assert len(handoffs(follow(edited(), BEFORE, below, described))) == 1
 
 
+def test_another_policy_in_the_place_of_ours_hands_nobody_off_by_itself() -> None:
+    under_demo = a_score(40, policy=PolicyRef(name="demo", version=1))
+    lead = route(Lead(LEAD), a_fact(under_demo), a_moment(at(1))).lead
+    lead = route(lead, a_fact(scored(60, 2, policy=1, cause=POLICY)), a_moment(at(2))).lead
+    assert handoffs(wake(lead, a_moment(at(3)))) == []
+    assert len(handoffs(route(lead, a_fact(scored(61, 3, policy=1, as_of=at(4))), a_moment(at(4))))) == 1
+
+
 def test_an_edit_that_applies_to_the_past_hands_off() -> None:
     assert len(handoffs(follow(edited(apply_to_past=True), BEFORE, BY_EDIT))) == 1
 

@@ -36,7 +36,7 @@ async def agree(engine: AsyncEngine, policies: Policies[Any]) -> None:
         for statement in (_KNOWN, _KEEP, _KNOWN):  # the second look: of two that keep at once one is too late
             try:
                 found = await connection.execute(statement, told)
-            except DBAPIError as error:
+            except (DBAPIError, OSError, TimeoutError) as error:
                 if is_transient(error):
                     raise DatabaseAway("database: while looking up what was agreed") from error
                 raise

@@ -81,6 +81,8 @@ def awaits_event(lead: Lead, moment: Moment) -> bool:
     policy, versions, last = moment.policy, moment.agreements.versions, lead.heard or lead.score
     if last is None or lead.score is None or policy.apply_to_past:
         return False
+    if last.policy.name != policy.policy:  # what that said is not here: no score of it may pass by ours alone
+        return True
     if last.policy.version == lead.score.policy.version == policy.version or last.policy.version > len(versions):
         return False
     return not judge(last, versions[last.policy.version - 1], answered=lead.answered).holds
