@@ -26,7 +26,7 @@ def live(tmp_path: Path) -> Policies[Policy]:
 
 def edited(live: Policies[Policy], old: str, new: str, version: int = 1) -> Policies[Policy]:
     """Version 1 of the folder with other words, in place or as a version of its own."""
-    text = (live.folder / "1.yaml").read_text().replace(f"{old}", new)
+    text = (live.folder / "1.yaml").read_text().replace(old, new)
     assert new in text
     if version > 1:
         text = text.replace("version: 1", f"version: {version}").replace("2026-01-01", f"2026-01-0{version}")
@@ -54,7 +54,7 @@ async def test_terms_edited_in_place_are_refused_with_what_to_do(house: House, l
 async def test_words_for_people_may_be_edited_and_versions_added(house: House, live: Policies[Policy]) -> None:
     await agreed.agree(house.engine, live)
     edited(live, "about: ", "about: as agreed in spring, ")
-    edited(live, "because: ", "because: ")
+    edited(live, "points: 30,", 'points: 30, because: "we are made for them",')
     await agreed.agree(house.engine, edited(live, "target: 1h", "target: 2h", version=2))
     assert [row[1] for row in await known(house)] == [1, 2]
 
