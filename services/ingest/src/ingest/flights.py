@@ -67,7 +67,7 @@ class Room:
 
 
 class Held:
-    """The bytes of a body being read; `requests` counts as events of the room until the body moves to another one."""
+    """The bytes of a body being read; `requests` counts as events of the room."""
 
     def __init__(self, room: Room, requests: int) -> None:
         room.take(requests, 0)
@@ -79,12 +79,6 @@ class Held:
         """Raises Full."""
         self._room.take(0, size)
         self.size += size
-
-    def move(self, room: Room) -> None:
-        """The bytes, into another room. Raises Full."""
-        room.take(0, self.size)
-        self.free()
-        self._room, self._requests = room, 0
 
     def free(self) -> None:
         """Gives all of it back."""

@@ -93,9 +93,7 @@ class Segment:
         content = bodies.parse(body)
         if not isinstance(content, dict):
             raise Problem(400, "bad_body", "the body must be an object", [{"path": "", "message": "no object"}])
-        if key is None:
-            key = sender.from_body(content, door.keys)
-            held.move(door.room)
+        key = key or sender.from_body(content, door.keys)
         if call is None:
             items = self._items(content)
         elif len(body) > door.limits.event:
