@@ -14,7 +14,9 @@ from schemas.terms import Bound, Days, Duration, Name, Strict, unique
 
 Cap = Annotated[float, Field(gt=0, le=100_000, multiple_of=0.001)]
 MOST_EVENTS = 200
-"""Engagements that one rule can pay for at the same time: so many a lead's state may hold."""
+"""Engagements that one rule can pay for: so many of them a lead's state may hold."""
+MOST_KEPT = 2_000
+"""The same of all rules together: each decision about a lead goes through them."""
 MOST_RULES = 500
 """So many that a score which tells of each still fits into a record."""
 SESSION = timedelta(minutes=30)
@@ -121,9 +123,18 @@ class Rule(Strict):
             return self
         if self.total_cap is None or self.count != Count(op=">=", n=1):
             raise ValueError("'award: per_event' takes a 'total_cap' and no 'count'")
-        if not 0 < self.total_cap <= MOST_EVENTS * abs(self.points):
-            raise ValueError(f"'total_cap' must not pay for more than {MOST_EVENTS} engagements")
+        if self.most_events > MOST_EVENTS:
+            day = "" if self.per_day_cap is None else ", those that 'per_day_cap' leaves a part of included"
+            raise ValueError(f"'total_cap' must not pay for more than {MOST_EVENTS} engagements{day}")
         return self
+
+    @property
+    def most_events(self) -> int:
+        """The most engagements that a lead's state holds for the rule."""
+        if self.total_cap is None:
+            return self.needed if self.engagement else 0
+        points, total, day = (round(each * 1000) for each in (abs(self.points), self.total_cap, self.per_day_cap or 0))
+        return math.ceil(total / day) * math.ceil(day / points) if day else math.ceil(total / points)
 
     @property
     def needed(self) -> int:
@@ -154,7 +165,7 @@ class Scoring(Strict):
     rules: Annotated[tuple[Rule, ...], Field(max_length=MOST_RULES)]
     groups: dict[Group, Clamp] = Field({}, description="bounds of what a group's rules come to")
     max: Annotated[float, Field(gt=0)] | None = Field(None, description="most points that a lead can have")
-    bands: Annotated[tuple[Band, ...], Field(min_length=1)]
+    bands: Annotated[tuple[Band, ...], Field(min_length=1, max_length=20)]
     profile: tuple[AttributeMatch, ...] = Field((), description="the target company profile: all must hold")
     high_intent: tuple[Kind, ...] = Field((), description="kinds of engagement that ask for sales")
 
@@ -162,6 +173,8 @@ class Scoring(Strict):
     def _in_order(self) -> Scoring:
         unique("rule ids", [rule.id for rule in self.rules])
         unique("band names", [band.name for band in self.bands])
+        if (kept := sum(rule.most_events for rule in self.rules)) > MOST_KEPT:
+            raise ValueError(f"the rules must not ask for more than {MOST_KEPT} engagements together, not {kept}")
         floors = [(band.least.n, band.least.op == ">") for band in self.bands]
         if floors != sorted(set(floors)):
             raise ValueError("bands must rise, the lowest first")

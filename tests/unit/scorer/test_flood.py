@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.envelope import Envelope
+from schemas.engagements import Erasure, LeadErased, LeadLinked, LeadSuppressed, Link, Suppression
+from schemas.envelope import Envelope, UnknownEvent
 from scorer.rules import flood
 from scorer.rules.explanation import explain, tell
 from tests.builders import LEAD, NOON, a_description, a_fact, an_engagement, an_opt_in, at
@@ -42,8 +44,16 @@ def test_a_day_is_one_of_utc() -> None:
     assert _sort(after) == _sort(an_engagement("page_viewed", "home", time=midnight + timedelta(hours=23)))
 
 
-def test_what_is_known_of_a_lead_is_never_dropped() -> None:
-    assert [_sort(event) for event in (a_description(company_size=9), an_opt_in())] == [None, None]
+def test_every_sort_of_fact_has_its_own_room_and_only_an_erasure_is_never_dropped() -> None:
+    envelope: dict[str, Any] = {"source": "tests", "subject": LEAD, "time": NOON}
+    link = LeadLinked(id="l", data=Link(alias=LEAD, lead=LEAD), **envelope)
+    suppressed = LeadSuppressed(id="s", data=Suppression(), **envelope)
+    unknown = [UnknownEvent(id=f"u{n}", type=f"baton.invented_{n}.v1", **envelope) for n in range(3)]
+    facts = [a_description(company_size=9), an_opt_in(), link, suppressed, *unknown, an_engagement("never_heard_of")]
+    sorts = [_sort(event) for event in facts]
+    assert None not in sorts
+    assert len(set(sorts)) == len(sorts) - 2, "types are free strings too"
+    assert _sort(LeadErased(id="e", data=Erasure(), **envelope)) is None
 
 
 def test_explain_says_how_many_were_dropped_and_the_state_reads_back() -> None:
@@ -57,5 +67,5 @@ def test_explain_says_how_many_were_dropped_and_the_state_reads_back() -> None:
     assert (stored, flood.flooded(stored)) == (state, True)
     view = explain(LEAD, play.facts, CLASSIC, at(10_000), stored)
     assert (view.dropped, view.stored_agrees) == ({"flood": 3}, True)
-    assert "3 events were dropped as flood: of one kind, 500 a day are kept" in tell(view)
+    assert "3 events were dropped as flood: of one sort, 500 a day are kept" in tell(view)
     assert Counter(tell(explain(LEAD, play.facts, CLASSIC, at(10_000), play.state)))["dropped"] == 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,10 @@ from chassis.policy import Policies, PolicyError
 from chassis.service import At
 from schemas.engagements import LeadLinked, Link
 from schemas.envelope import Decoder
-from schemas.scores import POLICY, LeadScored, Origin, PolicyRef
+from schemas.scores import POLICY, TIME, LeadScored, Origin, PolicyRef
 from scorer.app import Scorer
+from scorer.rules import Criteria
+from scorer.rules.explanation import explain
 from tests.builders import EMAIL, LEAD, a_description, a_fact, a_policy, an_engagement, an_opt_in, at
 from tests.unit.scorer.driver import Play, a_scorer, several
 
@@ -130,12 +135,63 @@ def test_each_thing_that_a_gate_can_read_is_published_once(event: object) -> Non
     assert [scored.data.version for scored in play.play([event])] == [2]  # type: ignore[list-item]
 
 
-def test_details_that_no_gate_reads_are_not_published_by_themselves() -> None:
+def test_what_is_told_of_the_person_is_published_when_it_changes() -> None:
     play = Play()
     play.play([a_description(company_size=100)])
-    assert play.play([a_description(id="phone", time=at(1), phone="555", name="Ada", company_size=120)]) == []
-    [scored] = play.play([an_engagement("webinar_attended", time=at(2))])
-    assert (scored.data.contact.phone, scored.data.contact.company_size) == ("555", 120)
+    told = play.play([a_description(id="phone", time=at(1), phone="555", name="Ada", company_size=120)])
+    assert [(scored.data.contact.phone, scored.data.contact.company_size) for scored in told] == [("555", 120)]
+    assert play.play([a_description(id="again", time=at(2), phone="555", name="Ada")]) == []
+
+
+def test_touchpoints_and_lines_alone_are_not_published() -> None:
+    play = Play()
+    play.play([a_description(company_size=100), an_engagement("webinar_attended")])
+    assert play.play([an_engagement("trade_show_visited", time=at(1)), an_engagement("webinar_attended", id="w")]) == []
+    [scored] = play.play([an_opt_in(time=at(2))])
+    assert [touch.kind for touch in scored.data.touchpoints] == ["webinar_attended"] * 2 + ["trade_show_visited"]
+
+
+def test_an_idle_lead_is_published_and_looked_at_by_whole_points_until_nothing_is_left() -> None:
+    """Of 1,386 publications in 918 days, one for each thousandth that age takes, these are left."""
+    play, ticks, due = Play(a_scorer(a_policy("balanced"))), 0, at()
+    done = [("webinar_attended", None), ("content_downloaded", "pricing"), ("content_downloaded", "case_study")]
+    for event in (a_description(company_size=100, industry="technology"), *(an_engagement(*each) for each in done)):
+        play.play([event], at(60))
+    for view in several(5, "email_opened"):
+        play.play([view], at(60))
+    told = len(play.published)
+    while play.due is not None:
+        ticks, due = ticks + 1, play.due
+        play.tick(play.due)
+    by_time = play.published[told:]
+    assert (len(by_time), ticks) == (43, 43)
+    assert due > at() + timedelta(days=900)
+    scores = [scored.data.score for scored in play.published[told - 1 :]]
+    assert all(1 <= before - after < 2 for before, after in pairwise(scores[:-1])), "or a band is left within a point"
+    assert (scores[-1], {scored.data.cause for scored in by_time}) == (55, {TIME})
+
+
+def test_less_than_a_point_is_published_where_somebody_did_something() -> None:
+    """For a further episode the router asks for news, and who comes back is news at whatever points."""
+    play = Play(a_scorer(a_policy("balanced")))
+    play.play([a_description(company_size=100), an_engagement("webinar_attended")], at())
+    days = [at() + timedelta(days=day) for day in (1, 2)]
+    assert play.tick(days[0]) == [], "0.23 points have faded"
+    [scored] = play.play([an_engagement("webinar_attended", id="again", time=days[1])], days[1])
+    assert (scored.data.score, scored.data.cause) == (50, "again")
+
+
+def test_a_state_of_an_earlier_version_is_told_once_more_when_something_happens_and_is_no_disagreement() -> None:
+    play = Play(a_scorer(a_policy("balanced")))
+    play.play([a_description(company_size=100, phone="555"), an_engagement("webinar_attended")], at(1))
+    stored = json.loads(play.scorer.dump(play.state))
+    del stored["published"]["milli"], stored["published"]["contact"]
+    play.state = play.scorer.load(LEAD, json.dumps(stored))
+    criteria = Criteria.of(a_policy("balanced"))
+    assert explain(LEAD, play.facts, criteria, at(2), play.state).stored_agrees
+    assert [scored.data.score for scored in play.tick(at(3))] == [50]
+    assert play.tick(at(4)) == []
+    assert play.state.published.milli == 50_000
 
 
 def test_versions_rise_by_one_and_ids_follow_from_them() -> None:

@@ -56,7 +56,7 @@ def test_any_order_of_arrival_ends_in_the_tally_of_all_facts(scoring: Scoring, e
         play.play([event], END)
         play.state = play.scorer.load(LEAD, play.scorer.dump(play.state))
     assert play.state.tally == fold(map(a_fact, events), Criteria.of(_policy(scoring)))
-    assert _told(play, scoring) == _tellable(history(events, scoring, END)[-1][1], scoring)
+    _check_told(_told(play, scoring), _tellable(history(events, scoring, END)[-1][1], scoring))
 
 
 @OFTEN
@@ -76,7 +76,7 @@ def test_what_was_published_last_is_true_at_every_instant_and_no_tick_comes_for_
     published = STRANGER
     for instant, answer in history(events, scoring, END)[:-1]:
         published = told.pop(instant, published)
-        assert published == _tellable(answer, scoring), instant
+        _check_told(published, _tellable(answer, scoring))
     assert not told
     assert ticks <= _changes(scoring, events)
 
@@ -87,7 +87,7 @@ def test_a_fact_tells_what_a_tick_before_it_should_have(scoring: Scoring, events
     play, true = Play(a_scorer(_policy(scoring))), dict(history(events, scoring, END))
     for now, happened in _by_time(events):
         play.play(happened, now)
-        assert _told(play, scoring) == _tellable(true[now], scoring), now
+        _check_told(_told(play, scoring), _tellable(true[now], scoring))
 
 
 @OFTEN
@@ -163,7 +163,7 @@ def _ticks(play: Play, scoring: Scoring, until: datetime) -> dict[datetime, Told
     told = {}
     while play.due is not None and play.due < until:
         now = play.due
-        play.tick(now)
+        assert play.tick(now), "no tick comes for nothing"
         assert play.due is None or play.due > now
         told[now] = _told(play, scoring)
     return told
@@ -181,6 +181,12 @@ def _told(play: Play, scoring: Scoring) -> Told:
 
 def _tellable(answer: Answer, scoring: Scoring) -> Told:
     return answer.milli, _beyond_the_lowest_band(answer.facts, scoring)
+
+
+def _check_told(told: Told, true: Told) -> None:
+    """What a gate can read is exact; the score may have faded by less than a whole point since it was published."""
+    assert told[1] == true[1]
+    assert abs(told[0] - true[0]) < 1000
 
 
 def _beyond_the_lowest_band(facts: dict[str, datetime], scoring: Scoring) -> dict[str, datetime]:

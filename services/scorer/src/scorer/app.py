@@ -21,8 +21,9 @@ from scorer.rules import Criteria, Late, Outcome, Outdated, State, age, decide, 
 from scorer.settings import Settings
 
 _STATES = TypeAdapter(State)
-UNSTORED: Any = {"lead_id": True, "tally": {"basis": {"settled"}}}
-"""What a state has from elsewhere."""
+_MEMORY = {"course": True, "earlier": True, "settled": True, "watch": True, "paid": {"__all__": {"stretch"}}}
+UNSTORED: Any = {"lead_id": True, "tally": {"basis": _MEMORY}}
+"""What a state has from elsewhere, or only to spare work."""
 
 
 class Scorer:

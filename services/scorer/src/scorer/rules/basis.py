@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scorer.rules.criteria import Value
-from scorer.rules.place import Instant, Place
+from scorer.rules.place import Instant, Micros, Place
 
 
 class Settled(NamedTuple):
-    """Since when what holds at `at` has held, and the instant at which time alone changes something; None: never."""
+    """Since when what holds at `at` has held. Time alone changes nothing of it before `until`; None: never.
+
+    From `origin` on no fact has changed what the rules pay.
+    """
 
     at: Instant
     held: Mapping[str, Instant]
-    change: Instant | None
+    until: Instant | None
+    origin: Micros
+
+
+class Watch(NamedTuple):
+    """The first instant at which time alone makes what was told last untrue; None: it never does."""
+
+    due: Instant | None
 
 
 class Statement(NamedTuple):
@@ -47,6 +57,12 @@ class Paid:
     today: int = 0
     over_day: int = 0
     """Thousandths that the cap per day took away."""
+    stretch: Any = field(default=None, init=False, compare=False, repr=False)
+    """See `Basis.course`."""
+
+    def remember(self, stretch: object) -> None:
+        """No part of the value, so no change to it."""
+        object.__setattr__(self, "stretch", stretch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +71,8 @@ class Basis:
 
     `at` is the latest fact that the order matters for. `first` is the earliest fact, `email` the earliest statement,
     `intent` the latest engagement that asked for sales, `opted_in` the earliest opt-in: those four no order can change.
-    `held` has since when what holds has held, as of just before the instant of `at`; `settled`, not stored, the same as
-    of the last instant that the lead was told at, so that the same months are not gone through with every fact.
+    `held` has since when what holds has held, as of just before the instant of `at`. What is not stored only spares
+    work: `course` (`earlier`: of the basis before) and `settled` follow from the rest, `watch` also from what was told.
     """
 
     digest: str = ""
@@ -69,8 +85,12 @@ class Basis:
     email: Statement | None = None
     opted_in: Place | None = None
     intent: Place | None = None
+    course: Any = field(default=None, init=False, compare=False, repr=False)
+    earlier: Any = field(default=None, init=False, compare=False, repr=False)
     settled: Settled | None = field(default=None, init=False, compare=False, repr=False)
+    watch: Watch | None = field(default=None, init=False, compare=False, repr=False)
 
-    def settle(self, settled: Settled) -> None:
-        """Remembers it: no part of the value, so no change to it."""
-        object.__setattr__(self, "settled", settled)
+    def remember(self, **known: object) -> None:
+        """Sets what is not stored: no part of the value, so no change to it."""
+        for name, value in known.items():
+            object.__setattr__(self, name, value)

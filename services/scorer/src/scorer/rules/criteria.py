@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
+from itertools import count
 
 from schemas.policy import Policy
 from schemas.scores import Group, PolicyRef
 from schemas.scoring import AttributeMatch, Band, EngagementMatch, Rule
+from schemas.terms import Bound
 from scorer.rules.decay import Fading
 from scorer.rules.place import Instant, text_of
 
@@ -89,11 +93,6 @@ class Priced:
         """Whether its points come or go with time alone."""
         return any(each is not None for each in (self.window, self.fading, self.start, self.end))
 
-    @property
-    def only_fades(self) -> bool:
-        """Whether age alone changes what it pays."""
-        return self.fading is not None and self.window is None and self.start is None and self.end is None
-
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -119,13 +118,25 @@ class Criteria:
     bands: tuple[Band, ...]
     profile: tuple[Test, ...]
     wanted: Mapping[str, tuple[Wanted, ...]]
-    earning: frozenset[str]
-    """Ids of the rules that give points for engagements."""
     each: Mapping[str, tuple[Priced, ...]]
     """Key of what rules want -> those of them that pay per event."""
     high_intent: frozenset[str]
     attributes: frozenset[str]
     digest: str
+    floors: tuple[int, ...]
+    """The least thousandths of each band but the lowest, which takes all below."""
+
+    def bands_at(self, milli: int) -> list[str]:
+        """The bands that the score is in or above, the lowest first."""
+        return [band.name for band in self.bands[: 1 + bisect_right(self.floors, milli)]]
+
+    def band_of(self, milli: int) -> tuple[float, float]:
+        """The least and the most thousandths of the score's band."""
+        place = bisect_right(self.floors, milli)
+        return (
+            self.floors[place - 1] if place else -math.inf,
+            self.floors[place] - 1 if place < len(self.floors) else math.inf,
+        )
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -158,18 +169,24 @@ class Criteria:
             bands=scoring.bands,
             profile=profile,
             wanted=_wanted(scoring.rules),
-            earning=frozenset(rule.id for rule in rules if rule.test is None and rule.milli > 0),
             each=each,
             high_intent=frozenset(scoring.high_intent),
             attributes=frozenset(test.attribute for test in tests),
             digest=blake2b(
                 scoring.model_dump_json(exclude={"rules": {"__all__": {"because"}}}).encode(), digest_size=6
             ).hexdigest(),
+            floors=tuple(_floor(band.least) for band in scoring.bands[1:]),
         )
 
 
 def _milli(points: float | None) -> int | None:
     return None if points is None else round(points * 1000)
+
+
+def _floor(least: Bound) -> int:
+    """The least thousandths that pass."""
+    floor = math.floor(least.n * 1000) - 1
+    return next(milli for milli in count(floor) if least.holds(milli / 1000))
 
 
 def _priced(rule: Rule) -> Priced:

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from fractions import Fraction
+from typing import NamedTuple
 
 from schemas.scoring import Decay
-from scorer.rules.place import Instant, Place, later, time_of
+from scorer.rules.place import MICROS_A_DAY, Instant, Micros, Place, micros_of
 
 DAY = timedelta(days=1)
+AGES = 10_000
+"""Ages of which a table has what is left; of what lasts longer each age is reckoned when it is asked for."""
+TABLES = 64
+"""Tables that one decay keeps: a rule's points are few numbers, those of an event and what caps leave of them."""
+_FOREVER = 4_000_000
+"""Days that the calendar does not have."""
+
+
+class Lapse(NamedTuple):
+    """What is left of so many thousandths at each age, up to `end`, the first age at which nothing is.
+
+    `left` is empty where that is more than AGES.
+    """
+
+    end: int
+    left: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +38,7 @@ class Fading:
     share: tuple[int, int] = (0, 1)
     half_life: int | None = None
     expire: int | None = None
+    _lapses: dict[int, Lapse] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @classmethod
     def of(cls, decay: Decay | None) -> Fading | None:
@@ -29,7 +48,7 @@ class Fading:
         return cls(days[0], Fraction(str(decay.share or 0)).as_integer_ratio(), days[1], days[2])
 
     def left(self, milli: int, age: int) -> int:
-        """What is left at an age of so many whole days, rounded half up."""
+        """What is left at an age of so many whole days, rounded half up; never more than at an earlier age."""
         if self.linear is not None:
             share, of = self.share
             whole = of * self.linear
@@ -41,25 +60,46 @@ class Fading:
 
     def left_of(self, since: Place, milli: int, instant: Instant) -> int:
         """What is left at the instant of the points of `since`."""
-        return self.left(milli, age_at(since, instant))
+        return self.left(milli, (micros_of(instant) - micros_of(since)) // MICROS_A_DAY)
 
-    def next_change(self, since: Place, milli: int, instant: Instant) -> Instant | None:
-        """The first instant after `instant` at which something else is left of the points of `since`; None: never."""
-        age = age_at(since, instant)
+    def lapse(self, milli: int) -> Lapse:
+        """What becomes of so many thousandths."""
+        found = self._lapses.get(milli)
+        if found is None:
+            if len(self._lapses) >= TABLES:
+                self._lapses.clear()
+            end = _first(lambda age: self.left(milli, age) == 0, _FOREVER)
+            left = [self.left(milli, age) for age in range(end)] if end <= AGES else []
+            found = self._lapses[milli] = Lapse(end, left)
+        return found
+
+    def left_together(self, milli: int, lapse: Lapse, sinces: Sequence[Micros], at: Micros) -> int:
+        """What is left of so many thousandths of each of these."""
+        end, left = lapse
+        if not left:
+            return sum([self.left(milli, (at - since) // MICROS_A_DAY) for since in sinces])
+        if len(sinces) == 1:
+            return left[age] if (age := (at - sinces[0]) // MICROS_A_DAY) < end else 0
+        return sum([left[age] for since in sinces if (age := (at - since) // MICROS_A_DAY) < end])
+
+    def last_change(self, milli: int, since: Micros, at: Micros) -> Micros:
+        """The latest instant up to `at` at which what is left of the points of `since` has changed."""
+        age = (at - since) // MICROS_A_DAY
         now = self.left(milli, age)
-        if now == 0:
-            return None
-        if self.expire is not None:
-            return later(since, self.expire * DAY)
-        age += 1
-        while self.left(milli, age) == now:  # ends: at some age nothing is left
-            age += 1
-        return later(since, age * DAY)
+        back = _first(lambda days: self.left(milli, age - days - 1) != now, age) if age else 0
+        return since + (age - back) * MICROS_A_DAY
 
 
-def age_at(since: Place, instant: Instant) -> int:
-    """Whole days from one instant to the other."""
-    return (time_of(instant) - time_of(since)) // DAY
+def _first(holds: Callable[[int], bool], most: int) -> int:
+    """The first number up to `most` for which it holds, if it does for all after one for which it does; else `most`."""
+    low, high = 0, 1
+    while high < most and not holds(high):
+        low, high = high + 1, 2 * high + 1
+    high = min(high, most)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle + 1, high)
+    return low
 
 
 def _part(milli: int, part: int, whole: int) -> int:

@@ -13,28 +13,31 @@ from schemas.envelope import Fact
 from schemas.erasure import Tombstone
 from schemas.identity import derived_id
 from schemas.scores import POLICY, TIME, LeadScored, told_of
-from scorer.rules.basis import Basis, Statement
+from scorer.rules.basis import Basis, Statement, Watch
 from scorer.rules.criteria import Criteria, Value
-from scorer.rules.place import Instant, Place, instant_of, key_of, later, text_of, time_of
+from scorer.rules.place import Instant, Place, instant_of, key_of, text_of, time_of
 from scorer.rules.tally import NOTHING_KNOWN, Tally, add, fold, require, stands_on
-from scorer.rules.verdict import Earned, Verdict, can_tell, score, settled_at
+from scorer.rules.verdict import POINT, Earned, Verdict, can_tell, next_told, score, settled_at
 
 SOURCE = "baton/scorer"
 OVERDUE = timedelta(minutes=1)
 """A tick that has not come for so long does not come any more."""
-MOMENT = timedelta(microseconds=1)
-"""The finest step of time."""
+_QUIET = Watch(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The latest score that was published, by its version and a digest; none yet: 0."""
+    """The latest score that was published, by its version (none yet: 0), its thousandths, and digests of what a gate
+    can read and of the contact. An earlier version of the scorer kept neither thousandths nor contact: None.
+    """
 
     version: int = 0
     digest: str = ""
+    milli: int | None = None
+    contact: str | None = None
 
 
-NEVER_PUBLISHED = Published()
+NEVER_PUBLISHED = Published(milli=0, contact="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +63,19 @@ class Outcome(NamedTuple):
 
 
 def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Outcome:
-    """With one more fact: the lead's score, if the fact changed what a gate can read of it, or time has by `now`.
+    """With one more fact: the lead's score, if that has to be told anew (see `_publish`).
 
     Gives the very same state for a fact that changes nothing. Raises Late: see `judge`.
     """
     tally = add(state.tally, fact, criteria)
-    before, after = state.tally.basis, tally.basis
+    before, after, contact = state.tally.basis, tally.basis, state.tally.background.contact
     state = state if tally is state.tally else replace(state, tally=tally)
-    if after is not before and can_tell(before, after, criteria):
+    watch = before.watch if criteria.timed and before.at else _QUIET
+    overdue = watch is None or (watch.due is not None and watch.due <= _instant(state, now))  # its tick may not come
+    if overdue or tally.background.contact is not contact or (after is not before and can_tell(before, after, criteria)):
         return _told(state, criteria, now, fact)
-    told = before.settled or settled_at(before, criteria, instant_of(before.at))
-    change = told.change
-    if change is not None and change <= _instant(state, now):  # its tick is overdue, and will be named no more
-        return _told(state, criteria, now, fact)
-    if after.settled is None:
-        at = instant_of(after.at)
-        after.settle(told if told.at >= at else told._replace(at=at))
-    return Outcome(state, None, None if change is None else time_of(change))
+    after.remember(watch=watch)
+    return Outcome(state, None, _time_of(watch))
 
 
 def judge(
@@ -114,53 +113,82 @@ def _instant(state: State, now: datetime) -> Instant:
 def _told(state: State, criteria: Criteria, now: datetime, cause: Fact | str) -> Outcome:
     instant, basis, scored = _instant(state, now), state.tally.basis, None
     verdict = score(basis, criteria, instant)
-    digest = digest_of(basis, verdict, criteria)
-    if digest != state.published.digest:
-        state = replace(state, published=Published(state.published.version + 1, digest))
+    published = _publish(state, verdict, criteria)
+    if published is not state.published:
+        state = replace(state, published=published)
         scored = _scored(state, verdict, cause, criteria, time_of(instant))
-    basis.settle(verdict.settled)  # not before: where telling fails, time is gone through again
-    return Outcome(state, scored, verdict.until)
+    told = verdict.milli if published.milli is None else published.milli
+    watch = Watch(next_told(basis, criteria, instant, told))
+    basis.remember(watch=watch, course=None, earlier=None)  # not before: where telling fails, it is due for telling still
+    return Outcome(state, scored, _time_of(watch))
+
+
+def _time_of(watch: Watch | None) -> datetime | None:
+    return None if watch is None or watch.due is None else time_of(watch.due)
+
+
+def _publish(state: State, verdict: Verdict, criteria: Criteria) -> Published:
+    """What is published last, the same object where nothing has to be told (business.md B.2).
+
+    Told is every change of band, of a fact that a gate can read, of intent or contact; of the score else by whole
+    points, so that fading by thousandths is told to nobody.
+    """
+    last, basis = state.published, state.tally.basis
+    near = last.milli is not None and abs(verdict.milli - last.milli) < POINT
+    digest = digest_of(basis, verdict, criteria, last.milli if near else None)
+    contact = _contact_digest(state.tally) if digest else ""
+    if (digest, contact) == (last.digest, last.contact):
+        return last
+    digest = digest_of(basis, verdict, criteria)
+    return Published(last.version + 1, digest, verdict.milli, contact if digest else "")
 
 
 def agrees(stored: State, tally: Tally, verdict: Verdict, criteria: Criteria, now: datetime) -> bool:
     """Whether what is stored and was last published is what the facts of this tally come to.
 
     `verdict` is as of `now`; where time alone changed something less than OVERDUE ago its tick may be on its way, and
-    what was true just before is right as well.
+    what was true since then is right as well.
     """
     if stored.tally != tally:
         return False
-    right = [verdict]
+    if stored.published.milli is None:  # what an earlier version published cannot be held against anything
+        return True
+    right, basis = [verdict], tally.basis
     if verdict.at is not None and now - verdict.at < OVERDUE:
-        right.append(score(tally.basis, criteria, later(text_of(verdict.at), -MOMENT)))
-    return any(stored.published.digest == digest_of(tally.basis, each, criteria) for each in right)
+        instant = max(text_of(now - OVERDUE), instant_of(basis.at))
+        while instant < text_of(now):
+            right.append(score(basis, criteria, instant))
+            until = settled_at(basis, criteria, instant).until
+            instant = text_of(now) if until is None else until
+    return any(_publish(stored, each, criteria) is stored.published for each in right)
 
 
-def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria) -> str:
-    """What a gate can read, in 16 characters; none while that is what one could say of any stranger.
+def _contact_digest(tally: Tally) -> str:
+    """What is told of the person beside the address, in 16 characters; none where nothing is known."""
+    known = {name: statement.value for name, statement in tally.background.contact.items()}
+    return blake2b(json.dumps(known).encode(), digest_size=8).hexdigest() if known else ""
 
-    The lowest band says nothing: every lead has been in it for as long as anything else can be true of it.
+
+def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria, milli: int | None = None) -> str:
+    """What a gate can read and the score, in 16 characters; none while that is what one could say of any stranger.
+
+    The lowest band says nothing: every lead has been in it for as long as anything else can be true of it. `milli`:
+    another score than the verdict's.
     """
+    milli = verdict.milli if milli is None else milli
     facts = {name: since for name, since in verdict.facts.items() if name != f"band:{criteria.bands[0].name}"}
-    if not (verdict.milli or facts or basis.intent):
+    if not (milli or facts or basis.intent):
         return ""
     email = basis.email.value if basis.email else None
-    engaged = engaged_at(verdict, criteria) or ""
-    told = [verdict.milli, verdict.band, facts, basis.intent, email, engaged[:10]]  # by the day: no score per page view
+    engaged = verdict.engaged_at or ""
+    told = [milli, verdict.band, facts, basis.intent, email, engaged[:10]]  # by the day: no score per page view
     return blake2b(json.dumps(told, default=datetime.isoformat).encode(), digest_size=8).hexdigest()
-
-
-def engaged_at(verdict: Verdict, criteria: Criteria) -> Instant | None:
-    """When the lead last did something that it has points for: neither a description nor what takes points."""
-    earned = (line for line in verdict.lines if line.milli > 0 and line.rule in criteria.earning)
-    return max((instant_of(place) for line in earned for place in line.evidence), default=None)
 
 
 def _scored(state: State, verdict: Verdict, cause: Fact | str, criteria: Criteria, at: datetime) -> LeadScored:
     """The event; validated in one go, since most of what a new lead costs is this."""
     basis, background = state.tally.basis, state.tally.background
     contact = {name: statement.value for name, statement in background.contact.items()}
-    engaged = engaged_at(verdict, criteria)
     data = {
         "score": verdict.points,
         "fit": verdict.points_of("fit"),
@@ -173,7 +201,7 @@ def _scored(state: State, verdict: Verdict, cause: Fact | str, criteria: Criteri
         "touchpoints": [_touchpoint(touch) for touch in background.touches],
         "contact": {"email": _value(basis.email), **contact},
         "origin": {"first": _value(background.origin_first), "last": _value(background.origin_last)},
-        "engaged_at": None if engaged is None else time_of(engaged),
+        "engaged_at": None if verdict.engaged_at is None else time_of(verdict.engaged_at),
         "cause": cause.event.id if isinstance(cause, Fact) else cause,
         "policy": criteria.policy,
         "as_of": at,

@@ -9,7 +9,7 @@ from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Envelope, Fact
 from schemas.erasure import Tombstone, passed_on
 from schemas.scores import ErasedOnScores, SuppressedOnScores
-from scorer.rules.decision import SOURCE, State
+from scorer.rules.decision import SOURCE, Published, State
 from scorer.rules.tally import Tally
 
 KINDS = ((LeadErased, ErasedOnScores), (LeadSuppressed, SuppressedOnScores))
@@ -17,7 +17,7 @@ KINDS = ((LeadErased, ErasedOnScores), (LeadSuppressed, SuppressedOnScores))
 
 def erased(state: State, earlier: Sequence[Fact], fact: Fact) -> State:
     """What is left once `fact` has erased the lead: its version, for one that was told is not told again."""
-    published = replace(state.published, digest="")
+    published = Published(state.published.version)
     return replace(state, tally=Tally(), published=published, erased=Tombstone.of(fact, earlier))
 
 

@@ -22,7 +22,7 @@ from scorer.rules.tally import fold, stands_on
 from scorer.rules.verdict import Earned, score
 from scorer.rules.words.wording import attribute, company, engagement, listed, number, reach
 
-WHY = {flood.REASON: f"of one kind, {flood.DAILY} a day are kept", ERASED: "come after the erasure"}
+WHY = {flood.REASON: f"of one sort, {flood.DAILY} a day are kept", ERASED: "come after the erasure"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
-"""How many engagements of a lead are kept: more are a machine at work (business.md B.1, "under the flood limit").
+"""How many facts of a lead are kept: more are a machine at work (business.md B.1, "under the flood limit").
 
-Counted are a UTC day's engagements of each kind that a policy names, and of all other kinds together. Kinds are free
-strings, so a limit for each of them could be evaded by new ones; one for all would let page views push out a demo
-request. Nothing but engagements is dropped: what is known of a lead, and what it wants, is not for a limit to decide.
+Counted are a UTC day's engagements of each kind that a policy names, of all other kinds together, and its descriptions,
+opt-ins, links, suppressions and events of unknown types, each sort apart. Kinds are free strings, so a limit for each of
+them could be evaded by new ones; one for all would let page views push out a demo request. Only an erasure is never
+dropped: it leaves nothing to count.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from schemas.engagements import EngagementRecorded
+from schemas.engagements import EngagementRecorded, LeadErased
 from schemas.envelope import Fact
 from schemas.erasure import one_more
 from scorer.rules.decision import State
@@ -18,7 +19,7 @@ from scorer.rules.decision import State
 DAILY = 500
 """No person does one thing so often in a day, and no sensible rule counts so far."""
 RECALLED = 10_000
-"""Engagements of a lead that are read again for one that comes late: where points fade, half a second of work."""
+"""Facts of a lead that are read again for one that comes late: a second of work under the dearest policy."""
 REASON = "flood"
 OTHERS = ""
 """The kinds that no policy names."""
@@ -26,10 +27,11 @@ OTHERS = ""
 
 def sort_of(fact: Fact, kinds: Collection[str]) -> tuple[str, int] | None:
     """What the fact counts as, `kinds` being those that a policy names; None: it is never dropped."""
-    if not isinstance(fact.event, EngagementRecorded):
-        return None
-    kind = fact.event.data.kind
-    return (kind if kind in kinds else OTHERS, fact.time.toordinal())
+    event = fact.event
+    if isinstance(event, EngagementRecorded):
+        kind = event.data.kind
+        return (kind if kind in kinds else OTHERS, fact.time.toordinal())
+    return None if isinstance(event, LeadErased) else (f" {type(event).__name__}", fact.time.toordinal())
 
 
 def dropped(state: State) -> State:

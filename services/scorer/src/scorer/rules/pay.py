@@ -1,8 +1,8 @@
-"""What each rule pays at an instant, and when time alone changes that (business.md B.2)."""
+"""What each rule pays at an instant, and for what (business.md B.2); `course` says how that goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scorer.rules.basis import Basis, Kept, Paid
@@ -43,48 +43,10 @@ def pays_at(basis: Basis, criteria: Criteria, instant: Instant) -> list[Pay]:
     return pays
 
 
-def next_change(basis: Basis, criteria: Criteria, instant: Instant) -> Instant | None:
-    """The first instant after `instant` at which time alone changes what some rule by itself pays; None: never."""
-    changes = (_own_change(rule, basis, instant) for rule in criteria.timed)
-    return min((change for change in changes if change is not None), default=None)
-
-
 def counted(rule: Priced, basis: Basis, instant: Instant) -> int:
     """How many engagements the rule counts at the instant, those too many left out."""
     paid = basis.paid.get(rule.id)
     return len(_within(rule, basis, instant)) if rule.cap is None else paid.found if paid else 0
-
-
-def _own_change(rule: Priced, basis: Basis, instant: Instant) -> Instant | None:
-    if rule.key and rule.id not in basis.paid and rule.key not in basis.kept:
-        return None
-    if rule.only_fades:  # and whatever fades becomes less, so that no share's change makes up for another's
-        return min(_turns(rule, basis, instant), default=None)
-    before = _pay(rule, basis, instant)
-    while (turn := min((each for each in _turns(rule, basis, instant) if each > instant), default=None)) is not None:
-        after = _pay(rule, basis, turn)
-        if (before.net if before else 0) != (after.net if after else 0):
-            return turn
-        instant = turn
-    return None
-
-
-def _turns(rule: Priced, basis: Basis, instant: Instant) -> Iterator[Instant]:
-    """Where what the rule pays may change next; before its first day that is the only one."""
-    if rule.start is not None and instant < rule.start:
-        yield rule.start
-        return
-    if rule.end is not None:
-        yield rule.end
-    places = _within(rule, basis, instant)
-    enough = rule.cap is None and len(places) >= rule.needed > 0
-    if rule.window is not None and enough:
-        yield later(places[-rule.needed], rule.window)
-    if rule.fading is not None:
-        once = ((places[-1], rule.milli),) if enough else ()
-        for share in basis.paid[rule.id].shares if rule.id in basis.paid else once:
-            if (change := rule.fading.next_change(*share, instant)) is not None:
-                yield change
 
 
 def _within(rule: Priced, basis: Basis, instant: Instant) -> Sequence[Place]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TypeVar
 
 from schemas.envelope import Fact
@@ -17,7 +18,14 @@ T = TypeVar("T")
 Place = str
 Instant = str
 """The time at the head of a place."""
+Micros = int
+"""The same as a number: microseconds since 1970 in UTC. It takes half the time to reckon with."""
+MICROS_A_DAY = 86_400_000_000
 _WIDTH = len("2026-03-02T12:00:00.000000")
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - all texts are in UTC
+_MICRO = timedelta(microseconds=1)
+_READ = 65_536
+"""Instants that are not read again; those of a lead's shares are asked for with each of its facts."""
 
 
 def place_of(fact: Fact) -> Place:
@@ -41,6 +49,19 @@ def time_of(place: Place | Instant) -> datetime:
     return datetime.fromisoformat(place[:_WIDTH] + "+00:00")
 
 
+def micros_of(place: Place | Instant) -> Micros:
+    return _micros(place[:_WIDTH])
+
+
+@lru_cache(_READ)
+def _micros(instant: Instant) -> Micros:
+    return (datetime.fromisoformat(instant) - _EPOCH) // _MICRO
+
+
+def instant_at(micros: Micros) -> Instant:
+    return (_EPOCH + micros * _MICRO).isoformat(timespec="microseconds")
+
+
 def key_of(place: Place) -> tuple[str, str]:
     """Source and id of the fact."""
     _, source, id_ = place.split("\t")
@@ -49,4 +70,6 @@ def key_of(place: Place) -> tuple[str, str]:
 
 def with_entry(mapping: Mapping[str, T], key: str, value: T) -> dict[str, T]:
     """The mapping with one entry more or changed, in the order of keys, so that equal ones also read the same."""
+    if key in mapping:
+        return {**mapping, key: value}
     return dict(sorted({**mapping, key: value}.items()))

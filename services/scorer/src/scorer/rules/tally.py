@@ -15,9 +15,10 @@ from schemas.identity import Identifiers
 from schemas.scoring import SESSION
 from scorer.rules.background import ATTRIBUTES, PAGE_VIEW, Background, described, engaged
 from scorer.rules.basis import Basis, Kept, Paid, Statement
+from scorer.rules.course import paid_stretch
 from scorer.rules.criteria import Criteria, Priced, Wanted, code_of
-from scorer.rules.place import Instant, Place, instant_of, place_of, time_of, with_entry
-from scorer.rules.verdict import settled_at
+from scorer.rules.place import Instant, Place, instant_of, micros_of, place_of, time_of, with_entry
+from scorer.rules.verdict import pay_alike, settled_at
 
 
 class Late(Exception):  # noqa: N818 - a state of affairs
@@ -78,6 +79,8 @@ def add(tally: Tally, fact: Fact, criteria: Criteria) -> Tally:
             basis = replace(basis, opted_in=place)
     if basis is tally.basis and background is tally.background:
         return tally
+    if basis is not tally.basis:
+        _go_on(tally.basis, basis, criteria)
     return Tally(basis, background)
 
 
@@ -90,6 +93,17 @@ def require(basis: Basis, criteria: Criteria) -> None:
     """Raises Outdated unless the basis stands on these criteria."""
     if not stands_on(basis, criteria):
         raise Outdated(f"gathered for {basis.digest or 'an earlier version'}, wanted for {criteria.digest}")
+
+
+def _go_on(before: Basis, after: Basis, criteria: Criteria) -> None:
+    """Where the rules pay what they paid before the fact, what was found of the time to come stays true."""
+    at, settled = instant_of(after.at), before.settled
+    if settled is not None and pay_alike(before, after, criteria):
+        if settled.at < at:
+            settled = settled_at(before, criteria, at)._replace(at=at)
+        after.remember(course=before.course, settled=settled)
+    else:
+        after.remember(earlier=before.course or before.earlier)
 
 
 def _met(basis: Basis, place: Place, identifiers: Identifiers, criteria: Criteria) -> Basis:
@@ -146,11 +160,14 @@ def _paid(paid: Paid, place: Place, rule: Priced) -> Paid:
     allowed = worth if rule.day_cap is None else min(worth, rule.day_cap - today)
     share = min(allowed, (rule.cap or 0) - paid.used)
     shares = (*paid.shares, (place, sign * share)) if share else paid.shares
-    if rule.fading is not None:  # what age has used up will never count again
-        left = tuple(one for one in shares if rule.fading.left_of(*one, instant_of(place)))
-        shares = shares if len(left) == len(shares) else left
+    stretch = paid_stretch(rule, paid)
+    if rule.fading is not None and stretch is not None and stretch.fresh <= micros_of(place):
+        shares = tuple(one for one in shares if rule.fading.left_of(*one, instant_of(place)))  # no other counts again
     over = paid.over_day + worth - allowed
-    return Paid(shares, paid.found + 1, paid.used + share, day, today + allowed, over)
+    after = Paid(shares, paid.found + 1, paid.used + share, day, today + allowed, over)
+    if shares is paid.shares:
+        after.remember(stretch)
+    return after
 
 
 def _stated(basis: Basis, place: Place, description: Description, criteria: Criteria) -> Basis:

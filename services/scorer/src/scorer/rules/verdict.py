@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from schemas.scores import Cut, Group
 from scorer.rules.basis import Basis, Settled
+from scorer.rules.course import NEVER, Standing, Stretch, course_of
 from scorer.rules.criteria import Criteria
-from scorer.rules.pay import Evidence, Pay, next_change, pays_at
-from scorer.rules.place import Instant, instant_of, time_of
+from scorer.rules.pay import Evidence, Pay, pays_at
+from scorer.rules.place import Instant, instant_at, instant_of, micros_of, time_of
+
+
+POINT = 1000
+"""Thousandths of a whole one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +38,16 @@ class Earned:
 class Verdict:
     """A lead's score in thousandths of a point, the sum of its lines; `facts` are those of schemas.scores.Score.
 
-    The lowest band has no floor: a lead is in it from the first that is known of it. `settled` is where to go on from.
+    The lowest band has no floor: a lead is in it from the first that is known of it. `at` is the latest instant, up to
+    the one asked for, at which something changed; `engaged_at` of the latest engagement that the lead has points for.
     """
 
     milli: int
     band: str
     facts: Mapping[str, datetime]
     lines: tuple[Earned, ...]
-    settled: Settled
-
-    @property
-    def at(self) -> datetime | None:
-        """The latest instant, up to the one asked for, at which something changed."""
-        return time_of(self.settled.at) if self.settled.at else None
-
-    @property
-    def until(self) -> datetime | None:
-        """The next instant at which time alone will change something."""
-        return None if self.settled.change is None else time_of(self.settled.change)
+    at: datetime | None
+    engaged_at: Instant | None
 
     @property
     def points(self) -> float:
@@ -66,8 +63,9 @@ class Verdict:
 
 def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
     """The verdict at `instant`, which must not lie before the latest fact; it counts as that one's where it does."""
+    instant = max(instant, instant_of(basis.at))
     settled = settled_at(basis, criteria, instant)
-    pays = pays_at(basis, criteria, settled.at)
+    pays = pays_at(basis, criteria, instant)
     facts = {name: since for name, since in settled.held.items() if not name.startswith("rule:")}
     if basis.first is not None:
         facts[f"band:{criteria.bands[0].name}"] = instant_of(basis.first)
@@ -75,59 +73,110 @@ def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
         facts["contactable"] = basis.email.place
     if basis.opted_in is not None:
         facts["double_opt_in"] = basis.opted_in
-    lines = tuple(_lines(pays, criteria, settled.held, settled.at))
+    at = changed_at(basis, criteria, instant)
+    lines = tuple(_lines(pays, criteria, settled.held, at))
     milli = sum(line.milli for line in lines)
     return Verdict(
         milli,
-        _bands(criteria, milli)[-1],
+        criteria.bands_at(milli)[-1],
         {name: time_of(facts[name]) for name in sorted(facts)},
         lines,
-        settled,
+        time_of(at) if at else None,
+        _engaged_at(course_of(basis, criteria).paying(micros_of(instant))) if basis.at else None,
     )
 
 
 def settled_at(basis: Basis, criteria: Criteria, instant: Instant, *, just_before: bool = False) -> Settled:
-    """What holds at `instant`, or `just_before` it, by the last change up to then, if nothing but time comes between.
+    """What holds at `instant`, or `just_before` it, if nothing but time comes between the latest fact and then.
 
-    An instant before the latest fact counts as that one's.
+    An instant before the latest fact counts as that one's. It jumps from one instant at which something may change to
+    the next; what it finds is remembered with the basis.
     """
     if not basis.at:
         return _UNTOUCHED
     settled = basis.settled
     if settled is None or settled.at > instant or (just_before and settled.at == instant):
-        settled = _settled(basis, criteria, instant_of(basis.at), basis.held)
-    while settled.change is not None and (settled.change < instant or (settled.change == instant and not just_before)):
-        settled = _settled(basis, criteria, settled.change, settled.held)
+        first = Settled(instant_of(basis.at), basis.held, None, micros_of(basis.at))
+        settled = _settled(basis, criteria, first, instant)
+    while settled.until is not None and (settled.until < instant or (settled.until == instant and not just_before)):
+        settled = _settled(basis, criteria, settled._replace(at=settled.until), instant)
+    if basis.settled is None or basis.settled.at < settled.at:
+        basis.remember(settled=settled)
     return settled
 
 
-_UNTOUCHED = Settled("", {}, None)
+_UNTOUCHED = Settled("", {}, None, 0)
 
 
-def _settled(basis: Basis, criteria: Criteria, at: Instant, before: Mapping[str, Instant]) -> Settled:
-    held = _held(basis, criteria, pays_at(basis, criteria, at), at, before)
-    return Settled(at, held, next_change(basis, criteria, at))
+def _settled(basis: Basis, criteria: Criteria, before: Settled, instant: Instant) -> Settled:
+    """What holds at the instant of `before`, which has what held up to then.
+
+    It is looked ahead from `instant` as far as nothing but time has come before it: who asks will ask again soon.
+    """
+    at, course = before.at, course_of(basis, criteria)
+    now = course.standing(micros_of(at))
+    held = {name: before.held.get(name, at) for name in _holding(basis, criteria, now)}
+    far = max(now.at, 2 * micros_of(instant) - before.origin) + 1
+    until = course.leaves(now, min(course.turn(now.at), far), *criteria.band_of(now.milli)) if criteria.timed else NEVER
+    return Settled(at, held, None if until >= NEVER else instant_at(until), before.origin)
+
+
+def changed_at(basis: Basis, criteria: Criteria, instant: Instant) -> Instant:
+    """The latest instant up to `instant` at which a fact or time alone changed what some rule by itself pays."""
+    latest = instant_of(basis.at)
+    if not latest or not criteria.timed:
+        return latest
+    changed = course_of(basis, criteria).changed(micros_of(instant))
+    return max(latest, instant_at(changed)) if changed > 0 else latest
+
+
+def next_told(basis: Basis, criteria: Criteria, instant: Instant, told: int) -> Instant | None:
+    """The first instant after `instant` at which time alone changes what a gate can read, or takes the score a whole
+    point away from the `told` one, which it now is not; None: it never does.
+
+    Nothing may be found there where points lost and taken keep the score near a bound for long.
+    """
+    if not basis.at or not criteria.timed:
+        return None
+    course = course_of(basis, criteria)
+    now = course.standing(micros_of(instant))
+    read = _read(basis, criteria, now)
+    while True:
+        turn, (low, high) = course.turn(now.at), criteria.band_of(now.milli)
+        until = course.leaves(now, turn, max(low, told - POINT + 1), min(high, told + POINT - 1))
+        if until < turn:
+            return instant_at(until)
+        if turn >= NEVER:
+            return None
+        now = course.standing(turn)
+        if abs(now.milli - told) >= POINT or _read(basis, criteria, now) != read:
+            return instant_at(turn)
 
 
 def worth(basis: Basis, criteria: Criteria, instant: Instant) -> int:
     """The `milli` of `score` and nothing else, for who asks it of many: the history is not gone through."""
-    return _worth(pays_at(basis, criteria, instant), criteria)
+    return course_of(basis, criteria).worth(micros_of(instant))
 
 
 def can_tell(before: Basis, after: Basis, criteria: Criteria) -> bool:
-    """False where what a gate can read of both is the same for sure: a rule counts more, but still has too few, or
-    pays for no more of them.
+    """False where what a gate can read of both is the same for sure, at any time from both on."""
+    if before.email is not after.email or before.opted_in is not after.opted_in or before.intent is not after.intent:
+        return True
+    return not pay_alike(before, after, criteria)
+
+
+def pay_alike(before: Basis, after: Basis, criteria: Criteria) -> bool:
+    """Whether the rules pay the same of both for sure: a rule counts more, but still has too few, or pays for no more
+    of them.
     """
-    if before.values is not after.values or before.email is not after.email:
-        return True
-    if before.opted_in is not after.opted_in or before.intent is not after.intent:
-        return True
-    if any(paid.shares is not _shares(before, rule) for rule, paid in after.paid.items()):
-        return True
-    if before.kept is after.kept:
+    if before.values is not after.values or any(
+        paid.shares is not _shares(before, rule) for rule, paid in after.paid.items()
+    ):
         return False
+    if before.kept is after.kept:
+        return True
     changed = [rule for rule in criteria.rules if before.kept.get(rule.key) is not after.kept.get(rule.key)]
-    return any(len(after.kept[rule.key].places) >= rule.needed for rule in changed if rule.cap is None)
+    return all(len(after.kept[rule.key].places) < rule.needed for rule in changed if rule.cap is None)
 
 
 def _shares(basis: Basis, rule: str) -> Sequence[object]:
@@ -157,34 +206,27 @@ def _lines(pays: Sequence[Pay], criteria: Criteria, held: Mapping[str, Instant],
         yield Earned("total", "total", within - total, time_of(at), cut="clamp")
 
 
-def _worth(pays: Sequence[Pay], criteria: Criteria) -> int:
-    sums: dict[Group, int] = {}
-    for pay in pays:
-        sums[pay.rule.group] = sums.get(pay.rule.group, 0) + pay.net
-    return criteria.total.within(
-        sum(
-            criteria.groups[group].within(milli) if group in criteria.groups else milli for group, milli in sums.items()
-        )
-    )
-
-
-def _held(
-    basis: Basis, criteria: Criteria, pays: Sequence[Pay], at: Instant, before: Mapping[str, Instant]
-) -> dict[str, Instant]:
-    """Everything that holds at the instant, since when it has without a break."""
-    names = [f"rule:{pay.rule.id}" for pay in pays]
-    names += [f"band:{band}" for band in _bands(criteria, _worth(pays, criteria))[1:]]
-    if any(pay.rule.test is None and pay.net > 0 for pay in pays):
+def _holding(basis: Basis, criteria: Criteria, now: Standing) -> list[str]:
+    """Everything that holds."""
+    names = [f"rule:{stretch.rule.id}" for stretch in now.paying]
+    names += [f"band:{band}" for band in criteria.bands_at(now.milli)[1:]]
+    if _engaged_at(now.paying) is not None:
         names.append("engaged")
     if criteria.profile and all(
         (statement := basis.values.get(test.attribute)) is not None and test.holds(statement.value)
         for test in criteria.profile
     ):
         names.append("fit_profile")
-    return {name: before.get(name, at) for name in names}
+    return names
 
 
-def _bands(criteria: Criteria, milli: int) -> list[str]:
-    """The bands that the score is in or above, the lowest first."""
-    lowest, *others = criteria.bands
-    return [lowest.name, *(band.name for band in others if band.least.holds(milli / 1000))]
+def _read(basis: Basis, criteria: Criteria, now: Standing) -> list[str]:
+    """What of that a gate can read, and the day of the latest engagement."""
+    names = [name for name in _holding(basis, criteria, now) if not name.startswith("rule:")]
+    return [*names, (_engaged_at(now.paying) or "")[:10]]
+
+
+def _engaged_at(paying: Iterable[Stretch]) -> Instant | None:
+    """When the lead last did something that it has points for: neither a description nor what takes points."""
+    earned = (stretch.latest for stretch in paying if stretch.rule.test is None and stretch.gross > 0)
+    return max(earned, default=None)

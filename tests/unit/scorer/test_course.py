@@ -1,0 +1,148 @@
+"""What is found by search is what going through every day finds: since when what holds, when it changes, what is due."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.envelope import Envelope
+from schemas.scoring import Scoring
+from scorer.rules import Criteria, add, fold, score
+from scorer.rules.basis import Basis
+from scorer.rules.course import Stretch
+from scorer.rules.place import instant_of, later, text_of
+from scorer.rules.tally import NOTHING_KNOWN
+from scorer.rules.verdict import changed_at, next_told, settled_at, worth
+from tests.builders import NOON, a_description, a_fact, a_policy, an_engagement
+from tests.unit.scorer import small, walk
+from tests.unit.scorer.drafts import a_draft, a_rule
+
+DAY, MOMENT = timedelta(days=1), timedelta(microseconds=1)
+BALANCED = Criteria.of(a_policy("balanced"))
+DONE = [("webinar_attended", None), ("content_downloaded", "pricing"), ("unsubscribed", None), ("page_viewed", "pricing")]
+WAITS = [timedelta(days=days, minutes=minutes) for days in (0, 1, 7, 30, 89) for minutes in (0, 1, 700)]
+
+
+def criteria_of(scoring: Scoring) -> Criteria:
+    return Criteria.of(a_policy().model_copy(update={"scoring": scoring}))
+
+
+def check(basis: Basis, criteria: Criteria, instants: Sequence[str], far: str) -> None:
+    """All that is asked of a basis at the instants, with what was found before remembered and without."""
+    walked = walk.walk(basis, criteria, far)
+    for instant in (*sorted(instants), *sorted(instants, reverse=True)):
+        *_, place = (n for n, each in enumerate(walked) if n == 0 or each.at <= instant)
+        right = walked[place]
+        assert settled_at(basis, criteria, instant).held == right.held
+        assert changed_at(basis, criteria, instant) == right.at
+        assert worth(basis, criteria, instant) == right.milli
+        for told in (right.milli, right.milli + 999, right.milli - 400):
+            assert due(basis, criteria, instant, told, far) == walk.first_told(walked[place:], told)
+        basis.remember(settled=None, course=None)
+
+
+def due(basis: Basis, criteria: Criteria, instant: str, told: int, far: str) -> str | None:
+    """The next instant, up to `far`, at which something is to be told; where a search gives up, the next one's."""
+    read = reading(basis, criteria, instant)
+    while (found := next_told(basis, criteria, instant, told)) is not None and found <= far:
+        if reading(basis, criteria, found) != read or abs(worth(basis, criteria, found) - told) >= 1000:
+            return found
+        assert found > instant
+        instant = found
+    return None
+
+
+def reading(basis: Basis, criteria: Criteria, instant: str) -> tuple[list[str], str]:
+    names = [name for name in settled_at(basis, criteria, instant).held if not name.startswith("rule:")]
+    return names, (score(basis, criteria, instant).engaged_at or "")[:10]
+
+
+def check_all(events: list[Envelope], criteria: Criteria, after: list[timedelta], far: datetime) -> None:
+    """As the facts are gathered in their order; and after the last of them."""
+    tally, end = NOTHING_KNOWN, text_of(far)
+    for event in sorted(events, key=lambda event: (event.time, event.source, event.id)):
+        before, tally = tally.basis, add(tally, a_fact(event), criteria)
+        at = instant_of(tally.basis.at)
+        if before.at and at != instant_of(before.at):
+            held = walk.walk(before, criteria, later(at, -MOMENT))[-1].held
+            assert tally.basis.held == held
+    if tally.basis.at:
+        instants = [later(tally.basis.at, wait) for wait in (timedelta(0), *after)]
+        check(tally.basis, criteria, [instant for instant in instants if instant <= end], end)
+
+
+@settings(max_examples=600)
+@given(scoring=small.scorings(), events=small.facts(), after=st.lists(st.sampled_from(WAITS), max_size=2))
+def test_search_and_walk_agree_over_the_whole_language_of_rules(
+    scoring: Scoring, events: list[Envelope], after: list[timedelta]
+) -> None:
+    check_all(events, criteria_of(scoring), after, small.END)
+
+
+@st.composite
+def leads(draw: st.DrawFn) -> list[Envelope]:
+    """A lead under `balanced` over a year or so: points earned and points taken fade beside each other."""
+    time, events = NOON, list[Envelope]()
+    for number in range(draw(st.integers(1, 8))):
+        time += draw(st.sampled_from(WAITS))
+        kind, content = draw(st.sampled_from(DONE))
+        events.append(an_engagement(kind, content, id=f"{number}", time=time))
+    size, industry = st.sampled_from([None, 9, 100, 600]), st.sampled_from([None, "technology", "financial services"])
+    return [a_description(company_size=draw(size), industry=draw(industry)), *events]
+
+
+@settings(max_examples=20, deadline=None)
+@given(events=leads(), days=st.integers(0, 500))
+def test_search_and_walk_agree_over_years_of_the_policy_that_we_recommend(events: list[Envelope], days: int) -> None:
+    check_all(events, BALANCED, [days * DAY], events[-1].time + 500 * DAY)
+
+
+def hovering() -> tuple[Basis, Criteria]:
+    """Points earned and points taken that fade alike, so that the score keeps near the bound of a band for years."""
+    tally = NOTHING_KNOWN
+    events = [
+        a_description(company_size=100, time=NOON - 36 * DAY),
+        an_engagement("unsubscribed", time=NOON - 35 * DAY),
+        an_engagement("webinar_attended", time=NOON + timedelta(hours=7)),
+    ]
+    for event in events:
+        tally = add(tally, a_fact(event), BALANCED)
+    return tally.basis, BALANCED
+
+
+def test_a_score_that_points_earned_and_taken_keep_at_a_bound_is_right_each_day() -> None:
+    basis, criteria = hovering()
+    instants = [text_of(NOON + timedelta(days=days, hours=8)) for days in (1, 2, 40, 41)]
+    check(basis, criteria, instants, text_of(NOON + 60 * DAY))
+    walked = walk.walk(basis, criteria, text_of(NOON + 60 * DAY))
+    assert len({each.held.get("band:nurture") for each in walked}) > 50, "the bound is crossed every day"
+
+
+@pytest.mark.parametrize("days", [1, 30, 89, 900])
+def test_how_far_a_lead_goes_back_does_not_make_its_decision_dearer(days: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search looks at spans, and how many is no matter of how many days they have."""
+    looked = Counter[str]()
+    net = Stretch.net
+
+    def counting(stretch: Stretch, at: int) -> int:
+        looked["nets"] += 1
+        return net(stretch, at)
+
+    monkeypatch.setattr(Stretch, "net", counting)
+    events = [a_description(company_size=100, industry="technology"), *(an_engagement(*done) for done in DONE[:2])]
+    tally = fold(map(a_fact, events), BALANCED)
+    score(tally.basis, BALANCED, text_of(NOON + days * DAY))
+    assert 0 < looked["nets"] < 500
+
+
+def test_what_lasts_longer_than_the_calendar_is_no_error() -> None:
+    decay = {"linear": "36500d", "share": 1e-09}
+    criteria = Criteria.of(a_draft(scoring__rules=[a_rule(points=1000, decay=decay)]))
+    basis = fold([a_fact(an_engagement("page_viewed"))], criteria).basis
+    assert next_told(basis, criteria, text_of(NOON), 1_000_000) is None
+    assert worth(basis, criteria, text_of(NOON + 40_000 * DAY)) == 1_000_000
