@@ -140,7 +140,7 @@ class Score(Frozen):
 
 
 class LeadScored(Envelope):
-    """The lead's score, its band, or a fact that a gate can read changed."""
+    """The lead's band, a fact that a gate can read, the contact, or the score by a whole point changed."""
 
     topic: ClassVar[str] = "lead-scores"
     type: Literal["baton.lead.scored.v1"] = "baton.lead.scored.v1"

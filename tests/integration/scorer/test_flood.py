@@ -159,6 +159,19 @@ async def test_a_late_one_of_a_lead_with_too_many_to_read_again_is_dropped(
         await take([engaged("now", ada, "webinar_attended"), a_description(subject=ada, time=TODAY, company_size=100)])
     assert {fact.event.id for fact in await bench.facts(bob)} == {"b", "late"}
     facts = {fact.event.id for fact in await bench.facts(ada)}
-    assert len(facts) == 162
+    assert len(facts) == 161
     assert facts >= {"now"}
-    assert (await bench.state(ada)).unkept == {"flood": 1}
+    assert (await bench.state(ada)).unkept == {"flood": 2}, "a late description costs as much as a late engagement"
+
+
+async def test_what_is_known_of_a_lead_has_a_limit_too_and_is_counted_past_it(bench: Bench) -> None:
+    [ada] = leads(0, 1)
+    said = [
+        a_description(subject=ada, id=f"d{n}", time=TODAY + timedelta(milliseconds=n), company_size=n + 1)
+        for n in range(MOST + 20)
+    ]
+    async with bench.owned() as take:
+        await take(said)
+        await take([engaged("demo", ada, "demo_requested")])
+    assert sorted((await bench.holds(ada)).values()) == [1, MOST]
+    assert (await bench.state(ada)).unkept == {"flood": 20}

@@ -1,4 +1,4 @@
-"""What is found by search is what going through every day finds: since when what holds, when it changes, what is due."""
+"""What is found by search is what going through every day finds: since when what holds, and what is due when."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from tests.unit.scorer.drafts import a_draft, a_rule
 
 DAY, MOMENT = timedelta(days=1), timedelta(microseconds=1)
 BALANCED = Criteria.of(a_policy("balanced"))
-DONE = [("webinar_attended", None), ("content_downloaded", "pricing"), ("unsubscribed", None), ("page_viewed", "pricing")]
+PRICING = [("content_downloaded", "pricing"), ("page_viewed", "pricing")]
+DONE = [("webinar_attended", None), *PRICING, ("unsubscribed", None)]
 WAITS = [timedelta(days=days, minutes=minutes) for days in (0, 1, 7, 30, 89) for minutes in (0, 1, 700)]
 
 

@@ -35,8 +35,9 @@ def apply(
     """Adds a draft to the live policy's folder as its next version, after showing what that would change.
 
     The draft's own name, number and date are replaced. The running services find the version within seconds; at its
-    date each partition's worker judges its leads by it and publishes each score that changes, once, wherever it is
-    interrupted. No lead passes the gate by it alone unless it says `apply_to_past: true`.
+    date each partition's worker judges its leads by it and publishes each score that changes by a point, or in what
+    the gate reads, once, wherever it is interrupted. No lead passes the gate by it alone unless it says
+    `apply_to_past: true`.
 
     Exits with 0, with 1 when it was not put into force, with 2 for a draft or an instant that is wrong.
     """

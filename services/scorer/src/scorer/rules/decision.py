@@ -71,8 +71,8 @@ def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Outco
     before, after, contact = state.tally.basis, tally.basis, state.tally.background.contact
     state = state if tally is state.tally else replace(state, tally=tally)
     watch = before.watch if criteria.timed and before.at else _QUIET
-    overdue = watch is None or (watch.due is not None and watch.due <= _instant(state, now))  # its tick may not come
-    if overdue or tally.background.contact is not contact or (after is not before and can_tell(before, after, criteria)):
+    tells = tally.background.contact is not contact or (after is not before and can_tell(before, after, criteria))
+    if tells or watch is None or (watch.due is not None and watch.due <= _instant(state, now)):  # no tick may come
         return _told(state, criteria, now, fact)
     after.remember(watch=watch)
     return Outcome(state, None, _time_of(watch))
@@ -119,7 +119,7 @@ def _told(state: State, criteria: Criteria, now: datetime, cause: Fact | str) ->
         scored = _scored(state, verdict, cause, criteria, time_of(instant))
     told = verdict.milli if published.milli is None else published.milli
     watch = Watch(next_told(basis, criteria, instant, told))
-    basis.remember(watch=watch, course=None, earlier=None)  # not before: where telling fails, it is due for telling still
+    basis.remember(watch=watch, course=None, earlier=None)  # not before: where telling fails, it is still due
     return Outcome(state, scored, _time_of(watch))
 
 
@@ -130,8 +130,7 @@ def _time_of(watch: Watch | None) -> datetime | None:
 def _publish(state: State, verdict: Verdict, criteria: Criteria) -> Published:
     """What is published last, the same object where nothing has to be told (business.md B.2).
 
-    Told is every change of band, of a fact that a gate can read, of intent or contact; of the score else by whole
-    points, so that fading by thousandths is told to nobody.
+    Told is any change of band, of a fact that a gate can read, of intent or contact; else of whole points only.
     """
     last, basis = state.published, state.tally.basis
     near = last.milli is not None and abs(verdict.milli - last.milli) < POINT
@@ -139,8 +138,7 @@ def _publish(state: State, verdict: Verdict, criteria: Criteria) -> Published:
     contact = _contact_digest(state.tally) if digest else ""
     if (digest, contact) == (last.digest, last.contact):
         return last
-    digest = digest_of(basis, verdict, criteria)
-    return Published(last.version + 1, digest, verdict.milli, contact if digest else "")
+    return Published(last.version + 1, digest_of(basis, verdict, criteria), verdict.milli, contact)
 
 
 def agrees(stored: State, tally: Tally, verdict: Verdict, criteria: Criteria, now: datetime) -> bool:
@@ -151,8 +149,6 @@ def agrees(stored: State, tally: Tally, verdict: Verdict, criteria: Criteria, no
     """
     if stored.tally != tally:
         return False
-    if stored.published.milli is None:  # what an earlier version published cannot be held against anything
-        return True
     right, basis = [verdict], tally.basis
     if verdict.at is not None and now - verdict.at < OVERDUE:
         instant = max(text_of(now - OVERDUE), instant_of(basis.at))
@@ -160,7 +156,8 @@ def agrees(stored: State, tally: Tally, verdict: Verdict, criteria: Criteria, no
             right.append(score(basis, criteria, instant))
             until = settled_at(basis, criteria, instant).until
             instant = text_of(now) if until is None else until
-    return any(_publish(stored, each, criteria) is stored.published for each in right)
+    last = stored.published  # an earlier version's cannot be compared
+    return last.milli is None or any(_publish(stored, each, criteria) is last for each in right)
 
 
 def _contact_digest(tally: Tally) -> str:
@@ -172,8 +169,7 @@ def _contact_digest(tally: Tally) -> str:
 def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria, milli: int | None = None) -> str:
     """What a gate can read and the score, in 16 characters; none while that is what one could say of any stranger.
 
-    The lowest band says nothing: every lead has been in it for as long as anything else can be true of it. `milli`:
-    another score than the verdict's.
+    The lowest band says nothing: each lead is in it as long as anything is true of it. `milli`: another score's.
     """
     milli = verdict.milli if milli is None else milli
     facts = {name: since for name, since in verdict.facts.items() if name != f"band:{criteria.bands[0].name}"}

@@ -1,8 +1,8 @@
 """How many facts of a lead are kept: more are a machine at work (business.md B.1, "under the flood limit").
 
-Counted are a UTC day's engagements of each kind that a policy names, of all other kinds together, and its descriptions,
-opt-ins, links, suppressions and events of unknown types, each sort apart. Kinds are free strings, so a limit for each of
-them could be evaded by new ones; one for all would let page views push out a demo request. Only an erasure is never
+Counted are a UTC day's engagements of each kind that a policy names, of all other kinds together, and descriptions,
+opt-ins, links, suppressions and events of unknown types, each sort apart. Kinds are free strings, so a limit for each
+of them could be evaded by new ones; one for all would let page views push out a demo request. Only an erasure is never
 dropped: it leaves nothing to count.
 """
 

@@ -22,7 +22,7 @@ Micros = int
 """The same as a number: microseconds since 1970 in UTC. It takes half the time to reckon with."""
 MICROS_A_DAY = 86_400_000_000
 _WIDTH = len("2026-03-02T12:00:00.000000")
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - all texts are in UTC
+_EPOCH = datetime(1970, 1, 1)
 _MICRO = timedelta(microseconds=1)
 _READ = 65_536
 """Instants that are not read again; those of a lead's shares are asked for with each of its facts."""

@@ -14,7 +14,6 @@ from scorer.rules.criteria import Criteria
 from scorer.rules.pay import Evidence, Pay, pays_at
 from scorer.rules.place import Instant, instant_at, instant_of, micros_of, time_of
 
-
 POINT = 1000
 """Thousandths of a whole one."""
 
