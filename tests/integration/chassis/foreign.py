@@ -77,22 +77,23 @@ def now() -> int:
 def _record(attributes: int, place: int, record: Raw, first: int) -> bytes:
     fields = [
         bytes([attributes]),
-        _varint(record.time - first),
-        _varint(place),
+        varint(record.time - first),
+        varint(place),
         _sized(record.key),
         _sized(record.value),
     ]
-    fields.append(_varint(len(record.headers)))
+    fields.append(varint(len(record.headers)))
     fields += [_sized(part) for header in record.headers for part in header]
     content = b"".join(fields)
-    return _varint(len(content)) + content
+    return varint(len(content)) + content
 
 
 def _sized(part: bytes | None) -> bytes:
-    return _varint(-1) if part is None else _varint(len(part)) + part
+    return varint(-1) if part is None else varint(len(part)) + part
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """As records have their lengths, counts and differences."""
     written = bytearray()
     encode_varint(number, written.append)
     return bytes(written)

@@ -10,6 +10,7 @@ from typing import Any
 from chassis.failures import Failure
 from chassis.producers import MAX_RECORD_BYTES
 from chassis.publisher import Record
+from chassis.records import UNREADABLE
 from schemas.envelope import Refused
 from schemas.sizes import REJECTED, dead_letter_topic
 
@@ -28,7 +29,7 @@ WRONG_PARTITION = "wrong_partition"
 
 
 class TooManyDeadLetters(Failure):
-    """More than 20 in a row, or 5 % of the last 1,000 records, failed by our own making: a bad deploy, not bad data."""
+    """Of the records that Baton wrote more than 20 in a row, or 5 % of the last 1,000, failed: a bad deploy."""
 
 
 def dead_letter(record: Any, error: Refused, service: str, received_at: datetime) -> Record:
@@ -62,6 +63,8 @@ def _aside(record: Any, topic: str, about: dict[str, str], part: int | None) -> 
     if (size := _size(record)) > LARGEST:
         key, value, kept = key and key[:1024], value and value[: LARGEST // 2], ()
         about["cut"] = f"{size} bytes, whole at its offset only"
+    elif record.value is None and any(name == UNREADABLE for name, _ in kept):
+        about["cut"] = "whole at its offset only"
     headers = [*kept, *((f"x-dlq-{name}", text.encode()) for name, text in about.items())]
     return Record(topic, key, value, headers, part)
 
@@ -73,7 +76,7 @@ def _size(record: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Limiter:
-    """Counts failures of our own making: rules, SQL, what Baton wrote and cannot read; an outsider's record is none."""
+    """Counts records that Baton wrote and those of them that failed, by rules, SQL or the decoder."""
 
     seen: int = 0
     failures: tuple[int, ...] = ()

@@ -1,8 +1,9 @@
 """What a broker lets through and Kafka's Python client cannot read: such a batch stops nothing and hides no record.
 
 A broker looks at a batch less closely than the client does. The client raises, at the same offset for ever, for a
-header key that is not UTF-8, an attribute of 128 or more and bytes behind a compressed stream, and it believes offsets
-that a producer made up. Whoever may write to a topic could stop each of its partitions.
+header key that is not UTF-8, an attribute of 128 or more and bytes behind a compressed stream, it believes offsets
+that a producer made up, and it decompresses whatever it gets. Whoever may write to a topic could stop each of its
+partitions, or fill the memory of every reader.
 """
 
 from __future__ import annotations
@@ -12,12 +13,26 @@ from typing import Any
 
 from aiokafka.consumer import fetcher
 from aiokafka.errors import UnsupportedCodecError
-from aiokafka.record.default_records import _DefaultRecordBatchPy, _DefaultRecordPy
+from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy, _DefaultRecordPy
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
 
+from chassis.inflation import CODECS, LARGEST, Bomb, inflated
+
+UNREADABLE = "unreadable"
+"""The one header of a record that stands for one which cannot be had; its value says why."""
+MOST_RECORDS, MOST_HEADERS = 65_536, 262_144
+"""Of a compressed batch: as many of the smallest events fit into the bytes that it may inflate to, each with 4 headers.
+
+An empty record takes 7 bytes of a batch and 300 of memory, an empty header 2 and 70.
+"""
+HARMLESS = 1024 * 1024
+"""Bytes of a batch whose headers nobody counts: as large as any that is not compressed."""
 _OVERHEAD = 12
 """Bytes before those that a batch's length counts: its first offset, and that length."""
+_ATTRIBUTES, _RECORDS = 22, 61
+"""Where a batch has the attributes that name its codec, in the last 3 bits, and where its records begin."""
+_CODEC = 0x07
 
 
 def read_all() -> None:
@@ -26,27 +41,39 @@ def read_all() -> None:
 
 
 class _Records(MemoryRecords):  # type: ignore[misc, valid-type]
-    """One partition's batches of one answer, as the client has them."""
+    """One partition's batches of one answer, as the client has them.
+
+    The answer ends early, behind the batch with which LARGEST bytes have been decompressed; the client then asks for
+    the rest again. So memory is bounded by batches, not by how many small ones fit into an answer.
+    """
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
         self._data = data
+        self._place = 0
+        self.inflated = 0
+
+    def has_next(self) -> bool:
+        return self.inflated < LARGEST and bool(super().has_next())
 
     def next_batch(self) -> Any:
-        return _Batch(super().next_batch(), self._data)
+        first = self._place
+        self._place += _OVERHEAD + int.from_bytes(self._data[first + 8 : first + _OVERHEAD], "big")
+        return _Batch(super().next_batch(), memoryview(self._data)[first : self._place], self)
 
 
 class _Batch:
     """A batch as the client reads it, or leniently where it cannot: by then its checksum has been found right."""
 
     __slots__ = (
-        *("_batch", "_data", "base_offset", "is_control_batch", "is_transactional"),
+        *("_answer", "_batch", "_raw", "base_offset", "is_control_batch", "is_transactional"),
         *("next_offset", "producer_id", "validate_crc"),
     )
 
-    def __init__(self, batch: Any, data: bytes) -> None:
+    def __init__(self, batch: Any, raw: memoryview, answer: _Records) -> None:
+        self._answer = answer
         self._batch = batch
-        self._data = data
+        self._raw = raw
         self.base_offset = batch.base_offset
         self.is_control_batch = batch.is_control_batch
         self.is_transactional = batch.is_transactional
@@ -58,41 +85,57 @@ class _Batch:
         return next(self._batch)
 
     def __iter__(self) -> Iterator[Any]:
-        first, end = self.base_offset, self.next_offset
+        first, end, batch, raw = self.base_offset, self.next_offset, self._batch, self._raw
+        if codec := batch.compression_type:
+            if codec not in CODECS:  # this installation's fault, not the batch's
+                raise UnsupportedCodecError(f"compression codec {codec}")
+            try:
+                raw = self._plain()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the batch was written so
+                return _unreadable(batch, type(error).__name__)
+            batch = DefaultRecordBatch(raw)
         try:
-            records = list(self._batch)
-        except UnsupportedCodecError:  # this installation's fault, not the batch's
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the batch was written so
-            return iter(_leniently(self._data, first, type(error).__name__))
+            records = list(batch)
+        except Exception as error:  # noqa: BLE001 - as above
+            return _leniently(raw, first, type(error).__name__)
         if len(records) == end - first and [record.offset for record in records] != list(range(first, end)):
-            return iter(_leniently(self._data, first, "offsets"))
+            return _leniently(raw, first, "offsets")
         return iter(records)
 
+    def _plain(self) -> memoryview:
+        """The same batch, not compressed. Raises Bomb, or whatever a codec raises."""
+        self._answer.inflated += LARGEST  # until it is known to be less: what fails has cost as much
+        content = inflated(self._batch.compression_type, bytes(self._raw[_RECORDS:]))
+        if self.next_offset - self.base_offset > MOST_RECORDS:
+            raise Bomb("records")
+        if len(content) > HARMLESS and _headers(content) > MOST_HEADERS:
+            raise Bomb("headers")
+        self._answer.inflated -= LARGEST - len(content)
+        head = bytearray(self._raw[:_RECORDS])
+        head[_ATTRIBUTES] &= ~_CODEC
+        return memoryview(head + content)
 
-def _leniently(data: bytes, first: int, trouble: str) -> list[_DefaultRecordPy]:
-    """The records of the batch that begins at offset `first`; if none can be had, an empty one for each offset."""
-    batch: Any = _in_python(data, first)
+
+def _leniently(raw: memoryview, first: int, trouble: str) -> Iterator[_DefaultRecordPy]:
+    """The records of the uncompressed batch that begins at offset `first`; if none can be had, `_unreadable`."""
+    batch: Any = _DefaultRecordBatchPy(raw)
     try:
-        iter(batch)  # decompresses it
         place, records = batch._pos, []
         for number in range(batch._num_records):
             record, place = _record(batch, first + number, place)
             records.append(record)
-        return records
     except Exception:  # noqa: BLE001 - as above
-        said: list[tuple[str, bytes | None]] = [("unreadable", trouble.encode())]
-        time, kind = batch.max_timestamp, batch.timestamp_type
-        return [_DefaultRecordPy(offset, time, kind, None, None, said) for offset in range(first, batch.next_offset)]
+        return _unreadable(batch, trouble)
+    return iter(records)
 
 
-def _in_python(data: bytes, first: int) -> _DefaultRecordBatchPy:
-    place = 0
-    while True:
-        end = place + _OVERHEAD + int.from_bytes(data[place + 8 : place + _OVERHEAD], "big")
-        if int.from_bytes(data[place : place + 8], "big") == first:
-            return _DefaultRecordBatchPy(data[place:end])
-        place = end
+def _unreadable(batch: Any, trouble: str) -> Iterator[_DefaultRecordPy]:
+    """An empty record for each offset, made only when it is asked for: there may be millions."""
+    said: list[tuple[str, bytes | None]] = [(UNREADABLE, trouble.encode())]
+    time, kind = batch.max_timestamp, batch.timestamp_type
+    return (
+        _DefaultRecordPy(offset, time, kind, None, None, said) for offset in range(batch.base_offset, batch.next_offset)
+    )
 
 
 def _record(batch: Any, offset: int, place: int) -> tuple[_DefaultRecordPy, int]:
@@ -113,6 +156,24 @@ def _record(batch: Any, offset: int, place: int) -> tuple[_DefaultRecordPy, int]
         raise ValueError("a record that is not as long as it says")
     time = batch.max_timestamp if batch.timestamp_type else batch.first_timestamp + delta
     return _DefaultRecordPy(offset, time, batch.timestamp_type, key, value, headers), end
+
+
+def _headers(content: Any) -> int:
+    """How many headers the records have, without making any."""
+    found = place = 0
+    while place < len(content):
+        length, place = decode_varint(content, place)
+        end, place = place + length, place + 1
+        for _ in range(2):
+            _, place = decode_varint(content, place)
+        for _ in range(2):
+            length, place = decode_varint(content, place)
+            place += max(0, length)
+        count, _ = decode_varint(content, place)
+        if end <= place:
+            raise ValueError("a record that is not as long as it says")
+        found, place = found + count, end
+    return found
 
 
 def _sized(buffer: bytearray, place: int) -> tuple[bytes | None, int]:
