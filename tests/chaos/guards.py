@@ -80,6 +80,27 @@ MUTANTS = (
         tests("tests/simulation/test_outputs.py", "too_large"),
     ),
     Mutant(
+        "the bounds of times in the contract",
+        "schemas/src/schemas/envelope.py",
+        "Instant = Annotated[AwareDatetime, Field(ge=_EPOCH, le=datetime(2200, 1, 1, tzinfo=UTC))]",
+        "Instant = AwareDatetime",
+        tests("tests/unit/schemas/test_decoder.py", "before_1970"),
+    ),
+    Mutant(
+        "the limit of failures for Baton's own records only",
+        f"{CHASSIS}/ownership.py",
+        "if record.topic in self._service.own]",
+        "if record.topic]",
+        tests(INTEGRATION.format("outcomes"), "an_outsiders_record_does_not"),
+    ),
+    Mutant(
+        "the limit of what a batch may inflate to",
+        f"{CHASSIS}/inflation.py",
+        "LARGEST = 16 * 1024 * 1024",
+        "LARGEST = 1024 * 1024 * 1024",
+        tests(INTEGRATION.format("bombs"), "little_memory"),
+    ),
+    Mutant(
         "the fence",
         f"{CHASSIS}/sql.py",
         "WHERE part = :part AND epoch = :epoch RETURNING part",

@@ -11,7 +11,7 @@ from schemas.identity import Identifiers
 
 Text = Annotated[str, StringConstraints(max_length=1024)]
 Kind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Property = str | int | float | bool | None
+Property = str | Annotated[int, Field(ge=-(2**63), le=2**63 - 1)] | float | bool | None
 
 
 def _in_order(properties: dict[str, Property]) -> dict[str, Property]:

@@ -5,13 +5,17 @@ Sources: CloudEvents 1.0.2 (attributes); business.md B.1 (time, duplicates).
 
 from __future__ import annotations
 
-import json
 import struct
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import from_json
+from typing_extensions import TypedDict
+
+from schemas.content import content_of
+from schemas.sizes import MAX_RECORD
 
 MAX_FUTURE = timedelta(hours=24)
 MAX_LATENESS = timedelta(days=90)
@@ -25,6 +29,12 @@ _INSTANT = struct.Struct(">d")
 _NAMED = frozenset(("specversion", "type"))
 
 Id = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,255}$")]
+Type = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2200, 1, 1)
+Instant = Annotated[AwareDatetime, Field(ge=_EPOCH, le=datetime(2200, 1, 1, tzinfo=UTC))]
+"""A time from 1970 to 2200: rules add months to it and take them away, and Postgres returns it as it was."""
+Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
+Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 LeadId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 
 
@@ -34,7 +44,22 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, ser_json_inf_nan="null")
 
 
-class Envelope(Frozen):
+class Head(Frozen):
+    """What every event says of itself, whatever its data."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Id
+    source: Id
+    type: Type
+    subject: LeadId
+    time: Instant
+    sentat: Instant | None = Field(None, description="the sender's clock when it sent; corrects its skew")
+    occurredat: Instant | None = Field(None, description="the sender's own time, kept once `time` is final")
+    finaltime: bool = Field(False, description="`time` has been judged; nobody judges it again")
+    timetrusted: bool = Field(False, description="the sender's clock is right: no skew correction")
+
+
+class Envelope(Head):
     """A published fact about one lead; `subject` is the lead and the record's key.
 
     `time` is when it happened by the sender's clock, or the judged effective time when `finaltime` is set.
@@ -42,16 +67,6 @@ class Envelope(Frozen):
 
     topic: ClassVar[str]
 
-    specversion: Literal["1.0"] = "1.0"
-    id: Id
-    source: Id
-    type: str
-    subject: LeadId
-    time: AwareDatetime
-    sentat: AwareDatetime | None = Field(None, description="the sender's clock when it sent; corrects its skew")
-    occurredat: AwareDatetime | None = Field(None, description="the sender's own time, kept once `time` is final")
-    finaltime: bool = Field(False, description="`time` has been judged; nobody judges it again")
-    timetrusted: bool = Field(False, description="the sender's clock is right: no skew correction")
     data: Any
 
     def encode(self) -> bytes:
@@ -60,10 +75,13 @@ class Envelope(Frozen):
 
 
 class UnknownEvent(Envelope):
-    """A well-formed event of a type this version does not know: kept as a fact, worth nothing yet."""
+    """A well-formed event of a type this version does not know: kept as a fact, worth nothing yet.
+
+    Its data is in the fact's value only: no rule reads it, and as objects it would take 30 times the memory.
+    """
 
     topic: ClassVar[str] = ""
-    data: dict[str, Any] = Field(default_factory=dict)
+    data: None = None
 
 
 class Refused(ValueError):  # noqa: N818 - a verdict on a record, not a fault
@@ -127,21 +145,28 @@ def effective_time(event: Envelope, received_at: datetime, *, sent_anew: bool = 
     raise Refused("time_out_of_range", f"time {event.time.isoformat()} against receipt at {received_at.isoformat()}")
 
 
-def fingerprint(event: Envelope) -> bytes:
+def fingerprint(event: Envelope, data: Any = None) -> bytes:
     """What a retry keeps the same: type, subject, the client's own time, data (business.md B.1, Duplicate).
 
-    Independent of white space, the order of keys, unknown fields and absent ones, so that a fact keeps its
-    fingerprint when a later minor version adds an optional field whose default is None.
+    `data` is the record's as JSON says it, so that the fingerprint does not depend on which version of the contract
+    reads it; without it, as `encode` writes it. White space, the order of keys, the spelling of a number (1, 1.0) and
+    keys that are null make no difference; fields that this version does not know do, and so does a default that is
+    written out. Raises Refused `invalid_event` for what Postgres or JSON cannot hold: a NUL, an infinite number.
     """
     occurred = event.occurredat if event.finaltime else event.time
     when = b"" if occurred is None else _INSTANT.pack((occurred - _EPOCH_READ).total_seconds())
-    data = event.data
-    if type(data) is dict:
-        content = json.dumps(data, sort_keys=True).encode()
-    else:
-        content = data.__pydantic_serializer__.to_json(data, exclude_none=True)
+    if data is None and event.data is not None:
+        data = from_json(event.data.__pydantic_serializer__.to_json(event.data, exclude_none=True))
+    try:
+        content = content_of(data)
+    except ValueError as error:
+        raise Refused("invalid_event", f"data: {error}") from None
     what = f"{event.type}\0{event.subject}\0".encode()
-    return blake2b(b"".join((what, when, content)), digest_size=16).digest()
+    return blake2b(b"".join((what, when, content.encode())), digest_size=16).digest()
+
+
+class _Body(TypedDict, total=False):
+    data: Any
 
 
 class Decoder:
@@ -169,31 +194,45 @@ class Decoder:
         return event
 
     def fact(self, key: bytes | None, value: bytes | None, received_at: datetime) -> Fact:
-        """The event with its time judged against `received_at`, or Refused; also `wrong_key`, `time_out_of_range`."""
+        """The event with its time judged against `received_at`, or Refused.
+
+        Its reasons are those of `event` and `too_large`, `wrong_key`, `time_out_of_range`.
+        """
+        if value is not None and len(value) > MAX_RECORD:
+            raise Refused("too_large", f"{len(value)} bytes, {MAX_RECORD} at the most")
         event = self.event(value)
         if not (event.id.strip() and event.source.strip()):
             raise Refused("invalid_event", "id, source: blank")
+        value = cast(bytes, value)
         if key is None or key != event.subject.encode():
             raise Refused("wrong_key", "the record's key is not the event's subject")
         time, clamped = effective_time(event, received_at)
-        return Fact(event, time, clamped, fingerprint(event), cast(bytes, value), received_at)
+        return Fact(event, time, clamped, fingerprint(event, _body(value).get("data")), value, received_at)
 
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
-        """A fact read back from where it was kept, with what was judged of it then."""
-        return Fact(self.event(value), time, False, fingerprint, value, received)
+        """A fact read back from where it was kept, with what was judged of it then.
+
+        A version that knew less may have kept what this one refuses: it is an UnknownEvent then, and worth nothing.
+        """
+        try:
+            event = self.event(value)
+        except Refused:
+            head = from_json(value)
+            named = {name: head[name] for name in ("specversion", "id", "source", "type", "subject")}
+            event = UnknownEvent.model_construct(set(named), **named, time=time)
+        return Fact(event, time, False, fingerprint, value, received)
 
     def _other(self, value: bytes, error: ValidationError) -> Envelope:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if first["type"] == "json_invalid":
-            raise Refused("not_json", first["msg"]) from error
+            raise Refused("not_json", first["msg"]) from None  # the error holds the record, parsed
         try:
-            event = UnknownEvent.model_validate_json(value, strict=True)
+            head = Head.model_validate_json(value, strict=True)
         except ValidationError:
-            event = None
-        kept = event is not None and event.type not in self._types and event.type.startswith("baton.")
-        if event is None or not kept:
-            raise Refused("invalid_event", place_and_rule(error)) from error
-        return event
+            head = None
+        if head is None or head.type in self._types or not head.type.startswith("baton."):
+            raise Refused("invalid_event", place_and_rule(error)) from None
+        return UnknownEvent.model_construct(set(head.model_fields_set), **dict(head))
 
 
 def place_and_rule(error: ValidationError) -> str:
@@ -211,3 +250,6 @@ def _union(events: tuple[type[Envelope], ...]) -> Any:
     for event in events[1:]:
         union = union | event
     return union
+
+
+_body = TypeAdapter(_Body).validator.validate_json

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from schemas.engagements import LeadErased, LeadSuppressed
-from schemas.envelope import Envelope, Frozen
+from schemas.envelope import Count, Envelope, Frozen, Instant
 from schemas.identity import derived_id
 from schemas.scores import Intent, Line, Origin, Person, Points, PolicyRef, Touchpoint
 
@@ -37,7 +37,7 @@ class Predicate(Frozen):
 
     name: str
     holds: bool
-    since: AwareDatetime | None = None
+    since: Instant | None = None
     evidence: str
 
 
@@ -60,15 +60,15 @@ class Owner(Frozen):
 class Passage(Frozen):
     """Which passage of the lead this is about."""
 
-    episode: int
+    episode: Count
     handoff_id: str
 
 
 class Qualification(Passage):
     """The gate held; `qualified_at` is when it began to, `known_at` when that was known."""
 
-    qualified_at: AwareDatetime
-    known_at: AwareDatetime
+    qualified_at: Instant
+    known_at: Instant
     score: Points
     intent: Intent
     gate: GateReport
@@ -88,8 +88,8 @@ class Handoff(Qualification):
     """Everything the owner needs to act. When each clock is due stands in its `clock.started`."""
 
     owner: Owner
-    handed_off_at: AwareDatetime = Field(description="when this was decided; stops the clock of marketing")
-    targets: dict[str, int] = Field(
+    handed_off_at: Instant = Field(description="when this was decided; stops the clock of marketing")
+    targets: dict[str, Count] = Field(
         default_factory=dict,
         description="seconds that each clock gives, by its name; they run from when this event was published",
     )
@@ -110,10 +110,10 @@ class LeadHandedOff(Envelope):
 class StageChange(Frozen):
     """A step of the lifecycle; an implied one was skipped by sales and filled in at the same time."""
 
-    episode: int
+    episode: Count
     before: Stage
     after: Stage
-    at: AwareDatetime
+    at: Instant
     implied: bool = False
     cause: str
 
@@ -129,7 +129,7 @@ class LeadStageChanged(Envelope):
 class StageRefusal(Frozen):
     """An activity that does not fit the stage; the stage is unchanged."""
 
-    episode: int
+    episode: Count
     stage: Stage
     activity: str
     why: str

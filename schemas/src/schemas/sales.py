@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from schemas.engagements import Text
-from schemas.envelope import Envelope, Fact, Frozen
+from schemas.envelope import Count, Day, Envelope, Fact, Frozen, Instant
 
+Money = Annotated[float, Field(ge=0, le=1e15)]
+"""Exact to a tenth at its largest."""
 Answer = Literal["yes", "no", "unknown"]
 Reason = Literal[
     "wrong_company_size",
@@ -35,7 +36,7 @@ class Activity(Frozen):
     """One thing sales did; `episode` names the passage it belongs to, absent: the current one."""
 
     by: Text | None = Field(None, description="who did it, as the roster names people")
-    episode: Annotated[int, Field(ge=1)] | None = None
+    episode: Annotated[Count, Field(ge=1)] | None = None
     note: Text | None = None
 
 
@@ -77,20 +78,20 @@ class Reasoned(Explained):
 class Recycling(Reasoned):
     """Back to marketing, with a date to look again where there is one."""
 
-    revisit_at: AwareDatetime | None = None
+    revisit_at: Instant | None = None
 
 
 class Opportunity(Activity):
     """A sale in progress; without a value and a date it is none (business.md B.4)."""
 
-    value: Annotated[float, Field(gt=0)]
-    close_date: date
+    value: Annotated[Money, Field(gt=0)]
+    close_date: Day
 
 
 class Revenue(Activity):
     """What a won deal is worth."""
 
-    revenue: Annotated[float, Field(ge=0)] | None = None
+    revenue: Money | None = None
 
 
 class Feedback(Explained):

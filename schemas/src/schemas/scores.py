@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from schemas.engagements import LeadErased, LeadSuppressed
-from schemas.envelope import Envelope, Frozen
+from schemas.envelope import Count, Envelope, Frozen, Instant
 
-Points = Annotated[float, Field(description="points, exact to a thousandth")]
+Points = Annotated[float, Field(ge=-1e9, le=1e9, description="points, exact to a thousandth")]
 Group = Literal["fit", "engagement", "negative"]
 Level = Literal["high", "low"]
 
@@ -19,7 +19,7 @@ class PolicyRef(Frozen):
     """Which agreement judged."""
 
     name: str
-    version: int
+    version: Count
 
 
 Cut = Literal["per_day_cap", "total_cap", "decay", "clamp"]
@@ -36,9 +36,9 @@ class Line(Frozen):
     group: Group | Literal["total"]
     points: Points
     cut: Cut | None = None
-    since: AwareDatetime
+    since: Instant
     events: tuple[str, ...] = Field(description="ids of the events that earned the points, the first ones first")
-    omitted: int | None = Field(None, description="how many ids more there are than stand here; absent: none")
+    omitted: Count | None = Field(None, description="how many ids more there are than stand here; absent: none")
 
 
 EVIDENCE_BYTES = 256 * 1024
@@ -74,14 +74,14 @@ class Intent(Frozen):
     """Whether the lead asked for sales: `since` and `event` are of the latest such event."""
 
     level: Level = "low"
-    since: AwareDatetime | None = None
+    since: Instant | None = None
     event: str | None = None
 
 
 class Touchpoint(Frozen):
     """One engagement, as short as it can be told."""
 
-    time: AwareDatetime
+    time: Instant
     kind: str
     content: str | None = None
     campaign: str | None = None
@@ -96,7 +96,7 @@ class Person(Frozen):
     phone: str | None = None
     title: str | None = None
     company: str | None = None
-    company_size: int | None = None
+    company_size: Count | None = None
     industry: str | None = None
     country: str | None = None
 
@@ -123,20 +123,20 @@ class Score(Frozen):
     fit: Points
     engagement: Points
     band: str
-    band_since: AwareDatetime | None
-    facts: dict[str, AwareDatetime]
+    band_since: Instant | None
+    facts: dict[str, Instant]
     intent: Intent
     explanation: tuple[Line, ...]
     touchpoints: tuple[Touchpoint, ...] = Field(description="the latest 20; of page views only those a rule asks for")
     contact: Person
     origin: Origin
-    engaged_at: AwareDatetime | None = Field(
+    engaged_at: Instant | None = Field(
         None, description="when the lead last did something that it has points for; not moved by time or descriptions"
     )
     cause: str = Field(description="id of the event that changed the score; `time` or `policy` where that alone did")
     policy: PolicyRef
-    as_of: AwareDatetime
-    version: int = Field(description="rises by one with each published score of the lead; a lower one is out of date")
+    as_of: Instant
+    version: Count = Field(description="rises by one with each published score of the lead; a lower one is out of date")
 
 
 class LeadScored(Envelope):

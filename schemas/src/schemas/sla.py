@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from schemas.envelope import Envelope, Frozen
+from schemas.envelope import Count, Envelope, Frozen, Instant
 from schemas.handoffs import Owner
 from schemas.identity import derived_id
 from schemas.scores import PolicyRef
@@ -24,13 +24,13 @@ class Clock(Frozen):
 
     clock_id: str
     clock: str = Field(description="the clock's name in the policy: CK-S1, ...")
-    version: int
-    episode: int
+    version: Count
+    episode: Count
     handoff_id: str
     party: Party
     holder: Owner | None = Field(None, description="who owes the promise; absent: the party as a whole")
-    started_at: AwareDatetime
-    due: AwareDatetime
+    started_at: Instant
+    due: Instant
     elapsed: float = Field(description="seconds from the start to this event's instant")
     remaining: float = Field(description="seconds from this event's instant to due; below 0: late")
     cause: str = Field(description="id of the event that brought this about; of the start, where time did")
@@ -62,7 +62,7 @@ class ClockWarned(Envelope):
 class Met(Clock):
     """The promise was kept at `met_at`."""
 
-    met_at: AwareDatetime
+    met_at: Instant
     stop_before_start: bool = Field(
         False, description="kept before the clock started: the handoff was not published yet, or clocks in disorder"
     )
@@ -102,7 +102,7 @@ class Breach(Clock):
     """The promise was broken at `due`; `detected_at` is when that was certain."""
 
     breach_id: str
-    detected_at: AwareDatetime
+    detected_at: Instant
 
 
 class SlaBreached(Envelope):
@@ -117,7 +117,7 @@ class Retraction(Breach):
     """The breach was none: `stop_event` happened in time and arrived late."""
 
     stop_event: str
-    met_at: AwareDatetime | None = Field(None, description="absent: not kept, but nobody owed it any more at due")
+    met_at: Instant | None = Field(None, description="absent: not kept, but nobody owed it any more at due")
 
 
 class SlaBreachRetracted(Envelope):

@@ -41,7 +41,7 @@ class Counting:
 
     `wait` is due in 0.4 s, `soon` at once, `share` counts for everyone.
 
-    `rot` is due in 0.4 s too, and what then comes of it the database cannot hold.
+    `rot` is due in 0.4 s too, and what then comes of it the database cannot hold; of `break` it cannot at once.
 
     `looked` remembers every tick: the state it saw, and its instant.
     """
@@ -67,11 +67,13 @@ class Counting:
         rotten = state.rotting and state.due is None
         return json.dumps([state.count, state.due and state.due.isoformat(), state.rotting]) + "\0" * rotten
 
-    def decide(self, state: Tally, fact: Fact, at: At) -> Decision[Tally]:
+    def decide(self, state: Tally, fact: Fact, at: At) -> Decision[Tally]:  # noqa: PLR0911 - one for each kind
         state = replace(state, count=state.count + 1)
         match _kind(fact):
             case "boom":
                 raise RuntimeError("boom")
+            case "break":
+                return Decision(replace(state, rotting=True), due=state.due)
             case "tell":
                 return Decision(state, [_told(state, fact.event.subject, at)], state.due)
             case "huge":

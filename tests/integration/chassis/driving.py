@@ -21,6 +21,7 @@ from chassis.files import Files
 from chassis.journal import Journal, journals
 from chassis.ownership import Ownership
 from chassis.publisher import Publisher, Record
+from chassis.service import schema_of
 from chassis.settings import Database, Kafka, Worker
 from chassis.supervisor import Supervisor
 from chassis.worker import Links
@@ -80,16 +81,17 @@ async def until(condition: Callable[[], Any], what: str, seconds: float = 20) ->
 class House:
     """A room with the journal's schema in it, and what the tests need to look at it."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, name: str = "scorer") -> None:
         self.room = room
         self.kafka = Kafka(bootstrap_servers=room.bootstrap_servers, prefix=room.prefix)
-        self.database = Database(url=room.database_url("scorer"))
-        self.engine = engine_of(self.database, "scorer")
+        self.database = Database(url=room.database_url(name))
+        self.engine = engine_of(self.database, name)
+        self._name = name
 
     async def open(self) -> None:
-        await migrations.migrate(self.database, "scorer")
+        await migrations.migrate(self.database, self._name)
 
-    def links(self, service: Counting, publisher: Publisher, resume: bool = False, **worker: Any) -> Links:
+    def links(self, service: Any, publisher: Publisher, resume: bool = False, **worker: Any) -> Links:
         """What one process of the service shares."""
         settings = Worker(**{"tick": timedelta(milliseconds=50), **worker})
         consumer = Consumer(self.kafka, service.name, tuple(service.inputs))
@@ -104,7 +106,7 @@ class House:
             await publisher.publish(records)
 
     @contextlib.asynccontextmanager
-    async def running(self, service: Counting | None = None, **worker: Any) -> AsyncIterator[Supervisor[Tally]]:
+    async def running(self, service: Any = None, **worker: Any) -> AsyncIterator[Supervisor[Any]]:
         """One process of the service, in its group; stopped in good order after the block."""
         stop = asyncio.Event()
         async with self.publisher() as publisher:
@@ -134,7 +136,7 @@ class House:
 
     async def query(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         """Rows of the service's schema."""
-        connection = await asyncpg.connect(self.room.url, server_settings={"search_path": "scorer"})
+        connection = await asyncpg.connect(self.room.url, server_settings={"search_path": schema_of(self._name)})
         try:
             return list(await connection.fetch(statement, *arguments))
         finally:

@@ -72,9 +72,9 @@ async def test_dead_letter_carries_the_original_and_says_why(mixed: tuple[House,
 
 async def test_value_that_the_database_refuses_is_set_aside_alone(house: House) -> None:
     ada, bob = leads(0, 2)
-    strange = engaged("s", ada).encode().replace(b"engagement.recorded", b"\\u0000")
+    strange = engaged("s", bob, "break").encode()
     records = arrived([engaged("1", ada), engaged("2", bob), engaged("3", ada)])
-    records[1] = replace(records[1], key=ada.encode(), value=strange)
+    records[1] = replace(records[1], value=strange)
     async with house.claimed() as ownership, house.publisher() as publisher:
         assert await take_all(ownership, records, publisher) == 3
     totals = await house.totals()
@@ -86,7 +86,7 @@ async def test_value_that_the_database_refuses_is_set_aside_alone(house: House) 
 
 async def test_many_failures_in_a_row_stop_the_partition_before_it_is_drained_away(house: House) -> None:
     ada, *others = leads(3, 22)
-    async with house.running() as supervisor:
+    async with house.running(Counting(own=("engagements",))) as supervisor:
         await house.publish(record(engaged("good", ada)))
         await until(lambda: house.counted("records", 1), "the good one")
         await house.publish(*(record(engaged("b", lead, "boom")) for lead in others))
@@ -101,9 +101,10 @@ async def test_many_failures_in_a_row_stop_the_partition_before_it_is_drained_aw
 async def test_resumed_service_sets_aside_what_stands_there_and_keeps_its_limit_for_the_rest(house: House) -> None:
     [ada] = leads(0, 1)
     await house.publish(*(record(engaged(f"b{n}", ada, "boom")) for n in range(50)), record(engaged("good", ada)))
-    async with house.running() as supervisor:
+    own = ("engagements",)
+    async with house.running(Counting(own=own)) as supervisor:
         await until(lambda: "`serve --resume` goes on" in str(supervisor.ready()), "the partition to stop")
-    async with house.running(resume=True) as supervisor:
+    async with house.running(Counting(own=own), resume=True) as supervisor:
         await until(lambda: house.counted("records", 51), "all of them")
         await untroubled(supervisor)
         await house.publish(*(record(engaged(f"c{n}", ada, "boom")) for n in range(21)))
@@ -112,13 +113,27 @@ async def test_resumed_service_sets_aside_what_stands_there_and_keeps_its_limit_
     assert (totals["facts"], totals["dead_letters:rules_failed"]) == (1, 50)
 
 
-async def test_what_baton_wrote_and_cannot_read_trips_the_limit_and_an_outsiders_record_does_not(house: House) -> None:
-    bad = [Record("engagements", b"k", b"{}", partition=0) for _ in range(30)]
-    await house.publish(*bad)
+def _bad(kind: str, lead: str) -> list[Record]:
+    """More records than the limit allows that fail: in the decoder, in the rules, in the database."""
+    if kind == "invalid_event":
+        return [Record("engagements", b"k", b"{}", partition=0) for _ in range(30)]
+    if kind == "rules_failed":
+        return [record(engaged(f"b{n}", lead, "boom")) for n in range(30)]
+    return [record(engaged(f"b{n}", lead, "break")) for n in range(30)]
+
+
+@pytest.mark.parametrize("kind", ["invalid_event", "rules_failed", "refused_by_database"])
+async def test_what_baton_wrote_and_cannot_use_trips_the_limit_and_an_outsiders_record_does_not(
+    house: House, kind: str
+) -> None:
+    ada, bob = leads(0, 2)
+    await house.publish(*_bad(kind, ada), record(engaged("good", bob)))
     async with house.running() as supervisor:
-        await until(lambda: house.counted("dead_letters:invalid_event", 30), "the outsider's records")
+        await until(lambda: house.counted("records", 31), "the outsider's records")
         await untroubled(supervisor)
-    await house.publish(*bad)
+    totals = await house.totals()
+    assert (totals[f"dead_letters:{kind}"], totals["facts"]) == (30, 1)
+    await house.publish(*_bad(kind, ada))
     async with house.running(Counting(own=("engagements",))) as supervisor:
         await until(lambda: "partition 0: stopped: 21 in a row" in str(supervisor.ready()), "the partition to stop")
 

@@ -16,7 +16,7 @@ HOUR, DAY, TICK = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=
 
 
 def an_event(time: datetime, **envelope: Any) -> Envelope:
-    return an_engagement(time=time).model_copy(update=envelope)
+    return an_engagement().model_copy(update={"time": time, **envelope})  # also times that no decoder lets through
 
 
 def refused(event: Envelope) -> bool:

@@ -38,10 +38,6 @@ class Judge(Generic[S]):
         self._part = part
         self._partitions = partitions
 
-    def answers_for(self, record: Any, reading: Fact | Refused) -> bool:
-        """Whether Baton answers for the record: what an outsider wrote and cannot be read never stops a partition."""
-        return isinstance(reading, Fact) or record.topic in self._service.own
-
     def judge_read(self, place: int, record: Any, reading: Fact | Refused, draft: Draft[S]) -> bool:
         """As `judge`; what cannot be read is a dead letter."""
         if isinstance(reading, Fact):
@@ -225,6 +221,9 @@ class Judge(Generic[S]):
             fact = self._service.inputs[record.topic].fact(record.key, record.value, received_at(record))
         except Refused as refusal:
             return refusal
+        except Exception as error:  # noqa: BLE001 - a fault of the decoder: it must cost this record only
+            log.error("decoder_failed", partition=self._part, offset=record.offset, error=type(error).__name__)
+            return Refused(RULES_FAILED, type(error).__name__)
         if fact.event.subject not in self._files and partition_of(record.key, self._partitions) != self._part:
             return Refused(WRONG_PARTITION, "not where Kafka's default partitioner puts the key")
         return fact

@@ -45,6 +45,7 @@ RETRIES = (
 )
 REASONS = (
     "not_json",
+    "too_large",
     "invalid_event",
     "wrong_key",
     "wrong_partition",

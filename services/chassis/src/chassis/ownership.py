@@ -26,6 +26,9 @@ from schemas.envelope import Fact, Refused
 
 log = logger(__name__)
 
+DECODED_BYTES = 4 * 1024 * 1024
+"""Most bytes of values that one commit decides; those of an answer that came uncompressed are fewer."""
+
 SLICE = 500
 """Most due leads decided in one transaction, so that records do not wait long behind a wave of deadlines."""
 TOGETHER = 50
@@ -89,35 +92,39 @@ class Ownership(Epoch[S]):
 
     async def _round(self, records: Sequence[Any], publisher: Publisher) -> int:
         """Commits as many of the records as are decided in time, at least the first; returns how many."""
+        records = _few_bytes(records)
         readings = [(record, self._judge.read(record)) async for record in breathing(records)]
         await self._files.load([reading for _, reading in readings if isinstance(reading, Fact)])
         draft = self._begin()
         await self._share(draft)
-        done = answered = 0
+        done = 0
         pace = Pace()
         for record, reading in readings:
             if done and await pace.over():
                 break
+            if not self._judge.judge_read(done, record, reading, draft):
+                draft.failed.append(done)
             done += 1
-            fine = self._judge.judge_read(answered, record, reading, draft)
-            if self._judge.answers_for(record, reading):
-                if not fine:
-                    draft.failed.append(answered)
-                answered += 1
         draft.read(records[:done])
         if (left := await self._recall(draft)) is not None:
             waiting = draft.late[left][0][1]
             raise Unfinished(next(place for place, record in enumerate(records) if record is waiting))
-        limiter = self._limiter.after(answered, draft.failed)
+        limiter = self._limited(records[:done], draft.failed)
         failpoints.reach("decided")
         await self._commit(draft, publisher)
         self._limiter = limiter
         return done
 
+    def _limited(self, records: Sequence[Any], failed: Sequence[int]) -> Limiter:
+        """The limiter after these records: it counts those that Baton itself wrote, and nobody else can stop it."""
+        own = [place for place, record in enumerate(records) if record.topic in self._service.own]
+        places = set(failed)
+        return self._limiter.after(len(own), [number for number, place in enumerate(own) if place in places])
+
     async def _set_aside(self, record: Any, refusal: Refused, publisher: Publisher) -> None:
         draft = self._begin()
         draft.read([record])
-        limiter = self._limiter.after(1, [0])
+        limiter = self._limited([record], [0])
         draft.bury(record, refusal)
         await self._commit(draft, publisher)
         self._limiter = limiter
@@ -215,3 +222,13 @@ class Ownership(Epoch[S]):
         """Up to when every input has been read: `now` if its end, asked for after it, is reached (delivery.md §4)."""
         ended = await consumer.at_end(self._part) - set(unread)
         return min(now if topic in ended else until for topic, until in self._read_until.items())
+
+
+def _few_bytes(records: Sequence[Any]) -> Sequence[Any]:
+    """The first of the records, at least one: compressed ones may be 16 MiB, and 30 times that once they are read."""
+    total = 0
+    for place, record in enumerate(records):
+        total += len(record.value or b"")
+        if place and total > DECODED_BYTES:
+            return records[:place]
+    return records

@@ -89,7 +89,7 @@ class Service(Protocol[S]):
     inputs: Mapping[str, Decoder]
     """Topic -> how to read it. All have the same number of partitions and the lead's id for a key."""
     own: Collection[str]
-    """Those of the inputs that Baton alone writes: one of their records that cannot be read is our own failure."""
+    """Those of the inputs that Baton alone writes. Only failures on their records count towards the limit."""
     policies: Policies[Any]
     """What is judged by. A version that comes into force has every lead ticked once."""
     shared: Sequence[str]

@@ -17,6 +17,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from ingest.rules import judge
+from schemas.content import has_nul
 from schemas.envelope import Refused
 from schemas.identity import given, id_of_content, lead_id_of
 from schemas.sales import SALES_ACTIVITIES, SalesActivity
@@ -116,8 +117,11 @@ def _lead_id(subject: object) -> str:
 
 def _validated(activity: type[SalesActivity], told: Mapping[str, Any]) -> SalesActivity:
     """Strictly: no text for a number or truth value, no unknown member of data."""
+    text = json.dumps(told)
+    if has_nul(text):
+        raise Invalid([Wrong("", "must have no NUL character, which Postgres cannot keep")])
     try:
-        return activity.model_validate_json(json.dumps(told), strict=True, extra="forbid")
+        return activity.model_validate_json(text, strict=True, extra="forbid")
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         raise Invalid(

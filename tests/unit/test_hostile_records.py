@@ -1,0 +1,110 @@
+"""Whatever an outsider writes and a decoder lets through is decided by every service's rules, and can be stored."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from chassis.policy import load_policies
+from chassis.service import At, Decision
+from router.app import Router
+from schemas.envelope import Decoder, Fact, Refused, UnknownEvent
+from schemas.policy import Policy
+from schemas.topics import TOPICS
+from scorer.app import Scorer
+from sla_monitor.app import SlaMonitor
+from tests.builders import LEAD
+from tests.hostile import Hostile, records
+
+POLICIES = Path(__file__).parents[2] / "deploy" / "policies"
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+ANY_PACE: Any = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+"""A busy machine is no defect, and histories are large."""
+LATER = (timedelta(minutes=10), timedelta(days=40), timedelta(days=800), timedelta(days=365 * 60))
+
+
+@cache
+def the_service(name: str, policy: str) -> Any:
+    policies = load_policies(POLICIES / policy, Policy)
+    if name == "sla-monitor":
+        return SlaMonitor(policies, timedelta(minutes=10))
+    return Scorer(policies) if name == "scorer" else Router(policies)
+
+
+class Lead:
+    """One lead of a service, driven as the chassis drives it, from memory."""
+
+    def __init__(self, of: Any) -> None:
+        self.service = of
+        self.state = of.new(LEAD)
+        self.facts: dict[tuple[str, str], Fact] = {}
+        self.shared: dict[str, Any] = {}
+
+    def hear(self, record: Hostile, now: datetime) -> None:
+        try:
+            fact = self.service.inputs[record.topic].fact(record.key, record.value, now)
+        except Refused:
+            return
+        again = self.service.stored(fact.value, fact.time, fact.fingerprint, fact.received)
+        assert (type(again.event), again.key, again.order) == (type(fact.event), fact.key, fact.order)
+        assert fact.time.utcoffset() == timedelta()
+        if fact.key in self.facts:
+            return
+        decision = self.service.decide(self.state, fact, self.at(now))
+        if decision.late:
+            decision = self.service.again(self.state, list(self.facts.values()), [fact], self.at(now))
+        if decision.erasing is not None:
+            self.facts = {}
+        if decision.dropped is None:
+            self.facts[fact.key] = fact
+        self.take(decision)
+
+    def tick(self, now: datetime) -> None:
+        decision = self.service.tick(self.state, self.at(now))
+        if decision.late:
+            decision = self.service.again(self.state, list(self.facts.values()), [], self.at(now))
+        self.take(decision)
+
+    def at(self, now: datetime) -> At:
+        return At(now, now, self.shared)
+
+    def take(self, decision: Decision[Any]) -> None:
+        """What is stored and published can be: Postgres and the next service can read it."""
+        self.shared |= json.loads(json.dumps(dict(decision.shared)))
+        text = self.service.dump(decision.state)
+        assert "\\u0000" not in text.replace("\\\\", "")
+        json.loads(text, parse_constant=pytest.fail)
+        text.encode()
+        self.state = self.service.load(LEAD, text)
+        assert self.service.dump(self.state) == text
+        assert decision.due is None or decision.due.utcoffset() == timedelta()
+        for event in decision.events:
+            read = Decoder(*TOPICS[event.topic].events).event(event.encode())
+            assert type(read) is not UnknownEvent
+            assert isinstance(event, type(read))
+
+
+@pytest.mark.parametrize("policy", ["balanced", "demo"])
+@pytest.mark.parametrize("name", ["scorer", "router", "sla-monitor"])
+@settings(
+    deadline=None, max_examples=25, phases=[Phase.generate], database=None, suppress_health_check=list(HealthCheck)
+)
+@given(data=st.data())
+def test_no_decodable_record_breaks_a_rule(name: str, policy: str, data: st.DataObject) -> None:
+    lead, now = Lead(the_service(name, policy)), NOW
+    for _ in range(data.draw(st.integers(1, 8))):
+        topic = data.draw(st.sampled_from(sorted(lead.service.inputs)))
+        known = [key[1] for key in lead.facts]
+        lead.hear(data.draw(records(topic, LEAD, now, known)), now)
+        now += data.draw(st.timedeltas(timedelta(0), timedelta(days=2)))
+    for wait in LATER:
+        lead.tick(now + wait)
+    if lead.facts:
+        lead.take(lead.service.again(lead.state, list(lead.facts.values()), [], lead.at(now + LATER[-1])))
