@@ -88,15 +88,19 @@ async def all_begin_anew(trial: Trial, statements: Iterable[str]) -> None:
 
 @contextlib.asynccontextmanager
 async def _held(trial: Trial, on: Iterable[str], off: Iterable[str]) -> AsyncIterator[None]:
-    """The first statements hold as long as the block runs, the second undo them."""
+    """The first statements hold as long as the block runs, the second undo them; nobody sees only some of them."""
     async with _connected(trial) as connection:
-        for statement in on:
-            await connection.execute(statement)
+        await _at_once(connection, on)
         try:
             yield
         finally:
-            for statement in off:
-                await connection.execute(statement)
+            await _at_once(connection, off)
+
+
+async def _at_once(connection: asyncpg.Connection, statements: Iterable[str]) -> None:
+    async with connection.transaction():
+        for statement in statements:
+            await connection.execute(statement)
 
 
 @contextlib.asynccontextmanager

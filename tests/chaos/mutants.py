@@ -46,17 +46,17 @@ def scratch(mutant: Mutant | None) -> Iterator[Path]:
 def environment(copy: Path) -> Mapping[str, str]:
     """Everything is imported from the copy, in services too."""
     sources = [str(path) for path in sorted(copy.glob("services/*/src"))]
-    path = os.pathsep.join([str(copy), *sources, str(copy / "deploy/local/src")])
+    path = os.pathsep.join([str(copy), *sources, str(copy / "schemas/src"), str(copy / "deploy/local/src")])
     return {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def hunted(hunt: Hunt, copy: Path) -> tuple[int, str]:
     """The suite's exit code, and all that it said."""
-    where = "import chassis.sql, sla_monitor.rules as r; print(chassis.sql.__file__, r.__file__)"
+    where = "import chassis.sql as c, schemas as s, sla_monitor.rules as r; print(c.__file__, s.__file__, r.__file__)"
     asked = subprocess.run(
         (sys.executable, "-c", where), cwd=copy, env=environment(copy), capture_output=True, text=True, check=True
     )
-    assert asked.stdout.count(str(copy)) == 2, f"not the copy: {asked.stdout}"
+    assert asked.stdout.count(str(copy)) == 3, f"not the copy: {asked.stdout}"
     done = subprocess.run(
         (sys.executable, *hunt),
         cwd=copy,

@@ -33,8 +33,8 @@ TEMPLATES = {
     "lead-handoffs": "lead.handed_off.v1/to-grace.json",
 }
 """Input topic -> a good event of it, to be spoilt."""
-BOMB_BYTES = 8 * 2**20
-"""Of a record that its batch, compressed, makes 1,000 times smaller: more than a topic takes, less than harms us."""
+BOMB_BYTES = 32 * 2**20
+"""Of a record that its compressed batch makes 1,000 times smaller: twice what a service inflates."""
 
 
 def stranger(chance: random.Random) -> str:
