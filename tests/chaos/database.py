@@ -18,7 +18,8 @@ BEHIND_SECONDS, SHIFT_SECONDS = 40, 20
 _SCHEMAS = tuple(service.replace("-", "_") for service in JUDGES)
 _SLOW = [
     "CREATE FUNCTION public.slow_disk() RETURNS trigger LANGUAGE plpgsql AS"
-    f" $$ BEGIN PERFORM pg_sleep({COMMIT_SECONDS}); RETURN NULL; END $$",
+    f" $$ BEGIN BEGIN PERFORM pg_sleep({COMMIT_SECONDS}); EXCEPTION WHEN query_canceled THEN"
+    f" PERFORM pg_sleep({COMMIT_SECONDS}); END; RETURN NULL; END $$",
     *(
         f"CREATE CONSTRAINT TRIGGER slow_disk AFTER UPDATE ON {schema}.partition DEFERRABLE INITIALLY DEFERRED"
         " FOR EACH ROW EXECUTE FUNCTION public.slow_disk()"
@@ -43,7 +44,8 @@ _SHIFT = "SELECT extract(epoch FROM now() - clock_timestamp())"
 
 async def slow_commits(trial: Trial) -> None:
     """Every commit of a worker waits 2 s for the disk, its rows locked, while instances join and leave: who takes a
-    partition over meets the commit of the owner before. A deferred trigger waits where a disk would."""
+    partition over meets the commit of the owner before. A deferred trigger waits where a disk would, and as a disk does
+    it goes on when the client has given up."""
     service = trial.chance.choice(JUDGES)
     waited = 0
 
