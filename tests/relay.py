@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from baton_local.ports import HeldPorts
 from baton_local.topics import PARTITIONS
+from schemas.barrier import BARRIER_KEY
 from tests.infrastructure import Room
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -189,7 +190,7 @@ class Relay:
 
     async def events(self, topic: str, kind: str = "") -> list[dict[str, Any]]:
         """The topic's events whose type contains `kind`."""
-        decoded = [json.loads(record.value) for record in await self.records(topic)]
+        decoded = [json.loads(each.value) for each in await self.records(topic) if each.key != BARRIER_KEY]
         return [event for event in decoded if kind in event["type"]]
 
 

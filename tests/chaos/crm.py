@@ -15,7 +15,7 @@ from tests.chaos.book import Book
 from tests.chaos.broker import follow
 from tests.chaos.door import Door, Request
 from tests.chaos.outsiders import MARK
-from tests.chaos.raw import appended
+from tests.chaos.raw import appended, is_barrier
 
 Json = dict[str, Any]
 SOURCE = "sales/demo-sales"
@@ -69,7 +69,7 @@ class Crm:
         """Works for ever."""
         async for records in follow(self._servers, self._topic, self._book):
             for record in records:
-                if any(name == MARK for name, _ in record.headers):
+                if is_barrier(record) or any(name == MARK for name, _ in record.headers):
                     continue
                 event = json.loads(record.value)
                 if event["type"] == "baton.lead.handed_off.v1" and event["subject"] not in self._known:

@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from baton_local.topics import PARTITIONS
 from tests.chaos.model import Oracle
 from tests.chaos.outsiders import MARK
-from tests.chaos.raw import Poison, appended
+from tests.chaos.raw import Poison, appended, is_barrier
 
 OUTPUTS = ("lead-scores", "lead-handoffs", "sla-clocks", "sla-breaches")
 DEAD_LETTERS = ("engagements-dlq", "sales-activities-dlq", "lead-scores-dlq", "lead-handoffs-dlq")
@@ -76,7 +76,8 @@ class System:
             while any([await consumer.position(part) < end for part, end in ends.items()]):
                 for batch in (await consumer.getmany(timeout_ms=500)).values():
                     for record in batch:
-                        yield record
+                        if not is_barrier(record):
+                            yield record
 
 
 @dataclass(frozen=True)

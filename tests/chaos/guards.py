@@ -178,6 +178,27 @@ MUTANTS = (
         tests(INTEGRATION.format("received"), "first_record"),
     ),
     Mutant(
+        "the barrier that is read back",
+        f"{CHASSIS}/barrier.py",
+        "if offsets.get(topic, 0) > offset:",
+        "if offset >= 0:",
+        tests(INTEGRATION.format("deadlines"), "open_transaction"),
+    ),
+    Mutant(
+        "the word of a broker that does not tell a barrier's offset",
+        f"{CHASSIS}/barrier.py",
+        "now))) >= 0:",
+        "now))) >= -1:",
+        tests("tests/simulation/test_barriers.py", "does_not_tell"),
+    ),
+    Mutant(
+        "the erasure of what is past its due",
+        "services/sla-monitor/src/sla_monitor/rules/clock.py",
+        'or ("erased" in moment.means and (self.open or moment == self.end))',
+        "or False",
+        tests("tests/unit/sla_monitor/test_suppression.py", "waits_for_the_feed"),
+    ),
+    Mutant(
         "the mark by which a log is known again",
         f"{CHASSIS}/worker.py",
         "if stamp != marks[topic]:",

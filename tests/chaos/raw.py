@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID, uuid5
 
+BARRIER_KEY = b"baton/barrier"
 NAMESPACE = UUID("b46f1a5c-6a0e-5d0c-9f57-0e6d1c0ba701")
 MOST_AHEAD, MOST_BEHIND = timedelta(hours=24), timedelta(days=90)
 
@@ -34,6 +35,11 @@ def lead_id(email: str) -> str:
 def derived(*parts: object) -> str:
     """The id of what follows from these parts."""
     return str(uuid5(NAMESPACE, "\0".join(str(part) for part in parts)))
+
+
+def is_barrier(record: Record) -> bool:
+    """Whether it is no event: sla-monitor writes such to its inputs, and anybody may."""
+    return record.key == BARRIER_KEY
 
 
 def appended(record: Record) -> datetime:

@@ -87,7 +87,7 @@ class LogConsumer(Consumer):
         if part not in self._reading or "log" in self._network.down:
             return taken
         for topic in self._chance.sample(self._topics, len(self._topics)):
-            ready = self._log.read(topic, part, self._positions[topic, part])
+            ready = self._log.read(topic, part, self._positions[topic, part], self._log.stable(topic, part))
             ready = ready[: self._chance.randint(1, len(ready))] if ready and not self._network.calm else ready
             ready = ready[: most - len(taken)]
             if ready:
@@ -119,7 +119,7 @@ class LogConsumer(Consumer):
 
     async def bounds(self, part: int) -> Mapping[str, tuple[int, int]]:
         return await self._network.ask(
-            "bounds", lambda: {topic: (0, self._log.end(topic, part)) for topic in self._topics}
+            "bounds", lambda: {topic: (0, self._log.stable(topic, part)) for topic in self._topics}
         )
 
     async def before(self, part: int, offsets: Offsets) -> Mapping[str, int]:
@@ -128,17 +128,6 @@ class LogConsumer(Consumer):
         self._require(part)
         self.stop_reading(part)
         return {record.topic: record.timestamp for record in found if record}
-
-    async def at_end(self, part: int) -> set[str]:
-        self._require(part)
-        ends = await self._network.ask("at_end", lambda: {t: self._log.end(t, part) for t in self._topics})
-        self._require(part)
-        return {topic for topic in self._topics if self._position(topic, part) >= ends[topic]}
-
-    def _position(self, topic: str, part: int) -> int:
-        """Marks are passed over where no record is left before them."""
-        position = self._positions[topic, part]
-        return position if self._log.read(topic, part, position) else self._log.end(topic, part)
 
     def lag(self, part: int, topic: str, offset: int) -> int:
         return max(0, self._log.end(topic, part) - offset) if part in self._parts else 0
@@ -174,14 +163,25 @@ class LogPublisher(Publisher):
     async def __aexit__(self, *_: object) -> None:
         """There is nothing to close."""
 
-    async def publish(self, records: Sequence[Record], place: Place | None = None) -> None:
-        batches: dict[tuple[str, int], list[Record]] = defaultdict(list)
-        refused = [record for record in records if size_of(record) > record_limit(record.topic)]
+    @property
+    def rebuilds(self) -> int:
+        return 0
+
+    async def by_place(self, records: Sequence[Record]) -> Mapping[Place, Sequence[Record]]:
+        found: dict[Place, list[Record]] = defaultdict(list)
         for record in records:
-            if any(record is each for each in refused):
-                continue
             part = partition_of(record.key or b"", self._log.parts) if record.partition is None else record.partition
-            batches[record.topic, part].append(record)
+            found[record.topic, part].append(record)
+        return found
+
+    async def append(self, record: Record) -> int:
+        landing = _landing(self._log, record.topic, record.partition or 0, [record])
+        offset: int = await self._network.ask("publish", landing)
+        return offset
+
+    async def publish(self, records: Sequence[Record], place: Place | None = None) -> None:
+        refused = [record for record in records if size_of(record) > record_limit(record.topic)]
+        batches = await self.by_place([record for record in records if not any(record is each for each in refused)])
         sent = [self._network.ask("publish", _landing(self._log, *place, batch)) for place, batch in batches.items()]
         for outcome in await asyncio.gather(*sent, return_exceptions=True):
             if isinstance(outcome, BaseException):
@@ -190,9 +190,11 @@ class LogPublisher(Publisher):
             raise Unpublishable(f"{refused[0].topic}: too large, or not allowed", refused)
 
 
-def _landing(log: Log, topic: str, part: int, batch: list[Record]) -> Any:
-    def land() -> None:
+def _landing(log: Log, topic: str, part: int, batch: Sequence[Record]) -> Any:
+    def land() -> int:
+        first = log.end(topic, part)
         for record in batch:
             log.append(topic, part, record.key, record.value, record.headers)
+        return first
 
     return land

@@ -27,10 +27,15 @@ class Written:
     key: bytes | None
     value: bytes | None
     headers: Headers
+    timestamp_type: int = 1
+    """It is the broker's."""
 
 
 class Log:
-    """Append-only partitions; what is appended is seen by all from that instant on."""
+    """Append-only partitions; what is appended is seen by all from that instant on.
+
+    But not by who reads committed records only, while it lies behind the beginning of an open transaction.
+    """
 
     def __init__(self, topics: Sequence[str], parts: int, now: Callable[[], int]) -> None:
         self.parts = parts
@@ -39,11 +44,16 @@ class Log:
             (topic, part): [] for topic in topics for part in range(parts)
         }
         self._waiting: dict[asyncio.Future[None], tuple[Sequence[str], int]] = {}
+        self._open: dict[tuple[str, int], list[int]] = {}
+        """Topic partition -> where its open transactions began."""
         self.skipped: set[tuple[str, int, int]] = set()
 
     def append(self, topic: str, part: int, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
         written = self._written[topic, part]
         written.append(Written(topic, part, len(written), self._now(), key, value, tuple(headers)))
+        self._tell(topic, part)
+
+    def _tell(self, topic: str, part: int) -> None:
         for future, (topics, of) in self._waiting.items():
             if of == part and topic in topics and not future.done():
                 future.set_result(None)
@@ -52,16 +62,44 @@ class Log:
         """The end of a foreign producer's transaction takes an offset, and is no record."""
         self._written[topic, part].append(None)
 
+    def begin(self, topic: str, part: int) -> int:
+        """A foreign producer's transaction begins with a record that will never be read, for it will be aborted.
+
+        Returns what `finish` wants.
+        """
+        began = self.end(topic, part)
+        self._open.setdefault((topic, part), []).append(began)
+        self.mark(topic, part)
+        return began
+
+    def finish(self, topic: str, part: int, began: int) -> None:
+        """The transaction is aborted; nothing to do where it is so already."""
+        if began in self._open.get((topic, part), []):
+            self._open[topic, part].remove(began)
+            self.mark(topic, part)
+            self._tell(topic, part)
+
+    def finish_all(self) -> None:
+        """No transaction is left open."""
+        for (topic, part), begun in self._open.items():
+            for began in list(begun):
+                self.finish(topic, part, began)
+
     def end(self, topic: str, part: int) -> int:
+        """The high watermark."""
         return len(self._written[topic, part])
+
+    def stable(self, topic: str, part: int) -> int:
+        """The end for who reads committed records only."""
+        return min(self._open.get((topic, part)) or [self.end(topic, part)])
 
     def at(self, topic: str, part: int, offset: int) -> Written | None:
         """The record at the offset; a mark is none."""
         return self._written[topic, part][offset]
 
-    def read(self, topic: str, part: int, offset: int = 0) -> list[Written]:
-        """The records from `offset` on."""
-        return [record for record in self._written[topic, part][offset:] if record is not None]
+    def read(self, topic: str, part: int, offset: int = 0, until: int | None = None) -> list[Written]:
+        """The records from `offset` on and before `until`, to the end unless said."""
+        return [record for record in self._written[topic, part][offset:until] if record is not None]
 
     def topic(self, topic: str) -> list[Written]:
         """Every record of the topic, partition by partition."""

@@ -11,10 +11,12 @@ from unittest.mock import patch
 
 import sla_monitor.rules
 from chassis import worker
+from chassis.barrier import Barriers
 from chassis.failures import Fenced
 from chassis.journal import Batch, Claim
 from schemas.envelope import Fact
 from sla_monitor.rules.clock import Clock
+from tests.simulation.log import Log
 from tests.simulation.store import Key, Store, StoreJournal, claim_of
 
 _commit = StoreJournal.commit
@@ -48,6 +50,14 @@ def _let_stand(clock: Clock, *rest: Any) -> Clock:
     return clock if clock.standing == "breached" else _settle(clock, *rest)
 
 
+async def _end_in_its_place(self: Barriers, now: datetime, publisher: Any) -> None:
+    """What was read up to the end that the broker tells to who reads committed records only."""
+    for topic in self._known:
+        log: Log = publisher._log
+        there = log.read(topic, self._part, 0, log.stable(topic, self._part))
+        self._standing[topic] = (now, there[-1].offset if there else -1)
+
+
 MUTANTS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "no fence: a commit of an older epoch is written": partial(patch.object, Store, "owned", lambda *_: True),
     "a worker that does not heed the fence": partial(patch.object, StoreJournal, "commit", _commit_all_the_same),
@@ -60,6 +70,7 @@ MUTANTS: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     "offsets not checked": partial(patch.object, worker, "following", lambda records, *_: len(records)),
     "no retraction": partial(patch.object, sla_monitor.rules, "_settle", _let_stand),
     "replaced facts that stay": partial(patch.object, Store, "forget", lambda *_: None),
+    "inputs known by their read-committed ends": partial(patch.object, Barriers, "write", _end_in_its_place),
     "shared rows set without comparison": partial(patch.object, Store, "unchanged", lambda *_: True),
 }
 """What is taken away -> how."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import timedelta
 from random import Random
 from typing import Any
 
 from chassis.consumer import received_at
 from router.app import ROTATION
+from schemas.barrier import BARRIER_KEY
 from schemas.envelope import Decoder, Fact, Refused
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.identity import partition_of
@@ -19,6 +21,7 @@ from schemas.sla import clock_id_of
 from schemas.topics import TOPICS
 from scorer.rules.explanation import explain
 from sla_monitor.rules import Watch, expire, start, stop
+from sla_monitor.rules.clock import Clock
 from sla_monitor.rules.clock import Lead as Watched
 from tests.simulation.log import Written
 from tests.simulation.scenario import PARTS
@@ -52,7 +55,7 @@ def _books(world: World, name: str, store: Store) -> Iterator[str]:
             for outcome in ("records", _outcome(record, services()[name].inputs[topic], expected, latest))
         )
         written = store.partitions[part].totals
-        kinds = ("records", "facts", "duplicates", "replaced", "dead_letters", "tick_failures")
+        kinds = ("records", "facts", "duplicates", "replaced", "barriers", "dead_letters", "tick_failures")
         booked = {key: count for key, count in written.items() if key.startswith(kinds) and count}
         if booked != counts:
             yield f"{name}/{part}: the books say {booked} and should say {dict(counts)}"
@@ -69,7 +72,7 @@ def _outcome(
     try:
         fact = decoder.fact(record.key, record.value, received_at(record))
     except Refused as refused:
-        return f"dead_letters:{refused.reason}"
+        return "barriers" if record.key == BARRIER_KEY else f"dead_letters:{refused.reason}"
     if partition_of(record.key or b"", PARTS) != record.partition:
         return "dead_letters:wrong_partition"
     key = (fact.lead_id, *fact.key)
@@ -107,7 +110,8 @@ def _outputs(world: World) -> Iterator[str]:
 
 def _events(world: World, topic: str) -> list[dict[str, Any]]:
     """The topic's events partition by partition, repeats dropped; a repeat that differs is kept."""
-    return [json.loads(value) for value in dict.fromkeys(record.value or b"" for record in world.log.topic(topic))]
+    records = (record for record in world.log.topic(topic) if record.key != BARRIER_KEY)
+    return [json.loads(value) for value in dict.fromkeys(record.value or b"" for record in records)]
 
 
 def _one_content(events: Events) -> Iterator[str]:
@@ -181,12 +185,26 @@ def _clocks(world: World, events: Events) -> Iterator[str]:
                 yield f"sla-monitor: {clock.clock} of {lead_id} has version {clock.version}, published are {history}"
             elif standing != (clock.standing == "breached"):
                 yield f"sla-monitor: {clock.clock} of {lead_id} is {clock.standing}, and published are {kinds}"
+            elif "sla.breached.v1" in kinds and _came_in_time(world, lead_id, clock):
+                yield f"sla-monitor: {clock.clock} of {lead_id} was breached, and its stop was there before its due"
     for clock_id, history in told.items():
         yield f"sla-monitor: published of a clock that is none: {clock_id} {history}"
     handed = {event["id"] for event in events["lead-handoffs"] if "handed_off" in event["type"]}
     known = {fact.event.id for fact in store.facts.values() if isinstance(fact.event, LeadHandedOff)}
     if handed != known:
         yield f"sla-monitor: handoffs that started no clock: {sorted(handed ^ known)}"
+
+
+def _came_in_time(world: World, lead_id: str, clock: Clock) -> bool:
+    """Whether what met the clock was on its topic before the due, by the database's clock."""
+    decoder = services()["sla-monitor"].inputs["sales-activities"]
+    for record in world.log.topic("sales-activities") if clock.end and clock.standing == "met" else ():
+        if _outcome(record, decoder, {}, {}) == "facts":
+            event = decoder.event(record.value)
+            stop = clock.end and (lead_id, clock.end.source, clock.end.id)
+            if (event.subject, event.source, event.id) == stop:
+                return world.by_database(record) < clock.due - timedelta(milliseconds=1)
+    return False
 
 
 def _in_one_go(world: World, lead_id: str) -> Watched:

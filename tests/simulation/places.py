@@ -54,6 +54,9 @@ class Place(Protocol):
     def slow_disk(self) -> AbstractAsyncContextManager[Waiting]:
         """No commit is on the database's disk before the block ends; it holds its locks until then."""
 
+    def transaction(self, topic: str, part: int) -> AbstractAsyncContextManager[None]:
+        """A foreign producer's transaction, open during the block and aborted after it."""
+
 
 class Real:
     """Kafka and Postgres."""
@@ -89,6 +92,16 @@ class Real:
         finally:
             await connection.close()
 
+    @asynccontextmanager
+    async def transaction(self, topic: str, part: int) -> AsyncIterator[None]:
+        async with self._house.foreign_producer(transactional_id="another-platform") as producer:
+            await producer.begin_transaction()
+            await producer.send_and_wait(self._house.room.prefix + topic, b"value", key=b"key", partition=part)
+            try:
+                yield
+            finally:
+                await producer.abort_transaction()
+
 
 class Simulated:
     """The same without faults."""
@@ -120,6 +133,14 @@ class Simulated:
         with patch.object(self._network, "disk", lambda _: disk.wait):
             yield waiting
         disk.set()
+
+    @asynccontextmanager
+    async def transaction(self, topic: str, part: int) -> AsyncIterator[None]:
+        began = self._log.begin(topic, part)
+        try:
+            yield
+        finally:
+            self._log.finish(topic, part, began)
 
 
 class OnRealServers:

@@ -55,9 +55,12 @@ KINDS = (
         "skip",
         "disk",
         "disk",
+        "transaction",
+        "transaction",
+        "transaction",
     ),
 )
-SECONDS = {"freeze": 40, "slow": 20, "outage": 15, "clock": 90, "disk": 8}
+SECONDS = {"freeze": 40, "slow": 20, "outage": 15, "clock": 90, "disk": 8, "transaction": 60}
 """How long a fault lasts at the most, or how far the database's clock jumps."""
 ENGAGEMENTS: tuple[dict[str, Any], ...] = (
     {"kind": "webinar_attended"},
@@ -193,6 +196,12 @@ def _fault(chance: Random, bursts: list[float]) -> Fault:
             fault = replace(fault, process="", request=chance.choice(("store", "log")))
         case "disk":
             fault = replace(fault, process=chance.choice(PROCESSES[2:]), request="timer")  # the scorer has none here
+        case "transaction":  # of a platform's producer that hangs
+            topic, part = (
+                chance.choice(("lead-handoffs", "sales-activities", "sales-activities")),
+                chance.randrange(PARTS),
+            )
+            fault = replace(fault, process="", request=f"{topic}/{part}")
         case "stale":
             fault = replace(fault, request="known")
         case "skip":

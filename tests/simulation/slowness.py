@@ -128,13 +128,8 @@ class Bench:
     async def tick(self, ownership: Ownership[Tally]) -> int:
         """How many leads it looked at."""
         before = len(self.service.looked)
-        await ownership.tick(AtEnd(), self.publisher, idle=True)  # type: ignore[arg-type]
+        await ownership.tick(self.publisher, idle=True)
         return len(self.service.looked) - before
-
-
-class AtEnd:
-    async def at_end(self, part: int) -> set[str]:
-        return {"engagements"}
 
 
 def played(story: Callable[[Bench], Awaitable[None]], service: Slow | None = None) -> None:

@@ -120,16 +120,28 @@ class Contract:
                 expected = [key for key in keys if partition_of(key, PARTS) == part]
                 assert [record.key for record in await fetched(consumer, part, len(expected))] == expected
 
-    async def test_the_end_is_reached_when_all_was_answered(self, place: Place) -> None:
+    async def test_the_bounds_are_what_the_broker_has(self, place: Place) -> None:
         await publish(place, *numbered(SCORES, 0, 2))
         async with member(place) as (consumer, _):
             assert await consumer.bounds(0) == {SCORES: (0, 2), SALES: (0, 0)}
+
+    async def test_who_appends_a_record_is_told_its_offset(self, place: Place) -> None:
+        await publish(place, *numbered(SCORES, 0, 2))
+        async with place.publisher() as publisher:
+            found = [await publisher.append(*numbered(*place, 1)) for place in ((SALES, 0), (SCORES, 0), (SCORES, 1))]
+            assert found == [0, 2, 0]
+
+    async def test_nothing_behind_an_open_transaction_is_answered_until_it_has_ended(self, place: Place) -> None:
+        await publish(place, *numbered(SCORES, 0, 1))
+        async with member(place) as (consumer, _):
             consumer.start_reading(0, START)
-            assert await consumer.at_end(0) == {SALES}
-            await fetched(consumer, 0, 2)
-            assert await consumer.at_end(0) == {SCORES, SALES}
-            await publish(place, *numbered(SALES, 0, 1))
-            assert await consumer.at_end(0) == {SCORES}
+            async with place.transaction(SCORES, 0), place.publisher() as publisher:
+                offset = await publisher.append(*numbered(SCORES, 0, 1, 1))
+                assert offset == 2
+                assert [record.offset for record in await fetched(consumer, 0, 1)] == [0]
+                assert await consumer.fetch(0, 9, 0.5) == []
+                assert (await consumer.bounds(0))[SCORES] == (0, 1)
+            assert [record.offset for record in await fetched(consumer, 0, 1)] == [offset]
 
     async def test_the_mark_of_a_transaction_takes_an_offset_and_is_never_answered(self, place: Place) -> None:
         await place.transact(SCORES, 0)
@@ -144,7 +156,7 @@ class Contract:
 
             async def ended() -> bool:
                 assert await consumer.fetch(0, 9, 0.1) == []
-                return SCORES in await consumer.at_end(0) and (await consumer.bounds(0))[SCORES] == (0, 5)
+                return (await consumer.bounds(0))[SCORES] == (0, 5)
 
             await until(ended, "the end, behind the mark")
 
@@ -180,8 +192,6 @@ class Contract:
                 lost, kept = min(other.parts), min(one.parts)
                 with pytest.raises(NotMember):
                     first.start_reading(lost, START)
-                with pytest.raises(NotMember):
-                    await first.at_end(lost)
                 with pytest.raises(NotMember):
                     await first.before(lost, {SCORES: 1})
                 with pytest.raises(NotMember):

@@ -17,10 +17,10 @@ from tests.simulation.scenario import scenario_of
 
 SEEDS = 2000
 HAPPENS = (
-    *("killed", "ended", "frozen", "expel!", "stop!", "outage!", "clock!", "time passes"),
+    *("killed", "ended", "frozen", "expel!", "stop!", "outage!", "clock!", "transaction!", "time passes"),
     *("kill!", "freeze!", "slow!", "refuse!", "lose!", "skip!", "stale!", "disk!"),
     *("commit: Fenced", "commit: FactKnown", "commit: SharedConflict", "offsets: NotMember", "gaps"),
-    *("facts", "duplicates", "replaced", "dead_letters", "handed_off", "met", "breaches", "retractions"),
+    *("facts", "duplicates", "replaced", "barriers", "dead_letters", "handed_off", "met", "breaches", "retractions"),
 )
 """What a run of many seeds has to have seen, each at least once in a hundred seeds."""
 

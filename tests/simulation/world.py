@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from chassis.consumer import received_at
 from chassis.ownership import LOOK_AGAIN
 from chassis.policy import load_policies
 from chassis.service import Service
@@ -24,7 +25,7 @@ from sla_monitor.app import SlaMonitor
 from tests.builders import NOON
 from tests.simulation.diary import Diary
 from tests.simulation.kafka import LogConsumer, LogPublisher
-from tests.simulation.log import SESSION_SECONDS, Group, Log
+from tests.simulation.log import SESSION_SECONDS, Group, Log, Written
 from tests.simulation.loop import Loop, Process
 from tests.simulation.network import SERVERS, Network
 from tests.simulation.scenario import INPUT_SECONDS, PARTS, PROCESSES, SERVICES, Arrival, Fault, Scenario
@@ -32,6 +33,8 @@ from tests.simulation.store import Store, journals_of
 
 QUICK = Path(__file__).parents[1] / "fixtures" / "policies" / "quick"
 SETTLING_SECONDS = 300
+LOOKED_AT_AGAIN = timedelta(seconds=2)
+"""A lead that is due so soon may be one that waits for a barrier."""
 EPOCH = datetime.fromtimestamp(0, NOON.tzinfo)
 
 
@@ -83,6 +86,7 @@ class World:
         self.stores = {name: Store(self._database_now) for name in SERVICES}
         self.members: dict[str, Member] = {}
         self.problems: list[str] = []
+        self.jumps: list[tuple[datetime, float]] = []
         self.over = False
         self._chance = chance
         self._settings = Settings(
@@ -92,6 +96,11 @@ class World:
     def now(self) -> datetime:
         """The broker's time; the database's is the same or later."""
         return NOON + timedelta(seconds=self._loop.time() + self._later["world"])
+
+    def by_database(self, record: Written) -> datetime:
+        """The database's time when the record was appended, or up to 1 ms earlier."""
+        appended = received_at(record)
+        return appended + timedelta(seconds=sum(seconds for at, seconds in self.jumps if at <= appended))
 
     def _database_now(self) -> datetime:
         return self.now() + timedelta(seconds=self._later["database"])
@@ -190,7 +199,7 @@ class World:
     def _befall(self, fault: Fault) -> None:
         member = self.members.get(fault.process)
         process = member.process if member else Process("")
-        at_once = fault.kind in ("expel", "stop", "outage", "clock")
+        at_once = fault.kind in ("expel", "stop", "outage", "clock", "transaction")
         self.diary.tell(fault.process, f"{fault.kind}!" if at_once else f"armed: {fault.kind}", fault.request)
         match fault.kind:
             case "kill" | "freeze" if not fault.request:
@@ -204,6 +213,11 @@ class World:
                 self._loop.call_later(fault.seconds, self.network.down.discard, fault.request)
             case "clock":
                 self._later["database"] += fault.seconds
+                self.jumps.append((self.now(), fault.seconds))
+            case "transaction":
+                topic, part = fault.request.rsplit("/", 1)
+                began = self.log.begin(topic, int(part))
+                self._loop.call_later(fault.seconds, self.log.finish, topic, int(part), began)
             case _:
                 self.network.glitches.append(fault)
 
@@ -211,6 +225,7 @@ class World:
         self.diary.tell("", "peace")
         self.network.calm = True
         self.network.down.clear()
+        self.log.finish_all()
         for member in self.members.values():
             member.process.fuse = 0
             self._thaw(member.process)
@@ -236,7 +251,8 @@ class World:
                         return f"{name}/{part} has not read {topic}"
                 if row.outbox:
                     return f"{name}/{part} has not published {len(row.outbox)}"
-            if any(row.due and row.due <= store.now() for _, row in store.leads.values()):
+            soon = store.now() + LOOKED_AT_AGAIN
+            if any(row.due and row.due <= soon for _, row in store.leads.values()):
                 return f"{name} has not judged what is due"
         return None
 

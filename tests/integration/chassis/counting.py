@@ -55,6 +55,7 @@ class Counting:
     own: Collection[str] = ()
     policies: Policies[Any] = field(default_factory=Policies)
     looked: list[tuple[Tally, At]] = field(default_factory=list)
+    wait: timedelta = WAIT
 
     def new(self, lead_id: str) -> Tally:
         return Tally()
@@ -79,7 +80,8 @@ class Counting:
             case "huge":
                 return Decision(state, [_told(state, fact.event.subject, at, 1024 * 1024)], state.due)
             case "wait" | "rot":
-                return Decision(replace(state, due=at.now + WAIT, rotting=_kind(fact) == "rot"), due=at.now + WAIT)
+                due = at.now + self.wait
+                return Decision(replace(state, due=due, rotting=_kind(fact) == "rot"), due=due)
             case "soon":
                 return Decision(replace(state, due=at.now), due=at.now)
             case "share":
@@ -89,7 +91,7 @@ class Counting:
     def tick(self, state: Tally, at: At) -> Decision[Tally]:
         self.looked.append((state, at))
         if state.due is None or at.known < state.due:
-            return Decision(state, due=state.due)
+            return Decision(state, due=state.due, waits=state.due)
         return Decision(replace(state, due=None), counts={"fired": 1})
 
 

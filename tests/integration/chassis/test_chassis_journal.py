@@ -92,9 +92,9 @@ async def test_acknowledged_rows_go_with_the_next_commit_or_an_idle_tick(house: 
         await take_all(ownership, arrived([engaged("2", ADA)], 1), publisher)
         assert await _outbox(house) == 0
         await take_all(ownership, arrived([engaged("3", ADA, "tell")], 2), publisher)
-        await ownership.tick(None, publisher, idle=False)  # type: ignore[arg-type]
+        await ownership.tick(publisher, idle=False)
         assert await _outbox(house) == 1
-        await ownership.tick(None, publisher, idle=True)  # type: ignore[arg-type]
+        await ownership.tick(publisher, idle=True)
         assert await _outbox(house) == 0
 
 

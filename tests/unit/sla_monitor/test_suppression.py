@@ -59,6 +59,68 @@ def test_a_follow_up_in_the_instant_of_what_excuses_from_it_was_made(ids: str, o
         assert play.about("CK-S1")[-1].data.cause == ids[0]
 
 
+def erase(play: Play, minutes: float, now: float) -> list[str]:
+    """The erasure, carried out as the worker does."""
+    fact = a_fact(erased(minutes))
+    return play._follow(play.monitor.again(play.lead, [], [fact], At(at(now), at(now))))
+
+
+def after_erasure(play: Play, minutes: float, now: float) -> list[str]:
+    """What follows from a contact at `minutes` that is read after the erasure; it is dropped."""
+    fact = a_fact(a_sales_activity(SalesContacted, time=at(minutes)))
+    decision = play.monitor.decide(play.lead, fact, At(at(now), at(now)))
+    assert decision.dropped == "erased"
+    return play._follow(decision)
+
+
+def test_a_clock_past_its_due_that_waits_for_the_feed_is_cancelled_by_an_erasure_and_settled_by_a_contact() -> None:
+    for unknown in (False, True):
+        play = Play()
+        play.hear(a_handoff())
+        play.tick(at(61 + unknown), known=at(59))
+        assert play.standing()[1, "CK-S1"] == ("unknown" if unknown else "running")
+        assert "CK-S1 cancelled" in erase(play, 61.5 + unknown, 62)
+        assert play.tick(at(20_000)) == []
+        assert set(play.standing().values()) == {"cancelled"}
+        assert after_erasure(play, 58, 20_001) == ["CK-S1 met"]
+        assert after_erasure(play, 58, 20_002) == []
+
+
+def test_a_breach_published_before_an_erasure_is_taken_back_by_a_contact_in_time_that_is_read_after_it() -> None:
+    play = Play()
+    play.hear(a_handoff())
+    assert "CK-S1 breached" in play.tick(at(62))
+    erase(play, 63, 63)
+    assert play.standing()[1, "CK-S1"] == "breached"
+    kept = play.lead.activities
+    assert after_erasure(play, 61, 64) == []
+    assert after_erasure(play, 10, 65) == ["CK-S1 breach_retracted", "CK-S1 met"]
+    assert play.counts["retractions:CK-S1"] == 1
+    assert play.lead.activities == kept, "nothing is kept of the contact but the verdict"
+
+
+def test_a_handoff_read_after_an_erasure_starts_nothing() -> None:
+    play = Play()
+    play.hear(a_handoff())
+    erase(play, 30, 30)
+    clocks = play.lead.clocks
+    decision = play.monitor.decide(play.lead, a_fact(a_handoff(episode=2)), At(at(40), at(40)))
+    assert (decision.dropped, decision.events, decision.state.clocks) == ("erased", (), clocks)
+
+
+@pytest.mark.parametrize("read_first", [True, False])
+def test_after_a_suppression_a_clock_past_its_due_is_judged_by_all_facts(*, read_first: bool) -> None:
+    play = Play()
+    play.hear(a_handoff())
+    play.tick(at(61), known=at(59))
+    play.hear(suppressed(62))
+    assert play.standing()[1, "CK-S1"] == "running"
+    if not read_first:
+        assert play.tick(at(63)) == ["CK-S1 breached"]
+    play.hear(a_sales_activity(SalesContacted, time=at(10)), now=at(64))
+    assert play.standing()[1, "CK-S1"] == "met"
+
+
 def test_a_breach_before_the_suppression_stands() -> None:
     play = Play()
     play.hear(a_handoff())

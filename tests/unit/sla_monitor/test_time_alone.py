@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from chassis.service import At
 from schemas.sales import SalesActivity
 from tests.builders import a_handoff, a_qualification, a_sales_activity, at
 from tests.unit.sla_monitor.driver import Play
@@ -59,6 +60,20 @@ def test_deadline_waits_while_the_feed_is_not_known_up_to_due() -> None:
     assert play.tick(DUE + 2 * SECOND, known=DUE) == ["CK-S1 breached"]
 
 
+def test_a_clock_that_waits_says_up_to_when_the_feed_must_be_known_and_one_that_runs_does_not() -> None:
+    play = handed_off()
+    for now, known, waits in ((DUE, at(0), None), (DUE + SECOND, DUE - SECOND, DUE), (DUE + SECOND, DUE, None)):
+        assert play.monitor.tick(play.lead, At(now, known)).waits == waits
+
+
+def test_a_clock_is_looked_at_again_soon_at_first_and_every_second_later() -> None:
+    for overdue, again in ((0.001, 0.1), (0.5, 0.5), (1, 1), (3600, 1)):
+        play = handed_off()
+        now = DUE + overdue * SECOND
+        play.tick(now, known=at(0))
+        assert play.due == now + again * SECOND
+
+
 def test_clock_is_called_unknown_once_when_the_feed_is_behind_for_longer_than_the_patience() -> None:
     play = handed_off()
     behind = at(10)
@@ -98,7 +113,9 @@ def test_clock_that_waits_for_its_feed_does_not_hold_up_the_next_warning() -> No
     play.hear(a_qualification(qualified_at=at(-24 * 60 + 0.01), known_at=at(-24 * 60 + 0.01)))
     play.hear(a_qualification(episode=2, id="second", known_at=at(-12 * 60 + 0.02), qualified_at=at(-13 * 60)))
     play.tick(at(0.01) + MICROSECOND, known=at(-5))
-    assert play.due == at(0.02)
+    assert play.due is not None
+    assert play.due <= at(0.02)
+    assert play.tick(at(0.02), known=at(-5)) == ["CK-M1 warned"]
 
 
 def test_nothing_to_look_at_when_every_clock_has_ended() -> None:

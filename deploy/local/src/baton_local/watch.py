@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from baton_local.board import Board, Counter
 from baton_local.topics import PARTITIONS
 from baton_local.words import Narrator
+from schemas.barrier import BARRIER_KEY
 from schemas.topics import TOPICS
 
 COUNTED_ONLY = {"engagements"}
@@ -63,7 +64,8 @@ class Watch:
             batches = await self._consumer.getmany(timeout_ms=1000, max_records=1000)
             for records in batches.values():
                 for record in records:
-                    self._tell(record.topic, record.value)
+                    if record.key != BARRIER_KEY:
+                        self._tell(record.topic, record.value)
 
     async def count(self) -> None:
         """Keeps the counters true to the topics' ends; runs until cancelled."""

@@ -20,10 +20,16 @@ from chassis.settings import Kafka
 
 DEADLINE_SECONDS = 12
 LEAVE_SECONDS = 5
+LOG_APPEND_TIME = 1
+"""Kafka's number for a time stamp that is the broker's."""
 YEAR_9999 = 253_370_764_800_000
 """Milliseconds: beyond it a producer's own time stamp, which may be anything, is no date."""
 Offsets = Mapping[str, int]
 """Topic -> the offset to read next, for one partition."""
+
+
+class NoAppendTime(Failure):
+    """An input's records do not tell when the broker got them: stop, page."""
 
 
 class NotMember(Failure):
@@ -110,10 +116,14 @@ class Consumer(ConsumerRebalanceListener):
         self._owner.assigned(whole, owned.keys() - whole)
 
     async def fetch(self, part: int, most: int, wait: float) -> list[Any]:
-        """Up to `most` records of the partition, each topic's in order; waits up to `wait` seconds for the first."""
+        """Up to `most` records of the partition, each topic's in order; waits up to `wait` seconds for the first.
+
+        Raises NoAppendTime for a record that has its producer's time stamp.
+        """
         async with _bounded("fetching"):
             batches = await self._client.getmany(*self._partitions(part), timeout_ms=int(wait * 1000), max_records=most)
         found = [record for batch in batches.values() for record in batch]
+        require_append_time(found)
         return [replace(record, topic=self._name(record)) for record in found] if self._prefix else found
 
     async def poll_nothing(self) -> None:
@@ -153,7 +163,7 @@ class Consumer(ConsumerRebalanceListener):
     async def before(self, part: int, offsets: Offsets) -> Mapping[str, int]:
         """The time stamp of the record right before each offset, where the log still has it. Raises NotMember.
 
-        It moves the place of reading: `start_reading` must follow.
+        It moves the place of reading: `start_reading` must follow. Raises NoAppendTime as `fetch` does.
         """
         wanted = {self._partition(topic, part): offset - 1 for topic, offset in offsets.items()}
         found: dict[str, int] = {}
@@ -164,6 +174,7 @@ class Consumer(ConsumerRebalanceListener):
                     self._client.resume(partition)
                 while missing := [p for p in wanted if self._name(p) not in found]:
                     for partition, records in (await self._client.getmany(*missing, timeout_ms=1000)).items():
+                        require_append_time(records[:1])
                         same = records[0].offset == wanted[partition]  # else a compaction has taken it away
                         found[self._name(partition)] = records[0].timestamp if same else -1
         except IllegalStateError as error:
@@ -171,19 +182,6 @@ class Consumer(ConsumerRebalanceListener):
         finally:
             self.stop_reading(part)
         return {topic: stamp for topic, stamp in found.items() if stamp >= 0}
-
-    async def at_end(self, part: int) -> set[str]:
-        """The topics of which `fetch` has answered all that the broker has now. Raises NotMember as `start_reading`.
-
-        The offset of the last record does not tell: a transaction leaves marks behind it, which are never answered.
-        """
-        partitions = self._partitions(part)
-        try:
-            async with _bounded("asking for the end"):
-                ends = await self._client.end_offsets(partitions)
-                return {self._name(p) for p in partitions if await self._client.position(p) >= ends[p]}
-        except IllegalStateError as error:
-            raise NotMember(f"partition {part}") from error
 
     def lag(self, part: int, topic: str, offset: int) -> int:
         """Records after `offset` as of the last fetch; 0 before the first."""
@@ -214,6 +212,19 @@ class Consumer(ConsumerRebalanceListener):
 
     def _partitions(self, part: int) -> list[TopicPartition]:
         return [self._partition(topic, part) for topic in self._topics]
+
+
+def require_append_time(records: Iterable[Any]) -> None:
+    """Raises NoAppendTime for the first record that does not tell when the broker got it.
+
+    By the record itself, since to read a topic's configuration takes a right that a service need not have.
+    """
+    for record in records:
+        if record.timestamp_type != LOG_APPEND_TIME:
+            raise NoAppendTime(
+                f"{record.topic}/{record.partition} keeps its producers' time stamps, which are anybody's clock: set "
+                f"message.timestamp.type=LogAppendTime, and make the topic anew (offset {record.offset})"
+            )
 
 
 def received_at(record: Any) -> datetime:

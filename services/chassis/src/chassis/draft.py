@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Generic
 
 from chassis.consumer import received_at
@@ -51,6 +52,8 @@ class Draft(Generic[S]):
     """Lead -> its records from the first late one on, with their places: they wait for all facts of the lead."""
     last: dict[str, Any] = field(default_factory=dict)
     """The last record of each topic that has its outcome in this draft."""
+    waits: datetime | None = None
+    """The latest instant up to which a decision wants the inputs to be known."""
 
     def read(self, records: Sequence[Any]) -> None:
         """The records, each topic's in order, have their outcome in this draft; gaps between them are counted."""
@@ -90,9 +93,15 @@ class Draft(Generic[S]):
         if decision.state is not file.state or decision.due != file.due or file.version == 0:
             file.state, file.due, file.changed = decision.state, decision.due, True
         self.files[file.lead_id] = file
+        if decision.waits is not None:
+            self.waits = max(decision.waits, self.waits or decision.waits)
         if decision.shared:
             self.swapped.update(decision.shared)
             self.at = replace(self.at, shared={**self.at.shared, **decision.shared})
+        self.tell(decision, outputs)
+
+    def tell(self, decision: Decision[S], outputs: Sequence[Record]) -> None:
+        """Counts what was decided, and publishes its `outputs`."""
         if decision.counts:
             self.totals.update(decision.counts)
         self.outbox += outputs

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Generic
 
 from chassis import failpoints
+from chassis.barrier import NEVER, Barriers
 from chassis.clock import DatabaseClock
 from chassis.consumer import received_at
 from chassis.dead_letter import unsent
@@ -23,8 +24,6 @@ from chassis.stride import EPOCH, SIZE, stride
 from schemas.sizes import REJECTED
 
 log = logger(__name__)
-
-NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Stuck(Failure):
@@ -77,6 +76,7 @@ class Epoch(Generic[S]):
         self._marks = dict(claim.marks)
         self._revision = claim.revision
         self._read_until = dict.fromkeys(service.inputs, NEVER)
+        self._barriers = Barriers(service.name, takeover.part, service.inputs)
         self._new = takeover.offsets != claim.offsets
         self.offsets = takeover.offsets
         self.totals: Counter[str] = Counter(claim.totals)
@@ -139,9 +139,9 @@ class Epoch(Generic[S]):
         until = self._read_until[topic]
         return self.now - (self._claimed_at if until == NEVER else until)
 
-    def _begin(self, known: datetime | None = None, now: datetime | None = None) -> Draft[S]:
+    def _begin(self, now: datetime | None = None) -> Draft[S]:
         """A new draft: one instant for the whole batch."""
-        at = At(now or self._clock.now(), known or min(self._read_until.values()))
+        at = At(now or self._clock.now(), self._barriers.known)
         progress = (dict(self.offsets), dict(self._marks), Counter(self.totals), self._revision)
         return Draft(self._service.name, self._part, *progress, {}, at)
 
@@ -166,6 +166,7 @@ class Epoch(Generic[S]):
         self._deleted, self._out_seq = self._acknowledged, out_seq
         self.offsets, self._marks, self.totals = draft.offsets, draft.marks, draft.totals
         self._revision = draft.revision
+        self._barriers.passed(self.offsets)
         self._read_until |= {topic: received_at(record) for topic, record in draft.last.items()}
         dues = [row.due for row in rows if row.due is not None]
         self._next_due = min([*dues, *([self._next_due] if self._next_due else [])], default=None)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Generic, cast
 
+from chassis.barrier import is_barrier
 from chassis.consumer import received_at
 from chassis.dead_letter import RULES_FAILED, WRONG_PARTITION
 from chassis.draft import Draft
@@ -39,7 +40,10 @@ class Judge(Generic[S]):
         self._partitions = partitions
 
     def judge_read(self, place: int, record: Any, reading: Fact | Refused, draft: Draft[S]) -> bool:
-        """As `judge`; what cannot be read is a dead letter."""
+        """As `judge`; what cannot be read is a dead letter, and of a barrier nothing follows."""
+        if is_barrier(record):
+            draft.totals["barriers"] += 1
+            return True
         if isinstance(reading, Fact):
             return self.judge(place, record, reading, draft)
         draft.bury(record, reading)
@@ -72,6 +76,7 @@ class Judge(Generic[S]):
             return False
         if decision.dropped is not None:
             draft.drop(file, decision.dropped, decision.state)
+            draft.tell(decision, outputs)
         elif not decision.late:
             self._accept(file, fact, decision, draft)
             draft.apply(file, decision, outputs)
@@ -185,6 +190,7 @@ class Judge(Generic[S]):
                     return failed + self._erase(file, (decision, outputs), waiting[number:], draft)
                 if decision.dropped is not None:
                     draft.drop(file, decision.dropped, decision.state)
+                    draft.tell(decision, outputs)
                     continue
                 facts.append(fact)
                 self._accept(file, fact, decision, draft)

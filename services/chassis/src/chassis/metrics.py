@@ -71,13 +71,14 @@ def loop_lag(service: str, registry: CollectorRegistry) -> Histogram:
 
 
 def outcomes_of(service: str) -> tuple[Outcome, ...]:
-    """What every worker counts: records = facts + duplicates + replaced + dropped + dead letters (invariant I2)."""
+    """What every worker counts: records = facts + duplicates + replaced + dropped + barriers + dead letters (I2)."""
     prefix = prefix_of(service)
     return (
         Outcome("records", f"{prefix}_records", "Records read, each with exactly one outcome"),
         Outcome("facts", f"{prefix}_facts", "Records accepted as facts"),
         Outcome("duplicates", f"{prefix}_duplicates", "Records known already, without effect"),
         Outcome("replaced", f"{prefix}_replaced", "Records in the place of an older one, or older than it"),
+        Outcome("barriers", f"{prefix}_barriers", "Records that only say how far an input has been read"),
         Outcome("dropped", f"{prefix}_dropped", "Records of which nothing is kept but their number", "reason", DROPS),
         Outcome("dead_letters", f"{prefix}_dead_letters", "Records set aside for good", "reason", REASONS),
         Outcome("published", f"{prefix}_published", "Records written to the outbox, each published at least once"),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from chassis import failpoints
-from chassis.consumer import Consumer
+from chassis.barrier import NEVER, is_barrier
 from chassis.dead_letter import REFUSED_BY_DATABASE, Limiter
 from chassis.draft import Draft
 from chassis.epoch import Epoch, Takeover
@@ -67,15 +67,14 @@ class Ownership(Epoch[S]):
         """Whether a tick has work to do at once."""
         return self._revision.until is not None or (self._next_due is not None and self._next_due <= self._clock.now())
 
-    async def tick(self, consumer: Consumer, publisher: Publisher, *, idle: bool, unread: Collection[str] = ()) -> None:
+    async def tick(self, publisher: Publisher, *, idle: bool) -> None:
         """Decides some of the leads whose due has come, or some that another version of the policy has to judge.
 
-        When idle, deletes acknowledged outbox rows that no batch will. `unread`: topics of which records are fetched
-        that `take` was not given, or has left over.
+        When idle, deletes acknowledged outbox rows that no batch will.
         """
         try:
             if self._next_due is not None and self._next_due <= self._clock.now():
-                await self._judge_due(consumer, publisher, unread)
+                await self._judge_due(publisher)
             elif (revision := self._revised()).until is not None:
                 await self._judge_anew(revision, publisher)
             elif idle and self._deleted < self._acknowledged:
@@ -117,7 +116,8 @@ class Ownership(Epoch[S]):
 
     def _limited(self, records: Sequence[Any], failed: Sequence[int]) -> Limiter:
         """The limiter after these records: it counts those that Baton itself wrote, and nobody else can stop it."""
-        own = [place for place, record in enumerate(records) if record.topic in self._service.own]
+        mine = self._service.own
+        own = [place for place, record in enumerate(records) if record.topic in mine and not is_barrier(record)]
         places = set(failed)
         return self._limiter.after(len(own), [number for number, place in enumerate(own) if place in places])
 
@@ -129,12 +129,13 @@ class Ownership(Epoch[S]):
         await self._commit(draft, publisher)
         self._limiter = limiter
 
-    async def _judge_due(self, consumer: Consumer, publisher: Publisher, unread: Collection[str]) -> None:
+    async def _judge_due(self, publisher: Publisher) -> None:
         now, rows = await self._journal.due(self._slice.size)
         if now is not None:
             self._clock.set(now)
-            known = await self._known(now, consumer, unread)
-            if not await self._judge_rows(rows, known, now, publisher):  # they all wait for an input that is behind
+            followed = await self._judge_rows(rows, now, publisher)
+            await self._barriers.write(now, publisher)
+            if not followed:  # they all wait for an input that is behind
                 self._next_due = self._clock.now() + LOOK_AGAIN
                 return
         due, again = await self._journal.next_due(), self._clock.now() + LOOK_AGAIN
@@ -151,11 +152,9 @@ class Ownership(Epoch[S]):
             log.info("policy_applied", partition=self._part, version=revision.version)
         elif self._service.policies.number_at(now) == revision.version:  # our clock may run ahead of the database's
             self._clock.set(now)
-            await self._judge_rows(rows, None, now, publisher, revision.version)
+            await self._judge_rows(rows, now, publisher, revision.version)
 
-    async def _judge_rows(
-        self, rows: Sequence[LeadRow], known: datetime | None, now: datetime, publisher: Publisher, version: int = 0
-    ) -> bool:
+    async def _judge_rows(self, rows: Sequence[LeadRow], now: datetime, publisher: Publisher, version: int = 0) -> bool:
         """Goes through the rows until something follows, and commits that; whether anything did.
 
         A lead whose outcome the database refuses is found, and tried again later. `version`, if any: the rows are the
@@ -165,7 +164,7 @@ class Ownership(Epoch[S]):
 
         async def tick(some: Sequence[LeadRow], refusal: RefusedByDatabase | None = None) -> int:
             nonlocal followed
-            draft = self._begin(known, now)
+            draft = self._begin(now)
             await self._share(draft)
             done, pace = 0, Pace()
             for row in some:
@@ -177,6 +176,7 @@ class Ownership(Epoch[S]):
                 draft.revision = Revision(version, some[done - 1].lead_id)
             if (left := await self._recall(draft)) is not None:
                 raise Unfinished(next(place for place, row in enumerate(some) if row.lead_id == left))
+            self._barriers.want(draft.waits or NEVER)
             if followed := draft.changes(self.totals, self._revision):
                 failpoints.reach("ticked")
                 await self._commit(draft, publisher)
@@ -217,11 +217,6 @@ class Ownership(Epoch[S]):
             waiting = waiting[len(some) :]
         draft.failed.sort()
         return None
-
-    async def _known(self, now: datetime, consumer: Consumer, unread: Collection[str]) -> datetime:
-        """Up to when every input has been read: `now` if its end, asked for after it, is reached (delivery.md §4)."""
-        ended = await consumer.at_end(self._part) - set(unread)
-        return min(now if topic in ended else until for topic, until in self._read_until.items())
 
 
 def _few_bytes(records: Sequence[Any]) -> Sequence[Any]:

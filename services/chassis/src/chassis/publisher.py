@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -106,6 +106,26 @@ class Publisher:
         if refused:
             raise Unpublishable(f"{refused[0].topic}: too large, or not allowed", refused)
 
+    async def append(self, record: Record) -> int:
+        """Publishes one record to its `partition`; its offset there, or -1 where the broker does not tell it.
+
+        Raises BrokerAway and Unpublishable as `publish`.
+        """
+        producer: AIOKafkaProducer | None = None
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                producer = await self._producers.ready()
+                sent = _batch(producer, [record])
+                topic, partition = self._kafka.prefix + record.topic, record.partition
+                offset: int = (await (await producer.send_batch(sent, topic, partition=partition))).offset
+                return offset
+        except _REFUSED as refusal:
+            self._producers.retire(producer)
+            raise Unpublishable(f"{record.topic}: {type(refusal).__name__}", [record]) from refusal
+        except (KafkaError, OSError, TimeoutError) as error:
+            self._producers.retire(producer)
+            raise BrokerAway(f"publishing: {type(error).__name__}") from error
+
     async def by_place(self, records: Sequence[Record]) -> Mapping[Place, Sequence[Record]]:
         """The records by the partition that they go to, in order. Raises BrokerAway as `publish`."""
         producer: AIOKafkaProducer | None = None
@@ -180,9 +200,7 @@ class Publisher:
 
     async def _put(self, producer: AIOKafkaProducer, place: Place, batch: Sequence[_Sized]) -> int:
         """Returns how many bytes the broker has acknowledged as one batch."""
-        builder = producer.create_batch()
-        for _, record in batch:
-            builder.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))
+        builder = _batch(producer, [record for _, record in batch])
         size: int = builder.size()
         acknowledged = await producer.send_batch(builder, self._kafka.prefix + place[0], partition=place[1])
         failpoints.reach("sent")
@@ -201,6 +219,13 @@ class Publisher:
                 partition = partition_of(record.key or b"", self._partitions[record.topic])
             grouped[record.topic, partition].append(record)
         return grouped
+
+
+def _batch(producer: AIOKafkaProducer, records: Sequence[Record]) -> Any:
+    builder = producer.create_batch()
+    for record in records:
+        builder.append(key=record.key, value=record.value, timestamp=None, headers=list(record.headers))
+    return builder
 
 
 def _batches(sized: Sequence[_Sized], most: int) -> Iterator[Sequence[_Sized]]:

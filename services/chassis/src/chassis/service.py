@@ -23,9 +23,9 @@ def schema_of(service: str) -> str:
 class At:
     """The instant of a decision. `now` is the database's time, the only clock that decides.
 
-    `known` is the instant up to which every input has been read: nothing that was received before it is still unread,
-    so a deadline before it can be judged. `shared` holds the rows that all partitions share, by name; a row never
-    written is absent.
+    `known` is the instant up to which every input is proven to have been read: what a broker acknowledged before it has
+    been decided, so a deadline before it can be judged. Nothing is proven unless a decision `waits` for it.
+    `shared` holds the rows that all partitions share, by name; a row never written is absent.
     """
 
     now: datetime
@@ -43,8 +43,10 @@ class Decision(NamedTuple, Generic[S]):
 
     `counts` adds to the partition's durable totals, `shared` replaces shared rows; the commit takes all of it or none.
     `replaces`: keys of facts of the lead that this one makes superfluous; the same commit deletes them.
-    `dropped`: why the fact is not kept; the state counts it, but for REPLACED. `erasing`, only of `again`: the one fact
-    of the lead that stays, all others are deleted by the same commit, and what else was heard is decided anew.
+    `dropped`: why the fact is not kept; the state counts it, but for REPLACED, and the due stays as it was. `erasing`,
+    only of `again`: the one fact of the lead that stays, all others are deleted by the same commit, and what else was
+    heard is decided anew.
+    `waits`, only of `tick`: more follows once every input is known up to that instant, which has passed.
     `late`: nothing follows yet, it takes all facts of the lead to say what: `again` gets them; `behind`: because the
     fact belongs before others.
     """
@@ -59,6 +61,7 @@ class Decision(NamedTuple, Generic[S]):
     dropped: str | None = None
     replaces: Sequence[tuple[str, str]] = ()
     erasing: Fact | None = None
+    waits: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,8 +126,7 @@ class Worker(Generic[S]):
                 self._failures = 0
             if done == follow < len(records):
                 raise OffsetsMissing(f"{records[done].topic} has none before {records[done].offset}")
-            unread = {record.topic for record in records[done:]}
-            await ownership.tick(self._consumer, self._publisher, idle=not records, unread=unread)
+            await ownership.tick(self._publisher, idle=not records)
             self._failures, self.progressed_at = 0, ownership.now
             if done == follow:
                 return

@@ -18,7 +18,7 @@ from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
 from schemas.sales import DAILY, RECALLED, SalesActivity, sort_of
 from schemas.topics import TOPICS
-from sla_monitor.rules import NotYet, Outcome, Watch, erase, expire, start, stop, suppress, unchanged
+from sla_monitor.rules import NotYet, Outcome, Watch, erase, expire, start, stop, stop_erased, suppress, unchanged
 from sla_monitor.rules.clock import Lead
 from sla_monitor.settings import Settings
 
@@ -62,7 +62,9 @@ class SlaMonitor:
 
     def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
         if state.erased is not None:
-            return Decision(replace(state, unkept=one_more(state.unkept, ERASED)), dropped=ERASED)
+            outcome = stop_erased(state, fact.event, fact.time, at.now)
+            lead = replace(outcome.lead, unkept=one_more(state.unkept, ERASED))
+            return Decision(lead, outcome.events, counts=outcome.counts, dropped=ERASED)
         match fact.event:
             case LeadQualified() | LeadHandedOff() as event:
                 try:
@@ -98,4 +100,4 @@ def build(settings: Settings) -> SlaMonitor:
 
 
 def _decision(outcome: Outcome) -> Decision[Lead]:
-    return Decision(outcome.lead, outcome.events, outcome.due, outcome.counts)
+    return Decision(outcome.lead, outcome.events, outcome.due, outcome.counts, waits=outcome.waits)

@@ -13,6 +13,8 @@ from chassis.audit.report import Findings
 from chassis.audit.snapshot import Books, Database, part_of
 from chassis.audit.topics import Extent, Place, Raw
 
+BARRIER_KEY = b"baton/barrier"
+"""The key of a record that is no event: it only says how far an input has been read."""
 DISPUTED = 1_000
 """Most records whose content is compared field by field; more are too many to look at."""
 
@@ -82,7 +84,10 @@ class Ledger:
             self.waiting.setdefault(place, raw.timestamp)
             return self._findings.count("in flight", f"{self._books.service}: {raw.topic}")
         self._counted[raw.partition]["records"] += 1
-        outcome = self._conflict(raw, event, letter) if letter is not None else self._accepted(raw, event)
+        if raw.key == BARRIER_KEY:
+            outcome = "barriers"
+        else:
+            outcome = self._conflict(raw, event, letter) if letter is not None else self._accepted(raw, event)
         self._counted[raw.partition][outcome] += 1
         return self._findings.count(f"{self._books.service} records", outcome.partition(":")[0])
 
@@ -237,7 +242,7 @@ class Ledger:
 
 
 _ABOUT = ("reason", "topic", "partition", "offset", "service")
-_JUDGED = ("records", "facts", "duplicates", "replaced")
+_JUDGED = ("records", "facts", "duplicates", "replaced", "barriers")
 
 
 def dead_letters_of(topic: str) -> str:

@@ -24,8 +24,8 @@ EPISODES_KEPT = 10
 """Latest episodes whose ended clocks are kept; a stop for an older one comes too late to take a breach back."""
 ACTIVITIES_KEPT = 200
 """Latest sales activities kept for handoffs that are still to arrive."""
-RECHECK = timedelta(seconds=1)
-"""How soon a clock past its due is looked at again while the feed is behind."""
+RECHECK = (timedelta(milliseconds=100), timedelta(seconds=1))
+"""How soon a clock past its due is looked at again while the feed is not known up to it: at first, and later on."""
 
 
 class Agreements(Protocol):
@@ -59,6 +59,8 @@ class Outcome:
     due: datetime | None
     events: tuple[Envelope, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    waits: datetime | None = None
+    """The latest due that has passed and cannot be judged before the feed is known up to it."""
 
 
 def start(
@@ -108,13 +110,27 @@ def stop(lead: Lead, event: SalesActivity, time: datetime, now: datetime) -> Out
     return _settled_by(lead, moment, now)
 
 
+def stop_erased(lead: Lead, event: Envelope, time: datetime, now: datetime) -> Outcome:
+    """As `stop`, of a lead that is erased: of the activity nothing is kept but the verdict of clocks that it ends."""
+    if not isinstance(event, SalesActivity):
+        return unchanged(lead)
+    outcome = stop(lead, event, time, now)
+    return replace(outcome, lead=replace(outcome.lead, activities=lead.activities))
+
+
 def suppress(lead: Lead, fact: Fact, now: datetime) -> Outcome:
-    """Cancels every clock whose due had not come when the lead was suppressed or erased."""
+    """Cancels every clock whose due had not come when the lead was suppressed, and if it was erased every open one.
+
+    After a suppression facts are kept as before, so a clock past its due is still judged by all of them.
+    """
     return _settled_by(lead, suppression_of(fact), now)
 
 
 def erase(lead: Lead, earlier: Sequence[Fact], fact: Fact, now: datetime) -> Outcome:
-    """As `suppress`; the verdicts stay, and nothing that says whose they are."""
+    """As `suppress`; the verdicts stay, and nothing that says whose they are.
+
+    A breach published before can still be taken back: see `stop_erased`.
+    """
     outcome = suppress(lead, fact, now)
     return replace(outcome, lead=replace(outcome.lead, name=None, erased=Tombstone.of(fact, earlier)))
 
@@ -123,9 +139,13 @@ def expire(lead: Lead, watch: Watch) -> Outcome:
     """What time alone brings: warnings, breaches once the feed is known up to the due, unknown while it is not."""
     teller = Teller(lead.lead_id)
     lead = replace(lead, clocks=tuple(_passed(c, watch, teller) if c.open else c for c in lead.clocks))
-    looks = (c.next_look for c in lead.clocks if c.open)
-    due = min((look if look > watch.now else watch.now + RECHECK for look in looks), default=None)
-    return Outcome(lead, due, tuple(teller.events), teller.counts)
+    waiting = [c.due for c in lead.clocks if c.open and c.due < watch.now]
+    looks = [c.next_look for c in lead.clocks if c.open and c.due >= watch.now]
+    if waiting:
+        soonest, latest = RECHECK
+        looks.append(watch.now + min(latest, max(soonest, watch.now - max(waiting))))
+    due, waits = min(looks, default=None), max(waiting, default=None)
+    return Outcome(lead, due, tuple(teller.events), teller.counts, waits)
 
 
 def unchanged(lead: Lead) -> Outcome:

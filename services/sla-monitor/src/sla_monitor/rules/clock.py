@@ -64,10 +64,11 @@ class Clock:
     def ended_by(self, moment: Moment, until: datetime | None) -> bool:
         """Whether the moment ends this clock in time; `until` is the start of the lead's next handoff, if any.
 
+        An erasure ends whatever is open, whenever it was due: what would settle it may be unread, and is never kept.
         A moment that names no episode belongs to the current one: from `stops_from`, less DISORDER, to `until`.
         """
         if "suppressed" in moment.means:
-            return moment.time <= self.due
+            return moment.time <= self.due or ("erased" in moment.means and (self.open or moment == self.end))
         excused = self.stop == "contacted" and "no_contact_needed" in moment.means
         if moment.time > self.due or not (self.met_by(moment) or excused):
             return False

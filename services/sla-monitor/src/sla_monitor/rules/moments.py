@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from schemas.engagements import LeadErased
 from schemas.envelope import Envelope, Fact
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.sales import (
@@ -18,7 +19,9 @@ from schemas.sales import (
     SalesRecycled,
 )
 
-Meaning = Literal["qualified", "handed_off", "contacted", "decided", "feedback", "no_contact_needed", "suppressed"]
+Meaning = Literal[
+    "qualified", "handed_off", "contacted", "decided", "feedback", "no_contact_needed", "suppressed", "erased"
+]
 
 NO_CONTACT_NEEDED: frozenset[Reason] = frozenset(
     ("duplicate", "competitor", "existing_customer", "student_or_job_seeker", "bad_contact_data")
@@ -60,7 +63,8 @@ def start_of(event: LeadQualified | LeadHandedOff) -> Moment:
 
 def suppression_of(fact: Fact) -> Moment:
     """When the lead was suppressed or erased: of whatever episode, nobody owes it anything from then on."""
-    return Moment(_utc(fact.time), fact.event.source, fact.event.id, ("suppressed",))
+    means: tuple[Meaning, ...] = ("suppressed", "erased") if isinstance(fact.event, LeadErased) else ("suppressed",)
+    return Moment(_utc(fact.time), fact.event.source, fact.event.id, means)
 
 
 def activity_of(event: SalesActivity, time: datetime) -> Moment | None:

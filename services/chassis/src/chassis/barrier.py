@@ -1,0 +1,74 @@
+"""Proves up to when each input of a partition has been read, by records of our own: barriers (delivery.md §4).
+
+A barrier is written with acks=all after an instant, so it lies behind every record that was acknowledged before that
+instant; once it has been passed, all of those have been decided. Nothing else proves that. The end of a topic does not:
+read-committed it stops at a foreign open transaction, and the high watermark lags behind while replicas catch up. A
+time stamp does not: the broker's clock may run ahead of the database's. A barrier is known by the offset that the
+broker acknowledged, so whoever else writes such records proves nothing and delays nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from chassis.publisher import Publisher, Record
+from schemas.barrier import BARRIER_KEY, BARRIER_TYPE
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+PAUSE_SECONDS = 0.25
+"""Least time between two barriers of one topic partition."""
+
+
+def is_barrier(record: Any) -> bool:
+    """Whether the record is a barrier, whoever wrote it: no fact follows from it."""
+    return bool(record.key == BARRIER_KEY)
+
+
+class Barriers:
+    """One partition's: at most one of each topic is waited for at any time. Begins anew with each owner."""
+
+    def __init__(self, service: str, part: int, topics: Iterable[str]) -> None:
+        self._service = service
+        self._part = part
+        self._known = dict.fromkeys(topics, NEVER)
+        self._standing: dict[str, tuple[datetime, int]] = {}
+        """Topic -> the instant after which the barrier was written, and its offset."""
+        self._wanted = NEVER
+        self._written = -PAUSE_SECONDS
+        """The event loop's time when the latest ones were written."""
+
+    @property
+    def known(self) -> datetime:
+        """Whatever an input's broker acknowledged before this instant, by the database's clock, has been decided."""
+        return min(self._known.values(), default=NEVER)
+
+    def want(self, instant: datetime) -> None:
+        """Somebody waits until the inputs are known up to there."""
+        self._wanted = max(self._wanted, instant)
+
+    def passed(self, offsets: Mapping[str, int]) -> None:
+        """Everything before these offsets has been decided, and that is committed."""
+        for topic, (instant, offset) in list(self._standing.items()):
+            if offsets.get(topic, 0) > offset:
+                self._known[topic] = instant
+                del self._standing[topic]
+
+    async def write(self, now: datetime, publisher: Publisher) -> None:
+        """Writes those that are wanted; `now` is the database's time. Raises BrokerAway, Unpublishable."""
+        topics = [t for t, known in self._known.items() if known < self._wanted and t not in self._standing]
+        loop_time = asyncio.get_running_loop().time()
+        if not topics or now < self._wanted or loop_time < self._written + PAUSE_SECONDS:
+            return
+        self._written = loop_time
+        for topic in topics:
+            if (offset := await publisher.append(self._barrier(topic, now))) >= 0:
+                self._standing[topic] = (now, offset)
+
+    def _barrier(self, topic: str, now: datetime) -> Record:
+        about = {"id": f"{self._part}/{now.isoformat()}", "source": f"baton/{self._service}", "type": BARRIER_TYPE}
+        value = json.dumps({"specversion": "1.0", **about, "time": now.isoformat()}).encode()
+        return Record(topic, BARRIER_KEY, value, (("content-type", b"application/cloudevents+json"),), self._part)
