@@ -213,13 +213,6 @@ MUTANTS = (
         tests(INTEGRATION.format("outcomes"), "many_failures"),
     ),
     Mutant(
-        "the limit's word on what Baton wrote itself",
-        f"{CHASSIS}/judge.py",
-        "return isinstance(reading, Fact) or record.topic in self._service.own",
-        "return isinstance(reading, Fact)",
-        tests(INTEGRATION.format("outcomes"), "baton_wrote"),
-    ),
-    Mutant(
         "what --resume lifts, and no more",
         f"{CHASSIS}/ownership.py",
         "Limiter(lifted=takeover.lifted)",

@@ -64,7 +64,7 @@ def hostile(topic: str, lead: str, id_: str) -> Iterator[bytes]:
         yield json.dumps(event | spoilt).encode()
     text = json.dumps(event)
     yield text.replace(json.dumps(event["data"]), "[" * 50_000).encode()
-    yield text.replace(json.dumps(event["data"]), '{"kind": 1e999}').encode()
+    yield text.replace(json.dumps(event["data"]), '{"kind": 1e999, "by": 1e999}').encode()
     yield text.replace('"outsider"', '"\\ud800"').encode()
     yield b"\xff\xfe" + text.encode("utf-16-le")
 
