@@ -1,4 +1,4 @@
-"""What `make chaos-mutants` takes away, and who has to miss it."""
+"""What `make chaos-mutants` takes away, and who has to miss it. Longer than other files: one list, nothing to part."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ MUTANTS = (
     Mutant(
         "the limit of failures for Baton's own records only",
         f"{CHASSIS}/ownership.py",
-        "if record.topic in self._service.own]",
-        "if record.topic]",
+        "if record.topic in mine and not is_barrier(record)]",
+        "if not is_barrier(record)]",
         tests(INTEGRATION.format("outcomes"), "an_outsiders_record_does_not"),
     ),
     Mutant(
