@@ -21,7 +21,9 @@ IMPORT_EVENTS, IMPORT_LEADS = 12_000, 2_000
 IMPORTED = 60
 """Seconds from the last event of an import until everything has been judged."""
 HOSTILE_ROUNDS = 4
-"""Each makes a dozen in a row: more than the 20 failures of our own making that stop a partition."""
+"""Each makes a dozen in a row: together more than the 20 failures of our own making that stop a partition."""
+OUTSIDE = ("engagements", "sales-activities")
+"""Topics that others write to. On Baton's own the limiter takes every record for Baton's, so one round has to do."""
 OPEN_SECONDS = 25
 """Longer than every promise to call, shorter than a clock's patience with its feed (60 s)."""
 HEADERS = [(MARK, b"1")]
@@ -67,7 +69,7 @@ async def writes_rubbish(trial: Trial) -> None:
     async with writing(servers) as producer:
         for topic in TEMPLATES:
             lead = stranger(trial.chance)
-            for number in range(HOSTILE_ROUNDS):
+            for number in range(HOSTILE_ROUNDS if topic in OUTSIDE else 1):
                 for value in hostile(topic, lead, f"hostile-{number}"):
                     await producer.send(topic, value, key=lead.encode(), headers=HEADERS)
                     trial.happened["hostile records"] += 1
