@@ -100,5 +100,5 @@ def test_a_version_that_judges_already_never_changes() -> None:
     known = policies(first)
     assert not known.join(policies(first))
     with pytest.raises(PolicyError, match="was changed or taken away"):
-        known.join(policies(second))
+        known.join(Policies(Path("any"), (Version(1, second, digest="of other terms"),)))
     assert known.join(policies(first, second))
