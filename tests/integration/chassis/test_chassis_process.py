@@ -13,7 +13,6 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from chassis.failures import Fenced
-from schemas.topics import TOPICS
 from tests.integration.chassis.counting import Counting
 from tests.integration.chassis.driving import (
     PARTS,
@@ -223,7 +222,7 @@ async def _create_topic(house: House, name: str, partitions: int) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=house.room.bootstrap_servers)
     await admin.start()
     try:
-        config = dict(TOPICS[name].config)
+        config = {"message.timestamp.type": "LogAppendTime"}
         await admin.create_topics([NewTopic(house.room.prefix + name, partitions, 1, topic_configs=config)])
     finally:
         await admin.close()
