@@ -179,6 +179,36 @@ def test_the_time_is_the_clients_corrected_by_its_skew_and_then_final() -> None:
     assert (early.time, early.occurredat) == (NOON, at(5))
 
 
+@pytest.mark.parametrize(
+    ("timestamp", "sent_at"),
+    [
+        ("2569-03-02T11:00:00Z", "2569-03-02T13:00:00Z"),
+        ("0008-03-02T11:00:00Z", "0008-03-02T13:00:00Z"),
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T02:00:00+14:00"),
+        ("9999-12-31T21:59:59-14:00", "9999-12-31T23:59:59-14:00"),
+    ],
+)
+def test_a_clock_of_another_age_tells_how_long_ago_and_the_rest_is_by_receipt(timestamp: str, sent_at: str) -> None:
+    [event] = told({"timestamp": timestamp, "sentAt": sent_at, "messageId": "m1"}, "page")
+    assert (event.time, event.occurredat, event.finaltime) == (at(-120), None, True)
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "sent_at", "reason"),
+    [
+        ("2569-03-02T11:00:00Z", None, "time_out_of_range"),
+        ("2569-03-02T11:00:00Z", "2569-03-02T10:00:00Z", "time_out_of_range"),
+        ("0008-03-02T11:00:00Z", "2026-03-02T12:00:00Z", "time_out_of_range"),
+        ("2026-03-02T11:00:00Z", "2569-03-02T12:00:00Z", "time_out_of_range"),
+        ("2026-03-02T11:00:00Z", "0008-03-02T12:00:00Z", ""),
+        (None, "2569-03-02T12:00:00Z", ""),
+    ],
+)
+def test_one_stamp_of_another_age_is_no_evidence(timestamp: str | None, sent_at: str | None, reason: str) -> None:
+    item = {"userId": EMAIL, "type": "page", "timestamp": timestamp, "sentAt": sent_at}
+    assert judged(item)[1] == reason
+
+
 def test_without_a_time_it_happened_on_receipt_whatever_the_clients_clock_says() -> None:
     [event] = told({"sentAt": at(60).isoformat()}, "page")
     assert (event.time, event.occurredat) == (NOON, None)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
 from schemas.engagements import LeadLinked, Link
-from schemas.envelope import Envelope, Refused, effective_time
+from schemas.envelope import FIRST_DAY, LAST_DAY, MAX_LATENESS, Envelope, Refused, effective_time
 from schemas.identity import derived_id, id_of_content
 
 E = TypeVar("E", bound=Envelope)
+_FIRST, _LAST = (datetime.combine(day, time(), UTC) for day in (FIRST_DAY, LAST_DAY))
 
 REASONS: Final = {
     "bad_item": "not what the route takes: no object, or a field of the wrong shape",
@@ -43,6 +44,8 @@ class Claim:
     time: datetime | None = None
     sent_at: datetime | None = None
     dropped: int = field(default=0, compare=False)
+    happened: datetime | None = None
+    """The time by our clock, where the sender's own is none that the contract can hold."""
 
 
 def record(claim: Claim, source: str, received_at: datetime) -> tuple[Envelope, ...]:
@@ -50,13 +53,14 @@ def record(claim: Claim, source: str, received_at: datetime) -> tuple[Envelope, 
     if not claim.lead_ids:
         raise Refused("no_identifier", "none of email, userId, anonymousId is given")
     lead, *aliases = claim.lead_ids
+    claim = _by_receipt(claim, received_at)
     try:
         told = claim.event(
             id="derived" if claim.id is None else claim.id,
             source=source,
             type=claim.event.model_fields["type"].default,
             subject=lead,
-            time=claim.time or received_at,
+            time=claim.time or claim.happened or received_at,
             sentat=claim.sent_at if claim.time else None,
             data=claim.data,
         )
@@ -66,6 +70,23 @@ def record(claim: Claim, source: str, received_at: datetime) -> tuple[Envelope, 
     if claim.id is None:
         event = event.model_copy(update={"id": id_of_content(event)})
     return (event, *(_link(alias, lead, source, event.time) for alias in aliases))
+
+
+def _by_receipt(claim: Claim, received_at: datetime) -> Claim:
+    """The claim with times that the contract can hold: from a clock in another age only its differences count.
+
+    A Buddhist calendar, a year 8: sent so long after it happened, so it happened so long before the receipt. The
+    sender's own time is then absent. Raises Refused `time_out_of_range`.
+    """
+    time, sent = claim.time, claim.sent_at
+    if all(one is None or _FIRST <= one <= _LAST for one in (time, sent)):
+        return claim
+    if time is None or sent is None or sent < time:
+        if time is None or _FIRST <= time <= _LAST:
+            return replace(claim, sent_at=None)
+    elif sent - time <= MAX_LATENESS:
+        return replace(claim, time=None, sent_at=None, happened=received_at - (sent - time))
+    raise Refused("time_out_of_range", "a time that is none of this age")
 
 
 def judge(event: E, told: datetime | None, received_at: datetime, *, sent_anew: bool = False) -> E:
