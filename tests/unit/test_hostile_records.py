@@ -102,7 +102,7 @@ def test_no_decodable_record_breaks_a_rule(name: str, policy: str, data: st.Data
     for _ in range(data.draw(st.integers(1, 8))):
         topic = data.draw(st.sampled_from(sorted(lead.service.inputs)))
         known = [key[1] for key in lead.facts]
-        lead.hear(data.draw(records(topic, LEAD, now, known)), now)
+        lead.hear(data.draw(records(topic, LEAD, NOW, known)), now)
         now += data.draw(st.timedeltas(timedelta(0), timedelta(days=2)))
     for wait in LATER:
         lead.tick(now + wait)

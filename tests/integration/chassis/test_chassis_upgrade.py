@@ -1,0 +1,37 @@
+"""A database from one version of the contract to the next: what the older one kept is read, and known again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from schemas.engagements import LeadDescribed
+from schemas.envelope import Decoder
+from tests.integration.chassis.counting import Counting, Recalling
+from tests.integration.chassis.driving import House, arrived, engaged, leads, take_all
+
+
+async def test_facts_of_a_type_that_the_older_version_did_not_know_are_recalled_and_known_again(house: House) -> None:
+    """Of two engagements that a version without engagements keeps, the newer one reads one and refuses the other."""
+    [ada] = leads(0, 1)
+    first, second, late = (
+        engaged("1", ada, content="a", properties={"n": 1.0}),
+        engaged("2", ada),
+        engaged("3", ada, "late"),
+    )
+    kept = [arrived([first])[0], arrived([second], 1)[0]]
+    kept[1] = replace(kept[1], value=second.encode().replace(b'"page_viewed"', b'"No Kind"'))
+    older = Counting(inputs={"engagements": Decoder(LeadDescribed)})
+    async with house.claimed(older) as ownership, house.publisher() as publisher:
+        await take_all(ownership, kept, publisher)
+    assert (await house.totals())["facts"] == 2
+    newer = Recalling()
+    retry = replace(
+        kept[0], value=first.encode().replace(b'"n":1.0', b'"n":1').replace(b'{"kind', b'{ "campaign": null, "kind')
+    )
+    async with house.claimed(newer) as ownership, house.publisher() as publisher:
+        await take_all(
+            ownership, [replace(retry, offset=2), arrived([late], 3)[0], replace(kept[0], offset=4)], publisher
+        )
+    totals = await house.totals()
+    assert newer.recalled == [["1", "2", "3"]]
+    assert (totals["facts"], totals["duplicates"], totals["records"]) == (3, 2, 5)
