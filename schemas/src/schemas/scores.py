@@ -123,7 +123,7 @@ class Score(Frozen):
     fit: Points
     engagement: Points
     band: str
-    band_since: Instant | None
+    band_since: Instant | None = None
     facts: dict[str, Instant]
     intent: Intent
     explanation: tuple[Line, ...]
