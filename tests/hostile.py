@@ -81,6 +81,8 @@ def records(draw: st.DrawFn, topic: str, lead: str, near: datetime, known: Seque
     for name in ("finaltime", "timetrusted"):
         if draw(st.booleans()):
             event[name] = draw(st.booleans())
+    if _rarely(draw, 4):
+        event |= {"time": draw(st.sampled_from(INSTANTS)) + draw(st.sampled_from(OFFSETS)), "finaltime": True}
     for _ in range(draw(st.sampled_from((0, 1, 1, 2, 3)))):
         _change(draw, event["data"], near)
     if _rarely(draw, 16):

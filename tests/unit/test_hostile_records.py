@@ -21,11 +21,11 @@ from schemas.topics import TOPICS
 from scorer.app import Scorer
 from sla_monitor.app import SlaMonitor
 from tests.builders import LEAD
-from tests.hostile import Hostile, records
+from tests.hostile import Hostile, examples, records
 
 POLICIES = Path(__file__).parents[2] / "deploy" / "policies"
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
-ANY_PACE: Any = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+ANY_PACE: Any = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
 """A busy machine is no defect, and histories are large."""
 LATER = (timedelta(minutes=10), timedelta(days=40), timedelta(days=800), timedelta(days=365 * 60))
 
@@ -108,3 +108,12 @@ def test_no_decodable_record_breaks_a_rule(name: str, policy: str, data: st.Data
         lead.tick(now + wait)
     if lead.facts:
         lead.take(lead.service.again(lead.state, list(lead.facts.values()), [], lead.at(now + LATER[-1])))
+
+
+def test_a_handoff_of_another_policy_that_is_older_than_all_of_ours_starts_clocks() -> None:
+    lead = Lead(the_service("sla-monitor", "balanced"))
+    [event] = [each for each in examples("lead-handoffs") if each["type"] == "baton.lead.handed_off.v1"]
+    data = {**event["data"], "known_at": "1970-01-01T00:00:00Z", "policy": {"name": "before-ours", "version": 1}}
+    told = {**event, "subject": LEAD, "time": NOW.isoformat(), "data": data}
+    lead.hear(Hostile("lead-handoffs", LEAD.encode(), json.dumps(told).encode()), NOW)
+    assert lead.state.clocks

@@ -93,7 +93,8 @@ def terms_of(qualification: Qualification, agreements: Agreements) -> Policy:
     """
     ref, versions = qualification.policy, agreements.versions
     if not versions or ref.name != versions[0].policy:
-        return agreements.at(qualification.known_at)
+        first = versions[0].effective_from if versions else qualification.known_at
+        return agreements.at(max(qualification.known_at, first))  # it may be older than all of ours
     if ref.version > len(versions):
         raise NotYet(f"version {ref.version} of {ref.name} has handed off, the newest here is {len(versions)}")
     policy = versions[ref.version - 1]
