@@ -56,6 +56,12 @@ def test_what_takes_points_is_no_event_that_an_edit_waits_for() -> None:
     assert len(handoffs(follow(edited(), BEFORE, BY_EDIT, unsubscribed, engaged))) == 1
 
 
+def test_news_that_expires_is_no_news_that_an_edit_waits_for() -> None:
+    for earlier in (at(-600), None):
+        described = (62, scored(55, 3, policy=2, engaged_at=earlier))
+        assert handoffs(follow(edited(), BEFORE, BY_EDIT, described)) == []
+
+
 def test_what_is_known_of_a_lead_may_bring_it_over_the_gate_after_an_edit_as_before() -> None:
     below = (61, scored(45, 2, policy=2, cause=POLICY))
     described = (62, scored(60, 3, policy=2, engaged_at=NOON))

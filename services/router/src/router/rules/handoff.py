@@ -97,7 +97,8 @@ def released(lead: Lead, score: Score, moment: Moment) -> bool:
     before = lead.score
     if before is None or not awaits_event(lead, moment) or not judge(before, moment.policy, lead.answered).holds:
         return True
-    return news(score) != news(before)
+    latest, known = news(score), news(before)  # the latest may be earlier than before: its points have expired
+    return latest is not None and (known is None or latest > known)
 
 
 def bar(lead: Lead) -> str | None:
