@@ -134,6 +134,13 @@ def test_an_empty_list_is_phps_empty_object_and_a_filled_one_is_refused(place: t
         assert by_segment(changed(item, place, [1]))[0] == "bad_item"
 
 
+def test_an_empty_object_is_as_if_it_were_not_there() -> None:
+    for item in SEGMENT.values():
+        for place in places(item):
+            if place[-1] not in ("type", "event"):  # no call is without them
+                assert by_segment(changed(item, place, {})) == by_segment(changed(item, place)), (item["type"], place)
+
+
 @pytest.mark.parametrize("blank", NOTHING.values(), ids=NOTHING)
 def test_events_without_an_id_of_their_own_do_not_share_one(blank: str | None) -> None:
     item = {"userId": EMAIL, "messageId": blank, "timestamp": at(-9).isoformat(), "type": "track"}

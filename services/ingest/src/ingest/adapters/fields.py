@@ -26,9 +26,9 @@ _OTHER = re.compile(r"[^a-z0-9]+")
 
 
 def value_of(of: Table, name: str) -> object | None:
-    """The field called `name`; None where nothing was said. An empty list is nothing: PHP's empty object."""
+    """The field called `name`; None where nothing was said. An empty object says nothing, nor does PHP's, a list."""
     value = given(of.get(name))
-    return None if value == [] else value
+    return None if value in ([], {}) else value
 
 
 def table(of: Table, name: str) -> Table:
