@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from chassis.reading import BEYOND, ever, every_fact, one_moment, states_between
+from schemas.erasure import FLOOD
 from schemas.policy import Policy
 from scorer.app import build
-from scorer.rules import flood
 from scorer.rules.backtest import Backtest, Report
 from scorer.settings import Settings
 
@@ -52,5 +52,5 @@ async def backtest(settings: Settings, asked: Asked, tell: Callable[[int, int], 
             tell(read, total)
         if comparing:
             await expect(last, BEYOND)
-        dropped = await ever(connection, f"dropped:{flood.REASON}")
+        dropped = await ever(connection, f"dropped:{FLOOD}")
     return test.report(asked.since, asked.until, dropped)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from schemas.engagements import LeadSuppressed
 from schemas.envelope import Fact
-from schemas.erasure import ERASED, Tombstone
+from schemas.erasure import ERASED, FLOOD, Tombstone
 from schemas.scores import Cut, Group, PolicyRef
 from schemas.scoring import AttributeMatch, EngagementMatch
 from scorer.rules import flood
@@ -22,7 +22,7 @@ from scorer.rules.tally import fold, stands_on
 from scorer.rules.verdict import Earned, score
 from scorer.rules.words.wording import attribute, company, engagement, listed, number, reach
 
-WHY = {flood.REASON: f"of one sort, {flood.DAILY} a day are kept", ERASED: "come after the erasure"}
+WHY = {FLOOD: f"of one sort, {flood.DAILY} a day are kept", ERASED: "come after the erasure"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,14 +13,13 @@ from dataclasses import replace
 
 from schemas.engagements import EngagementRecorded, LeadErased
 from schemas.envelope import Fact
-from schemas.erasure import one_more
+from schemas.erasure import FLOOD, one_more
 from scorer.rules.decision import State
 
 DAILY = 500
 """No person does one thing so often in a day, and no sensible rule counts so far."""
 RECALLED = 10_000
 """Facts of a lead that are read again for one that comes late: a second of work under the dearest policy."""
-REASON = "flood"
 OTHERS = ""
 """The kinds that no policy names."""
 
@@ -35,9 +34,9 @@ def sort_of(fact: Fact, kinds: Collection[str]) -> tuple[str, int] | None:
 
 
 def dropped(state: State) -> State:
-    """The state with one more engagement dropped; one that was dropped before and came again is one more."""
-    return replace(state, unkept=one_more(state.unkept, REASON))
+    """The state with one more fact dropped; one that was dropped before and came again is one more."""
+    return replace(state, unkept=one_more(state.unkept, FLOOD))
 
 
 def flooded(state: State) -> bool:
-    return state.erased is None and REASON in state.unkept
+    return state.erased is None and FLOOD in state.unkept
