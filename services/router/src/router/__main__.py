@@ -34,7 +34,7 @@ def show(
     lead: Annotated[str, typer.Argument(help="The lead's e-mail address or lead_id.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
 ) -> None:
-    """Shows where a lead stands: stages, gate with its evidence, owner, due times. Exits with 1 for an unknown one."""
+    """Shows where a lead stands: stages, gate with its evidence, owner, targets. Exits with 1 for an unknown one."""
     from datetime import UTC, datetime
 
     from router.app import build

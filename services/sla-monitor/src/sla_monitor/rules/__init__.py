@@ -68,7 +68,7 @@ def start(
 ) -> Outcome:
     """Starts the episode's clocks, judged at once against what is already known; a second start is ignored.
 
-    `received`: when the event was published. The terms are of the version in force when it was decided.
+    `received`: when the event was published. Raises NotYet: see `terms_of`.
     """
     moment = start_of(event)
     episodes = sorted({m.episode for m in (*lead.starts, moment) if m.episode})[-EPISODES_KEPT:]

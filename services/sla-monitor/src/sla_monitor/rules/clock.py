@@ -25,7 +25,7 @@ Stop = Literal["handed_off", "contacted", "decided", "feedback"]
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """One promise in one episode; its terms are those of the policy in force at its start, for good.
+    """One promise in one episode; its terms are those of one version of the policy, for good.
 
     `version` counts the events published about it, `end` is the earliest moment in time that ends it,
     `warnings` are the fractions of the time not warned of yet. Stops count from `stops_from` on, which is before the
