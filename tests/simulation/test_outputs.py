@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from chassis import epoch
 from chassis.epoch import Stuck, Takeover
 from chassis.files import Files
 from chassis.journal import Batch
 from chassis.ownership import Ownership
-from chassis.publisher import Record
+from chassis.publisher import Record, size_of
 from schemas.sizes import MAX_RECORD, REJECTED
 from tests.integration.chassis.counting import Counting, Recalling, Tally
 from tests.integration.chassis.driving import arrived, engaged, leads
@@ -103,6 +104,27 @@ async def test_a_row_that_goes_out_is_published_whatever_was_told() -> None:
     assert [each.value for each in bench.log.topic("lead-scores")] == [b"1"]
     assert bench.log.topic(REJECTED) == []
     assert "set_aside" not in bench.totals()
+
+
+async def test_a_large_outbox_goes_out_in_pieces_each_within_a_deadline_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench, calls = Bench(Counting()), list[int]()
+    values = [b"%d" % number * 1000 for number in range(20)]
+    rows = [Record("lead-scores", ADA.encode(), value, partition=0) for value in values]
+    publish = bench.publisher.publish
+
+    async def measured(records: Sequence[Record], place: Any = None) -> None:
+        calls.append(sum(map(size_of, records)))
+        await publish(records, place)
+
+    monkeypatch.setattr(bench.publisher, "publish", measured)
+    monkeypatch.setattr(epoch, "PUBLISHED_BYTES", 5_000)
+    await bench.owed([*rows, HUGE, *rows[:2], HUGE])
+    with pytest.raises(Stuck, match="--set-aside 0/21 --set-aside 0/24"):
+        await bench.claimed()
+    assert [each.value for each in bench.log.topic("lead-scores")] == [*values, *values[:2]]
+    assert max(size for size in calls if size < MAX_RECORD) <= 5_000 < sum(calls)
 
 
 def _about(record: Any) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Generic
@@ -18,12 +18,15 @@ from chassis.failures import Failure, Unpublishable
 from chassis.files import Files
 from chassis.journal import Batch, Claim, Journal
 from chassis.logs import logger
-from chassis.publisher import Publisher, Record
+from chassis.publisher import Publisher, Record, size_of
 from chassis.service import At, S, Service
 from chassis.stride import EPOCH, SIZE, stride
 from schemas.sizes import REJECTED
 
 log = logger(__name__)
+
+PUBLISHED_BYTES = 8 * 1024 * 1024
+"""Most bytes of an outbox that are published within one deadline: a larger one would be begun anew for ever."""
 
 
 class Stuck(Failure):
@@ -119,11 +122,14 @@ class Epoch(Generic[S]):
 
     async def _publish(self, rows: Sequence[tuple[int, Record]], publisher: Publisher) -> None:
         """Raises Stuck that names the rows which the broker refuses for good; the others have then landed."""
-        try:
-            await publisher.publish([record for _, record in rows])
-        except Unpublishable as refusal:
-            stuck = {seq: record for seq, record in rows if refusal.names(record)}
-            raise Stuck(self._service.name, self._part, stuck) from refusal
+        stuck = dict[int, Record]()
+        for some in _pieces(rows):
+            try:
+                await publisher.publish([record for _, record in some])
+            except Unpublishable as refusal:
+                stuck |= {seq: record for seq, record in some if refusal.names(record)}
+        if stuck:
+            raise Stuck(self._service.name, self._part, stuck)
 
     @property
     def now(self) -> datetime:
@@ -175,3 +181,15 @@ class Epoch(Generic[S]):
             self._owed_since = now
             await self._publish(list(enumerate(draft.outbox, out_seq - len(draft.outbox) + 1)), publisher)
             self._acknowledged, self._owed_since = out_seq, None
+
+
+def _pieces(rows: Sequence[tuple[int, Record]]) -> Iterator[Sequence[tuple[int, Record]]]:
+    """In order, each of at most PUBLISHED_BYTES, or of one row."""
+    begin = total = 0
+    for place, (_, record) in enumerate(rows):
+        total += (size := size_of(record))
+        if total > PUBLISHED_BYTES and place > begin:
+            yield rows[begin:place]
+            begin, total = place, size
+    if rows[begin:]:
+        yield rows[begin:]
