@@ -101,7 +101,9 @@ class Worker(Generic[S]):
             raise OlderPolicy(f"version {claim.revision.version} of the policy has judged here, the newest is {newest}")
         offsets = await self._start_offsets(claim)
         files = Files(self._service, journal, self._settings.cache_leads)
-        lifted = sum(max(0, until - offsets[topic]) for topic, until in self._resume_until.items())
+        lifted = sum(
+            max(0, until - offsets[topic]) for topic, until in self._resume_until.items() if topic in self._service.own
+        )
         most = self._settings.batch_records
         takeover = Takeover(self.part, claim, journal, offsets, self._consumer.partitions(), most, lifted, self._aside)
         self.ownership = ownership = Ownership(self._service, takeover, files)
