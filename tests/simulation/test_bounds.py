@@ -18,10 +18,11 @@ from chassis.ownership import Ownership
 from chassis.policy import Policies
 from router.app import Router
 from router.rules.lead import STEPS_KEPT, WAITING_KEPT
-from schemas.engagements import Suppression
+from schemas.engagements import Erasure, Suppression
 from schemas.envelope import Envelope
 from schemas.handoffs import SuppressedOnHandoffs
 from schemas.sales import DAILY, SalesAccepted, SalesContacted, SalesQualified
+from schemas.scores import ErasedOnScores
 from sla_monitor.app import SlaMonitor
 from sla_monitor.rules import ACTIVITIES_KEPT
 from tests.builders import a_handoff, a_policy, a_sales_activity, a_score
@@ -174,3 +175,19 @@ def test_of_a_leads_scores_one_is_kept_and_each_has_its_outcome() -> None:
     assert (totals["facts"], totals["replaced"], totals["duplicates"]) == (1, len(versions) + 2, 1)
     assert totals["records"] == len(versions) + 4
     assert bench.lead.score.version == 700
+
+
+def test_a_score_that_was_replaced_in_the_batch_of_an_erasure_is_not_deleted_twice() -> None:
+    bench = a_router()
+    bench.hear(*activities(DAILY + 2))
+    assert bench.lead.unkept, "its facts are counted before anything is decided of it"
+    kept = len(bench.store.facts)
+
+    bench.hear(a_score(40, 2, subject=ADA, time=TODAY), _an_erasure())
+
+    assert len(bench.store.facts) == 1
+    assert bench.lead.erased.facts == kept
+
+
+def _an_erasure() -> ErasedOnScores:
+    return ErasedOnScores(id="erased", source="baton/scorer", subject=ADA, time=TODAY, data=Erasure())

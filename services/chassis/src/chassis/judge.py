@@ -140,7 +140,9 @@ class Judge(Generic[S]):
         failed = [place for place, record, fact in waiting if not self.judge(place, record, fact, draft)]
         if file.lead_id in draft.late:  # from one of them on
             new = (fact for key, fact in draft.facts.items() if key[0] == file.lead_id and key not in before)
-            failed += self._recall(file.lead_id, [*earlier, *new], draft)
+            gone = draft.replaced | (before - draft.facts.keys())
+            left = (fact for fact in earlier if (file.lead_id, *fact.key) not in gone)
+            failed += self._recall(file.lead_id, [*left, *new], draft)
         return failed
 
     def _erase(self, file: File[S], decided: Decided[S], others: Sequence[Heard], draft: Draft[S]) -> list[int]:
@@ -192,7 +194,7 @@ class Judge(Generic[S]):
                     draft.drop(file, decision.dropped, decision.state)
                     draft.tell(decision, outputs)
                     continue
-                facts.append(fact)
+                facts = [*(each for each in facts if each.key not in decision.replaces), fact]
                 self._accept(file, fact, decision, draft)
                 draft.apply(file, decision, outputs)
         return failed
