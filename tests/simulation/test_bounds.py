@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from aiokafka import ConsumerRecord
@@ -177,6 +177,17 @@ def test_of_a_leads_scores_one_is_kept_and_each_has_its_outcome() -> None:
     assert bench.lead.score.version == 700
 
 
+@pytest.mark.parametrize("make", [a_router, a_monitor])
+def test_a_day_keeps_so_many_events_of_unknown_types(make: Any) -> None:
+    bench = make()
+    before = len(bench.store.facts)
+
+    bench.hear(*(_novelty(number) for number in range(3 * DAILY)))
+
+    assert len(bench.store.facts) == before + DAILY
+    assert bench.totals["dropped:flood"] == 2 * DAILY == bench.lead.unkept["flood"]
+
+
 def test_a_score_that_was_replaced_in_the_batch_of_an_erasure_is_not_deleted_twice() -> None:
     bench = a_router()
     bench.hear(*activities(DAILY + 2))
@@ -187,6 +198,16 @@ def test_a_score_that_was_replaced_in_the_batch_of_an_erasure_is_not_deleted_twi
 
     assert len(bench.store.facts) == 1
     assert bench.lead.erased.facts == kept
+
+
+class _Novelty(Envelope):
+    topic: ClassVar[str] = "sales-activities"
+    data: dict[str, Any]
+
+
+def _novelty(number: int) -> _Novelty:
+    about = {"id": f"novelty-{number}", "source": "crm", "type": f"baton.sales.new{number}.v1", "subject": ADA}
+    return _Novelty(**about, time=TODAY, data={"b": 1.0, "a": number})
 
 
 def _an_erasure() -> ErasedOnScores:

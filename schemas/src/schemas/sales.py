@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from schemas.engagements import Text
-from schemas.envelope import Count, Day, Envelope, Fact, Frozen, Instant
+from schemas.envelope import Count, Day, Envelope, Fact, Frozen, Instant, UnknownEvent
 
 Money = Annotated[float, Field(ge=0, le=1e15)]
 """Exact to a tenth at its largest."""
@@ -115,7 +115,12 @@ RECALLED = 10_000
 
 
 def sort_of(fact: Fact) -> tuple[str, int] | None:
-    """What a fact counts as towards DAILY; None for what is no sales activity, and never dropped."""
+    """What a fact counts as towards DAILY; None for what Baton writes about the lead, which is never dropped.
+
+    Events of unknown types are one sort: each could have a type of its own.
+    """
+    if isinstance(fact.event, UnknownEvent):
+        return ("", fact.time.toordinal())
     return (fact.event.type, fact.time.toordinal()) if isinstance(fact.event, SalesActivity) else None
 
 
