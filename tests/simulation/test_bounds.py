@@ -19,7 +19,7 @@ from chassis.policy import Policies
 from router.app import Router
 from router.rules.lead import STEPS_KEPT, WAITING_KEPT
 from schemas.engagements import Erasure, Suppression
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, older_fingerprint
 from schemas.handoffs import SuppressedOnHandoffs
 from schemas.sales import DAILY, SalesAccepted, SalesContacted, SalesQualified
 from schemas.scores import ErasedOnScores
@@ -198,6 +198,18 @@ def test_a_score_that_was_replaced_in_the_batch_of_an_erasure_is_not_deleted_twi
 
     assert len(bench.store.facts) == 1
     assert bench.lead.erased.facts == kept
+
+
+def test_what_an_older_version_has_kept_is_known_again() -> None:
+    bench = a_router()
+    events = [*activities(1), _novelty(1)]
+    bench.hear(*events)
+    for key, fact in bench.store.facts.items():
+        bench.store.facts[key] = fact._replace(fingerprint=older_fingerprint(fact))
+
+    bench.hear(*events, a_score(65, subject=ADA, time=TODAY))
+
+    assert (bench.totals["duplicates"], bench.totals["facts"], bench.totals["records"]) == (3, 3, 6)
 
 
 class _Novelty(Envelope):

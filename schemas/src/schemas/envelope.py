@@ -5,6 +5,7 @@ Sources: CloudEvents 1.0.2 (attributes); business.md B.1 (time, duplicates).
 
 from __future__ import annotations
 
+import json
 import struct
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
@@ -153,16 +154,30 @@ def fingerprint(event: Envelope, data: Any = None) -> bytes:
     keys that are null make no difference; fields that this version does not know do, and so does a default that is
     written out. Raises Refused `invalid_event` for what Postgres or JSON cannot hold: a NUL, an infinite number.
     """
-    occurred = event.occurredat if event.finaltime else event.time
-    when = b"" if occurred is None else _INSTANT.pack((occurred - _EPOCH_READ).total_seconds())
     if data is None and event.data is not None:
         data = from_json(event.data.__pydantic_serializer__.to_json(event.data, exclude_none=True))
     try:
         content = content_of(data)
     except ValueError as error:
         raise Refused("invalid_event", f"data: {error}") from None
+    return _digest(event, content.encode())
+
+
+def older_fingerprint(fact: Fact) -> bytes:
+    """The fingerprint as versions before 2026-11-28 took it: what they have kept is still known by it."""
+    data = fact.event.data
+    if data is None:
+        content = json.dumps(_body(fact.value).get("data", {}), sort_keys=True).encode()
+    else:
+        content = data.__pydantic_serializer__.to_json(data, exclude_none=True)
+    return _digest(fact.event, content)
+
+
+def _digest(event: Envelope, content: bytes) -> bytes:
+    occurred = event.occurredat if event.finaltime else event.time
+    when = b"" if occurred is None else _INSTANT.pack((occurred - _EPOCH_READ).total_seconds())
     what = f"{event.type}\0{event.subject}\0".encode()
-    return blake2b(b"".join((what, when, content.encode())), digest_size=16).digest()
+    return blake2b(b"".join((what, when, content)), digest_size=16).digest()
 
 
 class _Body(TypedDict, total=False):

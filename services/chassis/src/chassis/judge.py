@@ -16,7 +16,7 @@ from chassis.flood import Guard
 from chassis.logs import logger
 from chassis.publisher import Record
 from chassis.service import Decision, Recalling, S, Service
-from schemas.envelope import Fact, Refused
+from schemas.envelope import Fact, Refused, older_fingerprint
 from schemas.identity import partition_of
 
 Heard = tuple[int, Any, Fact]
@@ -241,7 +241,8 @@ def _known(file: File[Any], record: Any, fact: Fact, draft: Draft[Any]) -> bool:
     """Whether a fact of this id is there already, or the same content under a key of `keys_of`: that is the outcome."""
     own, *others = keys_of(fact)
     known = file.keys.get(own)
-    if known == fact.fingerprint or (known is None and any(key in file.keys for key in others)):
+    same = known == fact.fingerprint or (known is not None and known == older_fingerprint(fact))
+    if same or (known is None and any(key in file.keys for key in others)):
         draft.totals["duplicates"] += 1
         return True
     if known is not None:
