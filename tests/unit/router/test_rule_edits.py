@@ -11,7 +11,7 @@ from router.rules.lead import Lead
 from router.rules.overview import overview, tell
 from router.rules.route import Outcome, route, wake
 from schemas.policy import Policy
-from schemas.scores import POLICY, TIME, LeadScored, PolicyRef
+from schemas.scores import POLICY, TIME, Intent, LeadScored, PolicyRef
 from tests.builders import LEAD, NOON, a_fact, a_policy, a_score, at
 from tests.unit.router.journeys import a_moment, a_step, handoffs
 
@@ -60,6 +60,14 @@ def test_news_that_expires_is_no_news_that_an_edit_waits_for() -> None:
     for earlier in (at(-600), None):
         described = (62, scored(55, 3, policy=2, engaged_at=earlier))
         assert handoffs(follow(edited(), BEFORE, BY_EDIT, described)) == []
+
+
+def test_a_request_that_comes_late_is_news_that_an_edit_waits_for() -> None:
+    asked = Intent(level="high", since=at(-30), event="demo")
+    before = (1, scored(40, 1, policy=1, engaged_at=NOON))
+    by_edit = (61, scored(60, 2, policy=2, cause=POLICY, engaged_at=NOON))
+    late = (62, scored(60, 3, policy=2, engaged_at=NOON, intent=asked))
+    assert len(handoffs(follow(edited(), before, by_edit, late))) == 1
 
 
 def test_what_is_known_of_a_lead_may_bring_it_over_the_gate_after_an_edit_as_before() -> None:

@@ -97,8 +97,8 @@ def released(lead: Lead, score: Score, moment: Moment) -> bool:
     before = lead.score
     if before is None or not awaits_event(lead, moment) or not judge(before, moment.policy, lead.answered).holds:
         return True
-    latest, known = news(score), news(before)  # the latest may be earlier than before: its points have expired
-    return latest is not None and (known is None or latest > known)
+    did = zip(_did(score), _did(before), strict=True)  # each apart: a request that comes late is news as well
+    return any(latest is not None and (known is None or latest > known) for latest, known in did)
 
 
 def bar(lead: Lead) -> str | None:
@@ -154,9 +154,12 @@ def news(score: Score) -> datetime | None:
     """When the lead last did something that speaks for it, by this score: earned points, asked for sales, confirmed its
     address. Time, an edit of the policy, a description (nobody can say whose) and what takes points are no news.
     """
+    return max((instant for instant in _did(score) if instant is not None), default=None)
+
+
+def _did(score: Score) -> tuple[datetime | None, ...]:
     asked = score.intent.since if score.intent.level == "high" else None
-    did = (score.engaged_at, asked, score.facts.get("double_opt_in"))
-    return max((instant for instant in did if instant is not None), default=None)
+    return (score.engaged_at, asked, score.facts.get("double_opt_in"))
 
 
 def _qualify(lead: Lead, opening: Opening, moment: Moment) -> Qualification:
