@@ -6,7 +6,7 @@ import types
 from collections.abc import Iterable
 from datetime import timedelta
 from functools import cache
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import pytest
 from pydantic import AwareDatetime, BaseModel
@@ -136,4 +136,8 @@ def _largest(of: Any) -> Any:
         fields = {name: _largest(field.annotation) for name, field in of.model_fields.items()}
         fields |= {"subject": LEAD} if "subject" in fields else {}
         return of.model_validate(fields)
-    return {str: ID, int: 2**63, float: -1.7976931348623157e308, bool: False, AwareDatetime: NOON}[of]
+    if get_origin(of) is Annotated:
+        return _largest(get_args(of)[0])
+    if get_origin(of) is dict:
+        return {}
+    return {str: ID, int: 2**31 - 1, float: -123456789.123, bool: False, AwareDatetime: NOON}[of]
