@@ -152,8 +152,8 @@ MUTANTS = (
     Mutant(
         "the news that a further episode takes",
         "services/router/src/router/rules/handoff.py",
-        "    did = (score.engaged_at, asked,",
-        "    did = (*(line.since for line in score.explanation), asked,",
+        "    return (score.engaged_at, asked,",
+        "    return (max(line.since for line in score.explanation), asked,",
         tests("tests/unit/router/test_news.py", "unsubscribed"),
     ),
     Mutant(
