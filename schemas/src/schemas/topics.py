@@ -73,7 +73,7 @@ _CARRYING = (
     Topic("sla-breaches", (SlaBreached, SlaBreachRetracted), ("sla-monitor",), ("on-call", "sales")),
 )
 _ASIDE = (
-    Topic(REJECTED, (), ("ingest",), ("operators",), _SET_ASIDE),
+    Topic(REJECTED, (), SERVICES, ("operators",), _SET_ASIDE),
     *(
         Topic(dead_letter_topic(topic.name), (), _own(topic.consumers), ("operators",), _SET_ASIDE)
         for topic in _CARRYING
