@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chassis import epoch
+from chassis import epoch, ownership
 from chassis.epoch import Stuck, Takeover
 from chassis.files import Files
 from chassis.journal import Batch
@@ -125,6 +125,23 @@ async def test_a_large_outbox_goes_out_in_pieces_each_within_a_deadline_of_its_o
         await bench.claimed()
     assert [each.value for each in bench.log.topic("lead-scores")] == [*values, *values[:2]]
     assert max(size for size in calls if size < MAX_RECORD) <= 5_000 < sum(calls)
+
+
+@pytest.mark.parametrize("service", [Counting(), Recalling()])
+async def test_a_commit_takes_no_more_once_its_outputs_are_large(
+    service: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, kinds, taken = Bench(service), ["tell"] * 6 + ["late"] * 6, 0
+    monkeypatch.setattr(ownership, "OUTPUT_BYTES", 100)
+    records = arrived([engaged(str(number), lead, kind) for number, kind in enumerate(kinds) for lead in (ADA, BOB)])
+    owner = await bench.claimed()
+    commits = []
+    while taken < len(records):
+        before = len(bench.store.announced)
+        taken += await owner.take(records[taken:], bench.publisher)
+        commits.append(len(bench.store.announced) - before)
+    assert max(commits) == 1
+    assert bench.totals()["facts"] == len(records)
 
 
 def _about(record: Any) -> tuple[str, ...]:

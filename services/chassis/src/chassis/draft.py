@@ -46,6 +46,8 @@ class Draft(Generic[S]):
     replaced: set[tuple[str, str, str]] = field(default_factory=set)
     """Facts in the database that are deleted, for newer ones say all that they said."""
     outbox: list[Record] = field(default_factory=list)
+    size: int = 0
+    """Bytes of the outputs' values."""
     swapped: dict[str, Any] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
     late: dict[str, list[tuple[int, Any, Fact]]] = field(default_factory=dict)
@@ -105,6 +107,7 @@ class Draft(Generic[S]):
         if decision.counts:
             self.totals.update(decision.counts)
         self.outbox += outputs
+        self.size += sum(len(record.value or b"") for record in outputs)
 
     def erase(self, file: File[S]) -> None:
         """All that was kept of the lead up to now goes with this draft."""

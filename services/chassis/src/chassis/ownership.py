@@ -29,6 +29,9 @@ log = logger(__name__)
 DECODED_BYTES = 4 * 1024 * 1024
 """Most bytes of values that one commit decides; those of an answer that came uncompressed are fewer."""
 
+OUTPUT_BYTES = 8 * 1024 * 1024
+"""Bytes of outputs past which a commit takes nothing more: a second of decisions may make a thousand large scores."""
+
 SLICE = 500
 """Most due leads decided in one transaction, so that records do not wait long behind a wave of deadlines."""
 TOGETHER = 50
@@ -99,7 +102,7 @@ class Ownership(Epoch[S]):
         done = 0
         pace = Pace()
         for record, reading in readings:
-            if done and await pace.over():
+            if done and (draft.size > OUTPUT_BYTES or await pace.over()):
                 break
             if not self._judge.judge_read(done, record, reading, draft):
                 draft.failed.append(done)
@@ -168,7 +171,7 @@ class Ownership(Epoch[S]):
             await self._share(draft)
             done, pace = 0, Pace()
             for row in some:
-                if done and await pace.over():
+                if done and (draft.size > OUTPUT_BYTES or await pace.over()):
                     break
                 done += 1
                 self._judge.tick(self._files.of_row(row), draft, refusal)
@@ -190,7 +193,7 @@ class Ownership(Epoch[S]):
         return followed
 
     async def _recall(self, draft: Draft[S]) -> str | None:
-        """Decides what takes all facts of a lead; returns the lead at which time was up, None when all are decided.
+        """Decides what takes all facts of a lead; returns the lead at which time or room was up, None if all are.
 
         Facts are read of several leads at once, and decided lead by lead: where they are many in a thread, so that
         heartbeats go on however long the rules take. What is decided is the same in any order.
@@ -209,7 +212,7 @@ class Ownership(Epoch[S]):
                 self._together.shrink(len(some))
                 continue
             for lead_id, stored in histories.items():
-                if lead_id != next(iter(newer)) and await pace.over():
+                if lead_id != next(iter(newer)) and (draft.size > OUTPUT_BYTES or await pace.over()):
                     return lead_id
                 recall = partial(self._judge.recall, lead_id, stored, newer[lead_id], draft)
                 many = len(stored) + len(newer[lead_id]) + len(draft.late[lead_id]) > MANY_FACTS
