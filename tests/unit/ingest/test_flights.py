@@ -225,3 +225,25 @@ async def test_partitions_that_hang_never_take_the_room_of_the_others(
             landing.set_result(None)
         await until(lambda: room.events == 0)
     assert (room.events, room.bytes) == (0, 0)
+
+
+async def test_a_partition_whose_flight_failed_stays_within_half_of_the_room_until_one_lands() -> None:
+    runway = Runway()
+    flights = Flights(runway, Room(10, 10_000), 0.5)
+    async with flying(flights):
+        failing = asyncio.create_task(flights.publish([a_record("a")]))
+        (await runway.next("a")).set_exception(Transient("no leader"))
+        with pytest.raises(Transient):
+            await failing
+        boarded = asyncio.create_task(flights.publish([a_record("b")]))
+        landing = await runway.next("b")
+        waiting = [asyncio.create_task(flights.publish([a_record("c")])) for _ in range(9)]
+        await until(lambda: sum(task.done() for task in waiting) == 5)
+        landing.set_result(None)
+        await boarded
+        (await runway.next(*"cccc")).set_result(None)
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert sum(isinstance(outcome, Full) for outcome in outcomes) == 5
+        again = [asyncio.create_task(flights.publish([a_record("d")])) for _ in range(10)]
+        (await runway.next(*"dddddddddd")).set_result(None)
+        await asyncio.gather(*again)

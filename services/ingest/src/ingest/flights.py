@@ -12,7 +12,7 @@ from chassis.failures import Failure, Transient, Unpublishable
 from chassis.publisher import Place, Record
 
 LATE_SECONDS = 1.0
-"""A partition is late once its flight has been in the air for so long."""
+"""A partition is late once its flight has been in the air for so long, and after a failed one until one lands."""
 
 
 class Full(Failure):
@@ -110,12 +110,13 @@ class _Lane:
     def __init__(self) -> None:
         self.waiting: list[_Seat] = []
         self.flying = False
+        self.failed = False
         self.departed = 0.0
         self.events = 0
         self.bytes = 0
 
     def is_late(self) -> bool:
-        return self.flying and asyncio.get_running_loop().time() - self.departed > LATE_SECONDS
+        return self.failed or (self.flying and asyncio.get_running_loop().time() - self.departed > LATE_SECONDS)
 
     def board(self) -> list[_Seat]:
         """Those who still wait; for the others, their senders come again."""
@@ -208,13 +209,14 @@ class Flights:
         """One flight of the partition after the other, until nobody waits."""
         try:
             while seats := lane.board():
-                await self._flight(place, seats)
+                lane.failed = not await self._flight(place, seats)
                 for seat in seats:
                     self._give(lane, seat)
         finally:
             lane.flying = False
 
-    async def _flight(self, place: Place, seats: Sequence[_Seat]) -> None:
+    async def _flight(self, place: Place, seats: Sequence[_Seat]) -> bool:
+        """Whether the broker has answered."""
         try:
             await self._publisher.publish([record for seat in seats for record in seat.records], place)
             for seat in seats:
@@ -222,9 +224,11 @@ class Flights:
         except Transient as failure:
             for seat in seats:
                 seat.settle(failure)
+            return False
         except Unpublishable as refusal:  # only the request with a refused record hears of it
             for seat in seats:
                 seat.settle(refusal if any(map(refusal.names, seat.records)) else None)
         finally:
             for seat in seats:
                 seat.settle(Transient("the flight was broken off"))
+        return True
