@@ -65,7 +65,7 @@ class Files(Generic[S]):
         return lead_id in self._files
 
     async def load(self, facts: Sequence[Fact]) -> None:
-        """Makes sure that `of` and `fingerprint` answer for these facts: two round trips at the most."""
+        """Has these facts' leads in memory, and in `keys` which of the facts are known: two round trips at the most."""
         missing = list({fact.event.subject for fact in facts} - self._files.keys())
         if missing:
             stored = {row.lead_id: row for row in await self._journal.leads(missing)}

@@ -1,4 +1,4 @@
-"""What becomes of one record and of one due lead: the service's rules, and what is held against whom when they fail."""
+"""Applies the service's rules to one record or one due lead; a failure becomes a dead letter, or a later tick."""
 
 from __future__ import annotations
 
