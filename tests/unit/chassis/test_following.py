@@ -36,6 +36,7 @@ def add(live: Policies[Policy], **instead: str) -> None:
 @contextlib.asynccontextmanager
 async def followed(live: Policies[Policy], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     monkeypatch.setattr(following, "SECONDS", 0.01)
+    monkeypatch.setattr(following, "SETTLED_SECONDS", 0.01)
     known: dict[int, str] = {}
     turns = iter(range(1_000_000))
 
@@ -64,6 +65,23 @@ async def test_what_was_added_before_it_began_and_after_is_found(
         text = (live.folder / "2.yaml").read_text()
         (live.folder / "3.yaml").write_text(text.replace("version: 2", "version: 3").replace("2026-02", "2026-03"))
         await joined(live, 3)
+
+
+async def test_a_version_that_is_still_being_written_is_not_taken_for_one(
+    live: Policies[Policy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with followed(live, monkeypatch):
+        monkeypatch.setattr(following, "SETTLED_SECONDS", 0.4)
+        add(live)
+        file = live.folder / "2.yaml"
+        whole = file.read_text()
+        lines = whole.splitlines(keepends=True)
+        file.write_text("".join(lines[:-1]))
+        load_policies(live.folder, Policy)
+        await asyncio.sleep(0.3)
+        file.write_text(whole)
+        await joined(live, 2)
+    assert live.versions == load_policies(live.folder, Policy).versions
 
 
 async def test_a_wrong_folder_changes_nothing_until_it_is_mended(

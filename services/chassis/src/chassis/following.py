@@ -13,12 +13,14 @@ from chassis.policy import Policies, PolicyError
 
 SECONDS = 5
 """How long a new version may go unnoticed."""
+SETTLED_SECONDS = 1.0
+"""How long a folder is unchanged before it is read: half a file may be a version too, and would be kept for good."""
 
 log = logger(__name__)
 
 
 async def follow(policies: Policies[Any], agree: Callable[[Policies[Any]], Awaitable[None]]) -> None:
-    """Looks at the folder for versions that were added, at once and then for ever; all have to `agree` first.
+    """Looks at the folder for versions that were added, now and then for ever; all have to `agree` first.
 
     A folder that cannot be used, or in which a known version is another, changes nothing; it is told once.
     """
@@ -26,6 +28,9 @@ async def follow(policies: Policies[Any], agree: Callable[[Policies[Any]], Await
     while True:
         found = await asyncio.to_thread(_listing, policies.folder)
         if found != known:
+            await asyncio.sleep(SETTLED_SECONDS)
+            if await asyncio.to_thread(_listing, policies.folder) != found:
+                continue
             known = found
             try:
                 wanted = await asyncio.to_thread(policies.found_now)
