@@ -149,9 +149,10 @@ def _no_handoff(evidence: Evidence) -> None:
 
 
 def _handoff_of_a_stranger(evidence: Evidence) -> None:
-    handoffs = next(lead.handoffs for lead in evidence.oracle.leads.values() if lead.handoffs)
-    cold = (lead for name, lead in evidence.oracle.leads.items() if not evidence.oracle.must_be_handed_off(name))
-    next(cold).handoffs.update(handoffs)
+    given = next(lead for lead in evidence.oracle.leads.values() if lead.handoffs)
+    cold = next(lead for name, lead in evidence.oracle.leads.items() if not evidence.oracle.must_be_handed_off(name))
+    cold.handoffs.update(given.handoffs)
+    cold.published.update(given.published)
 
 
 def _lost_event(evidence: Evidence) -> None:

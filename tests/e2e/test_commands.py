@@ -21,7 +21,7 @@ from tests.e2e.conftest import QUICK
 from tests.e2e.test_story import handed_off
 from tests.relay import Relay
 
-LATEST = "9999"
+LATEST = "2199-12-31T00:00:00.000000"
 """An instant after all that happens."""
 
 

@@ -11,10 +11,8 @@ from chassis.audit.content import Event, conflict, content_of, digest, event_of
 from chassis.audit.latest import Scores, value_of
 from chassis.audit.report import Findings
 from chassis.audit.snapshot import Books, Database, part_of
-from chassis.audit.topics import Extent, Place, Raw
+from chassis.audit.topics import BARRIER_KEY, Extent, Place, Raw
 
-BARRIER_KEY = b"baton/barrier"
-"""The key of a record that is no event: it only says how far an input has been read."""
 DISPUTED = 1_000
 """Most records whose content is compared field by field; more are too many to look at."""
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from chassis.audit.content import Event, digest
 from chassis.audit.report import Findings
 from chassis.audit.snapshot import Database
-from chassis.audit.topics import Raw
+from chassis.audit.topics import BARRIER_KEY, Raw
 
 EPISODES_KEPT = 10
 """sla-monitor forgets the ended clocks of older episodes of a lead."""
@@ -87,9 +87,12 @@ class Outputs:
             self._announced[(lead, *more)] = (version, last)
 
     def add(self, raw: Raw, event: Event | None) -> None:
-        """Takes a record of an output topic, or one that is still in the outbox."""
+        """Takes a record of an output topic, or one that is still in the outbox; of a barrier nothing follows."""
+        if raw.key == BARRIER_KEY:
+            return
         if event is None or event.key[1] != f"baton/{self._service}":
-            return self._findings.count("records of other producers", raw.topic)
+            self._findings.count("records of other producers", raw.topic)
+            return
         subject, version, word = _versioned(event)
         broken = self._kind.topics[raw.topic] if subject else "I5"
         content = digest(raw.key, raw.value)
@@ -99,12 +102,11 @@ class Outputs:
                 self._findings.wrong(broken, f"{raw.name}: the same id came with other content before")
             elif raw.offset >= 0:
                 self._findings.count("repeats", raw.topic)
-            return None
+            return
         self.known[raw.partition] += 1
         self.published[raw.partition] += raw.offset >= 0
         if subject:
             self._versions(raw, event, broken, (subject, version, word))
-        return None
 
     async def finish(self, database: Database, *, whole: bool) -> None:
         """Compares with the states, anew where they have moved on; `whole`: no topic has lost its beginning."""

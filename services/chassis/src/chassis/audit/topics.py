@@ -18,6 +18,8 @@ from aiokafka.errors import KafkaError
 
 from chassis.records import read_all
 
+BARRIER_KEY = b"baton/barrier"
+"""The key of a record that is no event: it only says how far an input has been read."""
 QUIET_SECONDS = 30
 """How long the broker may answer nothing before the audit gives up."""
 ANSWER_SECONDS = 30
