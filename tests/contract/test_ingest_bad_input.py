@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import json
 import zlib
@@ -10,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.envelope import Decoder
+from schemas.envelope import Decoder, Refused
 from schemas.topics import TOPICS
 from tests.contract.conftest import SERVER, Broker, Door, Opens, RealKafka
 
@@ -256,3 +257,17 @@ async def test_sales_activities_are_read_strictly(door: Door, case: str) -> None
 async def test_only_the_routes_answer(door: Door, method: str, path: str, status: int, code: str) -> None:
     answer = await door.http.request(method, path)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_a_refused_item_is_out_of_memory_once_it_is_answered(door: Door) -> None:
+    """Its body of 1 MB takes 15 MB once parsed, and a cycle of references would wait for a collection that is rare."""
+    await door.post("/v1/batch", {"batch": [["warm"]]})
+    gc.collect()
+    gc.disable()
+    try:
+        answer = await door.post("/v1/batch", {"batch": [[1e15] * 10_000, {"type": "track", "userId": "null"}]})
+        assert answer.status_code == 200
+        assert [each for each in gc.get_objects() if isinstance(each, Refused)] == []
+        assert [each for each in gc.get_objects() if isinstance(each, list) and len(each) == 10_000] == []
+    finally:
+        gc.enable()

@@ -6,15 +6,16 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from chassis.audit import Report, audit
-from schemas.identity import lead_id_of, partition_of
+from schemas.identity import id_of_content, lead_id_of, partition_of
 from schemas.topics import TOPICS
+from tests.builders import an_engagement
 from tests.e2e import people
 from tests.infrastructure import Infrastructure, Room, room
 from tests.relay import Relay
@@ -67,6 +68,7 @@ async def busy(running: Relay) -> None:
         some = [people.tracked(email, "Brochure Held") for email in (EMAILS[4], ERASED[1]) for _ in range(50)]
         assert (await running.batch(some)).status_code == 200, start
     await poison(running.room)
+    await retried(running.room)
 
     async def breached() -> bool:
         return len(await running.events("sla-breaches", "breached")) >= LEADS
@@ -90,6 +92,16 @@ async def poison(where: Room) -> None:
         for topic in ("engagements", "sales-activities"):
             for value in (b"{", b'{"specversion": "1.0"}', None):
                 await producer.send_and_wait(where.prefix + topic, value, key=b"k", partition=part)
+
+
+async def retried(where: Room) -> None:
+    """An event with neither id nor time, and its retry in the next minute: the same event under another id."""
+    lead, first = lead_id_of(email="retry@example.com"), datetime.now(UTC) - timedelta(hours=1)
+    async with AIOKafkaProducer(bootstrap_servers=where.bootstrap_servers) as producer:
+        for time in (first, first + timedelta(minutes=1)):
+            event = an_engagement(id="derived", subject=lead, time=time).model_copy(update={"finaltime": True})
+            value = event.model_copy(update={"id": id_of_content(event)}).encode()
+            await producer.send_and_wait(where.prefix + "engagements", value, key=lead.encode())
 
 
 async def forget(running: Relay) -> None:

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from baton_local.demo import Desk
 from baton_local.words import Narrator
 
 LEAD = "00000000-0000-5000-8000-000000000001"
@@ -44,3 +45,21 @@ def test_the_same_score_is_told_once() -> None:
 def test_what_cannot_be_read_is_passed_over() -> None:
     narrator = Narrator()
     assert [narrator.tell(value) for value in (None, b"", b"{", b"[]", b"1", event("lead.scored"))] == [None] * 6
+
+
+HOSTILE = (
+    b"[" * 200_000,
+    b'{"type":"baton.sla.breached.v1","subject":"x","data":{"clock":"CK","due":"9999-12-31T23:59:59-23:59"}}',
+    b'{"type":"baton.lead.scored.v1","subject":"x","data":{"score":1' + b"0" * 400 + b',"band":"cold"}}',
+    b"x baton.lead.handed_off",
+    b'["baton.lead.handed_off"]',
+    b'{"subject":"x","data":"baton.lead.handed_off"}',
+)
+"""What anybody may write to a topic that the launcher reads."""
+
+
+def test_a_hostile_record_does_not_end_the_launcher() -> None:
+    narrator, desk = Narrator(), Desk()
+    assert [narrator.tell(value) for value in HOSTILE] == [None] * len(HOSTILE)
+    for value in HOSTILE:
+        desk.hear(value)

@@ -48,10 +48,13 @@ class Desk:
         """Keeps the handoff of a lead that is expected; what cannot be read is not for this desk."""
         if b"baton.lead.handed_off" not in value:
             return
-        event = json.loads(value)
-        handoff = self._handoffs.get(event["subject"])
-        if handoff is not None and not handoff.done():
-            handoff.set_result(event["data"])
+        try:
+            event = json.loads(value)
+            handoff, data = self._handoffs.get(event["subject"]), event["data"]
+        except (ValueError, KeyError, TypeError, RecursionError):  # anybody may write to a topic
+            return
+        if handoff is not None and not handoff.done() and isinstance(data, dict):
+            handoff.set_result(data)
 
     async def handoff(self, lead_id: str) -> dict[str, Any] | None:
         """The lead's handoff once it has come, or None when it does not come."""

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from baton_local.board import Board, Counter
 from baton_local.topics import PARTITIONS
 from baton_local.words import Narrator
+from chassis.records import read_all
 from schemas.barrier import BARRIER_KEY
 from schemas.topics import TOPICS
 
@@ -35,6 +36,7 @@ class Watch:
         self._narrator = Narrator()
         self._starts: dict[TopicPartition, int] = {}
         self._partitions = [TopicPartition(name, part) for name in TOPICS for part in range(PARTITIONS)]
+        read_all()
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap_servers, group_id=None, enable_auto_commit=False, fetch_max_wait_ms=250
         )

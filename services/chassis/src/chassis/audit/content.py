@@ -55,6 +55,13 @@ def conflict(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return _differ(_told(one), _told(other))
 
 
+def minute_of(body: dict[str, Any]) -> int | None:
+    """The minute of receipt of an event whose sender told no time, in minutes since 1970; None where one was told."""
+    received = _instant(body["time"])
+    untimed = body.get("finaltime") is True and body.get("occurredat") is None and isinstance(received, float)
+    return int(received // 60) if untimed else None
+
+
 def _told(body: dict[str, Any]) -> list[Any]:
     when = body.get("occurredat") if body.get("finaltime") is True else body["time"]
     return [body["type"], body["subject"], _instant(when), body.get("data")]

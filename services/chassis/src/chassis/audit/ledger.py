@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from chassis.audit.content import Event, conflict, content_of, digest, event_of
+from chassis.audit.content import Event, conflict, content_of, digest, event_of, minute_of
 from chassis.audit.latest import Scores, value_of
 from chassis.audit.report import Findings
 from chassis.audit.snapshot import Books, Database, part_of
@@ -69,6 +69,8 @@ class Ledger:
         self._scores = Scores()
         self._missing: defaultdict[str, set[bytes]] = defaultdict(set)
         """Lead -> its events that are no facts; only of leads that say that there are some."""
+        self._minutes: defaultdict[bytes, set[int]] = defaultdict(set)
+        """Lead, source and content of what came without a time -> the minutes in which it was accepted."""
         self.waiting: dict[Place, int] = {}
         """Place -> time stamp of the oldest record that has no outcome yet."""
 
@@ -122,12 +124,29 @@ class Ledger:
         key, content = digest(*event.key), content_of(event.body)
         if self._scores.counts(raw, event):
             return self._score(raw, event, key, content)
+        if self._of_next_minute(event, key, content):
+            return "duplicates"
         if event.key[0] in self._books.unkept:
             return self._kept_or_not(raw, event.key[0], key, content)
         if self._known(raw, event, key, content):
             return "duplicates"
         self._check_fact(raw, self._books.facts.pop(key, None))
         return "facts"
+
+    def _of_next_minute(self, event: Event, key: bytes, content: bytes) -> bool:
+        """Whether it is a retry, in a minute next to the first one's, of what came with neither id nor time.
+
+        Its id has the minute in it. One that is a fact all the same is none.
+        """
+        minute = minute_of(event.body)
+        if minute is None:
+            return False
+        accepted = self._minutes[digest(*event.key[:2], content)]
+        known = key in self._books.facts or key in self._first
+        if not known and accepted & {minute - 1, minute + 1}:
+            return True
+        accepted.add(minute)
+        return False
 
     def _known(self, raw: Raw, event: Event, key: bytes, content: bytes) -> bool:
         """Whether the event has been read before."""

@@ -38,7 +38,8 @@ class Sorted:
     source: str
     received_at: datetime
     events: list[Envelope] = field(default_factory=list)
-    refused: list[tuple[int, Refused]] = field(default_factory=list)
+    refused: list[tuple[int, str, str]] = field(default_factory=list)
+    """Place, reason, detail. Never the exception: its frames hold the whole body, in a cycle with this list."""
     rejected: list[Record] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     dropped: int = 0
@@ -104,7 +105,7 @@ class Segment:
         self._sort(items, call, content, found)
         if found.refused:
             whole = originals.of_batch(body) if call is None else [originals.of_call(body)]
-            found.rejected = [_rejected(whole[place], refused, found) for place, refused in found.refused]
+            found.rejected = [_rejected(whole[place], reason, detail, found) for place, reason, detail in found.refused]
         return found
 
     def _items(self, content: dict[str, object]) -> list[object]:
@@ -127,7 +128,7 @@ class Segment:
                 found.dropped += claim.dropped
             except Refused as refused:
                 found.reasons[refused.reason] += 1
-                found.refused.append((place, refused))
+                found.refused.append((place, refused.reason, refused.detail))
 
     def _check(self, item: object) -> None:
         compact = orjson.dumps(item)
@@ -141,14 +142,14 @@ def _without_key(content: dict[str, object]) -> object:
     return {name: value for name, value in content.items() if name != "writeKey"} if "writeKey" in content else content
 
 
-def _rejected(original: bytes, refused: Refused, found: Sorted) -> Record:
+def _rejected(original: bytes, reason: str, detail: str, found: Sorted) -> Record:
     """Everything an operator needs to mend the item and send it again.
 
     One that is too large for that is cut: `cut` says how many bytes it had, there is no `item`, so nothing to replay.
     """
     value: dict[str, Any] = {
-        "reason": refused.reason,
-        "detail": refused.detail,
+        "reason": reason,
+        "detail": detail,
         "source": found.source,
         "received_at": found.received_at.isoformat(),
     }
