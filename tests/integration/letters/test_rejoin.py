@@ -99,7 +99,10 @@ async def test_events_refused_under_a_broken_policy_rejoin_history(
     broken = tmp_path / "quick"
     shutil.copytree(POLICY, broken)
     text = (broken / "1.yaml").read_text()
-    (broken / "1.yaml").write_text(text.replace("effective_from: 2026", "effective_from: 2926"))
+    # under a name of its own: other terms under a known name and number are refused at the start
+    (broken / "1.yaml").write_text(
+        text.replace("effective_from: 2026", "effective_from: 2926").replace("policy: quick", "policy: broken")
+    )
     refused = {case: {**download(lead_id_of(user_id=case)), **fields} for case, fields in CASES.items()}
     controls = {case: lead_id_of(user_id=f"{case}, control") for case in CASES}
 
