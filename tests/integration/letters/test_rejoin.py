@@ -96,7 +96,7 @@ def judged(state: str) -> dict[str, Any]:
 async def test_events_refused_under_a_broken_policy_rejoin_history(
     house: House, operator: Operator, tmp_path: Path
 ) -> None:
-    broken = tmp_path / "quick"
+    broken = tmp_path / "broken"
     shutil.copytree(POLICY, broken)
     text = (broken / "1.yaml").read_text()
     # under a name of its own: other terms under a known name and number are refused at the start
