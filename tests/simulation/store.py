@@ -56,6 +56,8 @@ class Store:
         self.shared: dict[str, tuple[int, str]] = {}
         self.announced: list[Record] = []
         """Every outbox row ever written."""
+        self.stale: set[int] = set()
+        """Partitions that were once told that nothing is known where something was."""
 
     @asynccontextmanager
     async def locked(self, row: str) -> AsyncIterator[None]:
@@ -216,7 +218,10 @@ class StoreJournal(Journal):
         found = await self._network.ask("known", lambda: self._store.known(keys))
         process = PROCESS.get(None)
         stale = found and process and self._network.glitch(process.name, "known", "stale")
-        return {} if stale else found  # as a replica that lags would answer
+        if not stale:
+            return found
+        self._store.stale.add(self._part)
+        return {}  # as a replica that lags would answer
 
     async def facts(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes, datetime]]:
         return await self._network.ask("recall", lambda: self._store.facts_of(leads))
