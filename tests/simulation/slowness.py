@@ -142,15 +142,15 @@ def played(story: Callable[[Bench], Awaitable[None]], service: Slow | None = Non
 
 
 @asynccontextmanager
-async def running(bench: Bench) -> AsyncIterator[tuple[Supervisor[Tally], Group, LogConsumer]]:
-    """A process of the service in a group of its own."""
+async def running(bench: Bench, *, ready: bool = True) -> AsyncIterator[tuple[Supervisor[Tally], Group, LogConsumer]]:
+    """A process of the service in a group of its own; `ready`: whether it can work at once."""
     group = Group(4, Random(1), bench.network)
     consumer = LogConsumer(bench.log, group, bench.network, ("engagements",), Random(1))
     links = Links(consumer, bench.publisher, journals_of(bench.store, bench.network), Settings())
     supervisor, stop = Supervisor(bench.service, links), asyncio.Event()
     task = asyncio.create_task(supervisor.run(stop))
     await asyncio.sleep(5)
-    assert supervisor.ready() is None
+    assert (supervisor.ready() is None) == ready
     yield supervisor, group, consumer
     stop.set()
     await task

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -139,22 +140,45 @@ def test_a_single_record_whose_statement_is_cancelled_is_no_dead_letter() -> Non
     played(story)
 
 
-def test_a_record_that_names_a_version_to_come_waits_and_is_no_dead_letter() -> None:
+def _lagging(bench: Bench, waiting: str) -> Callable[[Tally, Fact, At], Decision[Tally]]:
+    """The service's decisions, but for the one fact that names a version to come."""
+    decide = bench.service.decide
+
+    def lagging(state: Tally, fact: Fact, at: At) -> Decision[Tally]:
+        if fact.event.id == waiting:
+            raise OlderPolicy("version 2 is not here yet")
+        return decide(state, fact, at)
+
+    return lagging
+
+
+def test_a_record_that_names_a_version_to_come_waits_and_what_was_read_before_it_does_not() -> None:
     async def story(bench: Bench) -> None:
         ada, bob = leads(0, 2)
-        records, decide = arrived([engaged("1", ada), engaged("2", bob), engaged("3", ada)]), bench.service.decide
-
-        def lagging(state: Tally, fact: Fact, at: At) -> Decision[Tally]:
-            if fact.event.id == "2":
-                raise OlderPolicy("version 2 is not here yet")
-            return decide(state, fact, at)
-
-        with patch.object(bench.service, "decide", lagging), pytest.raises(OlderPolicy):
-            await bench.take(await bench.claimed(), records)
-        assert bench.commits == []
-        await bench.take(await bench.claimed(), records)
+        records = arrived([engaged("1", ada), engaged("2", bob), engaged("3", ada)])
+        with patch.object(bench.service, "decide", _lagging(bench, "2")):
+            ownership = await bench.claimed()
+            assert await ownership.take(records, bench.publisher) == 1
+            with pytest.raises(OlderPolicy):
+                await ownership.take(records[1:], bench.publisher)
+        assert bench.store.partitions[0].totals["facts"] == 1
+        await bench.take(await bench.claimed(), records[1:])
         assert bench.store.partitions[0].totals["facts"] == 3
         assert not [record for batch in bench.commits for record in batch.outbox if "dlq" in record.topic]
+
+    played(story)
+
+
+def test_what_is_due_does_not_wait_with_a_record_that_names_a_version_to_come() -> None:
+    async def story(bench: Bench) -> None:
+        bench.has(3, due=NOW + timedelta(seconds=20))
+        event = engaged("2", leads(0, 5)[-1])
+        with patch.object(bench.service, "decide", _lagging(bench, "2")):
+            bench.log.append("engagements", 0, event.subject.encode(), event.encode())
+            async with asyncio.timeout(60), running(bench, ready=False):
+                await asyncio.sleep(40)
+        totals = bench.store.partitions[0].totals
+        assert (totals["fired"], totals.get("facts", 0)) == (3, 0)
 
     played(story)
 

@@ -13,7 +13,7 @@ from chassis.barrier import NEVER, is_barrier
 from chassis.dead_letter import REFUSED_BY_DATABASE, Limiter
 from chassis.draft import Draft
 from chassis.epoch import Epoch, Takeover
-from chassis.failures import StatementTimeout
+from chassis.failures import OlderPolicy, StatementTimeout
 from chassis.files import Files
 from chassis.journal import LeadRow, RefusedByDatabase, Revision
 from chassis.judge import Judge
@@ -104,7 +104,13 @@ class Ownership(Epoch[S]):
         for record, reading in readings:
             if done and (draft.size > OUTPUT_BYTES or await pace.over()):
                 break
-            if not self._judge.judge_read(done, record, reading, draft):
+            try:
+                judged = self._judge.judge_read(done, record, reading, draft)
+            except OlderPolicy:
+                if not done:
+                    raise
+                break  # what was read before it does not wait with it
+            if not judged:
                 draft.failed.append(done)
             done += 1
         draft.read(records[:done])

@@ -51,9 +51,9 @@ def serve(
             supervisor = Supervisor(service, links)
             registry.register(WorkerCollector(service.name, supervisor, outcomes))
             registry.register(ProducerCollector(service.name, publisher))
-            async with serving(service.name, settings.ops, supervisor.ready, registry):
+            async with serving(service.name, settings.ops, supervisor.ready, registry), asyncio.TaskGroup() as tasks:
                 await _await_database(settings, service, engine, stop)
-                following = asyncio.create_task(follow(service.policies, partial(agree, engine)))
+                following = tasks.create_task(follow(service.policies, partial(agree, engine)), name="policies")
                 await supervisor.run(stop)
                 following.cancel()
         await engine.dispose()

@@ -67,6 +67,7 @@ class Worker(Generic[S]):
         self._resume_until: Mapping[str, int] = {}
         self._gaps: set[Gap] = set()
         self._failures = 0
+        self._undecidable = False
         self.part = part
         self.waiting: str | None = "being claimed"
         self.ownership: Ownership[S] | None = None
@@ -86,6 +87,7 @@ class Worker(Generic[S]):
                 self._begin_again("retry", error, "not_member")
                 await stop.wait()  # or for the rebalance that cancels this task
             except Transient as error:
+                self._undecidable = isinstance(error, OlderPolicy)
                 self._begin_again("retry", error, error.kind)
                 await asyncio.sleep(self._backoff())
             except Exception as error:
@@ -111,6 +113,8 @@ class Worker(Generic[S]):
         self._aside = frozenset()
         self._consumer.start_reading(self.part, offsets)
         log.info("claimed", partition=self.part, epoch=claim.epoch, drained=drained, offsets=offsets)
+        if self._undecidable:  # the next record waits for a version of the policy: what is due does not wait with it
+            await ownership.tick(self._publisher, idle=False)
         self.waiting = None
         while not stop.is_set():
             wait = 0 if ownership.overdue else self._settings.tick.total_seconds()
