@@ -14,8 +14,8 @@ from pathlib import Path
 
 import asyncpg
 
-from chassis.publisher import Publisher, Record
-from chassis.settings import Kafka
+from chassis.kafka.publisher import Publisher, Record
+from chassis.process.settings import Kafka
 from tests.bench import cpu, workload
 from tests.bench.measure import Measured, Servers
 from tests.infrastructure import Room, room

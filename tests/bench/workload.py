@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from chassis.publisher import Record
+from chassis.kafka.publisher import Record
 from schemas.identity import lead_id_of
 
 KINDS = (

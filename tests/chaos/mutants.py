@@ -52,7 +52,7 @@ def environment(copy: Path) -> Mapping[str, str]:
 
 def hunted(hunt: Hunt, copy: Path) -> tuple[int, str]:
     """The suite's exit code, and all that it said."""
-    where = "import chassis.sql as c, schemas as s, sla_monitor.rules as r; print(c.__file__, s.__file__, r.__file__)"
+    where = "import chassis as c, schemas as s, sla_monitor as r; print(c.__file__, s.__file__, r.__file__)"
     asked = subprocess.run(
         (sys.executable, "-c", where), cwd=copy, env=environment(copy), capture_output=True, text=True, check=True
     )

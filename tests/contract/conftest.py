@@ -20,8 +20,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import CollectorRegistry
 
 from baton_local.topics import create_topics
-from chassis.publisher import Place, Publisher, Record
-from chassis.settings import Kafka
+from chassis.kafka.publisher import Place, Publisher, Record
+from chassis.process.settings import Kafka
 from ingest.app import build
 from ingest.flights import Publishes
 from ingest.keys import WriteKeys, hash_key

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chassis.publisher import Publisher
-from chassis.settings import Kafka
+from chassis.kafka.publisher import Publisher
+from chassis.process.settings import Kafka
 from schemas.identity import lead_id_of
 from tests.contract.conftest import PUBLIC, SERVER, Broker, Door, Opens, RealKafka, basic
 

@@ -9,8 +9,8 @@ from datetime import timedelta
 from aiokafka.admin import AIOKafkaAdminClient
 
 from baton_local.topics import create_topics
-from chassis.publisher import Publisher
-from chassis.settings import Kafka
+from chassis.kafka.publisher import Publisher
+from chassis.process.settings import Kafka
 from tests.contract.conftest import SERVER, Door, Opens, RealKafka
 from tests.infrastructure import Room
 

@@ -1,4 +1,4 @@
-"""The clients: chassis.consumer and chassis.publisher on the simulated log."""
+"""The clients: chassis.kafka.consumer and chassis.kafka.publisher on the simulated log."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, Self
 
-from chassis.consumer import Consumer, NotMember, Offsets, PartitionOwner
-from chassis.failures import Unpublishable
-from chassis.publisher import Place, Publisher, Record, size_of
+from chassis.kafka.consumer import Consumer, NotMember, Offsets, PartitionOwner
+from chassis.kafka.publisher import Place, Publisher, Record, size_of
+from chassis.process.failures import Unpublishable
 from schemas.identity import partition_of
 from schemas.sizes import record_limit
 from tests.simulation.log import Group, Log, Written

@@ -10,7 +10,7 @@ from functools import partial
 from random import Random
 from typing import Protocol
 
-from chassis.publisher import Headers
+from chassis.kafka.publisher import Headers
 from tests.simulation.network import SERVERS, Network
 
 SESSION_SECONDS = 10

@@ -10,10 +10,10 @@ from typing import Any
 from unittest.mock import patch
 
 import sla_monitor.rules
-from chassis import worker
-from chassis.barrier import Barriers
-from chassis.failures import Fenced
-from chassis.journal import Batch, Claim
+from chassis.partition import worker
+from chassis.partition.barrier import Barriers
+from chassis.partition.journal import Batch, Claim
+from chassis.process.failures import Fenced
 from schemas.envelope import Fact
 from sla_monitor.rules.clock import Clock
 from tests.simulation.log import Log

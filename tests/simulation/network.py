@@ -9,7 +9,7 @@ from functools import partial
 from random import Random
 from typing import Any, TypeVar, cast
 
-from chassis.failures import BrokerAway, DatabaseAway
+from chassis.process.failures import BrokerAway, DatabaseAway
 from tests.simulation.loop import PROCESS, Process, asker
 from tests.simulation.scenario import Fault
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from chassis.consumer import received_at
+from chassis.kafka.consumer import received_at
 from router.app import ROTATION
 from schemas.barrier import BARRIER_KEY
 from schemas.envelope import Decoder, Fact, Refused

@@ -13,9 +13,9 @@ from unittest.mock import patch
 import asyncpg
 import pytest
 
-from chassis.consumer import Consumer
-from chassis.journal import Journal, journals
-from chassis.publisher import Publisher, Record
+from chassis.kafka.consumer import Consumer
+from chassis.kafka.publisher import Publisher, Record
+from chassis.partition.journal import Journal, journals
 from schemas.topics import TOPICS
 from tests.infrastructure import Room
 from tests.integration.chassis.driving import House, until

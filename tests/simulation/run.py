@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from random import Random
 from unittest.mock import patch
 
-from chassis import judge as chassis_judge
-from chassis import ownership, supervisor, worker
+from chassis.partition import decide, owner, supervisor, worker
 from tests.simulation.loop import PROCESS, Loop
 from tests.simulation.scenario import Scenario
 from tests.simulation.world import World
@@ -42,8 +41,8 @@ def simulate(scenario: Scenario, judge: Callable[[World], list[str]]) -> Run:
         loop.set_exception_handler(lambda _, context: world.problems.append(str(context)))
         with (
             patch.object(worker, "log", world.diary),
-            patch.object(chassis_judge, "log", world.diary),
-            patch.object(ownership, "log", world.diary),
+            patch.object(decide, "log", world.diary),
+            patch.object(owner, "log", world.diary),
             patch.object(supervisor, "log", world.diary),
             patch.object(supervisor, "COMMIT_SECONDS", 7),  # half of all steps would be that advice
             patch.object(time, "time", _no_wall_clock),

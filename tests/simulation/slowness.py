@@ -10,15 +10,15 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from chassis.epoch import Takeover
-from chassis.failures import StatementTimeout
-from chassis.files import Files
-from chassis.journal import Batch, LeadRow
-from chassis.ownership import Ownership
+from chassis.partition.epoch import Takeover
+from chassis.partition.journal import Batch, LeadRow
+from chassis.partition.lead_cache import Files
+from chassis.partition.owner import Ownership
+from chassis.partition.supervisor import Supervisor
+from chassis.partition.worker import Links
+from chassis.process.failures import StatementTimeout
+from chassis.process.settings import Worker as Settings
 from chassis.service import At, Decision
-from chassis.settings import Worker as Settings
-from chassis.supervisor import Supervisor
-from chassis.worker import Links
 from schemas.envelope import Fact
 from tests.integration.chassis.counting import Counting, Recalling, Tally
 from tests.integration.chassis.driving import leads

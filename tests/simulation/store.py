@@ -1,4 +1,4 @@
-"""The store: a service's Postgres schema in memory, with the semantics of the statements in chassis.sql."""
+"""The store: a service's Postgres schema in memory, with the semantics of the statements in chassis.partition.sql."""
 
 from __future__ import annotations
 
@@ -11,9 +11,18 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from chassis.failures import DatabaseAway, Fenced
-from chassis.journal import Batch, Claim, FactKnown, Journal, LeadRow, RefusedByDatabase, Revision, SharedConflict
-from chassis.publisher import Record
+from chassis.kafka.publisher import Record
+from chassis.partition.journal import (
+    Batch,
+    Claim,
+    FactKnown,
+    Journal,
+    LeadRow,
+    RefusedByDatabase,
+    Revision,
+    SharedConflict,
+)
+from chassis.process.failures import DatabaseAway, Fenced
 from schemas.envelope import Fact
 from tests.simulation.loop import PROCESS
 from tests.simulation.network import Network
@@ -254,7 +263,7 @@ def claim_of(row: Partition, now: datetime, due: datetime | None, owed_since: da
 
 
 def journals_of(store: Store, network: Network) -> Callable[[int], AbstractAsyncContextManager[Journal]]:
-    """As chassis.journal.journals."""
+    """As chassis.partition.journal.journals."""
 
     @asynccontextmanager
     async def journal_of(part: int) -> AsyncIterator[Journal]:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from chassis.barrier import NEVER, PAUSE_SECONDS, Barriers, is_barrier
-from chassis.publisher import Publisher, Record
+from chassis.kafka.publisher import Publisher, Record
+from chassis.partition.barrier import NEVER, PAUSE_SECONDS, Barriers, is_barrier
 from schemas.barrier import BARRIER_KEY
 from tests.builders import at
 from tests.simulation.kafka import LogPublisher

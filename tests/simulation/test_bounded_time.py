@@ -12,12 +12,12 @@ from unittest.mock import patch
 
 import pytest
 
-from chassis.failures import OlderPolicy, StatementTimeout
-from chassis.journal import LeadRow, Revision
-from chassis.ownership import SLICE
+from chassis.partition.journal import LeadRow, Revision
+from chassis.partition.owner import SLICE
+from chassis.partition.supervisor import STUCK
 from chassis.policy import Policies
+from chassis.process.failures import OlderPolicy, StatementTimeout
 from chassis.service import At, Decision
-from chassis.supervisor import STUCK
 from schemas.envelope import Fact
 from tests.integration.chassis.counting import Tally
 from tests.integration.chassis.driving import arrived, engaged, leads

@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import pytest
 from aiokafka import ConsumerRecord
 
-from chassis import ownership
-from chassis.epoch import Takeover
-from chassis.files import Files
-from chassis.ownership import Ownership
+from chassis.partition import owner
+from chassis.partition.epoch import Takeover
+from chassis.partition.lead_cache import Files
+from chassis.partition.owner import Ownership
 from chassis.policy import Policies
 from router.app import Router
 from router.rules.lead import STEPS_KEPT, WAITING_KEPT
@@ -44,7 +44,7 @@ LOOPS: list[Loop] = []
 
 @pytest.fixture(autouse=True)
 def _one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(ownership, "MANY_FACTS", 10**6)
+    monkeypatch.setattr(owner, "MANY_FACTS", 10**6)
     yield
     while LOOPS:
         LOOPS.pop().bury()

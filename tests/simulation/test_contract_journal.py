@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from chassis.failures import Fenced
-from chassis.journal import Batch, FactKnown, Journal, LeadRow, RefusedByDatabase, Revision, SharedConflict
-from chassis.publisher import Record
+from chassis.kafka.publisher import Record
+from chassis.partition.journal import Batch, FactKnown, Journal, LeadRow, RefusedByDatabase, Revision, SharedConflict
+from chassis.process.failures import Fenced
 from tests.builders import a_fact, an_engagement, at
 from tests.integration.chassis.driving import leads
 from tests.simulation.places import OnRealServers, OnSimulatedOnes, Place

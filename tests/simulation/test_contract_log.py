@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from chassis.consumer import Consumer, NotMember, received_at
-from chassis.publisher import Publisher, Record
+from chassis.kafka.consumer import Consumer, NotMember, received_at
+from chassis.kafka.publisher import Publisher, Record
 from schemas.identity import partition_of
 from tests.integration.chassis.driving import until
 from tests.simulation.kafka import LogConsumer, LogPublisher

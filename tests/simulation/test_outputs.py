@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from chassis import epoch, ownership
-from chassis.epoch import Stuck, Takeover
-from chassis.files import Files
-from chassis.journal import Batch
-from chassis.ownership import Ownership
-from chassis.publisher import Record, size_of
+from chassis.kafka.publisher import Record, size_of
+from chassis.partition import epoch
+from chassis.partition import owner as owning
+from chassis.partition.epoch import Stuck, Takeover
+from chassis.partition.journal import Batch
+from chassis.partition.lead_cache import Files
+from chassis.partition.owner import Ownership
 from schemas.sizes import MAX_RECORD, REJECTED
 from tests.integration.chassis.counting import Counting, Recalling, Tally
 from tests.integration.chassis.driving import arrived, engaged, leads
@@ -132,7 +133,7 @@ async def test_a_commit_takes_no_more_once_its_outputs_are_large(
     service: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench, kinds, taken = Bench(service), ["tell"] * 6 + ["late"] * 6, 0
-    monkeypatch.setattr(ownership, "OUTPUT_BYTES", 100)
+    monkeypatch.setattr(owning, "OUTPUT_BYTES", 100)
     records = arrived([engaged(str(number), lead, kind) for number, kind in enumerate(kinds) for lead in (ADA, BOB)])
     owner = await bench.claimed()
     commits = []

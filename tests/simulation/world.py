@@ -10,13 +10,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from chassis.consumer import received_at
-from chassis.ownership import LOOK_AGAIN
+from chassis.kafka.consumer import received_at
+from chassis.partition.owner import LOOK_AGAIN
+from chassis.partition.supervisor import Supervisor
+from chassis.partition.worker import Links
 from chassis.policy import load_policies
+from chassis.process.settings import Worker as Settings
 from chassis.service import Service
-from chassis.settings import Worker as Settings
-from chassis.supervisor import Supervisor
-from chassis.worker import Links
 from router.app import Router
 from schemas.policy import Policy
 from schemas.topics import TOPICS

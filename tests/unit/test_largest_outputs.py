@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import pytest
 from pydantic import AwareDatetime, BaseModel
 
-from chassis.publisher import Record, size_of
+from chassis.kafka.publisher import Record, size_of
 from chassis.service import At
 from router.rules.lead import Lead
 from schemas.engagements import EngagementRecorded

@@ -17,7 +17,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from baton_local.topics import PARTITIONS, create_topics
-from chassis.records import read_all
+from chassis.kafka.records import read_all
 from tests.chaos.until import until
 from tests.infrastructure import Room
 from tests.integration.chassis import foreign

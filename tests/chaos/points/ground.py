@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from baton_local.topics import PARTITIONS
-from chassis.failpoints import VARIABLE
+from chassis.process.failpoints import VARIABLE
 from schemas.identity import lead_id_of, partition_of
 from tests.chaos.points.broker import Broker
 from tests.chaos.processes import state_of

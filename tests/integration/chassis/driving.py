@@ -13,18 +13,18 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
-from chassis import migrations
-from chassis.consumer import Consumer
-from chassis.database import connected, engine_of
-from chassis.epoch import Takeover
-from chassis.files import Files
-from chassis.journal import Journal, journals
-from chassis.ownership import Ownership
-from chassis.publisher import Publisher, Record
+from chassis.kafka.consumer import Consumer
+from chassis.kafka.publisher import Publisher, Record
+from chassis.partition.epoch import Takeover
+from chassis.partition.journal import Journal, journals
+from chassis.partition.lead_cache import Files
+from chassis.partition.owner import Ownership
+from chassis.partition.supervisor import Supervisor
+from chassis.partition.worker import Links
+from chassis.postgres import migrations
+from chassis.postgres.database import connected, engine_of
+from chassis.process.settings import Database, Kafka, Worker
 from chassis.service import schema_of
-from chassis.settings import Database, Kafka, Worker
-from chassis.supervisor import Supervisor
-from chassis.worker import Links
 from schemas.engagements import EngagementRecorded
 from schemas.identity import lead_id_of, partition_of
 from tests.builders import an_engagement

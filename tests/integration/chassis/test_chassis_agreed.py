@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from chassis import agreed
-from chassis.failures import OtherTerms
 from chassis.policy import Policies, load_policies
+from chassis.postgres import agreed
+from chassis.process.failures import OtherTerms
 from schemas.policy import Policy
 from tests.integration.chassis.driving import House
 

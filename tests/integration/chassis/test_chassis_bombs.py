@@ -12,7 +12,7 @@ import cramjam
 import pytest
 from aiokafka.codec import zstd_encode
 
-from chassis.inflation import LARGEST
+from chassis.kafka.inflation import LARGEST
 from chassis.letters.reader import reader
 from tests.integration.chassis import foreign
 from tests.integration.chassis.driving import House, engaged, leads, record, until, untroubled

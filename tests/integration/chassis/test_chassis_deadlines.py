@@ -9,7 +9,7 @@ from datetime import timedelta
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from chassis.publisher import Record
+from chassis.kafka.publisher import Record
 from schemas.barrier import BARRIER_KEY
 from tests.integration.chassis.counting import WAIT, Counting, Tally
 from tests.integration.chassis.driving import House, engaged, leads, record, take_all, until, untroubled, works

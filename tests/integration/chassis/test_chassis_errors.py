@@ -11,9 +11,9 @@ import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
-from chassis.logs import set_up
-from chassis.metrics import WorkerCollector
-from chassis.settings import Log
+from chassis.process.logs import set_up
+from chassis.process.metrics import WorkerCollector
+from chassis.process.settings import Log
 from tests.integration.chassis.counting import Counting
 from tests.integration.chassis.driving import House, engaged, leads, record, until
 

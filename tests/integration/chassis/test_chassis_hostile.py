@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from chassis.publisher import Record
+from chassis.kafka.publisher import Record
 from schemas.envelope import Decoder, Refused
 from schemas.sizes import dead_letter_topic
 from schemas.topics import TOPICS

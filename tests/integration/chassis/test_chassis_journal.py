@@ -9,10 +9,10 @@ from datetime import datetime
 
 import pytest
 
-from chassis.database import connected
-from chassis.failures import Fenced, Transient
-from chassis.journal import Batch, FactKnown, Journal
-from chassis.publisher import Place, Publisher, Record
+from chassis.kafka.publisher import Place, Publisher, Record
+from chassis.partition.journal import Batch, FactKnown, Journal
+from chassis.postgres.database import connected
+from chassis.process.failures import Fenced, Transient
 from tests.builders import a_fact
 from tests.integration.chassis.counting import Counting
 from tests.integration.chassis.driving import House, arrived, engaged, leads, take_all

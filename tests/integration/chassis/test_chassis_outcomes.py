@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from chassis.publisher import Record
+from chassis.kafka.publisher import Record
 from tests.integration.chassis.counting import Counting, Recalling
 from tests.integration.chassis.driving import (
     PARTS,

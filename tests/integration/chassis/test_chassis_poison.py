@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 
-from chassis.publisher import Record
+from chassis.kafka.publisher import Record
 from tests.integration.chassis import foreign
 from tests.integration.chassis.driving import House, engaged, leads, record, until, untroubled
 from tests.integration.chassis.foreign import Raw

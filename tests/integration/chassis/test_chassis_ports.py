@@ -13,7 +13,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from baton_local.ports import HeldPorts
-from chassis.ops import listening
+from chassis.process.ops import listening
 
 
 @pytest.mark.parametrize(

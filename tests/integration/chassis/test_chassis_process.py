@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from chassis.failures import Fenced
+from chassis.process.failures import Fenced
 from tests.integration.chassis.counting import Counting
 from tests.integration.chassis.driving import (
     PARTS,

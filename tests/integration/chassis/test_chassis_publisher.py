@@ -10,8 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import MessageSizeTooLargeError
 
-from chassis.failures import Unpublishable
-from chassis.publisher import Publisher, Record, size_of
+from chassis.kafka.publisher import Publisher, Record, size_of
+from chassis.process.failures import Unpublishable
 from schemas.sizes import MAX_RECORD
 from tests.integration.chassis.driving import House, until
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from chassis.database import connected
-from chassis.journal import Journal
+from chassis.partition.journal import Journal
+from chassis.postgres.database import connected
 from tests.integration.chassis.driving import House, engaged, leads, record, until
 
 

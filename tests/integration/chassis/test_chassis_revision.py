@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chassis.ownership import SLICE
+from chassis.partition.owner import SLICE
 from chassis.policy import Policies, PolicyError
 from tests.integration.chassis.counting import Counting
 from tests.integration.chassis.driving import House, until

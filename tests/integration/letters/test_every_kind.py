@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chassis.publisher import Record
+from chassis.kafka.publisher import Record
 from schemas.engagements import EngagementRecorded
 from tests.integration.chassis import foreign
 from tests.integration.chassis.driving import House, engaged, leads, record, until

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import pytest
 
-from chassis.consumer import received_at
+from chassis.kafka.consumer import received_at
+from chassis.kafka.publisher import Record
 from chassis.letters.reader import reader
-from chassis.publisher import Record
 from schemas.engagements import Engagement, EngagementRecorded
 from schemas.envelope import Decoder
 from schemas.identity import lead_id_of

@@ -19,11 +19,11 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from chassis.database import engine_of
-from chassis.journal import Batch, LeadRow, journals
+from chassis.partition.journal import Batch, LeadRow, journals
+from chassis.postgres.database import engine_of
+from chassis.process.settings import Database
 from chassis.reading import ever, every_fact, one_moment
 from chassis.service import At
-from chassis.settings import Database
 from schemas.envelope import Envelope, Fact
 from schemas.identity import lead_id_of
 from scorer import sheet

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from chassis.flood import UNCOUNTED
-from chassis.ownership import Ownership
+from chassis.partition.flood import UNCOUNTED
+from chassis.partition.owner import Ownership
 from schemas.engagements import EngagementRecorded
 from schemas.envelope import Fact
 from scorer.app import Scorer

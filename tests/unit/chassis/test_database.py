@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from chassis.database import is_transient, sqlstate_of
+from chassis.postgres.database import is_transient, sqlstate_of
 
 
 def _wrapped(error: Exception) -> DBAPIError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chassis.dead_letter import RUN, WINDOW, Limiter, TooManyDeadLetters
+from chassis.kafka.dead_letter import RUN, WINDOW, Limiter, TooManyDeadLetters
 
 
 def test_twenty_in_a_row_are_let_through_and_the_next_one_stops() -> None:

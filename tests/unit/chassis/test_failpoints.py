@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chassis import failpoints
-from chassis.failures import Transient
+from chassis.process import failpoints
+from chassis.process.failures import Transient
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ from shutil import copytree
 
 import pytest
 
-from chassis import following
-from chassis.agreed import require_same
-from chassis.failures import DatabaseAway
 from chassis.policy import Policies, load_policies
+from chassis.postgres.agreed import require_same
+from chassis.process import following
+from chassis.process.failures import DatabaseAway
 from schemas.policy import Policy
 from tests.integration.chassis.driving import until
 

@@ -14,10 +14,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from chassis.failures import DatabaseAway
-from chassis.logs import logger, said, set_up, traced
-from chassis.run import _nobody_awaited
-from chassis.settings import Log
+from chassis.process.failures import DatabaseAway
+from chassis.process.logs import logger, said, set_up, traced
+from chassis.process.run import _nobody_awaited
+from chassis.process.settings import Log
 
 SECRET = "ada@example.com"
 

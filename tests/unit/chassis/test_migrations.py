@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.migrations import newest
+from chassis.postgres.migrations import newest
 
 
 def test_the_tenth_migration_is_newer_than_the_ninth_however_they_are_written() -> None:

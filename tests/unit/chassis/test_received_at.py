@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from chassis.consumer import received_at
+from chassis.kafka.consumer import received_at
 
 
 @pytest.mark.parametrize(

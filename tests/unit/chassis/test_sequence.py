@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-from chassis.sequence import Gap, following
+from chassis.partition.sequence import Gap, following
 
 Read = namedtuple("Read", "topic offset")
 

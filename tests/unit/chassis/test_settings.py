@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from chassis.settings import JudgeSettings
+from chassis.process.settings import JudgeSettings
 
 URL = "postgresql://scorer:secret@db/baton"
 

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from chassis.failures import Transient, Unpublishable
-from chassis.publisher import Place, Record
+from chassis.kafka.publisher import Place, Record
+from chassis.process.failures import Transient, Unpublishable
 from ingest import flights as module
 from ingest.flights import Flights, Full, Room
 

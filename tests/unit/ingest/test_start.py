@@ -7,7 +7,7 @@ import sys
 
 PROGRAM = """
 import sys
-import ingest.__main__, ingest.app, chassis.run
+import ingest.__main__, ingest.app, chassis.process.run
 print(*{name.partition('.')[0] for name in sys.modules})
 """
 

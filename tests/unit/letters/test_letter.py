@@ -11,7 +11,7 @@ from aiokafka import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.dead_letter import dead_letter
+from chassis.kafka.dead_letter import dead_letter
 from chassis.letters.letter import Address, Letter
 from schemas.envelope import Decoder, Refused
 from schemas.topics import TOPICS

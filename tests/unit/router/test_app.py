@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from chassis.policy import PolicyError
+from chassis.process.settings import Database
 from chassis.service import REPLACED, At
-from chassis.settings import Database
 from router.app import ROTATION, Router, build
 from router.rules.lead import Lead
 from router.settings import Settings

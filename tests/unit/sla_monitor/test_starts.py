@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from chassis.failures import OlderPolicy
 from chassis.policy import Policies, load_policies
+from chassis.process.failures import OlderPolicy
 from schemas.policy import Policy
 from schemas.scores import PolicyRef
 from schemas.sla import clock_id_of

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from baton_local.board import Board, Counter
 from baton_local.topics import PARTITIONS
 from baton_local.words import Narrator
-from chassis.records import read_all
+from chassis.kafka.records import read_all
 from schemas.barrier import BARRIER_KEY
 from schemas.topics import TOPICS
 

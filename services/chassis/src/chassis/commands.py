@@ -12,7 +12,7 @@ import typer
 from pydantic import TypeAdapter
 from typer.exceptions import TyperException
 
-from chassis.settings import JudgeSettings
+from chassis.process.settings import JudgeSettings
 from schemas.envelope import LeadId
 from schemas.identity import lead_id_of
 
@@ -55,7 +55,7 @@ def service_commands(
     @main.command()
     def migrate() -> None:
         """Brings the service's tables to the form that this version needs."""
-        from chassis import migrations
+        from chassis.postgres import migrations
 
         with plainly():
             version = asyncio.run(migrations.migrate(read().database, name))
@@ -115,10 +115,10 @@ def plainly() -> Iterator[None]:
     """
     from sqlalchemy.exc import DBAPIError
 
-    from chassis.database import is_transient, sqlstate_of
-    from chassis.failures import Transient
-    from chassis.logs import said, traced
     from chassis.policy import PolicyError
+    from chassis.postgres.database import is_transient, sqlstate_of
+    from chassis.process.failures import Transient
+    from chassis.process.logs import said, traced
 
     try:
         yield

@@ -9,9 +9,9 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import connected, engine_of
-from chassis.journal import Revision
-from chassis.settings import Database
+from chassis.partition.journal import Revision
+from chassis.postgres.database import connected, engine_of
+from chassis.process.settings import Database
 from schemas.envelope import Decoder, Fact
 
 BEYOND = "g"

@@ -22,7 +22,7 @@ def serve() -> None:
     """Runs the service until it is told to stop (SIGTERM)."""
     from functools import partial
 
-    from chassis.run import run
+    from chassis.process.run import run
     from ingest.app import serve as serve_until
     from ingest.keys import UnreadableKeys, WriteKeys
     from ingest.settings import IngestSettings

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chassis import ops
-from chassis.metrics import ProducerCollector
-from chassis.publisher import Publisher
+from chassis.kafka.publisher import Publisher
+from chassis.process import ops
+from chassis.process.metrics import ProducerCollector
 from ingest.flights import Flights, Publishes, Room
 from ingest.http.answers import Problem
 from ingest.http.door import Door

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from chassis.failures import Failure, Transient, Unpublishable
-from chassis.publisher import Place, Record
+from chassis.kafka.publisher import Place, Record
+from chassis.process.failures import Failure, Transient, Unpublishable
 
 LATE_SECONDS = 1.0
 """A partition is late once its flight has been in the air for so long, and after a failed one until one lands."""
@@ -20,7 +20,7 @@ class Full(Failure):
 
 
 class Publishes(Protocol):
-    """What `chassis.publisher.Publisher` promises."""
+    """What `chassis.kafka.publisher.Publisher` promises."""
 
     async def by_place(self, records: Sequence[Record]) -> Mapping[Place, Sequence[Record]]:
         """The records by the partition that they go to; raises Transient while that is not known."""

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, NoReturn, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
-from chassis.logs import logger
+from chassis.process.logs import logger
 
 Kind = Literal["public", "server"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from chassis.settings import Ops, Section, Settings
+from chassis.process.settings import Ops, Section, Settings
 
 KIB = 1024
 

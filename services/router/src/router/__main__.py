@@ -16,7 +16,7 @@ NAME = "router"
 
 def serve(resume: bool, set_aside: frozenset[tuple[int, int]]) -> None:
     """Runs the service under its policy."""
-    from chassis.serve import serve as serve_until
+    from chassis.process.serve import serve as serve_until
     from router.app import build
     from router.metrics import OUTCOMES
 

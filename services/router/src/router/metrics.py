@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chassis.metrics import Outcome
+from chassis.process.metrics import Outcome
 
 OUTCOMES = (
     Outcome("qualified", "baton_router_leads_qualified", "Episodes opened because a lead passed the gate"),

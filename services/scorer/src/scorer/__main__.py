@@ -25,7 +25,7 @@ NAME = "scorer"
 
 def serve(resume: bool, set_aside: frozenset[tuple[int, int]]) -> None:
     """Runs the service under its policy."""
-    from chassis.serve import serve as serve_until
+    from chassis.process.serve import serve as serve_until
     from scorer.app import build
     from scorer.metrics import outcomes_of
 
@@ -127,7 +127,7 @@ def _backtest(
     policy_file: Path, since: datetime | None, until: datetime | None, *, as_json: bool, as_html: bool
 ) -> None:
     from chassis.policy import PolicyError, load_version
-    from chassis.run import tame_garbage_collector
+    from chassis.process.run import tame_garbage_collector
     from schemas.policy import Policy
     from scorer import sheet
     from scorer.backtest import Asked, backtest

@@ -13,7 +13,7 @@ from chassis.commands import INSTANTS, bar, confirm, instant_named, plainly
 from scorer.settings import Settings
 
 if TYPE_CHECKING:
-    from chassis.journal import Revision
+    from chassis.partition.journal import Revision
     from chassis.policy import Policies
     from schemas.policy import Policy
     from scorer.candidate import Candidate

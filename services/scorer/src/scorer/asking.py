@@ -60,8 +60,8 @@ def _about(lead_id: str) -> dict[str, Any]:
 def _publish(event: Envelope) -> None:
     import logging
 
-    from chassis.failures import BrokerAway
-    from chassis.publisher import Publisher, Record
+    from chassis.kafka.publisher import Publisher, Record
+    from chassis.process.failures import BrokerAway
 
     async def publish() -> None:
         async with Publisher(Settings.read().kafka) as publisher:

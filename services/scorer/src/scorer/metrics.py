@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chassis.metrics import Outcome
+from chassis.process.metrics import Outcome
 
 
 def outcomes_of(bands: Sequence[str]) -> tuple[Outcome, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from chassis.settings import Database, JudgeSettings, Ops
+from chassis.process.settings import Database, JudgeSettings, Ops
 
 
 class Settings(JudgeSettings):

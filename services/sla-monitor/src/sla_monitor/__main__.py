@@ -18,7 +18,7 @@ NAME = "sla-monitor"
 
 def serve(resume: bool, set_aside: frozenset[tuple[int, int]]) -> None:
     """Runs the service under its policy."""
-    from chassis.serve import serve as serve_until
+    from chassis.process.serve import serve as serve_until
     from sla_monitor.app import build
     from sla_monitor.metrics import outcomes_of
 

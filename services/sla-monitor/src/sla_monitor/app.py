@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 
-from chassis.failures import OlderPolicy
 from chassis.policy import Policies, load_policies
+from chassis.process.failures import OlderPolicy
 from chassis.service import At, Decision, Limit
 from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Decoder, Fact

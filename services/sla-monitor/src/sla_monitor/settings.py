@@ -7,7 +7,7 @@ from datetime import timedelta
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from chassis.settings import Database, JudgeSettings, Ops
+from chassis.process.settings import Database, JudgeSettings, Ops
 
 
 class Settings(JudgeSettings):

@@ -13,7 +13,7 @@ import typer
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from chassis.settings import Database, Settings
+from chassis.process.settings import Database, Settings
 
 if TYPE_CHECKING:
     from chassis.audit import Report

@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
-from chassis.records import read_all
+from chassis.kafka.records import read_all
 
 BARRIER_KEY = b"baton/barrier"
 """The key of a record that is no event: it only says how far an input has been read."""

@@ -13,7 +13,7 @@ import typer
 from pydantic_settings import SettingsConfigDict
 
 from chassis.commands import bar
-from chassis.settings import Settings
+from chassis.process.settings import Settings
 
 if TYPE_CHECKING:
     from chassis.letters.box import Passed
@@ -118,10 +118,10 @@ def replay(
     Exits with 0 when all that can succeed was (or would be) published, with 1 when the broker does not answer or
     refuses a record, with 2 when there is no such letter, with 130 after Ctrl-C.
     """
+    from chassis.kafka.publisher import Publisher
     from chassis.letters.box import at, every
     from chassis.letters.reader import reader
     from chassis.letters.replay import Replay
-    from chassis.publisher import Publisher
 
     if addresses and (topic or reason):
         raise typer.BadParameter("give addresses, or --topic and --reason", param_hint="ADDRESS")
@@ -172,8 +172,8 @@ def _plainly() -> Iterator[None]:
     """Ends the command with a sentence: 1 when the broker does not answer, 2 when there is no such letter."""
     import logging
 
-    from chassis.failures import BrokerAway
     from chassis.letters.box import Unknown
+    from chassis.process.failures import BrokerAway
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it has to say is said in a sentence
     try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from chassis.failures import Failure
 from chassis.letters.letter import SUFFIX, Address, Letter
 from chassis.letters.reader import Reader
+from chassis.process.failures import Failure
 
 Passed = Callable[[int, int], None]
 """Hears how many offsets have been read, of how many."""

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, StringConstraints, ValidationError
 
-from chassis.consumer import received_at
-from chassis.publisher import Headers, Record
+from chassis.kafka.consumer import received_at
+from chassis.kafka.publisher import Headers, Record
 from schemas.envelope import Envelope, Refused, effective_time
 
 SUFFIX = "-dlq"

@@ -13,9 +13,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from chassis import records
-from chassis.failures import BrokerAway
-from chassis.settings import Kafka
+from chassis.kafka import records
+from chassis.process.failures import BrokerAway
+from chassis.process.settings import Kafka
 
 DEADLINE_SECONDS = 12
 """For every wait on the broker that brings nothing."""

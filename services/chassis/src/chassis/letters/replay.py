@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Collection
 from hashlib import blake2b
 
-from chassis.failures import Unpublishable
+from chassis.kafka.publisher import Publisher, Record
 from chassis.letters.letter import Letter
-from chassis.publisher import Publisher, Record
+from chassis.process.failures import Unpublishable
 from schemas.envelope import Refused
 
 CHUNK_RECORDS = 100

@@ -13,8 +13,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis.failures import Transient, Unpublishable
-from chassis.publisher import Record
+from chassis.kafka.publisher import Record
+from chassis.process.failures import Transient, Unpublishable
 from ingest.flights import Flights, Full, Held, Room
 from ingest.http.answers import Problem, unavailable
 from ingest.http.body import too_large

@@ -12,7 +12,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.publisher import Record
+from chassis.kafka.publisher import Record
 from ingest import rules
 from ingest.adapters import segment
 from ingest.flights import Held

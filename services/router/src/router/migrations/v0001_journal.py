@@ -1,6 +1,6 @@
 """The journal."""
 
-from chassis.migrations import journal
+from chassis.postgres.migrations import journal
 
 revision = "0001"
 down_revision = None

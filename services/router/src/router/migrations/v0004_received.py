@@ -1,6 +1,6 @@
 """When the broker got the first record of each fact."""
 
-from chassis.migrations import journal
+from chassis.postgres.migrations import journal
 
 revision = "0004"
 down_revision = "0003"

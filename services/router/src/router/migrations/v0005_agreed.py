@@ -1,6 +1,6 @@
 """What each version of the policy was known with."""
 
-from chassis.migrations import journal
+from chassis.postgres.migrations import journal
 
 revision = "0005"
 down_revision = "0004"

@@ -1,6 +1,6 @@
 """What a log is known again by."""
 
-from chassis.migrations import journal
+from chassis.postgres.migrations import journal
 
 revision = "0002"
 down_revision = "0001"

@@ -1,6 +1,6 @@
 """How far which version of the policy has judged the leads of a partition."""
 
-from chassis.migrations import journal
+from chassis.postgres.migrations import journal
 
 revision = "0003"
 down_revision = "0002"

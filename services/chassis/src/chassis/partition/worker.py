@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic
 
-from chassis import failpoints
-from chassis.consumer import Consumer, NotMember
-from chassis.epoch import Takeover
-from chassis.failures import Discontinuity, Fenced, OlderPolicy, Transient
-from chassis.files import Files
-from chassis.journal import Claim, Journal
-from chassis.logs import logger, said
-from chassis.ownership import Ownership
-from chassis.publisher import Publisher
-from chassis.sequence import Gap, following
+from chassis.kafka.consumer import Consumer, NotMember
+from chassis.kafka.publisher import Publisher
+from chassis.partition.epoch import Takeover
+from chassis.partition.journal import Claim, Journal
+from chassis.partition.lead_cache import Files
+from chassis.partition.owner import Ownership
+from chassis.partition.sequence import Gap, following
+from chassis.process import failpoints
+from chassis.process.failures import Discontinuity, Fenced, OlderPolicy, Transient
+from chassis.process.logs import logger, said
+from chassis.process.settings import Worker as Settings
 from chassis.service import S, Service
-from chassis.settings import Worker as Settings
 
 log = logger(__name__)
 

@@ -12,8 +12,8 @@ import signal
 import time
 from dataclasses import dataclass
 
-from chassis.failures import Transient
-from chassis.logs import logger
+from chassis.process.failures import Transient
+from chassis.process.logs import logger
 
 VARIABLE = "BATON_FAILPOINTS"
 POINTS = {

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Generic, cast
 
-from chassis.barrier import is_barrier
-from chassis.consumer import received_at
-from chassis.dead_letter import RULES_FAILED, WRONG_PARTITION
-from chassis.draft import Draft
-from chassis.failures import Transient
-from chassis.files import File, Files, Stored, keys_of
-from chassis.flood import Guard
-from chassis.logs import logger
-from chassis.publisher import Record
+from chassis.kafka.consumer import received_at
+from chassis.kafka.dead_letter import RULES_FAILED, WRONG_PARTITION
+from chassis.kafka.publisher import Record
+from chassis.partition.barrier import is_barrier
+from chassis.partition.flood import Guard
+from chassis.partition.lead_cache import File, Files, Stored, keys_of
+from chassis.partition.pending import Draft
+from chassis.process.failures import Transient
+from chassis.process.logs import logger
 from chassis.service import Decision, Recalling, S, Service
 from schemas.envelope import Fact, Refused, older_fingerprint
 from schemas.identity import partition_of

@@ -15,10 +15,10 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chassis import sql
-from chassis.database import connected, is_transient, sqlstate_of
-from chassis.failures import DatabaseAway, Fenced, StatementTimeout, Transient
-from chassis.publisher import Headers, Record
+from chassis.kafka.publisher import Headers, Record
+from chassis.partition import sql
+from chassis.postgres.database import connected, is_transient, sqlstate_of
+from chassis.process.failures import DatabaseAway, Fenced, StatementTimeout, Transient
 from schemas.envelope import Fact
 
 UNIQUE_VIOLATION = "23505"

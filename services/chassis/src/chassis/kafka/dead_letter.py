@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from chassis.failures import Failure
-from chassis.producers import MAX_RECORD_BYTES
-from chassis.publisher import Record
-from chassis.records import UNREADABLE
+from chassis.kafka.producers import MAX_RECORD_BYTES
+from chassis.kafka.publisher import Record
+from chassis.kafka.records import UNREADABLE
+from chassis.process.failures import Failure
 from schemas.envelope import Refused
 from schemas.sizes import REJECTED, dead_letter_topic
 

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from chassis.failures import OtherTerms, Transient
-from chassis.logs import logger
 from chassis.policy import Policies, PolicyError
+from chassis.process.failures import OtherTerms, Transient
+from chassis.process.logs import logger
 
 SECONDS = 5
 """How long a new version may go unnoticed."""

@@ -13,9 +13,9 @@ from prometheus_client.registry import Collector
 from chassis.service import schema_of
 
 if TYPE_CHECKING:  # ingest measures itself with what is here, and has neither workers nor a database to load
-    from chassis.publisher import Publisher
-    from chassis.supervisor import Supervisor
-    from chassis.worker import Worker
+    from chassis.kafka.publisher import Publisher
+    from chassis.partition.supervisor import Supervisor
+    from chassis.partition.worker import Worker
 
 LAGS = (0.005, 0.025, 0.1, 0.25, 1, 2.5, 10)
 """Seconds; past 10, Kafka's session time-out, a consumer has lost its partitions."""

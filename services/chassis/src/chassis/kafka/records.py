@@ -17,7 +17,7 @@ from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBa
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
 
-from chassis.inflation import CODECS, LARGEST, Bomb, inflated
+from chassis.kafka.inflation import CODECS, LARGEST, Bomb, inflated
 
 UNREADABLE = "unreadable"
 """The one header of a record that stands for one which cannot be had; its value says why."""

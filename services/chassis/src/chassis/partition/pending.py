@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic
 
-from chassis.consumer import received_at
-from chassis.dead_letter import dead_letter
-from chassis.failures import Failure
-from chassis.files import File
-from chassis.journal import Revision
-from chassis.publisher import Record, size_of
+from chassis.kafka.consumer import received_at
+from chassis.kafka.dead_letter import dead_letter
+from chassis.kafka.publisher import Record, size_of
+from chassis.partition.journal import Revision
+from chassis.partition.lead_cache import File
+from chassis.process.failures import Failure
 from chassis.service import REPLACED, At, Decision, S
 from schemas.envelope import Fact, Refused
 from schemas.sizes import record_limit

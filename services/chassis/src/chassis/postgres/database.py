@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from chassis.failures import DatabaseAway
+from chassis.process.failures import DatabaseAway
+from chassis.process.settings import Database
 from chassis.service import schema_of
-from chassis.settings import Database
 
 CONNECT_SECONDS = 5
 COMMAND_SECONDS = 15

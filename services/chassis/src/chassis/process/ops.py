@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from chassis.failures import CannotListen
-from chassis.metrics import loop_lag
-from chassis.settings import Ops
+from chassis.process.failures import CannotListen
+from chassis.process.metrics import loop_lag
+from chassis.process.settings import Ops
 
 Ready = Callable[[], str | None]
 """None when the process does its work, else what it is waiting for, in plain words."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, cast
 
-from chassis.journal import Journal, LeadRow
-from chassis.pace import breathing
+from chassis.partition.journal import Journal, LeadRow
+from chassis.partition.pace import breathing
 from chassis.service import S, Service
 from schemas.envelope import Fact
 from schemas.identity import neighbours

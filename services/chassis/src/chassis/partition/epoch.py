@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Generic
 
-from chassis import failpoints
-from chassis.barrier import NEVER, Barriers
-from chassis.clock import DatabaseClock
-from chassis.consumer import received_at
-from chassis.dead_letter import unsent
-from chassis.draft import Draft
-from chassis.failures import Failure, Unpublishable
-from chassis.files import Files
-from chassis.journal import Batch, Claim, Journal
-from chassis.logs import logger
-from chassis.publisher import Publisher, Record, size_of
+from chassis.kafka.consumer import received_at
+from chassis.kafka.dead_letter import unsent
+from chassis.kafka.publisher import Publisher, Record, size_of
+from chassis.partition.barrier import NEVER, Barriers
+from chassis.partition.clock import DatabaseClock
+from chassis.partition.journal import Batch, Claim, Journal
+from chassis.partition.lead_cache import Files
+from chassis.partition.pending import Draft
+from chassis.partition.stride import EPOCH, SIZE, stride
+from chassis.process import failpoints
+from chassis.process.failures import Failure, Unpublishable
+from chassis.process.logs import logger
 from chassis.service import At, S, Service
-from chassis.stride import EPOCH, SIZE, stride
 from schemas.sizes import REJECTED
 
 log = logger(__name__)

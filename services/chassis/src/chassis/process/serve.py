@@ -10,22 +10,22 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chassis import migrations
-from chassis.agreed import agree
-from chassis.consumer import Consumer
-from chassis.database import engine_of
-from chassis.failures import Transient
-from chassis.following import follow
-from chassis.journal import journals
-from chassis.logs import logger
-from chassis.metrics import Outcome, ProducerCollector, WorkerCollector
-from chassis.ops import serving
-from chassis.publisher import Publisher
-from chassis.run import run
+from chassis.kafka.consumer import Consumer
+from chassis.kafka.publisher import Publisher
+from chassis.partition.journal import journals
+from chassis.partition.supervisor import Supervisor
+from chassis.partition.worker import Links
+from chassis.postgres import migrations
+from chassis.postgres.agreed import agree
+from chassis.postgres.database import engine_of
+from chassis.process.failures import Transient
+from chassis.process.following import follow
+from chassis.process.logs import logger
+from chassis.process.metrics import Outcome, ProducerCollector, WorkerCollector
+from chassis.process.ops import serving
+from chassis.process.run import run
+from chassis.process.settings import JudgeSettings
 from chassis.service import Service
-from chassis.settings import JudgeSettings
-from chassis.supervisor import Supervisor
-from chassis.worker import Links
 
 
 def serve(

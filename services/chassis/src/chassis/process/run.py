@@ -10,10 +10,10 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from chassis import failpoints
-from chassis.failures import CannotListen, OtherTerms
-from chassis.logs import logger, set_up
-from chassis.settings import Log
+from chassis.process import failpoints
+from chassis.process.failures import CannotListen, OtherTerms
+from chassis.process.logs import logger, set_up
+from chassis.process.settings import Log
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
 SHUTDOWN_SECONDS = 25
@@ -40,7 +40,7 @@ async def _live(main: Main, name: str) -> int:
         loop.add_signal_handler(number, stop.set)
     loop.set_exception_handler(_nobody_awaited)
     tame_garbage_collector()
-    log = logger("chassis.run")
+    log = logger("chassis.process.run")
     log.info("started", name=name)
     task = asyncio.ensure_future(main(stop))
     stopping = asyncio.create_task(stop.wait())
@@ -68,7 +68,7 @@ async def _live(main: Main, name: str) -> int:
 
 def _nobody_awaited(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """As asyncio's own, without the task, which would be told with its error's message."""
-    logger("chassis.run").error("not_awaited", about=context["message"], exc_info=context.get("exception"))
+    logger("chassis.process.run").error("not_awaited", about=context["message"], exc_info=context.get("exception"))
 
 
 def tame_garbage_collector() -> None:

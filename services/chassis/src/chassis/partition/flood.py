@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Generic
 
-from chassis.draft import Draft
-from chassis.files import File
+from chassis.partition.lead_cache import File
+from chassis.partition.pending import Draft
 from chassis.service import Limit, S
 from schemas.envelope import Fact
 

@@ -8,8 +8,8 @@ import contextlib
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, ProducerClosed
 
-from chassis.logs import logger
-from chassis.settings import Kafka
+from chassis.process.logs import logger
+from chassis.process.settings import Kafka
 
 STOP_SECONDS = 5
 MAX_RECORD_BYTES = 2 * 1024 * 1024

@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from chassis import records
-from chassis.failures import BrokerAway, Failure
-from chassis.settings import Kafka
+from chassis.kafka import records
+from chassis.process.failures import BrokerAway, Failure
+from chassis.process.settings import Kafka
 
 DEADLINE_SECONDS = 12
 LEAVE_SECONDS = 5

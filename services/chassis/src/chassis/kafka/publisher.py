@@ -18,10 +18,10 @@ from aiokafka.errors import (
 )
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from chassis import failpoints
-from chassis.failures import BrokerAway, Unpublishable
-from chassis.producers import MAX_BATCH_BYTES, Producers
-from chassis.settings import Kafka
+from chassis.kafka.producers import MAX_BATCH_BYTES, Producers
+from chassis.process import failpoints
+from chassis.process.failures import BrokerAway, Unpublishable
+from chassis.process.settings import Kafka
 from schemas.identity import partition_of
 from schemas.sizes import record_limit
 

@@ -11,9 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from chassis.database import connected, is_transient
-from chassis.failures import DatabaseAway, OtherTerms
 from chassis.policy import Policies
+from chassis.postgres.database import connected, is_transient
+from chassis.process.failures import DatabaseAway, OtherTerms
 
 _KNOWN = text("SELECT version, digest FROM policy WHERE name = :name")
 _KEEP = text("""

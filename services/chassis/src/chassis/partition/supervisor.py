@@ -7,12 +7,12 @@ import contextlib
 import os
 from typing import Generic
 
-from chassis import failpoints
-from chassis.consumer import NotMember
-from chassis.failures import Transient
-from chassis.logs import logger
+from chassis.kafka.consumer import NotMember
+from chassis.partition.worker import Links, Worker
+from chassis.process import failpoints
+from chassis.process.failures import Transient
+from chassis.process.logs import logger
 from chassis.service import S, Service
-from chassis.worker import Links, Worker
 
 log = logger(__name__)
 

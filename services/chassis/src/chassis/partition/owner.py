@@ -8,20 +8,20 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from chassis import failpoints
-from chassis.barrier import NEVER, is_barrier
-from chassis.dead_letter import REFUSED_BY_DATABASE, Limiter
-from chassis.draft import Draft
-from chassis.epoch import Epoch, Takeover
-from chassis.failures import OlderPolicy, StatementTimeout
-from chassis.files import Files
-from chassis.journal import LeadRow, RefusedByDatabase, Revision
-from chassis.judge import Judge
-from chassis.logs import logger
-from chassis.pace import Pace, breathing
-from chassis.publisher import Publisher
+from chassis.kafka.dead_letter import REFUSED_BY_DATABASE, Limiter
+from chassis.kafka.publisher import Publisher
+from chassis.partition.barrier import NEVER, is_barrier
+from chassis.partition.decide import Judge
+from chassis.partition.epoch import Epoch, Takeover
+from chassis.partition.journal import LeadRow, RefusedByDatabase, Revision
+from chassis.partition.lead_cache import Files
+from chassis.partition.pace import Pace, breathing
+from chassis.partition.pending import Draft
+from chassis.partition.stride import Stride, Unfinished, stride
+from chassis.process import failpoints
+from chassis.process.failures import OlderPolicy, StatementTimeout
+from chassis.process.logs import logger
 from chassis.service import S, Service
-from chassis.stride import Stride, Unfinished, stride
 from schemas.envelope import Fact, Refused
 
 log = logger(__name__)

@@ -14,8 +14,8 @@ from typing import Any
 
 import structlog
 
-from chassis.failures import Failure
-from chassis.settings import Log
+from chassis.process.failures import Failure
+from chassis.process.settings import Log
 
 _THIRD_PARTIES = {"aiokafka": "WARNING", "uvicorn": "WARNING", "sqlalchemy": "WARNING", "alembic": "WARNING"}
 

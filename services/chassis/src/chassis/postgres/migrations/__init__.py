@@ -8,10 +8,10 @@ from importlib.resources import files
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.database import connected, engine_of
-from chassis.failures import Failure
+from chassis.postgres.database import connected, engine_of
+from chassis.process.failures import Failure
+from chassis.process.settings import Database
 from chassis.service import schema_of
-from chassis.settings import Database
 
 SECONDS = 300
 """How long a migration may take, its wait for another one included."""
@@ -62,7 +62,7 @@ def _upgrade(connection: Connection, service: str) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(files("chassis") / "migrations"))
+    config.set_main_option("script_location", str(files("chassis.postgres") / "migrations"))
     config.set_main_option("version_locations", str(files(schema_of(service)) / "migrations"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection.execution_options(isolation_level="READ COMMITTED")

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from chassis.failures import StatementTimeout
-from chassis.journal import RefusedByDatabase, SharedConflict
+from chassis.partition.journal import RefusedByDatabase, SharedConflict
+from chassis.process.failures import StatementTimeout
 
 FEW = 50
 """Items that are decided about as quickly as one."""

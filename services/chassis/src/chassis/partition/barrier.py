@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from chassis.publisher import Publisher, Record
+from chassis.kafka.publisher import Publisher, Record
 from schemas.barrier import BARRIER_KEY, BARRIER_TYPE
 
 NEVER = datetime.min.replace(tzinfo=UTC)

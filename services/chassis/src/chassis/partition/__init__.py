@@ -1,0 +1,1 @@
+"""The life of one partition: claim, decode, load, decide, commit, publish."""

@@ -1,0 +1,1 @@
+"""One process: its start, settings, logs, metrics, failures and end."""
