@@ -21,7 +21,7 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="rounds of each scenario; medians are printed")] = 3,
     only: Annotated[str, typer.Option(help="run only scenarios whose name contains this")] = "",
 ) -> None:
-    """Measures ingest (single, batches of 100), the scorer from a backlog (hot, new, known leads), and an import.
+    """Measures ingest (single, batches of 100), the scorer from a backlog (hot, new, known, late), and an import.
 
     The scorer's policy is classic-50, for the import balanced, unless BATON_POLICIES names the folder of another.
     """

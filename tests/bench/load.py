@@ -48,7 +48,7 @@ def call(number: int, chance: random.Random) -> dict[str, object]:
     It has a userId and nothing else that identifies, so that it becomes exactly one record: no link to a weaker one.
     """
     kind, content = chance.choice(workload.KINDS)
-    moment = workload.START + timedelta(milliseconds=50 * (number % 3_000_000))
+    moment = workload.START + timedelta(milliseconds=50 * (number % workload.PERIOD))
     return {
         "type": "track",
         "event": kind.replace("_", " ").title(),

@@ -1,4 +1,4 @@
-"""The scorer from a backlog: hot leads, new leads, and leads that are known but not in memory."""
+"""The scorer from a backlog: hot leads, new leads, and known leads that are not in memory, in order and late."""
 
 from __future__ import annotations
 
@@ -25,26 +25,39 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Scenario:
-    """A backlog, and what the database holds before."""
+    """A backlog, and what the database holds before: `facts_before` of each lead, earlier ones or, if `late`, later.
+
+    Each round has a part of the workload's times of its own, so a scenario has at most MOST_ROUNDS.
+    """
 
     name: str
     events: int
     leads: int
     facts_before: int = 0
+    late: bool = False
 
     async def rounds(self, servers: Servers, count: int) -> AsyncIterator[Measured]:
-        """Each round in a database of its own."""
+        """Each round in a database of its own. Raises ValueError for more rounds than MOST_ROUNDS."""
+        if count > MOST_ROUNDS:
+            raise ValueError(f"{count} rounds are more than {MOST_ROUNDS}")
         async with known_leads(servers, self) if self.facts_before else nullcontext() as template:
             for seed in range(count):
-                yield await measure(self, servers, seed, template)
+                after = 0 if self.late else self.facts_before
+                yield await measure(self, servers, after + seed, template)
 
 
 DONE = "SELECT coalesce(sum((totals->>'records')::int), 0) FROM partition"
 SCENARIOS = (
     Scenario("scorer hot: 10k leads", 300_000, 10_000),
     Scenario("scorer new: 300k leads", 300_000, 300_000),
-    Scenario("scorer known: 100k leads, 20 facts each, empty cache", 100_000, 100_000, 20),
+    Scenario("scorer known in order: 100k leads, 20 facts each", 100_000, 100_000, 20),
+    Scenario("scorer late: 100k leads, 20 later facts each", 100_000, 100_000, 20, late=True),
 )
+MOST_ROUNDS = 10
+"""As many parts of 100,000 events as `workload.PERIOD` has room for beside those of `facts_before`."""
+
+
+FORGET = "DELETE FROM outbox; UPDATE partition SET offsets = '{}', marks = '{}', totals = '{}', out_seq = 0"
 
 
 async def measure(scenario: Scenario, servers: Servers, seed: int, template: str | None = None) -> Measured:
@@ -79,19 +92,23 @@ async def _watch(where: Room, scenario: Scenario, servers: Servers, pid: int) ->
 
 @asynccontextmanager
 async def known_leads(servers: Servers, scenario: Scenario) -> AsyncIterator[str]:
-    """A database in which every lead has its facts, made by the scorer itself, to be copied for each round."""
+    """A database in which every lead has its facts, made by the scorer itself, to be copied for each round.
+
+    The copies read topics of their own, from the beginning: offsets, marks and totals go, the policy's version stays.
+    """
     total = scenario.leads * scenario.facts_before
     async with room(servers.infrastructure) as where:
         await run(where, "migrate")
         async with serving(where):
             for turn in range(scenario.facts_before):
-                await fill(where, workload.records(scenario.leads, scenario.leads, 1_000 + turn))
+                seed = turn + (MOST_ROUNDS if scenario.late else 0)
+                await fill(where, workload.records(scenario.leads, scenario.leads, seed))
             connection = await connect(where)
             while (done := await connection.fetchval(DONE)) < total:
                 print(f"\r  preparing: {done:,} of {total:,} facts", end="", file=sys.stderr, flush=True)
                 await asyncio.sleep(1)
             print(file=sys.stderr)
-        await connection.execute("DELETE FROM outbox; DELETE FROM partition")
+        await connection.execute(FORGET)
         for table in ("fact", "lead"):
             await connection.execute(f"VACUUM ANALYZE {table}")
         await connection.close()

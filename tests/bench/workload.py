@@ -26,6 +26,8 @@ IMPORTED = (
 )
 """What a CRM has kept of a lead: all of it has points that fade."""
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
+PERIOD = 3_000_000
+"""Events of which each is 50 ms later than the one before; then the times begin anew."""
 
 
 def lead(number: int) -> str:
@@ -36,7 +38,7 @@ def lead(number: int) -> str:
 def engagement(number: int, lead_id: str, chance: random.Random) -> bytes:
     """One engagement as the value of a record, about 400 bytes."""
     kind, content = chance.choices(KINDS, weights=(20, 20, 20, 6, 10, 10, 6, 3, 2, 1))[0]
-    return _engagement(number, lead_id, kind, content, START + timedelta(milliseconds=50 * (number % 3_000_000)))
+    return _engagement(number, lead_id, kind, content, START + timedelta(milliseconds=50 * (number % PERIOD)))
 
 
 def _engagement(number: int, lead_id: str, kind: str, content: str | None, time: datetime) -> bytes:
