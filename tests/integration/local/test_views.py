@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from baton_local.board import STAGES, Board, Counter
+from baton_local.options import Ports, Run
+from baton_local.run import addresses_of
+from baton_local.stack import Stack, StackOptions
 from baton_local.views import Picture
 
-ADDRESSES = {
-    "ingest": "http://127.0.0.1:8080/v1/batch (write key pk_demo_tracker, for sales activities sk_demo_sales)",
-    "logs": "/home/grace/baton/.baton/logs",
-}
+RUN = Run(Path("/home/grace/baton/.baton"), Ports(), "demo", demo=True, fresh=False)
 
 
 @pytest.mark.parametrize("state", ["ready", "waits for the database: it does not answer on its port"])
 def test_on_80_by_24_no_column_is_lost_and_no_line_falls_off(state: str) -> None:
-    board = Board(addresses=ADDRESSES, states=lambda: {**dict.fromkeys(STAGES, state), "kafka": "running"})
+    addresses = addresses_of(RUN, Stack(RUN.data, StackOptions(kafka_port=19092, postgres_port=15432)))
+    states = {**dict.fromkeys(STAGES, state), "Kafka": "running", "Postgres": "running"}
+    board = Board(addresses=addresses, states=lambda: states)
     for topics in STAGES.values():
         for topic in topics:
             board.counters[topic] = Counter(total=1_234_567)
@@ -31,7 +34,11 @@ def test_on_80_by_24_no_column_is_lost_and_no_line_falls_off(state: str) -> None
 
     lines = screen.getvalue().splitlines()
     assert len(lines) <= 24
-    assert lines[0].split() == ["stage", "state", "records", "since", "the", "start", "per", "s"]
-    assert next(line for line in lines if line.startswith("scorer")).rstrip().endswith(" 0.0")
+    assert lines[0].split() == ["stage", "state", "events", "since", "the", "start", "per", "min"]
+    assert next(line for line in lines if line.startswith("scorer")).rstrip().endswith(" 0")
     assert f"{board.lines[-1][0]:%H:%M:%S}  BREACH: Grace owed Ada" in screen.getvalue()
-    assert lines[-1].split() == ["logs", ADDRESSES["logs"]]
+    assert lines[-1].split() == ["logs", addresses["logs"]]
+    assert [line.split()[0] for line in lines if line.startswith(("people", "promises", "set aside"))] == [
+        *("people", "promises", "set"),
+    ]
+    assert sum("BREACH" in line for line in lines) >= (4 if state == "ready" else 1)

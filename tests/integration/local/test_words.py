@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from baton_local.demo import Desk
+from baton_local.funnel import Funnel
+from baton_local.replies import Replies
 from baton_local.words import Narrator
 
 LEAD = "00000000-0000-5000-8000-000000000001"
@@ -59,7 +60,8 @@ HOSTILE = (
 
 
 def test_a_hostile_record_does_not_end_the_launcher() -> None:
-    narrator, desk = Narrator(), Desk()
+    narrator, replies, funnel = Narrator(), Replies(), Funnel()
     assert [narrator.tell(value) for value in HOSTILE] == [None] * len(HOSTILE)
     for value in HOSTILE:
-        desk.hear(value)
+        replies.hear(value)
+        funnel.hear(value)

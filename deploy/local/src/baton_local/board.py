@@ -1,4 +1,4 @@
-"""What a view shows: counts and rates per stage, the last events, the state of each process."""
+"""What a view shows: counts and rates per stage, the funnel, the last events, the state of each process."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from baton_local.funnel import Funnel
+
 STAGES = {
     "ingest": ("engagements", "sales-activities"),
     "scorer": ("lead-scores",),
@@ -16,30 +18,31 @@ STAGES = {
 }
 """Each stage with the topics that show its work; engagements also come from elsewhere."""
 
-RATE_SECONDS = 5.0
+RATE_SECONDS = 60.0
+"""The demo's people come every 20 s: over a shorter time most rates would be 0 at most instants."""
 
 
 @dataclass
 class Counter:
-    """How many records a topic has got since the start, and how fast lately."""
+    """How many events a topic has got since the start, and how fast during the last minute."""
 
     total: int = 0
-    _samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=64))
+    _samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=128))
 
-    def set(self, total: int) -> None:
-        self.total = total
+    def sample(self) -> None:
+        """To be called about once a second; `per_minute` goes by these."""
         now = time.monotonic()
-        self._samples.append((now, total))
+        self._samples.append((now, self.total))
         while now - self._samples[0][0] > RATE_SECONDS:
             self._samples.popleft()
 
     @property
-    def rate(self) -> float:
-        """Records a second over the last five."""
+    def per_minute(self) -> float:
+        """Over the last minute, or since the first sample."""
         if len(self._samples) < 2:
             return 0.0
         (since, before), (now, total) = self._samples[0], self._samples[-1]
-        return (total - before) / (now - since) if now > since else 0.0
+        return RATE_SECONDS * (total - before) / (now - since) if now > since else 0.0
 
 
 @dataclass
@@ -47,6 +50,7 @@ class Board:
     """Filled by the watchers, read by a view."""
 
     counters: dict[str, Counter] = field(default_factory=dict)
+    funnel: Funnel = field(default_factory=Funnel)
     lines: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=200))
     said: int = 0
     """How many lines there have ever been; a view that prints knows by it what is new."""

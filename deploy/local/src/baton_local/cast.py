@@ -1,22 +1,22 @@
-"""The people of the demo: new ones in every run, so that a second run tells the story again."""
+"""The people of the demo and the events that they cause."""
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import count
+from datetime import UTC, datetime, timedelta
+from itertools import count, product
 from typing import Any
 
 from schemas.engagements import Description, Engagement, EngagementRecorded, LeadDescribed, LeadOptedIn, OptIn
 from schemas.envelope import Envelope
 from schemas.identity import Identifiers, lead_id_of
 
-NAMES = (
-    *("Ada Lovelace", "Blaise Pascal", "Rosa Peter", "Hedy Kiesler", "Alan Mathis", "Joan Clarke"),
-    *("Emmy Noether", "Karl Weier", "Sofia Kovalev", "Niels Abel", "Mary Somer", "Evariste Galle"),
-)
+GIVEN = ("Ada", "Alan", "Blaise", "Emmy", "Hedy", "Joan", "Karl", "Mary", "Niels", "Rosa", "Sofia", "Evariste")
+FAMILY = ("Abel", "Clarke", "Galle", "Kiesler", "Kovalev", "Lovelace", "Mathis", "Noether", "Pascal", "Peter", "Somer")
 COMPANIES = (("Analytical Engines", 800), ("Arithmetic Works", 1200), ("Nine Looms", 650), ("Harmonic Mills", 1900))
-"""With their sizes: together with the industry worth 45 points, so that what a lead does decides."""
+"""With their sizes: 20 points, and 25 for the industry, so that what a lead does decides."""
 SOURCE = "https://demo.baton.example/platform"
 
 
@@ -28,7 +28,6 @@ class Person:
     email: str
     company: str
     company_size: int
-    run: str
 
     @property
     def lead_id(self) -> str:
@@ -39,20 +38,22 @@ class Person:
         return self.email.partition("@")[0]
 
 
-def cast(run: int, size: int) -> list[Person]:
-    """So many people for the run that began at this second."""
-    people = []
-    for place in range(size):
-        name = NAMES[(run * size + place) % len(NAMES)]
-        company, company_size = COMPANIES[(run + place) % len(COMPANIES)]
-        domain = company.lower().replace(" ", "-")
-        email = f"{name.lower().replace(' ', '.')}.{run}@{domain}.example"
-        people.append(Person(name, email, company, company_size, str(run)))
-    return people
+def people(run: int) -> Iterator[Person]:
+    """People without end, the same ones for the same run; no two have the same address, nor any of two runs.
+
+    A name comes again after more than a hundred people.
+    """
+    names = list(product(GIVEN, FAMILY))
+    random.Random(run).shuffle(names)  # noqa: S311 - no secret
+    for number in count():
+        given, family = names[number % len(names)]
+        company, company_size = COMPANIES[number % len(COMPANIES)]
+        address = f"{given}.{family}.{run}-{number}@{company.replace(' ', '-')}.example".lower()
+        yield Person(f"{given} {family}", address, company, company_size)
 
 
 class Pen:
-    """Writes one person's events, each with its own id."""
+    """Makes one person's events; the nth one has the same id in every replay of the run."""
 
     def __init__(self, person: Person) -> None:
         self._person = person
@@ -73,20 +74,21 @@ class Pen:
     def track(self, event: str, **properties: str) -> dict[str, Any]:
         return self._item("track", event=event, properties=properties)
 
-    def described(self) -> Envelope:
+    def described(self, industry: str = "technology") -> Envelope:
         """The platform's own record of the person."""
         person = self._person
         known = {"name": person.name, "company": person.company, "company_size": person.company_size}
-        data = Description(identifiers=Identifiers(email=person.email), industry="technology", **known)
+        data = Description(identifiers=Identifiers(email=person.email), industry=industry, **known)
         return LeadDescribed(**self._envelope(), data=data)
 
     def opted_in(self) -> Envelope:
         return LeadOptedIn(**self._envelope(), data=OptIn(identifiers=Identifiers(email=self._person.email)))
 
-    def recorded(self, kind: str, content: str | None = None) -> Envelope:
+    def recorded(self, kind: str, content: str | None = None, ago: timedelta = timedelta()) -> Envelope:
+        """What the person did on the platform, `ago` before now."""
         identifiers = Identifiers(email=self._person.email)
         data = Engagement(kind=kind, content=content, identifiers=identifiers, channel="email")
-        return EngagementRecorded(**self._envelope(), data=data)
+        return EngagementRecorded(**self._envelope(ago), data=data)
 
     def _item(self, kind: str, **rest: Any) -> dict[str, Any]:
         return {
@@ -98,6 +100,6 @@ class Pen:
             **rest,
         }
 
-    def _envelope(self) -> dict[str, Any]:
-        now = datetime.now(UTC)
-        return {"id": self.event_id(), "source": SOURCE, "subject": self._person.lead_id, "time": now}
+    def _envelope(self, ago: timedelta = timedelta()) -> dict[str, Any]:
+        time = datetime.now(UTC) - ago
+        return {"id": self.event_id(), "source": SOURCE, "subject": self._person.lead_id, "time": time}

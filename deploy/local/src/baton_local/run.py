@@ -13,14 +13,16 @@ from rich.console import Console
 
 from baton_local.board import Board
 from baton_local.child import Child
-from baton_local.demo import Demo, Desk
+from baton_local.demo import Demo
 from baton_local.errors import LocalError
-from baton_local.options import Run
-from baton_local.senders import Senders
+from baton_local.options import SERVICES, Run
+from baton_local.replies import Replies
+from baton_local.senders import SALES_KEY, TRACKER_KEY, Senders
 from baton_local.services import Keeper, keeping, migrate, services_of, tell_operators
 from baton_local.stack import Stack, StackOptions
 from baton_local.views import Lines, Picture, View
 from baton_local.watch import Watch
+from chassis.process.settings import Kafka
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -67,7 +69,7 @@ async def _relay(run: Run, console: Console) -> None:
         _log_to(stack.folder.logs / "launcher.log")
         console.print("Starting the services ...")
         tell_operators(run, stack)
-        board = Board(addresses=_addresses(run, stack))
+        board = Board(addresses=addresses_of(run, stack))
         keepers = await exits.enter_async_context(keeping(services_of(run, stack), board.say))
         board.states = lambda: {
             **{keeper.service.name: keeper.state for keeper in keepers},
@@ -89,15 +91,16 @@ async def _relay(run: Run, console: Console) -> None:
 
 async def _watch_and_play(run: Run, stack: Stack, board: Board) -> None:
     """Counts and tells what comes, and sends the demo's traffic when it is wanted; runs until cancelled."""
-    watch = Watch(stack.bootstrap_servers, board)
+    kafka = Kafka(bootstrap_servers=stack.bootstrap_servers)
+    watch = Watch(kafka, board)
     async with watch.watching(), asyncio.TaskGroup() as tasks:
         tasks.create_task(watch.read())
         tasks.create_task(watch.count())
         if run.demo:
-            desk = Desk()
-            watch.listen(desk.hear)
-            async with Senders.open(run.ports.http_url, stack.bootstrap_servers) as senders:
-                await Demo(senders, desk, board.say).play()
+            replies = Replies()
+            watch.listen(replies.hear)
+            async with Senders.open(run.ports.http_url, kafka) as senders:
+                await Demo(senders, replies, board.say, run=int(time.time())).play()
 
 
 async def _until_all_ready(keepers: list[Keeper]) -> None:
@@ -110,20 +113,17 @@ async def _guard(child: Child) -> None:
     raise LocalError(f"{child.command.name} died {child.epitaph()}")
 
 
-def _addresses(run: Run, stack: Stack) -> dict[str, str]:
+def addresses_of(run: Run, stack: Stack) -> dict[str, str]:
+    """Where a person finds what, one line of 80 columns each unless the folder's name is long."""
     ports = run.ports
     return {
-        "ingest": f"{ports.http_url}/v1/batch (write key pk_demo_tracker, for sales activities sk_demo_sales)",
-        "metrics": ", ".join(f"{keyed} {url}" for keyed, url in _ops(run)),
+        "ingest": f"{ports.http_url}/v1/batch",
+        "write keys": f"{TRACKER_KEY} (trackers), {SALES_KEY} (sales)",
+        "metrics": f"http://127.0.0.1:{ports.ops_base} to {ports.ops(SERVICES[-1])}, one a service: /metrics, /readyz",
         "Kafka": stack.bootstrap_servers,
         "Postgres": stack.database_url("postgres"),
         "logs": str(stack.folder.logs),
     }
-
-
-def _ops(run: Run) -> list[tuple[str, str]]:
-    names = ("ingest", "scorer", "router", "sla-monitor")
-    return [(name, f"http://127.0.0.1:{run.ports.ops(name)}/metrics") for name in names]
 
 
 def _log_to(path: Path) -> None:

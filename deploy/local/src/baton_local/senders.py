@@ -1,24 +1,25 @@
-# mypy: disable-error-code="no-untyped-call"
-# aiokafka has no types of its own.
 """How the demo's events come in: a web tracker and a sales tool over HTTP, a marketing platform straight to Kafka."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import httpx
-from aiokafka import AIOKafkaProducer
 
+from chassis.kafka.publisher import Publisher, Record
+from chassis.process.failures import BrokerAway
+from chassis.process.settings import Kafka
 from schemas.envelope import Envelope
 from schemas.sales import SalesActivity
 
 TRACKER_KEY = "pk_demo_tracker"
 SALES_KEY = "sk_demo_sales"
 """Keys of write-keys.yaml: public knowledge, good for the local stack alone."""
+LONGEST_DELAY = 5.0
+"""Seconds between two attempts to send the same."""
 
 
 class SendingRefusedError(Exception):
@@ -26,24 +27,21 @@ class SendingRefusedError(Exception):
 
 
 class Senders:
-    """The three of them. What is sent again after a failure has the same ids, so it counts once."""
+    """The three of them. Each sends until it is accepted, every time with the same ids, so it counts once."""
 
-    def __init__(self, http: httpx.AsyncClient, producer: AIOKafkaProducer) -> None:
+    def __init__(self, http: httpx.AsyncClient, publisher: Publisher) -> None:
         self._http = http
-        self._producer = producer
+        self._publisher = publisher
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, http_url: str, bootstrap_servers: str) -> AsyncIterator[Self]:
+    async def open(cls, http_url: str, kafka: Kafka) -> AsyncIterator[Self]:
         """Connected while the block runs."""
-        producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True)
-        await producer.start()
-        try:
-            async with httpx.AsyncClient(base_url=http_url, timeout=10, trust_env=False) as http:
-                yield cls(http, producer)
-        finally:
-            with contextlib.suppress(TimeoutError):  # a client whose broker is gone may never stop by itself
-                await asyncio.wait_for(producer.stop(), 1)
+        async with (
+            Publisher(kafka) as publisher,
+            httpx.AsyncClient(base_url=http_url, timeout=10, trust_env=False) as http,
+        ):
+            yield cls(http, publisher)
 
     async def track(self, items: list[dict[str, Any]]) -> None:
         """As a Segment tracker on the web site sends them."""
@@ -58,8 +56,12 @@ class Senders:
 
     async def publish(self, event: Envelope) -> None:
         """As a marketing platform writes to the topic: keyed by the lead."""
-        sending = self._producer.send_and_wait(type(event).topic, event.encode(), event.subject.encode())
-        await asyncio.wait_for(sending, 12)
+        record = Record(type(event).topic, event.subject.encode(), event.encode())
+        while True:
+            try:
+                return await self._publisher.publish([record])
+            except BrokerAway:
+                await asyncio.sleep(LONGEST_DELAY)
 
     async def _post(self, path: str, key: str, **body: Any) -> None:
         delay = 0.5
@@ -73,4 +75,4 @@ class Senders:
             if answer is not None and answer.status_code < 500 and answer.status_code != 429:
                 raise SendingRefusedError(f"{path} answered {answer.status_code}: {answer.text[:200]}")
             await asyncio.sleep(delay)
-            delay = min(delay * 2, 5.0)
+            delay = min(delay * 2, LONGEST_DELAY)

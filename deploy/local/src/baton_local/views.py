@@ -14,8 +14,10 @@ from rich.text import Text
 
 from baton_local.board import STAGES, Board
 
-SHOWN = 10
+SHOWN = 12
 """Events on the picture at most; a low terminal has room for fewer."""
+SHORT = 13
+"""Characters of a state that has room beside its stage; a longer one has a line of its own."""
 SUMMARY_SECONDS = 10.0
 BURST = 20
 """Lines printed per second at most; the rest is only counted."""
@@ -45,28 +47,37 @@ class Picture:
                 live.refresh()
 
     def __rich__(self) -> RenderableType:
-        stages, addresses = self._stages(), self._addresses()
-        taken = sum(len(self._console.render_lines(part)) for part in (stages, addresses)) + 2
+        above, below = Group(self._stages(), self._sums(), Text()), self._addresses()
+        taken = sum(len(self._console.render_lines(part)) for part in (above, below)) + 1
         shown = max(1, min(SHOWN, self._console.height - taken))
-        return Group(stages, Text(), self._events(shown), addresses)
+        return Group(above, self._events(shown), below)
 
     def _stages(self) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="dim")
+        table = Table(box=None, pad_edge=False, header_style="dim", expand=True)
         table.add_column("stage", style="bold", no_wrap=True)
-        table.add_column("state", max_width=24)
-        table.add_column("records since the start", min_width=32)
-        table.add_column("per s", justify="right", no_wrap=True)
-        states = dict(self._board.states())
+        table.add_column("state", no_wrap=True, min_width=SHORT)
+        table.add_column("events since the start", ratio=1)
+        table.add_column("per min", justify="right", no_wrap=True)
+        states = self._board.states()
         for stage, topics in STAGES.items():
-            state = states.pop(stage, "")
+            state = states.get(stage, "")
             counters = [(topic, self._board.counters[topic]) for topic in topics if topic in self._board.counters]
             counts = ", ".join(f"{counter.total:,} {topic}" for topic, counter in counters)
-            rate = sum(counter.rate for _, counter in counters)
-            table.add_row(stage, _coloured(state), counts, f"{rate:,.1f}")
-        aside = self._board.aside()
-        table.add_row("set aside", "", Text(f"{aside:,} records", style="red" if aside else "dim"), "")
+            rate = sum(counter.per_minute for _, counter in counters)
+            table.add_row(stage, _coloured(state if len(state) <= SHORT else "not ready"), counts, f"{rate:,.0f}")
+        return table
+
+    def _sums(self) -> Table:
+        aside, funnel = self._board.aside(), self._board.funnel
+        table = _pairs()
+        states = self._board.states()
+        table.add_row("servers", ", ".join(f"{name} {state}" for name, state in states.items() if name not in STAGES))
         for name, state in states.items():
-            table.add_row(name, _coloured(state), "", "")
+            if name in STAGES and len(state) > SHORT:
+                table.add_row(name, _coloured(state))
+        table.add_row("people", funnel.people())
+        table.add_row("promises", Text(funnel.promises(), style="red" if funnel.breached else ""))
+        table.add_row("set aside", Text(f"{aside:,} records", style="red" if aside else ""))
         return table
 
     def _events(self, shown: int) -> Text:
@@ -78,9 +89,7 @@ class Picture:
         return events.append("\n" * (shown - len(lines)))
 
     def _addresses(self) -> Table:
-        table = Table(box=None, pad_edge=False, show_header=False)
-        table.add_column(style="dim")
-        table.add_column(overflow="fold")
+        table = _pairs()
         for name, address in self._board.addresses.items():
             table.add_row(name, address)
         return table
@@ -122,7 +131,7 @@ class Lines:
     def _summarise(self) -> None:
         counts = [f"{counter.total} {name}" for name, counter in self._board.counters.items() if counter.total]
         odd = [f"{name} {state}" for name, state in self._board.states().items() if state not in {"ready", "running"}]
-        summary = ", ".join(counts + odd)
+        summary = "; ".join((", ".join(counts + odd), self._board.funnel.people(), self._board.funnel.promises()))
         if summary and summary != self._summary:
             self._summary = summary
             self._print(summary)
@@ -130,6 +139,13 @@ class Lines:
     def _print(self, text: str, at: datetime | None = None) -> None:
         stamp = (at or datetime.now().astimezone()).strftime("%H:%M:%S")
         self._console.print(f"{stamp} {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _pairs() -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim", min_width=11)
+    table.add_column(overflow="fold")
+    return table
 
 
 def _coloured(state: str) -> Text:

@@ -1,6 +1,6 @@
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.
-"""Watches the topics from outside, without a group: counts everything, reads what is told to people."""
+"""Reads the topics from outside, without a group, and fills the board: counts, the funnel, lines for people."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -16,6 +17,7 @@ from baton_local.board import Board, Counter
 from baton_local.topics import PARTITIONS
 from baton_local.words import Narrator
 from chassis.kafka.records import read_all
+from chassis.process.settings import Kafka
 from schemas.barrier import BARRIER_KEY
 from schemas.topics import TOPICS
 
@@ -28,17 +30,22 @@ Listener = Callable[[bytes], None]
 
 
 class Watch:
-    """Fills the board. `listen` hears every event that is read."""
+    """Fills the board. A listener is called with every event that is read.
 
-    def __init__(self, bootstrap_servers: str, board: Board) -> None:
+    A topic that is read counts its events; barriers and what transactions add to a log are none.
+    """
+
+    def __init__(self, kafka: Kafka, board: Board) -> None:
+        self._prefix = kafka.prefix
         self._board = board
-        self._listeners: list[Listener] = []
+        self._listeners: list[Listener] = [board.funnel.hear]
         self._narrator = Narrator()
         self._starts: dict[TopicPartition, int] = {}
-        self._partitions = [TopicPartition(name, part) for name in TOPICS for part in range(PARTITIONS)]
+        names = [kafka.prefix + name for name in TOPICS]
+        self._partitions = [TopicPartition(name, part) for name in names for part in range(PARTITIONS)]
         read_all()
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap_servers, group_id=None, enable_auto_commit=False, fetch_max_wait_ms=250
+            bootstrap_servers=kafka.bootstrap_servers, group_id=None, enable_auto_commit=False, fetch_max_wait_ms=250
         )
 
     @asynccontextmanager
@@ -46,7 +53,7 @@ class Watch:
         """Counts and tells what comes from now on, while the block runs."""
         await self._consumer.start()
         try:
-            self._consumer.assign([tp for tp in self._partitions if tp.topic not in COUNTED_ONLY])
+            self._consumer.assign([tp for tp in self._partitions if self._name(tp) not in COUNTED_ONLY])
             self._starts = await self._consumer.end_offsets(self._partitions)
             for tp in self._consumer.assignment():
                 self._consumer.seek(tp, self._starts[tp])
@@ -67,27 +74,34 @@ class Watch:
             for records in batches.values():
                 for record in records:
                     if record.key != BARRIER_KEY:
-                        self._tell(record.topic, record.value)
+                        self._board.counters[self._name(record)].total += 1
+                        self._tell(self._name(record), record.value)
 
     async def count(self) -> None:
-        """Keeps the counters true to the topics' ends; runs until cancelled."""
+        """Samples the counters once a second; runs until cancelled."""
         while True:
             try:
                 ends = await asyncio.wait_for(self._consumer.end_offsets(self._partitions), 5)
             except (KafkaError, TimeoutError):
                 ends = {}  # the broker's own state is shown by its process; the count goes on when it answers
-            totals: dict[str, int] = {}
-            for tp, end in ends.items():
-                totals[tp.topic] = totals.get(tp.topic, 0) + end - self._starts[tp]
-            for name, total in totals.items():
-                self._board.counters[name].set(total)
+            for name in COUNTED_ONLY if ends else ():
+                grown = [end - self._starts[tp] for tp, end in ends.items() if self._name(tp) == name]
+                self._board.counters[name].total = sum(grown)
             await self._catch_up(ends)
+            for counter in self._board.counters.values():
+                counter.sample()
             await asyncio.sleep(1)
 
     async def _catch_up(self, ends: dict[TopicPartition, int]) -> None:
         for tp in self._consumer.assignment():
-            if tp in ends and ends[tp] - await self._consumer.position(tp) > BEHIND:
+            if tp in ends and (behind := ends[tp] - await self._consumer.position(tp)) > BEHIND:
                 self._consumer.seek(tp, ends[tp])
+                self._board.counters[self._name(tp)].total += behind
+                self._board.say(f"{behind:,} records of {self._name(tp)} are counted, but not shown: too many at once")
+
+    def _name(self, of: Any) -> str:
+        """Of the topic, without the prefix."""
+        return str(of.topic).removeprefix(self._prefix)
 
     def _tell(self, topic: str, value: bytes | None) -> None:
         if topic.endswith(("-dlq", "-rejected")):

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 REMEMBERED = 10_000
-"""Leads whose names are kept, for events that carry only an id."""
+"""Leads, and owners, whose names are kept for events that carry only an id."""
 
 PROMISES = {
     "CK-M1": "the handoff",
@@ -31,7 +31,7 @@ class Narrator:
     def __init__(self) -> None:
         self._names: OrderedDict[str, str] = OrderedDict()
         self._told: OrderedDict[str, str] = OrderedDict()
-        self._people: dict[str, str] = {}
+        self._people: OrderedDict[str, str] = OrderedDict()
         self._tell: dict[str, Callable[[str, Data], str | None]] = {
             "lead.scored": self._scored,
             "lead.handed_off": self._handed_off,
@@ -62,7 +62,7 @@ class Narrator:
     def _who(self, lead_id: str, data: Data) -> str:
         person = data.get("owner") or data.get("holder") or {}
         if "id" in person:
-            self._people[str(person["id"])] = str(person.get("name") or person["id"])
+            _remember(self._people, str(person["id"]), str(person.get("name") or person["id"]))
         contact = data.get("contact") or {}
         name = contact.get("name") or contact.get("email")
         if name:
@@ -119,8 +119,8 @@ class Narrator:
         return f"Breach taken back: {_promise(data)} of {who} was in time after all, its report came late"
 
 
-def _remember(memory: OrderedDict[str, str], lead_id: str, text: str) -> None:
-    memory[lead_id] = text
+def _remember(memory: OrderedDict[str, str], key: str, text: str) -> None:
+    memory[key] = text
     if len(memory) > REMEMBERED:
         memory.popitem(last=False)
 

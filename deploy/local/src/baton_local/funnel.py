@@ -1,0 +1,61 @@
+"""How far people came and how promises were kept since the start, counted from what Baton publishes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, OrderedDict
+
+REMEMBERED = 10_000
+"""Ids of events that are known, since an event may be published more than once."""
+_KINDS = {
+    "baton.lead.handed_off.v1": "handed over",
+    "baton.clock.met.v1": "kept",
+    "baton.sla.breached.v1": "breached",
+    "baton.sla.breach_retracted.v1": "taken back",
+}
+_STAGES = {"sql": "validated", "disqualified": "turned down", "recycled": "given back", "won": "won", "lost": "lost"}
+
+
+class Funnel:
+    """Counts each event once. A lead counts as scored by its first score, and as handed over once an episode."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._seen: OrderedDict[str, None] = OrderedDict()
+
+    def hear(self, value: bytes) -> None:
+        """Takes any record's value; what cannot be read is ignored, since anybody may write to a topic."""
+        try:
+            event = json.loads(value)
+            step, identity = _step(event["type"], event["data"]), f"{event['source']}\t{event['id']}"
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return
+        if step is None or identity in self._seen:
+            return
+        self._counts[step] += 1
+        self._seen[identity] = None
+        if len(self._seen) > REMEMBERED:
+            pass
+
+    def people(self) -> str:
+        """As one line; the last steps only where somebody has come to them."""
+        last = [step for step in _STAGES.values() if self._counts[step]]
+        return ", ".join(f"{self._counts[step]:,} {step}" for step in ("scored", "handed over", *last))
+
+    def promises(self) -> str:
+        """As one line. A breach that was taken back is among the breached ones."""
+        return ", ".join(f"{self._counts[step]:,} {step}" for step in ("kept", "breached", "taken back"))
+
+    @property
+    def breached(self) -> bool:
+        """Whether a breach stands."""
+        return self._counts["breached"] > self._counts["taken back"]
+
+
+def _step(kind: object, data: dict[str, object]) -> str | None:
+    """What the event counts as."""
+    if kind == "baton.lead.scored.v1":
+        return "scored" if data["version"] == 1 else None
+    if kind == "baton.lead.stage_changed.v1":
+        return _STAGES.get(str(data["after"]))
+    return _KINDS.get(str(kind))

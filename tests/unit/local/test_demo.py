@@ -1,0 +1,62 @@
+"""The schedule of the demo and what the launcher keeps of it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import islice
+from typing import Any
+
+from baton_local import funnel
+from baton_local.cast import Pen
+from baton_local.demo import EVERY, STORIES, entrances
+from baton_local.funnel import Funnel
+from baton_local.replies import HANDED_OFF, Replies
+
+
+def event(kind: str, number: int, **data: Any) -> bytes:
+    return json.dumps({"type": f"baton.{kind}.v1", "source": "s", "id": str(number), "data": data}).encode()
+
+
+def test_the_same_run_has_the_same_people_at_the_same_times_with_the_same_event_ids() -> None:
+    first, again, other = (list(islice(entrances(run), 300)) for run in (7, 7, 8))
+    assert first == again
+    assert not {person.email for _, person, _ in first} & {person.email for _, person, _ in other}
+    assert [Pen(person).event_id() for _, person, _ in first] == [Pen(person).event_id() for _, person, _ in again]
+
+
+def test_it_goes_on_with_a_new_person_every_twenty_seconds_or_so_and_every_story_in_each_round() -> None:
+    entered = list(islice(entrances(7), 6 * 200))
+    later = entered[len(STORIES) :]
+    assert all(0.7 * EVERY < seconds < 1.3 * EVERY for seconds, _, _ in later)
+    assert len({person.lead_id for _, person, _ in entered}) == len(entered)
+    assert Counter(story for _, _, story in entered) == dict.fromkeys(STORIES, 200)
+    assert sum(seconds for seconds, _, _ in entered[: len(STORIES)]) < 30, "the first round is for newcomers"
+
+
+async def test_replies_keep_nothing_of_a_person_whose_story_is_over() -> None:
+    replies = Replies()
+    handoff = json.dumps({"type": HANDED_OFF, "subject": "x", "data": {"owner": 1}}).encode()
+    replies.hear(handoff)
+    with replies.expecting("x"):
+        assert await replies.first(HANDED_OFF, "x", 0.01) is None, "it came before"
+        replies.hear(handoff)
+        assert await replies.first(HANDED_OFF, "x", 1) == {"owner": 1}
+    assert vars(replies) == vars(Replies())
+
+
+def test_the_funnel_counts_an_event_once_and_forgets_old_ids() -> None:
+    counted = Funnel()
+    for number in range(funnel.REMEMBERED + 5):
+        counted.hear(event("clock.met", number))
+    for _ in range(2):
+        counted.hear(event("lead.scored", -1, version=1))
+        counted.hear(event("lead.scored", -2, version=2))
+        counted.hear(event("lead.stage_changed", -3, after="sql"))
+        counted.hear(event("sla.breached", -4))
+    assert counted.people() == "1 scored, 0 handed over, 1 validated"
+    assert counted.promises() == "10,005 kept, 1 breached, 0 taken back"
+    assert counted.breached
+    counted.hear(event("sla.breach_retracted", -5))
+    assert not counted.breached
+    assert len(vars(counted)["_seen"]) == funnel.REMEMBERED
