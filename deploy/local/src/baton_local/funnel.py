@@ -35,7 +35,7 @@ class Funnel:
         self._counts[step] += 1
         self._seen[identity] = None
         if len(self._seen) > REMEMBERED:
-            pass
+            self._seen.popitem(last=False)
 
     def people(self) -> str:
         """As one line; the last steps only where somebody has come to them."""
