@@ -9,7 +9,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from baton_local.ports import HeldPorts
 from baton_local.topics import PARTITIONS
 from schemas.barrier import BARRIER_KEY
 from tests.infrastructure import Room
+from tests.until import until
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVICES = ("ingest", "scorer", "router", "sla-monitor")
@@ -79,7 +80,7 @@ class Relay:
         for service in chosen:
             await self.launch(service)
         for service in chosen:
-            await self.until(partial(self.ready, service), 60, f"{service} to be ready")
+            await until(partial(self.ready, service), f"{service} to be ready", 60)
 
     async def launch(self, instance: str, **more: str) -> asyncio.subprocess.Process:
         """Starts one instance, `more` in its environment, and does not wait for it."""
@@ -135,16 +136,6 @@ class Relay:
                 await asyncio.wait_for(process.wait(), 30)
         await self.http.aclose()
         self._held.close()
-
-    async def until(self, condition: Callable[[], Any], seconds: float, what: str) -> Any:
-        """Waits for the condition's first true answer and returns it; fails naming `what` after `seconds`."""
-        deadline = asyncio.get_running_loop().time() + seconds
-        while True:
-            if answer := await condition():
-                return answer
-            if asyncio.get_running_loop().time() > deadline:
-                raise AssertionError(f"waited {seconds} s for {what}")
-            await asyncio.sleep(0.1)
 
     async def batch(self, items: Sequence[dict[str, Any]], **fields: Any) -> httpx.Response:
         """A Segment batch, as a tracker sends it."""

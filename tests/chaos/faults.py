@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 
 from tests.chaos.database import slow_commits
-from tests.chaos.flow import ANSWER_SECONDS
+from tests.chaos.flow import ANSWER_SECONDS, PATIENCE
 from tests.chaos.guests import visits
 from tests.chaos.intruders import IMPORTED, imports, leaves_open, writes_rubbish
 from tests.chaos.link import Way
@@ -17,7 +17,7 @@ from tests.chaos.network import black_hole, cuts, half_open, latency, resets
 from tests.chaos.processes import family_of, frozen, kill_family, state_of
 from tests.chaos.stage import INSTANCES, JUDGES, servers_of
 from tests.chaos.trial import Fault, Inject, Trial
-from tests.chaos.until import until
+from tests.until import until
 
 SESSION_SECONDS = 10
 """Kafka's session timeout: so long the group waits for a member that is silent."""
@@ -67,7 +67,7 @@ async def stops(trial: Trial) -> None:
 async def takes_again(trial: Trial) -> None:
     """Ingest, of which there is one, is back."""
     began = time.monotonic()
-    await until(trial.probe.ring)
+    await until(trial.probe.ring, "an event to be accepted", PATIENCE)
     trial.within("takes events again", time.monotonic() - began, READY)
 
 

@@ -23,8 +23,8 @@ from schemas.identity import lead_id_of
 from tests.chaos.processes import Instance
 from tests.chaos.stage import JUDGES, Stage
 from tests.chaos.traffic import Key, Tracker
-from tests.chaos.until import LOOK_EVERY, until
 from tests.relay import WRITE_KEY
+from tests.until import ASK_EVERY, until
 
 PATIENCE = 240.0
 """Seconds after which a fault counts as never recovered from."""
@@ -121,13 +121,13 @@ class Flow:
         """
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + PATIENCE):
-                await until(self._probe.ring)
+                await until(self._probe.ring, "an event to be accepted", PATIENCE)
                 for instance in self._stage.instances:
                     if instance not in without:
-                        await until(partial(self._stage.ready, instance))
+                        await until(partial(self._stage.ready, instance), instance.name, PATIENCE)
                 ends = await self._ends()
                 for service in JUDGES:
-                    await until(partial(self._worked_off, service, ends))
+                    await until(partial(self._worked_off, service, ends), service, PATIENCE)
         except TimeoutError:
             return float("inf")
         return time.monotonic() - since
@@ -161,7 +161,7 @@ class Flow:
                     ends = await consumer.end_offsets(wanted)
                     return {(place.topic, place.partition): end for place, end in ends.items()}
             except (KafkaError, OSError, TimeoutError):
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(ASK_EVERY)
             finally:
                 await consumer.stop()
 

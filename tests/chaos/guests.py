@@ -9,7 +9,7 @@ import time
 
 from tests.chaos.processes import Instance
 from tests.chaos.trial import Trial
-from tests.chaos.until import until
+from tests.until import until
 
 BEAT_SECONDS = 5
 JOINED_SECONDS = 15
@@ -35,7 +35,6 @@ async def _joined(trial: Trial, guest: Instance, mark: int) -> bool:
     """Whether the guest has claimed a partition before long."""
     await guest.pid()
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(JOINED_SECONDS * trial.slack):
-            await until(lambda: guest.said('"event": "claimed"', mark))
-            return True
+        await until(lambda: guest.said('"event": "claimed"', mark), "a claim", JOINED_SECONDS * trial.slack)
+        return True
     return False

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
 from baton_local.child import Child, Command
-from tests.chaos.until import until
+from tests.until import until
 
 RESTART_SECONDS = 0.2
 """From an instance's death to its next start, as a supervisor of services has it."""
@@ -45,10 +45,8 @@ async def kill_family(child: Child) -> int:
     for pid in family:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    async with asyncio.timeout(GONE_SECONDS):
-        code = await child.process.wait()
-        await until(lambda: all(state_of(pid) in ("", "Z") for pid in family))
-    return code
+    await until(lambda: all(state_of(pid) in ("", "Z") for pid in family), "the processes to end", GONE_SECONDS)
+    return await asyncio.wait_for(child.process.wait(), GONE_SECONDS)
 
 
 @contextlib.asynccontextmanager
@@ -57,8 +55,7 @@ async def frozen(pids: Sequence[int]) -> AsyncIterator[None]:
     try:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
-        async with asyncio.timeout(GONE_SECONDS):
-            await until(lambda: all(state_of(pid) == "T" for pid in pids))
+        await until(lambda: all(state_of(pid) == "T" for pid in pids), "the processes to stop", GONE_SECONDS)
         yield
     finally:
         for pid in pids:

@@ -11,6 +11,7 @@ import resource
 import signal
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -22,8 +23,8 @@ from tests.chaos.faults import BROKER, DATABASE, KILLED, freezes_ingest, no_succ
 from tests.chaos.processes import family_of, kill_family, state_of
 from tests.chaos.stage import JUDGES, servers_of
 from tests.chaos.trial import Fault, Inject, Trial
-from tests.chaos.until import until
 from tests.relay import WRITE_KEY
+from tests.until import until
 
 FULL_SECONDS = 15
 FULL = "File too large"
@@ -132,6 +133,10 @@ async def refuses_large(trial: Trial) -> None:
         await admin.close()
 
 
+def _has_loaded(pid: int, library: str) -> bool:
+    return library in Path(f"/proc/{pid}/maps").read_text()
+
+
 def wrong_clock(offset: str) -> Inject:
     """The services' own clocks are wrong by an hour for a while; those of broker and database are not."""
 
@@ -141,8 +146,7 @@ def wrong_clock(offset: str) -> Inject:
         for instance in judges:
             usual, instance.env = instance.env, {**instance.env, **fake}
             code, _ = await instance.signal(signal.SIGTERM)
-            loaded = Path(f"/proc/{await instance.pid()}/maps")
-            await until(lambda loaded=loaded: "libfaketime" in loaded.read_text())  # type: ignore[misc]
+            await until(partial(_has_loaded, await instance.pid(), LIBFAKETIME.name), "the wrong clock")
             trial.happened["clock wrong"] += code == 0
             instance.env = usual
         await asyncio.sleep(CLOCK_SECONDS)

@@ -26,8 +26,8 @@ from baton_local.postgres import Postgres
 from baton_local.topics import create_topics
 from tests.chaos.processes import STUCK, Instance
 from tests.chaos.proxy import Proxy
-from tests.chaos.until import until
 from tests.relay import ROOT, SERVICES
+from tests.until import until
 
 INSTANCES = {"ingest": 1, "scorer": 2, "router": 2, "sla-monitor": 2}
 JUDGES = ("scorer", "router", "sla-monitor")
@@ -153,8 +153,7 @@ class Stage:
 
     async def _until_ready(self, instance: Instance) -> None:
         try:
-            async with asyncio.timeout(READY_SECONDS):
-                await until(partial(self.ready, instance))
+            await until(partial(self.ready, instance), instance.name, READY_SECONDS)
         except TimeoutError:
             said = last_words(instance.log)
             raise StageError(f"{instance.name} was not ready within {READY_SECONDS} s: {said}.") from None

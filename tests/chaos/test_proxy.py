@@ -11,7 +11,7 @@ import pytest
 from baton_local.ports import HeldPorts
 from tests.chaos.link import Streams, Way
 from tests.chaos.proxy import Proxy
-from tests.chaos.until import until
+from tests.until import until
 
 
 class Echo:
@@ -110,8 +110,7 @@ async def test_a_reset_reaches_both_ends(proxy: Proxy, echo: tuple[Echo, int]) -
         proxy.reset()
         with pytest.raises(ConnectionResetError):
             await said(streams, b"again")
-        async with asyncio.timeout(5):
-            await until(lambda: echo[0].ends)
+        await until(lambda: echo[0].ends, "the end of the connection", 5)
     assert echo[0].ends == ["reset"]
     assert proxy.counts.resets == 1
     async with connected(proxy) as streams:
@@ -135,8 +134,7 @@ async def test_half_open_the_server_is_gone_and_the_client_never_hears(proxy: Pr
     async with connected(proxy) as old:
         await said(old, b"hello")
         proxy.half_open()
-        async with asyncio.timeout(5):
-            await until(lambda: echo[0].ends)
+        await until(lambda: echo[0].ends, "the end of the connection", 5)
         async with connected(proxy) as new:
             for streams in (old, new):
                 with pytest.raises(TimeoutError):

@@ -13,6 +13,7 @@ from chassis.kafka.publisher import Publisher
 from chassis.process.settings import Kafka
 from tests.contract.conftest import SERVER, Door, Opens, RealKafka
 from tests.infrastructure import Room
+from tests.until import until
 
 ACTIVITY = {"type": "sales.contacted", "subject": "ada@example.com"}
 
@@ -28,9 +29,10 @@ async def delete(kafka: Kafka, topic: str) -> None:
 
 
 async def sales_until(door: Door, status: int) -> None:
-    async with asyncio.timeout(60):
-        while (await door.post("/v1/sales-activities", ACTIVITY, key=SERVER)).status_code != status:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    async def answered() -> bool:
+        return (await door.post("/v1/sales-activities", ACTIVITY, key=SERVER)).status_code == status
+
+    await until(answered, f"an answer {status}", 60)
 
 
 async def test_only_requests_that_need_the_partitions_without_a_leader_fail(own_room: Room, opened: Opens) -> None:

@@ -13,6 +13,7 @@ from tests.e2e import people
 from tests.e2e.conftest import CLASSIC
 from tests.infrastructure import Infrastructure, room
 from tests.relay import Relay, relay
+from tests.until import until
 
 EVENTS = 20_000
 LEADS = 500
@@ -24,7 +25,7 @@ async def send(running: Relay, items: Sequence[people.Item], at_once: int = 4) -
 
     async def one(batch: Sequence[people.Item]) -> None:
         async with gate:
-            await running.until(lambda: _taken(running, batch), 60, "a batch to be taken")
+            await until(lambda: _taken(running, batch), "a batch to be taken", 60)
 
     await asyncio.gather(*(one(items[at : at + 100]) for at in range(0, len(items), 100)))
 
@@ -48,7 +49,7 @@ async def settled(running: Relay, facts: int) -> None:
         left = [(await running.query(s, "SELECT count(*) FROM outbox"))[0]["count"] for s in ("scorer", "router")]
         return row["count"] == facts and not any(lags) and not any(left)
 
-    await running.until(done, 150, f"{facts} facts")
+    await until(done, f"{facts} facts", 150)
 
 
 async def outcome(running: Relay) -> tuple[bytes, list[tuple[str, int, str]]]:

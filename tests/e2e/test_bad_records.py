@@ -10,6 +10,7 @@ from schemas.identity import lead_id_of, partition_of
 from tests.e2e import people
 from tests.e2e.test_story import handed_off
 from tests.relay import Relay
+from tests.until import until
 
 
 async def test_bad_records_become_dead_letters_and_the_partition_goes_on(shared_relay: Relay) -> None:
@@ -31,7 +32,7 @@ async def test_bad_records_become_dead_letters_and_the_partition_goes_on(shared_
     async def all_there() -> bool:
         return len(await shared_relay.records("engagements-dlq")) >= len(bad) + 1
 
-    await shared_relay.until(all_there, 15, "the dead letters")
+    await until(all_there, "the dead letters", 15)
     letters = await shared_relay.records("engagements-dlq")
     reasons: dict[bytes | None, str] = {
         letter.value: dict(letter.headers)["x-dlq-reason"].decode() for letter in letters

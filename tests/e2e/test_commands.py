@@ -20,6 +20,7 @@ from tests.e2e import people
 from tests.e2e.conftest import QUICK
 from tests.e2e.test_story import handed_off
 from tests.relay import Relay
+from tests.until import until
 
 LATEST = "2199-12-31T00:00:00.000000"
 """An instant after all that happens."""
@@ -62,7 +63,7 @@ async def test_explain_answers_as_of_an_instant_and_says_what_is_missing(shared_
     async def both_came() -> bool:
         return bool((await as_of())["facts_read"] == 2)
 
-    await shared_relay.until(both_came, 30, "both facts")
+    await until(both_came, "both facts", 30)
     view = await as_of()
     assert (view["score"], view["band"], view["stored_agrees"], view["as_of"]) == (50, "nurture", True, None)
     assert (view["missing"]["band"], view["missing"]["points"]) == ("pass", 1)
@@ -97,21 +98,21 @@ async def test_an_erased_lead_is_gone_for_good_once_somebody_says_yes(shared_rel
         code, printed = await shared_relay.command("scorer", "explain", email)
         return printed if code == 0 and "Erased" in printed else ""
 
-    assert "3 facts were deleted" in await shared_relay.until(erased, 30, "the lead to be erased")
+    assert "3 facts were deleted" in await until(erased, "the lead to be erased", 30)
     await shared_relay.batch(people.qualified(email))
 
     async def dropped() -> bool:
         code, printed = await shared_relay.command("scorer", "explain", email, "--json")
         return code == 0 and bool(json.loads(printed)["dropped"] == {"erased": 3})
 
-    await shared_relay.until(dropped, 30, "what came later to be dropped")
+    await until(dropped, "what came later to be dropped", 30)
     kept = "SELECT convert_from(data, 'UTF8') FROM fact UNION ALL SELECT state::text FROM lead"
     for service in ("scorer", "router", "sla-monitor"):
 
         async def forgotten(service: str = service) -> bool:
             return not [text for (text,) in await shared_relay.query(service, kept) if email in text]
 
-        await shared_relay.until(forgotten, 30, f"{service} to forget the lead")
+        await until(forgotten, f"{service} to forget the lead", 30)
     code, printed = await shared_relay.command("router", "show", email)
     assert (code, "Stage     suppressed" in printed, "Erased" in printed, email in printed) == (0, True, True, False)
 
@@ -184,7 +185,7 @@ async def crowd_is_in(running: Relay) -> None:
         [row] = await running.query("scorer", counts)
         return bool(row["count"] == len(items) and not await running.metric("scorer", "baton_scorer_lag_records"))
 
-    await running.until(scored, 60, "the crowd to be scored")
+    await until(scored, "the crowd to be scored", 60)
 
 
 @pytest.mark.parametrize(

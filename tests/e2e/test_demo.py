@@ -12,6 +12,7 @@ from baton_local.senders import Senders
 from baton_local.watch import Watch
 from chassis.process.settings import Kafka
 from tests.relay import Relay
+from tests.until import until
 
 RUN = 11
 
@@ -43,7 +44,7 @@ async def test_every_story_ends_as_it_should(shared_relay: Relay) -> None:
     async with watch.watching(), Senders.open(url, kafka) as senders, asyncio.TaskGroup() as group:
         demo = Demo(senders, replies, board.say, RUN, pace=0.1)
         tasks = [group.create_task(work()) for work in (watch.read, watch.count, demo.play)]
-        await shared_relay.until(told, 60, "every story")
+        await until(told, "every story", 60)
         for task in tasks:
             task.cancel()
 

@@ -12,6 +12,7 @@ from schemas.identity import lead_id_of, partition_of
 from tests.e2e import people
 from tests.e2e.test_story import clock_events, handed_off
 from tests.relay import Relay
+from tests.until import until
 
 FOLLOW_UP = timedelta(seconds=6)
 """What the policy gives for a lead that asked for sales."""
@@ -38,5 +39,5 @@ async def test_a_contact_behind_an_open_transaction_is_never_a_breach(shared_rel
     async def met() -> bool:
         return "clock.met.v1" in await clock_events(shared_relay, email, "CK-S1")
 
-    await shared_relay.until(met, 30, "the clock to be met once the transaction has ended")
+    await until(met, "the clock to be met once the transaction has ended", 30)
     assert "sla.breached.v1" not in await clock_events(shared_relay, email, "CK-S1")

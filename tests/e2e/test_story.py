@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from schemas.identity import lead_id_of
 from tests.e2e import people
 from tests.relay import Relay
+from tests.until import until
 
 
 async def handed_off(relay: Relay, email: str) -> dict[str, Any]:
@@ -21,7 +22,7 @@ async def handed_off(relay: Relay, email: str) -> dict[str, Any]:
     async def found() -> list[dict[str, Any]]:
         return [event for event in await relay.events("lead-handoffs", "handed_off") if event["subject"] == lead]
 
-    [event] = await relay.until(found, 30, "the handoff")
+    [event] = await until(found, "the handoff", 30)
     return dict(event)
 
 
@@ -55,7 +56,7 @@ async def test_three_events_over_http_are_handed_off_and_nobody_follows_up(share
     async def breached() -> bool:
         return "sla.breached.v1" in await clock_events(shared_relay, email, "CK-S2")
 
-    await shared_relay.until(breached, 30, "the breach")
+    await until(breached, "the breach", 30)
     [breach] = [e for e in await shared_relay.events("sla-breaches") if e["subject"] == lead_id_of(email=email)]
     [started] = [e for e in await shared_relay.events("sla-clocks", "clock.started") if e["data"]["clock"] == "CK-S2"
                  and e["subject"] == handoff["subject"]]  # fmt: skip
@@ -69,7 +70,7 @@ async def test_three_events_over_http_are_handed_off_and_nobody_follows_up(share
         breaches = await shared_relay.events("sla-breaches", "sla.breached")
         return await shared_relay.metric("sla-monitor", "baton_sla_breaches_total") == len(breaches)
 
-    await shared_relay.until(counted, 15, "one increment for each breach, other tests' included")
+    await until(counted, "one increment for each breach, other tests' included", 15)
 
 
 async def test_a_follow_up_in_time_stops_the_clock_for_good(shared_relay: Relay) -> None:
@@ -82,14 +83,14 @@ async def test_a_follow_up_in_time_stops_the_clock_for_good(shared_relay: Relay)
     async def met() -> bool:
         return "clock.met.v1" in await clock_events(shared_relay, email, "CK-S2")
 
-    await shared_relay.until(met, 15, "the clock to be met")
+    await until(met, "the clock to be met", 15)
     other = people.somebody()  # its breach shows that the time of the first one is over
     await shared_relay.batch(people.qualified(other))
 
     async def other_breached() -> bool:
         return "sla.breached.v1" in await clock_events(shared_relay, other, "CK-S2")
 
-    await shared_relay.until(other_breached, 30, "the other lead's breach")
+    await until(other_breached, "the other lead's breach", 30)
     assert "sla.breached.v1" not in await clock_events(shared_relay, email, "CK-S2")
 
 
@@ -102,7 +103,7 @@ async def test_a_follow_up_that_arrives_late_takes_the_breach_back(shared_relay:
     async def breached() -> bool:
         return "sla.breached.v1" in await clock_events(shared_relay, email, "CK-S1")
 
-    await shared_relay.until(breached, 30, "the breach")
+    await until(breached, "the breach", 30)
     in_time = datetime.fromisoformat(handoff["data"]["handed_off_at"]) + timedelta(seconds=2)
     await shared_relay.sales(
         {"type": "sales.contacted", "subject": email, "time": in_time.isoformat(), "data": {"by": "grace"}}
@@ -111,7 +112,7 @@ async def test_a_follow_up_that_arrives_late_takes_the_breach_back(shared_relay:
     async def retracted() -> bool:
         return "sla.breach_retracted.v1" in await clock_events(shared_relay, email, "CK-S1")
 
-    await shared_relay.until(retracted, 15, "the retraction")
+    await until(retracted, "the retraction", 15)
     events = [e for e in await shared_relay.events("sla-breaches") if e["subject"] == lead_id_of(email=email)]
     assert {event["data"]["breach_id"] for event in events} == {events[0]["data"]["breach_id"]}
     assert (await clock_events(shared_relay, email, "CK-S1"))[-2:] == ["sla.breach_retracted.v1", "clock.met.v1"]

@@ -21,6 +21,7 @@ from tests.e2e.conftest import QUICK
 from tests.e2e.test_story import handed_off
 from tests.infrastructure import Infrastructure, room
 from tests.relay import Relay
+from tests.until import until
 
 WINDOW = timedelta(seconds=4)
 AHEAD = timedelta(seconds=15)
@@ -72,7 +73,7 @@ async def scored(relay: Relay, email: str, count: int) -> list[dict[str, Any]]:
         found = [event for event in await relay.events("lead-scores", "scored") if event["subject"] == lead_id]
         return found if len(found) >= count else []
 
-    found: list[dict[str, Any]] = await relay.until(published, 60, f"{count} scores")
+    found: list[dict[str, Any]] = await until(published, f"{count} scores", 60)
     return found
 
 
@@ -133,7 +134,7 @@ async def test_apply_shows_what_would_change_and_adds_the_draft_if_it_may(
     async def joined() -> bool:
         return "policy_joined" in running.log("scorer").read_text()
 
-    await running.until(joined, 20, "the version to be found")
+    await until(joined, "the version to be found", 20)
 
 
 @pytest.mark.timeout(240)
@@ -153,7 +154,7 @@ async def test_a_scorer_killed_while_a_version_judges_leaves_nobody_out_and_tell
     async def all_known() -> bool:
         return len({e["subject"] for e in await running.events("lead-scores", "scored")}) == CROWD
 
-    await running.until(all_known, 60, "everybody's first score")
+    await until(all_known, "everybody's first score", 60)
     await running.kill("scorer")
     put(candidate_of(dearer, load_policies(folder, Policy), datetime.now(UTC) + AHEAD))
     doomed = await running.launch("scorer", BATON_FAILPOINTS="ticked=kill@3")
@@ -165,5 +166,5 @@ async def test_a_scorer_killed_while_a_version_judges_leaves_nobody_out_and_tell
         told = json.loads((await running.command("scorer", "policy", "status", "--json"))[1])
         return set(told["judged"].values()) == {1.0} and len(await dear()) >= CROWD
 
-    await running.until(all_judged, 60, "the version to have judged everybody")
+    await until(all_judged, "the version to have judged everybody", 60)
     assert sorted(await dear()) == sorted(lead_id_of(email=email) for email in crowd)

@@ -18,11 +18,12 @@ from chassis.kafka.publisher import Publisher, Record
 from chassis.partition.journal import Journal, journals
 from schemas.topics import TOPICS
 from tests.infrastructure import Room
-from tests.integration.chassis.driving import House, until
+from tests.integration.chassis.driving import House
 from tests.simulation.kafka import LogConsumer, LogPublisher
 from tests.simulation.log import Group, Log
 from tests.simulation.network import Network
 from tests.simulation.store import Store, journals_of
+from tests.until import until
 
 PARTS = 4
 INPUTS = ("lead-scores", "sales-activities")

@@ -12,9 +12,9 @@ import pytest
 from chassis.kafka.consumer import Consumer, NotMember, received_at
 from chassis.kafka.publisher import Publisher, Record
 from schemas.identity import partition_of
-from tests.integration.chassis.driving import until
 from tests.simulation.kafka import LogConsumer, LogPublisher
 from tests.simulation.places import INPUTS, PARTS, OnRealServers, OnSimulatedOnes, Place
+from tests.until import until
 
 SCORES, SALES = INPUTS
 START = dict.fromkeys(INPUTS, 0)

@@ -18,9 +18,9 @@ from aiokafka.protocol.group import LeaveGroupRequest
 
 from baton_local.topics import PARTITIONS, create_topics
 from chassis.kafka.records import read_all
-from tests.chaos.until import until
 from tests.infrastructure import Room
 from tests.integration.chassis import foreign
+from tests.until import until
 
 TOPICS = ("engagements", "engagements-dlq", "lead-scores", "lead-handoffs", "sla-clocks", "sla-breaches")
 
@@ -82,7 +82,7 @@ class Broker:
         async def gone() -> bool:
             return self.room.prefix + topic not in await self._admin.list_topics()
 
-        await until(gone)
+        await until(gone, f"{topic} to be deleted")
         await create_topics(self.room.bootstrap_servers, self.room.prefix)
 
     async def members(self, service: str) -> list[str]:

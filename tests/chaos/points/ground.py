@@ -22,6 +22,7 @@ from tests.chaos.points.broker import Broker
 from tests.chaos.processes import state_of
 from tests.e2e import people
 from tests.relay import SERVICES, Relay
+from tests.until import until
 
 JUDGES = ("scorer", "router", "sla-monitor")
 OUTPUTS = ("lead-scores", "lead-handoffs", "sla-clocks", "sla-breaches")
@@ -64,7 +65,7 @@ class Ground:
         await self.idle(service)
         await self.relay.kill(service, signal.SIGTERM)
         process = await self.launch_armed(service, failpoint)
-        await self.until(lambda: self.relay.ready(service), f"{service} to be ready")
+        await until(lambda: self.relay.ready(service), f"{service} to be ready")
         yield process
         await self.strike(service, failpoint, process)
 
@@ -83,7 +84,7 @@ class Ground:
                 return False
             return any(line["point"] == point for line in self.said(service, "failpoint"))
 
-        await self.until(happened, f"{service} to be struck at {failpoint}")
+        await until(happened, f"{service} to be struck at {failpoint}")
 
     def log(self, instance: str) -> str:
         """The instance's log from its last start on."""
@@ -111,7 +112,7 @@ class Ground:
         """Nothing of earlier cases will bring the service to a point: no outbox row, no clock that runs out soon."""
         soon = "SELECT 1 FROM outbox UNION ALL SELECT 1 FROM lead WHERE due_at < clock_timestamp() + interval '15 s'"
         if service in JUDGES:
-            await self.until(lambda: self.nothing(service, soon), f"{service} to be idle", 40)
+            await until(lambda: self.nothing(service, soon), f"{service} to be idle", 40)
 
     async def nothing(self, service: str, query: str, *arguments: Any) -> bool:
         """Whether the query finds no row."""
@@ -120,10 +121,6 @@ class Ground:
     async def published(self, service: str, part: int) -> bool:
         """Whether the partition's outbox is empty."""
         return await self.nothing(service, "SELECT 1 FROM outbox WHERE part = $1", part)
-
-    async def until(self, condition: Callable[[], Any], what: str, seconds: float = 30) -> Any:
-        """Waits for the condition's first true answer and returns it."""
-        return await self.relay.until(condition, seconds, what)
 
     async def send(self, *everybody: Somebody) -> None:
         """Their three events each, over HTTP, answered with success."""
@@ -160,7 +157,7 @@ class Ground:
 
     async def hears(self, topic: str, who: Somebody, kind: str) -> list[dict[str, Any]]:
         """The events about them on the topic, once there are any."""
-        found = await self.until(lambda: self.told(topic, who, kind), f"{kind} on {topic}", 40)
+        found = await until(lambda: self.told(topic, who, kind), f"{kind} on {topic}", 40)
         return list(found)
 
     async def letters(self, value: bytes) -> int:
@@ -196,9 +193,9 @@ class Ground:
         Each of three facts once, 65 points, one handoff, clocks that run. One id has one content.
         """
         self.uncalled.append(who)
-        await self.until(lambda: self.facts("sla-monitor", who), "the handoff to be known", 60)
+        await until(lambda: self.facts("sla-monitor", who), "the handoff to be known", 60)
         for service in JUDGES:
-            await self.until(partial(self.published, service, who.part), f"the outbox of {service} to empty")
+            await until(partial(self.published, service, who.part), f"the outbox of {service} to empty")
         assert await self.facts("scorer", who) == 3
         repeats: Counter[str] = Counter()
         for topic in OUTPUTS:

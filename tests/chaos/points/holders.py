@@ -16,6 +16,7 @@ import httpx
 from tests.chaos.faults import NO_MEMBER
 from tests.chaos.points.ground import JUDGES, Ground, Somebody
 from tests.chaos.points.rows import row
+from tests.until import until
 
 ZOMBIE_SECONDS = 40
 SESSION_SECONDS = 10
@@ -35,18 +36,18 @@ async def two_holders(ground: Ground, failpoint: str, *, patient: bool, wake_aft
     await ground.relay.launch("scorer/2")
     try:
         if not patient:
-            await ground.until(lambda: joined(ground, members), "the other instance to join")
+            await until(lambda: joined(ground, members), "the other instance to join")
             await ground.broker.evict("scorer", members)
         for each in everybody:
-            await ground.until(partial(ground.facts, "scorer", each), "the other to take over", SESSION_SECONDS + 10)
+            await until(partial(ground.facts, "scorer", each), "the other to take over", SESSION_SECONDS + 10)
         assert not ground.said("scorer", "fenced"), "the first has come back too early"
         await asyncio.sleep(max(0, began + wake_after - time.monotonic()))
         process.send_signal(signal.SIGCONT)
 
-        await ground.until(lambda: noticed(ground, "scorer"), "the first to be fenced")
+        await until(lambda: noticed(ground, "scorer"), "the first to be fenced")
         for each in everybody:
             await ground.effect(each)
-        await ground.until(lambda: ground.relay.ready("scorer"), "the first to work again")
+        await until(lambda: ground.relay.ready("scorer"), "the first to work again")
     finally:
         await ground.relay.discard("scorer/2", signal.SIGTERM)
 
@@ -90,15 +91,15 @@ async def _(ground: Ground) -> None:
         due = await ground.asks(ada)
     await ground.relay.launch("sla-monitor/2")
     try:
-        await ground.until(lambda: joined(ground, members, "sla-monitor"), "the other instance to join")
+        await until(lambda: joined(ground, members, "sla-monitor"), "the other instance to join")
         await ground.broker.evict("sla-monitor", members)
         await ground.hears("sla-breaches", ada, "breached")
         await ground.call(ada, due - timedelta(seconds=2))
         await ground.hears("sla-breaches", ada, "breach_retracted")
-        await ground.until(lambda: ground.published("sla-monitor", ada.part), "the outbox to empty")
+        await until(lambda: ground.published("sla-monitor", ada.part), "the outbox to empty")
         before = await ground.relay.query("sla-monitor", stored, ada.lead)
         process.send_signal(signal.SIGCONT)
-        await ground.until(lambda: noticed(ground, "sla-monitor"), "the first to be fenced")
+        await until(lambda: noticed(ground, "sla-monitor"), "the first to be fenced")
         assert await ground.relay.query("sla-monitor", stored, ada.lead) == before
         assert len(await ground.breaches(ada)) == 2
     finally:
@@ -137,7 +138,7 @@ async def stopped(ground: Ground, parts: list[int]) -> None:
             return await ground.relay.metric("scorer", "baton_scorer_partition_stopped") == len(parts)
         return False
 
-    await ground.until(told, "the partitions to stop")
+    await until(told, "the partitions to stop")
     why = await ground.relay.unready("scorer")
     assert all(f"partition {part}: stopped: engagements/{part} holds" in why for part in parts), why
 
@@ -157,14 +158,14 @@ async def _(ground: Ground) -> None:
         restore = f"ALTER DATABASE {live}_backup RENAME TO {live}"
         await administer(ground, f"DROP DATABASE {live} WITH (FORCE)", restore)
         assert await ground.facts("scorer", bob) == 0
-    await ground.until(lambda: ground.facts("sla-monitor", bob), "the handoff to be known again", 60)
+    await until(lambda: ground.facts("sla-monitor", bob), "the handoff to be known again", 60)
 
     async def told_again() -> bool:
         return len(await ground.told("lead-handoffs", bob, "handed_off")) > len(before)
 
-    await ground.until(told_again, "the handoff to be told again")
+    await until(told_again, "the handoff to be told again")
     for service in JUDGES:
-        await ground.until(partial(ground.nothing, service, "SELECT 1 FROM outbox"), f"{service}'s outbox to empty")
+        await until(partial(ground.nothing, service, "SELECT 1 FROM outbox"), f"{service}'s outbox to empty")
     assert await ground.facts("scorer", bob) == await ground.facts("scorer", ada) == 3
     for event in await ground.told("lead-handoffs", bob, "handed_off"):
         assert (event["id"], event["data"]["handoff_id"]) == (handoff["id"], handoff["data"]["handoff_id"])

@@ -10,9 +10,10 @@ from baton_local.topics import PARTITIONS
 from tests.chaos.link import Way
 from tests.chaos.processes import STUCK, Instance
 from tests.chaos.stage import Stage
-from tests.chaos.until import until
+from tests.until import until
 
 pytestmark = pytest.mark.slow
+LIMIT_SECONDS = 200
 STALL_SECONDS = 5
 """Shorter than the session: until that is over nobody has lost a partition, and who has none need not fear."""
 
@@ -22,7 +23,7 @@ async def test_a_stuck_client_is_noticed_and_an_idle_one_is_left_alone() -> None
     stage = Stage()
     for instance in stage.of("scorer"):
         instance.env["BATON_WORKER__STALL"] = f"PT{STALL_SECONDS}S"
-    async with stage, asyncio.timeout(200):
+    async with stage, asyncio.timeout(LIMIT_SECONDS):
         env, count = stage.of("scorer")[0].env, PARTITIONS - 1
         more = [
             Instance(f"scorer-{number}", "scorer", env, stage.logs / f"scorer-{number}.log", stage.ports.take())
@@ -31,13 +32,14 @@ async def test_a_stuck_client_is_noticed_and_an_idle_one_is_left_alone() -> None
         lives = [asyncio.create_task(instance.run()) for instance in more]
         everybody = [*stage.of("scorer"), *more]
         try:
-            await until(lambda: owners(stage, everybody, PARTITIONS))
+            await until(lambda: owners(stage, everybody, PARTITIONS), "owners", LIMIT_SECONDS)
             [idle] = [instance for instance in everybody if not await owned(stage, instance)]
             stage.to_broker["scorer"].hold({Way.UP, Way.DOWN})
-            await until(lambda: all(STUCK in instance.exits for instance in everybody if instance is not idle))
+            owning = [instance for instance in everybody if instance is not idle]
+            await until(lambda: all(STUCK in instance.exits for instance in owning), "the watchdogs", LIMIT_SECONDS)
             assert idle.exits == [], "it has nothing whose progress could be missed"
             stage.to_broker["scorer"].heal()
-            await until(lambda: owners(stage, [*stage.of("scorer"), idle], PARTITIONS))
+            await until(lambda: owners(stage, [*stage.of("scorer"), idle], PARTITIONS), "new owners", LIMIT_SECONDS)
         finally:
             for instance in more:
                 await instance.end()

@@ -19,6 +19,7 @@ from tests.builders import an_engagement
 from tests.e2e import people
 from tests.infrastructure import Infrastructure, Room, room
 from tests.relay import Relay
+from tests.until import until
 
 LEADS = 12
 EMAILS = tuple(f"person-7-{number}@example.com" for number in range(LEADS))
@@ -73,7 +74,7 @@ async def busy(running: Relay) -> None:
     async def breached() -> bool:
         return len(await running.events("sla-breaches", "breached")) >= LEADS
 
-    await running.until(breached, 60, "every first follow-up to be missed")
+    await until(breached, "every first follow-up to be missed", 60)
     await follow_up(running)
     await forget(running)
 
@@ -82,7 +83,7 @@ async def busy(running: Relay) -> None:
         owed = await running.query("scorer", "SELECT 1 FROM outbox UNION ALL SELECT 1 FROM router.outbox")
         return len(told) >= len(CALLED) and not owed
 
-    await running.until(retracted, 60, "the breaches to be taken back")
+    await until(retracted, "the breaches to be taken back", 60)
 
 
 async def poison(where: Room) -> None:
@@ -116,7 +117,7 @@ async def forget(running: Relay) -> None:
             code, printed = await running.command("scorer", "explain", email, "--json")
             return code == 0 and bool(json.loads(printed)["dropped"].get("erased"))
 
-        await running.until(erased, 30, "the lead to be erased")
+        await until(erased, "the lead to be erased", 30)
 
 
 async def follow_up(running: Relay) -> None:

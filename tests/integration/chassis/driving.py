@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,6 +30,7 @@ from schemas.identity import lead_id_of, partition_of
 from tests.builders import an_engagement
 from tests.infrastructure import Room
 from tests.integration.chassis.counting import Counting, Tally
+from tests.until import until
 
 PARTS = range(4)
 
@@ -63,19 +64,6 @@ def arrived(events: Sequence[EngagementRecorded | bytes], first: int = 0, part: 
         key = value[:36] if isinstance(event, bytes) else event.subject.encode()
         found.append(ConsumerRecord("engagements", part, offset, now, 1, key, value, None, len(key), len(value), ()))
     return found
-
-
-async def until(condition: Callable[[], Any], what: str, seconds: float = 20) -> Any:
-    """Waits for the condition's first true answer and returns it; fails naming `what`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = condition()
-        if isinstance(answer, Awaitable):
-            answer = await answer
-        if answer:
-            return answer
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        await asyncio.sleep(0.03)
 
 
 class House:

@@ -15,8 +15,9 @@ from aiokafka.codec import zstd_encode
 from chassis.kafka.inflation import LARGEST
 from chassis.letters.reader import reader
 from tests.integration.chassis import foreign
-from tests.integration.chassis.driving import House, engaged, leads, record, until, untroubled
+from tests.integration.chassis.driving import House, engaged, leads, record, untroubled
 from tests.integration.chassis.foreign import Raw, varint
+from tests.until import until
 
 MIB = 1024 * 1024
 MOST_GROWTH = 256 * MIB

@@ -12,7 +12,8 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from chassis.kafka.publisher import Record
 from schemas.barrier import BARRIER_KEY
 from tests.integration.chassis.counting import WAIT, Counting, Tally
-from tests.integration.chassis.driving import House, engaged, leads, record, take_all, until, untroubled, works
+from tests.integration.chassis.driving import House, engaged, leads, record, take_all, untroubled, works
+from tests.until import until
 
 
 async def test_deadline_fires_once_and_not_early(house: House) -> None:

@@ -15,7 +15,8 @@ from chassis.process.logs import set_up
 from chassis.process.metrics import WorkerCollector
 from chassis.process.settings import Log
 from tests.integration.chassis.counting import Counting
-from tests.integration.chassis.driving import House, engaged, leads, record, until
+from tests.integration.chassis.driving import House, engaged, leads, record
+from tests.until import until
 
 SECRET = "PERSONAL"
 SAYS = """

@@ -20,8 +20,9 @@ from schemas.sizes import dead_letter_topic
 from schemas.topics import TOPICS
 from tests.hostile import Hostile, examples, records
 from tests.infrastructure import Room
-from tests.integration.chassis.driving import PARTS, House, leads, until, untroubled
+from tests.integration.chassis.driving import PARTS, House, leads, untroubled
 from tests.unit.test_hostile_records import the_service
+from tests.until import until
 
 RECORDS = 150
 OUTCOMES = ("facts", "duplicates", "replaced")

@@ -16,10 +16,10 @@ from tests.integration.chassis.driving import (
     leads,
     record,
     take_all,
-    until,
     untroubled,
     worker_of,
 )
+from tests.until import until
 
 HEADERS = [("trace", b"\xff\x00"), ("empty", None)]
 

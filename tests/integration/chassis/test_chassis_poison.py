@@ -9,8 +9,9 @@ from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 
 from chassis.kafka.publisher import Record
 from tests.integration.chassis import foreign
-from tests.integration.chassis.driving import House, engaged, leads, record, until, untroubled
+from tests.integration.chassis.driving import House, engaged, leads, record, untroubled
 from tests.integration.chassis.foreign import Raw
+from tests.until import until
 
 NO_TEXT = [(b"trace\xff\0", b"\xff")]
 CODECS: dict[str, tuple[int, Callable[[bytes], bytes]]] = {

@@ -22,10 +22,10 @@ from tests.integration.chassis.driving import (
     leads,
     record,
     take_all,
-    until,
     worker_of,
     works,
 )
+from tests.until import until
 
 CONNECTIONS = "FROM pg_stat_activity WHERE application_name = 'baton-scorer' AND datname = $1"
 

@@ -13,7 +13,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 from chassis.kafka.publisher import Publisher, Record, size_of
 from chassis.process.failures import Unpublishable
 from schemas.sizes import MAX_RECORD
-from tests.integration.chassis.driving import House, until
+from tests.integration.chassis.driving import House
+from tests.until import until
 
 FOREIGN_LIMIT = 20_000
 """Bytes that a broker which is not configured as ours takes in one batch."""

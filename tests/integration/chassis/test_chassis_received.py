@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from chassis.partition.journal import Journal
 from chassis.postgres.database import connected
-from tests.integration.chassis.driving import House, engaged, leads, record, until
+from tests.integration.chassis.driving import House, engaged, leads, record
+from tests.until import until
 
 
 async def test_a_fact_keeps_the_append_time_of_its_first_record(house: House) -> None:

@@ -12,7 +12,8 @@ import pytest
 from chassis.partition.owner import SLICE
 from chassis.policy import Policies, PolicyError
 from tests.integration.chassis.counting import Counting
-from tests.integration.chassis.driving import House, until
+from tests.integration.chassis.driving import House
+from tests.until import until
 
 LEADS = 2 * SLICE + 1
 

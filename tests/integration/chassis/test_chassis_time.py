@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from chassis.service import At, Decision
 from schemas.envelope import Fact
 from tests.integration.chassis.counting import Counting, Recalling, Tally
-from tests.integration.chassis.driving import House, engaged, leads, record, until, untroubled, works
+from tests.integration.chassis.driving import House, engaged, leads, record, untroubled, works
+from tests.until import until
 
 RECORDS = 500
 

@@ -10,8 +10,9 @@ import pytest
 from chassis.kafka.publisher import Record
 from schemas.engagements import EngagementRecorded
 from tests.integration.chassis import foreign
-from tests.integration.chassis.driving import House, engaged, leads, record, until
+from tests.integration.chassis.driving import House, engaged, leads, record
 from tests.integration.letters.operator import Operator
+from tests.until import until
 
 HEADERS = [("trace", b"\xff\x00"), ("x-dlq-offset", b"forged")]
 

@@ -22,9 +22,10 @@ from scorer.app import Scorer
 from scorer.app import build as the_scorer
 from scorer.settings import Settings
 from tests.infrastructure import Room
-from tests.integration.chassis.driving import House, until
+from tests.integration.chassis.driving import House
 from tests.integration.letters.operator import Operator
 from tests.relay import ROOT, Relay
+from tests.until import until
 
 POLICY = ROOT / "tests/fixtures/policies/quick"
 MANY = 4_000

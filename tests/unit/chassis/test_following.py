@@ -15,7 +15,7 @@ from chassis.postgres.agreed import require_same
 from chassis.process import following
 from chassis.process.failures import DatabaseAway
 from schemas.policy import Policy
-from tests.integration.chassis.driving import until
+from tests.until import until
 
 CLASSIC = Path(__file__).parents[3] / "deploy" / "policies" / "classic-50"
 

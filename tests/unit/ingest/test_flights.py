@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -12,6 +12,7 @@ from chassis.kafka.publisher import Place, Record
 from chassis.process.failures import Transient, Unpublishable
 from ingest import flights as module
 from ingest.flights import Flights, Full, Room
+from tests.until import until
 
 
 def a_record(name: str, size: int = 10, part: int = 0) -> Record:
@@ -56,12 +57,6 @@ async def flying(flights: Flights) -> AsyncIterator[None]:
         flights.close()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - nothing signals that room was taken or given
-            await asyncio.sleep(0)
-
-
 async def test_what_arrives_during_a_flight_is_the_next_one_together() -> None:
     runway, room = Runway(), Room(100, 10_000)
     flights = Flights(runway, room, 5)
@@ -69,7 +64,7 @@ async def test_what_arrives_during_a_flight_is_the_next_one_together() -> None:
         first = asyncio.create_task(flights.publish([a_record("a")]))
         landing = await runway.next("a")
         others = [asyncio.create_task(flights.publish([a_record(name)])) for name in "bcd"]
-        await until(lambda: room.events == 4)
+        await until(lambda: room.events == 4, "the room to change")
         assert runway.departures.empty()
         assert not first.done()
         landing.set_result(None)
@@ -107,7 +102,7 @@ async def test_a_late_acknowledgement_is_no_success_and_holds_its_room_until_it_
             await flights.publish([a_record("given up before boarding")])
         assert room.events == 1
         landing.set_result(None)
-        await until(lambda: room.events == 0)
+        await until(lambda: room.events == 0, "the room to change")
         task = asyncio.create_task(flights.publish([a_record("b")]))
         (await runway.next("b")).set_result(None)
         await task
@@ -183,7 +178,7 @@ async def test_a_partition_that_hangs_fails_its_own_requests_alone_and_the_other
                 await request
         assert room.events == 1, "only what is still in the air"
         hanging.set_result(None)
-        await until(lambda: room.events == 0)
+        await until(lambda: room.events == 0, "the room to change")
         task = asyncio.create_task(flights.publish([a_record("h", part=1)]))
         (await runway.next("h")).set_result(None)
         await task
@@ -214,7 +209,7 @@ async def test_partitions_that_hang_never_take_the_room_of_the_others(
         stuck = [asyncio.create_task(flights.publish([a_record("a", part=part)])) for part in (1, 2)]
         hanging = [await runway.next("a") for _ in stuck]
         more = [asyncio.create_task(flights.publish([a_record("b", part=1 + n % 2)])) for n in range(50)]
-        await until(lambda: sum(task.done() for task in more) == 42)
+        await until(lambda: sum(task.done() for task in more) == 42, "the room to change")
         for name in "cdefghijk":
             task = asyncio.create_task(flights.publish([a_record(name)]))
             (await runway.next(name)).set_result(None)
@@ -223,7 +218,7 @@ async def test_partitions_that_hang_never_take_the_room_of_the_others(
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Full"] * 42 + ["Transient"] * 10
         for landing in hanging:
             landing.set_result(None)
-        await until(lambda: room.events == 0)
+        await until(lambda: room.events == 0, "the room to change")
     assert (room.events, room.bytes) == (0, 0)
 
 
@@ -238,7 +233,7 @@ async def test_a_partition_whose_flight_failed_stays_within_half_of_the_room_unt
         boarded = asyncio.create_task(flights.publish([a_record("b")]))
         landing = await runway.next("b")
         waiting = [asyncio.create_task(flights.publish([a_record("c")])) for _ in range(9)]
-        await until(lambda: sum(task.done() for task in waiting) == 5)
+        await until(lambda: sum(task.done() for task in waiting) == 5, "the room to change")
         landing.set_result(None)
         await boarded
         (await runway.next(*"cccc")).set_result(None)
