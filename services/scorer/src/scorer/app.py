@@ -6,9 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
-
-from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
 from chassis.service import At, Decision, Limit
@@ -17,13 +14,9 @@ from schemas.envelope import Decoder, Envelope, Fact
 from schemas.erasure import ERASED, erasing, one_more
 from schemas.policy import Policy
 from schemas.topics import TOPICS
+from scorer import stored
 from scorer.rules import Criteria, Late, Outcome, Outdated, State, age, decide, erasure, flood, judge
 from scorer.settings import Settings
-
-_STATES = TypeAdapter(State)
-_MEMORY = {"course": True, "earlier": True, "settled": True, "watch": True, "paid": {"__all__": {"stretch"}}}
-UNSTORED: Any = {"lead_id": True, "tally": {"basis": _MEMORY}}
-"""What a state has from elsewhere, or only to spare work."""
 
 
 class Scorer:
@@ -69,10 +62,10 @@ class Scorer:
         return State(lead_id)
 
     def load(self, lead_id: str, state: str) -> State:
-        return replace(_STATES.validate_json(state), lead_id=lead_id)
+        return stored.read(lead_id, state)
 
     def dump(self, state: State) -> str:
-        return _STATES.dump_json(state, exclude=UNSTORED).decode()
+        return stored.write(state)
 
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
         if state.erased is not None:

@@ -1,0 +1,85 @@
+"""A state as the database keeps it: what pydantic wrote of it is read, and what is written now is read by pydantic."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from schemas.erasure import Tombstone
+from scorer import stored
+from scorer.rules import State, Tally
+from scorer.rules.background import Background
+from scorer.rules.basis import Basis, Kept, Paid, Statement
+from scorer.rules.decision import Published
+
+LEAD = "6f9619ff-8b86-5d00-b42d-00c04fc964ff"
+MEMORY = {"course": True, "earlier": True, "settled": True, "watch": True, "paid": {"__all__": {"stretch"}}}
+UNSTORED: Any = {"lead_id": True, "tally": {"basis": MEMORY}}
+STATES = TypeAdapter(State)
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+numbers = st.integers(-(2**53), 2**53)
+statements = st.builds(Statement, texts, texts | numbers)
+
+
+def maps(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.dictionaries(texts, values, max_size=3)
+
+
+def tuples(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(values, max_size=3).map(tuple)
+
+
+kept = st.builds(Kept, tuples(texts), texts)
+paid = st.builds(Paid, tuples(st.tuples(texts, numbers)), numbers, numbers, texts, numbers, numbers)
+maybe = st.none() | texts
+stated = st.none() | statements
+bases = st.builds(
+    Basis, texts, texts, maybe, maps(kept), maps(paid), maps(statements), maps(texts), stated, maybe, maybe
+)
+backgrounds = st.builds(Background, tuples(texts), stated, stated, maps(statements))
+published = st.builds(Published, numbers, texts, st.none() | numbers, maybe)
+erased = st.none() | st.builds(Tombstone, st.datetimes(timezones=st.just(UTC)), numbers)
+states = st.builds(State, st.just(LEAD), st.builds(Tally, bases, backgrounds), published, maps(numbers), erased)
+
+
+def older(state: State) -> str:
+    """As the version before wrote it."""
+    return STATES.dump_json(state, exclude=UNSTORED).decode()
+
+
+@given(states)
+def test_what_was_written_before_is_read_and_what_is_written_now_could_be_read_before(state: State) -> None:
+    assert stored.read(LEAD, older(state)) == state
+    assert stored.read(LEAD, stored.write(state)) == state
+    assert replace(STATES.validate_json(stored.write(state)), lead_id=LEAD) == state
+    assert STATES.validate_json(stored.write(state)).lead_id == "", "the row has it"
+
+
+@given(states)
+def test_the_same_state_is_the_same_text_as_before(state: State) -> None:
+    assert stored.write(state) == older(state)
+
+
+@pytest.mark.parametrize("text", ['{"tally":{}}', '{"tally":{"basis":{"at":""}},"published":{"version":0}}'])
+def test_what_an_older_version_did_not_write_has_its_default(text: str) -> None:
+    state = stored.read(LEAD, text)
+    assert (state.lead_id, state.tally, state.unkept, state.erased) == (LEAD, Tally(), {}, None)
+
+
+def test_what_spares_work_is_not_written() -> None:
+    basis = Basis(at="2026-11-01T00:00:00.000000\ta\tb", paid={"r": Paid()})
+    plain = stored.write(State(LEAD, Tally(basis)))
+    basis.remember(settled=None, course=object())
+    basis.paid["r"].remember(object())
+    assert stored.write(State(LEAD, Tally(basis))) == plain
+    moment = datetime(2026, 11, 1, 2, 3, 4, 567, tzinfo=UTC)
+    assert '"erased":{"at":"2026-11-01T02:03:04.000567Z","facts":2}' in stored.write(
+        State(LEAD, erased=Tombstone(moment, 2))
+    )
