@@ -36,8 +36,8 @@ run: setup ## start everything: real Kafka, real Postgres, the services, demo tr
 audit: setup ## compare topics and databases of the running system, invariant by invariant (ARGS=--json)
 	@$(BIN)/baton-audit $(ARGS)
 
-test: setup ## unit, contract, integration and end-to-end tests on real Kafka and Postgres
-	@$(BIN)/pytest $(ARGS)
+test: setup ## unit, contract, integration and end-to-end tests on real Kafka and Postgres (ARGS='-n 0 -k word': in one process)
+	@$(BIN)/python -m pytest -p tests.distribution -n auto --maxprocesses 4 --dist loadscope $(ARGS)
 
 lint: setup ## ruff, mypy strict, import contracts, generated files and lock file fresh
 	$(BIN)/ruff check .

@@ -25,7 +25,7 @@ HAPPENS = (
 """What a run of many seeds has to have seen, each at least once in a hundred seeds."""
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_no_seed_breaks_an_invariant() -> None:
     happened: Counter[str] = Counter()
     with hunting(range(SEEDS)) as findings:

@@ -1,0 +1,26 @@
+"""Distributes the tests of `make test` over processes (a plugin of pytest, named in the Makefile)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+SERVED = tuple(f"tests/{part}" for part in ("contract/", "integration/", "e2e/", "chaos/", "simulation/test_contract_"))
+"""How the names of tests begin that share the servers."""
+
+
+class Groups(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Gives all tests that start processes or ask servers to one worker, which runs them one by one.
+
+    They have limits of time, and one pair of servers serves them all. The other workers take what only computes.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "servers" if nodeid.startswith(SERVED) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    """The scheduler that xdist asks for."""
+    return Groups(config, log)
