@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from chassis.policy import load_policies
 from schemas.engagements import Description, Engagement, EngagementRecorded, LeadDescribed, LeadOptedIn, OptIn
@@ -16,6 +16,7 @@ from schemas.policy import Policy
 from schemas.sales import SalesActivity, SalesContacted
 from schemas.scores import Intent, LeadScored, Line, Origin, Person, PolicyRef, Score, Touchpoint
 
+D = TypeVar("D")
 EMAIL = "ada@example.com"
 LEAD = lead_id_of(email=EMAIL)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -144,3 +145,9 @@ def a_score(score: float = 65, version: int = 1, **fields: Any) -> LeadScored:
         **{name: value for name, value in fields.items() if name not in envelope},
     }
     return LeadScored(data=Score(score=score, version=version, **values), **envelope)
+
+
+def the(kind: type[D], decision: object) -> D:
+    """The decision, which has to be of this kind."""
+    assert isinstance(decision, kind)
+    return decision

@@ -236,8 +236,8 @@ MUTANTS = (
     Mutant(
         "how far a version of the policy has judged",
         f"{CHASSIS}/partition/owner.py",
-        "draft.revision = Revision(version, some[done - 1].lead_id)",
-        "draft.revision = Revision(version)",
+        "pending.revision = Revision(version, some[done - 1].lead_id)",
+        "pending.revision = Revision(version)",
         tests(INTEGRATION.format("revision"), "two_owners"),
     ),
     Mutant(
@@ -258,15 +258,15 @@ MUTANTS = (
         "the loop's turns while a batch is decided",
         f"{CHASSIS}/partition/pace.py",
         "            await asyncio.sleep(0)\n            self._turn_over = self._clock() + TURN_SECONDS\n"
-        "        return self._clock() >= self._over",
+        "        return self.up()",
         "            pass\n        return False",
         tests(INTEGRATION.format("time"), "piece_by_piece"),
     ),
     Mutant(
         "the thread of a long recall",
         f"{CHASSIS}/partition/owner.py",
-        "await asyncio.to_thread(recall) if many else recall()",
-        "recall()",
+        "await asyncio.to_thread(settle) if many else settle()",
+        "settle()",
         tests(INTEGRATION.format("time"), "recall_longer"),
     ),
     Mutant(

@@ -18,7 +18,7 @@ from chassis.partition.supervisor import Supervisor
 from chassis.partition.worker import Links
 from chassis.process.failures import StatementTimeout
 from chassis.process.settings import Worker as Settings
-from chassis.service import At, Decision
+from chassis.service import At, Decision, Erase, Keep, Recall
 from schemas.envelope import Fact
 from tests.integration.chassis.counting import Counting, Recalling, Tally
 from tests.integration.chassis.driving import leads
@@ -37,7 +37,7 @@ TOPICS = ("engagements", "engagements-dlq", "lead-scores")
 class Slow(Recalling):
     """Each decision that is named computes for 0.2 s. A lead that rots waits for ever."""
 
-    costs: tuple[str, ...] = ("decide", "tick", "again")
+    costs: tuple[str, ...] = ("decide", "tick", "recall")
     decided: list[str] = field(default_factory=list)
 
     def decide(self, state: Tally, fact: Fact, at: At) -> Decision[Tally]:
@@ -45,16 +45,18 @@ class Slow(Recalling):
         self.decided.append(fact.event.id)
         return super().decide(state, fact, at)
 
-    def tick(self, state: Tally, at: At) -> Decision[Tally]:
+    def tick(self, state: Tally, at: At) -> Keep[Tally] | Recall:
         self._compute("tick")
         self.looked.append((state, at))
         if state.rotting:
-            return Decision(state, due=state.due)
-        return Decision(Tally(state.count), counts={"fired": 1})
+            return Keep(state, due=state.due)
+        return Keep(Tally(state.count), counts={"fired": 1})
 
-    def again(self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[Tally]:
-        self._compute("again")
-        return super().again(state, earlier, heard, at)
+    def recall(
+        self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At
+    ) -> Keep[Tally] | Erase[Tally]:
+        self._compute("recall")
+        return super().recall(state, earlier, heard, at)
 
     def _compute(self, what: str) -> None:
         loop = asyncio.get_running_loop()
@@ -65,7 +67,7 @@ class Slow(Recalling):
 class Patient(Slow):
     """A lead whose due is later than `known` waits."""
 
-    def tick(self, state: Tally, at: At) -> Decision[Tally]:
+    def tick(self, state: Tally, at: At) -> Keep[Tally] | Recall:
         return Counting.tick(self, state, at)
 
 

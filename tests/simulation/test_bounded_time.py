@@ -106,7 +106,24 @@ def test_recalls_of_many_leads_are_cut_between_leads() -> None:
         counted = {bench.service.load(lead, row.state).count for lead, (_, row) in bench.store.leads.items()}
         assert counted == {2, 6}
 
-    played(story, Slow(costs=("again",)))
+    played(story, Slow(costs=("recall",)))
+
+
+def test_the_fact_on_which_a_recall_fails_is_found_in_few_attempts() -> None:
+    service = Slow(costs=("recall",))
+
+    async def story(bench: Bench) -> None:
+        [ada] = leads(0, 1)
+        kinds = ["late"] * 40 + ["boom"] + ["late"] * 23
+        batch = arrived([engaged(str(number), ada, kind) for number, kind in enumerate(kinds)])
+        ownership = await bench.claimed()
+        await bench.take(ownership, batch)
+        totals = bench.store.partitions[0].totals
+        assert (totals["facts"], totals["dead_letters:rules_failed"]) == (63, 1)
+        assert len(service.recalled) < 32, "one for each fact, and one more for each half, would be 64 and more"
+        assert len(bench.commits) > 1, "time was up before the last was found"
+
+    played(story, service)
 
 
 def test_a_commit_that_is_cancelled_is_tried_smaller() -> None:

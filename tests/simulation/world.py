@@ -55,7 +55,7 @@ class Computing:
         self._loop = loop
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("decide", "tick", "again"):
+        if name in ("decide", "tick", "recall"):
             self._loop.spend(self._seconds)
         return getattr(self._service, name)
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from chassis.policy import load_policies
-from chassis.service import At, Decision
+from chassis.service import At, Decision, Drop, Erase, Keep, Recall
 from router.app import Router
 from schemas.envelope import Decoder, Fact, Refused, UnknownEvent
 from schemas.policy import Policy
@@ -58,18 +58,18 @@ class Lead:
         if fact.key in self.facts:
             return
         decision = self.service.decide(self.state, fact, self.at(now))
-        if decision.late:
-            decision = self.service.again(self.state, list(self.facts.values()), [fact], self.at(now))
-        if decision.erasing is not None:
+        if isinstance(decision, Recall):
+            decision = self.service.recall(self.state, list(self.facts.values()), [fact], self.at(now))
+        if isinstance(decision, Erase):
             self.facts = {}
-        if decision.dropped is None:
+        if not isinstance(decision, Drop):
             self.facts[fact.key] = fact
         self.take(decision)
 
     def tick(self, now: datetime) -> None:
         decision = self.service.tick(self.state, self.at(now))
-        if decision.late:
-            decision = self.service.again(self.state, list(self.facts.values()), [], self.at(now))
+        if isinstance(decision, Recall):
+            decision = self.service.recall(self.state, list(self.facts.values()), [], self.at(now))
         self.take(decision)
 
     def at(self, now: datetime) -> At:
@@ -77,14 +77,17 @@ class Lead:
 
     def take(self, decision: Decision[Any]) -> None:
         """What is stored and published can be: Postgres and the next service can read it."""
-        self.shared |= json.loads(json.dumps(dict(decision.shared)))
+        assert not isinstance(decision, Recall)
+        if isinstance(decision, Keep):
+            self.shared |= json.loads(json.dumps(dict(decision.shared)))
         text = self.service.dump(decision.state)
         assert "\\u0000" not in text.replace("\\\\", "")
         json.loads(text, parse_constant=pytest.fail)
         text.encode()
         self.state = self.service.load(LEAD, text)
         assert self.service.dump(self.state) == text
-        assert decision.due is None or decision.due.utcoffset() == timedelta()
+        due = None if isinstance(decision, Drop) else decision.due
+        assert due is None or due.utcoffset() == timedelta()
         for event in decision.events:
             read = Decoder(*TOPICS[event.topic].events).event(event.encode())
             assert type(read) is not UnknownEvent
@@ -107,7 +110,7 @@ def test_no_decodable_record_breaks_a_rule(name: str, policy: str, data: st.Data
     for wait in LATER:
         lead.tick(now + wait)
     if lead.facts:
-        lead.take(lead.service.again(lead.state, list(lead.facts.values()), [], lead.at(now + LATER[-1])))
+        lead.take(lead.service.recall(lead.state, list(lead.facts.values()), [], lead.at(now + LATER[-1])))
 
 
 def test_a_handoff_of_another_policy_that_is_older_than_all_of_ours_starts_clocks() -> None:

@@ -69,7 +69,7 @@ def _scored(rules: int) -> LeadScored:
     texts = dict.fromkeys(("name", "phone", "title", "company", "industry", "country"), TEXT)
     facts = [a_fact(event) for event in (a_description(id=ID, **texts), *_engagements(rules))]
     scorer, now = a_scorer(_policy(rules)), NOON + timedelta(days=1)
-    [scored] = scorer.again(scorer.new(LEAD), [], facts, At(now, now)).events
+    [scored] = scorer.recall(scorer.new(LEAD), [], facts, At(now, now)).events
     assert isinstance(scored, LeadScored)
     return scored
 

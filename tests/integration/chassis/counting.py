@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from chassis.policy import Policies
-from chassis.service import At, Decision, Limit
+from chassis.service import At, Decision, Erase, Keep, Limit, Recall
 from schemas.engagements import EngagementRecorded
 from schemas.envelope import Decoder, Envelope, Fact
 from schemas.topics import TOPICS
@@ -74,25 +74,33 @@ class Counting:
             case "boom":
                 raise RuntimeError("boom")
             case "break":
-                return Decision(replace(state, rotting=True), due=state.due)
+                return Keep(replace(state, rotting=True), due=state.due)
             case "tell":
-                return Decision(state, [_told(state, fact.event.subject, at)], state.due)
+                return Keep(state, [_told(state, fact.event.subject, at)], state.due)
             case "huge":
-                return Decision(state, [_told(state, fact.event.subject, at, 1024 * 1024)], state.due)
+                return Keep(state, [_told(state, fact.event.subject, at, 1024 * 1024)], state.due)
             case "wait" | "rot":
                 due = at.now + self.wait
-                return Decision(replace(state, due=due, rotting=_kind(fact) == "rot"), due=due)
+                return Keep(replace(state, due=due, rotting=_kind(fact) == "rot"), due=due)
             case "soon":
-                return Decision(replace(state, due=at.now), due=at.now)
+                return Keep(replace(state, due=at.now), due=at.now)
             case "share":
-                return Decision(state, due=state.due, shared={"counter": at.shared.get("counter", 0) + 1})
-        return Decision(state, due=state.due)
+                return Keep(state, due=state.due, shared={"counter": at.shared.get("counter", 0) + 1})
+        return Keep(state, due=state.due)
 
-    def tick(self, state: Tally, at: At) -> Decision[Tally]:
+    def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
+        return self.inputs["engagements"].stored(value, time, fingerprint, received)
+
+    def recall(
+        self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At
+    ) -> Keep[Tally] | Erase[Tally]:
+        raise AssertionError("no decision asked for it")
+
+    def tick(self, state: Tally, at: At) -> Keep[Tally] | Recall:
         self.looked.append((state, at))
         if state.due is None or at.known < state.due:
-            return Decision(state, due=state.due, waits=state.due)
-        return Decision(replace(state, due=None), counts={"fired": 1})
+            return Keep(state, due=state.due, waits=state.due)
+        return Keep(replace(state, due=None), counts={"fired": 1})
 
 
 @dataclass
@@ -103,26 +111,25 @@ class Recalling(Counting):
     """
 
     recalled: list[list[str]] = field(default_factory=list)
-    """The ids that each call of `again` got, sorted."""
+    """The ids that each call of `recall` got, sorted."""
 
     def decide(self, state: Tally, fact: Fact, at: At) -> Decision[Tally]:
-        return Decision(state, late=True) if _kind(fact) in ("late", "erase") else super().decide(state, fact, at)
+        return Recall() if _kind(fact) in ("late", "erase") else super().decide(state, fact, at)
 
-    def tick(self, state: Tally, at: At) -> Decision[Tally]:
-        return Decision(state, late=True)
+    def tick(self, state: Tally, at: At) -> Keep[Tally] | Recall:
+        return Recall()
 
-    def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
-        return self.inputs["engagements"].stored(value, time, fingerprint, received)
-
-    def again(self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[Tally]:
+    def recall(
+        self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At
+    ) -> Keep[Tally] | Erase[Tally]:
         facts = [*earlier, *heard]
         self.recalled.append(sorted(fact.event.id for fact in facts))
         if "boom" in map(_kind, facts):
             raise RuntimeError("boom")
         for fact in heard:
             if _kind(fact) == "erase":
-                return Decision(replace(state, count=1, due=None), erasing=fact)
-        return Decision(replace(state, count=len(facts), due=None), counts={"again": 1})
+                return Erase(replace(state, count=1, due=None), fact)
+        return Keep(replace(state, count=len(facts), due=None), counts={"again": 1})
 
 
 def _kind(fact: Fact) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from chassis.service import At, Decision
+from chassis.service import At, Decision, Erase, Keep
 from schemas.envelope import Fact
 from tests.integration.chassis.counting import Counting, Recalling, Tally
 from tests.integration.chassis.driving import House, engaged, leads, record, untroubled, works
@@ -28,11 +28,11 @@ class Slow(Counting):
 class SlowRecall(Recalling):
     """One recall computes longer than the group waits for a member."""
 
-    def again(self, *args: object) -> Decision[Tally]:
+    def recall(self, *args: object) -> Keep[Tally] | Erase[Tally]:
         until_ = time.monotonic() + 13
         while time.monotonic() < until_:
             sum(range(1000))
-        return super().again(*args)  # type: ignore[arg-type]
+        return super().recall(*args)  # type: ignore[arg-type]
 
 
 async def epochs(house: House) -> list[int]:

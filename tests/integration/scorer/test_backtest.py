@@ -53,7 +53,7 @@ class Bench:
         states: dict[str, Any] = {}
         for lead in {fact.lead_id for fact in facts}:
             own = [fact for fact in facts if fact.lead_id == lead]
-            states[lead] = scorer.again(scorer.new(lead), own[:-1], own[-1:], At(at(), at())).state
+            states[lead] = scorer.recall(scorer.new(lead), own[:-1], own[-1:], At(at(), at())).state
         rows = [LeadRow(lead, 1, None, scorer.dump(state)) for lead, state in states.items()]
         async with journals(engine_of(self.database, "scorer"))(0) as journal:
             claim = await journal.claim()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from chassis.policy import Policies
-from chassis.service import At
+from chassis.service import At, Drop, Erase, Recall
 from router.app import Router
 from router.rules.lead import Lead
 from router.rules.overview import overview, tell
 from schemas.engagements import Erasure, Suppression
 from schemas.envelope import Envelope, Fact
 from schemas.scores import ErasedOnScores, SuppressedOnScores
-from tests.builders import LEAD, NOON, a_fact, a_policy, a_score, at
+from tests.builders import LEAD, NOON, a_fact, a_policy, a_score, at, the
 from tests.unit.router.journeys import a_handed_off_lead, a_moment, a_step, as_told, changes, go, handoffs, tick
 
 ROUTER = Router(Policies(Path(), (a_policy(),)))
@@ -68,9 +68,9 @@ def test_a_suppressed_lead_that_qualifies_is_not_handed_off() -> None:
 
 def test_an_erased_lead_keeps_its_handoff_and_nothing_that_it_said() -> None:
     before = a_handed_off_lead()
-    assert ROUTER.decide(before, erased(), MOMENT).late
-    decision = ROUTER.again(before, [a_fact(a_score(65))], [erased()], MOMENT)
-    assert (decision.erasing, decision.due) == (erased(), None)
+    assert ROUTER.decide(before, erased(), MOMENT) == Recall()
+    decision = the(Erase, ROUTER.recall(before, [a_fact(a_score(65))], [erased()], MOMENT))
+    assert (decision.keep, decision.due) == (erased(), None)
     assert types(tuple(decision.events))[-1] == "lead-handoffs baton.lead.erased.v1"
     lead, text = decision.state, ROUTER.dump(decision.state)
     assert lead.episode is not None
@@ -80,7 +80,7 @@ def test_an_erased_lead_keeps_its_handoff_and_nothing_that_it_said() -> None:
     assert not any(word in text for word in ("ada@example.com", "Ada", "touchpoints", "download"))
     assert lead.episode.qualification.gate.predicates == (), "the evidence says what the lead did"
     assert "Erased    2026-03-02 12:02:00: 1 facts deleted" in tell(overview(lead, a_moment(NOON)))
-    later = ROUTER.decide(lead, a_fact(a_score(99, version=2)), MOMENT)
-    assert (later.dropped, later.state.unkept, later.events) == ("erased", {"erased": 1}, ())
+    later = the(Drop, ROUTER.decide(lead, a_fact(a_score(99, version=2)), MOMENT))
+    assert (later.reason, later.state.unkept, later.events) == ("erased", {"erased": 1}, ())
     assert ROUTER.tick(later.state, MOMENT).state is later.state
     assert ROUTER.load(LEAD, ROUTER.dump(later.state)) == later.state

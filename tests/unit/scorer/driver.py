@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from chassis.policy import Policies
-from chassis.service import At, Decision
+from chassis.service import At, Drop, Erase, Keep, Recall
 from schemas.engagements import EngagementRecorded
 from schemas.envelope import Envelope, Fact
 from schemas.policy import Policy
@@ -52,7 +52,9 @@ class Play:
         for event in events:
             fact, at = a_fact(event), At(now, now)
             decision = self.scorer.decide(self.state, fact, at)
-            self._follow(self.scorer.again(self.state, self.facts, [fact], at) if decision.late else decision)
+            self._follow(
+                self.scorer.recall(self.state, self.facts, [fact], at) if isinstance(decision, Recall) else decision
+            )
             self.facts.append(fact)
         return self.published[before:]
 
@@ -60,10 +62,14 @@ class Play:
         """What time alone made it publish."""
         before = len(self.published)
         decision = self.scorer.tick(self.state, At(now, now))
-        self._follow(self.scorer.again(self.state, self.facts, [], At(now, now)) if decision.late else decision)
+        self._follow(
+            self.scorer.recall(self.state, self.facts, [], At(now, now)) if isinstance(decision, Recall) else decision
+        )
         return self.published[before:]
 
-    def _follow(self, decision: Decision[State]) -> None:
-        self.state, self.due = decision.state, decision.due
+    def _follow(self, decision: Keep[State] | Drop[State] | Erase[State]) -> None:
+        self.state = decision.state
+        if not isinstance(decision, Drop):
+            self.due = decision.due
         self.published += [event for event in decision.events if isinstance(event, LeadScored)]
         self.counts.append(dict(decision.counts))

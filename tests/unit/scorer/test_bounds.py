@@ -39,7 +39,7 @@ def test_a_lead_that_reaches_every_bound_keeps_so_much() -> None:
     ]
     facts = [a_fact(a_description(**described, time=NOON - DAY)), *map(a_fact, events)]
     now = NOON + 9 * DAY
-    state = scorer.again(scorer.new(LEAD), [], facts, At(now, now)).state
+    state = scorer.recall(scorer.new(LEAD), [], facts, At(now, now)).state
     basis, background = state.tally.basis, state.tally.background
     assert {len(paid.shares) for paid in basis.paid.values()} == {MOST_EVENTS}
     assert sum(len(paid.shares) for paid in basis.paid.values()) + len(basis.kept["seen latest"].places) == MOST_KEPT

@@ -102,7 +102,7 @@ def test_facts_read_again_after_a_crash_give_nothing_twice() -> None:
     play = a_play(done("each", **EACH))
     play.play(several(3, "page_viewed", "pricing"))
     assert points(play) == 30
-    decision = play.scorer.again(play.state, play.facts[:-1], play.facts[-1:], At(LATER, LATER))
+    decision = play.scorer.recall(play.state, play.facts[:-1], play.facts[-1:], At(LATER, LATER))
     assert (decision.state, decision.events) == (play.state, ())
 
 

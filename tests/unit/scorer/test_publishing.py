@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from chassis.policy import Policies, PolicyError
-from chassis.service import At
+from chassis.service import At, Keep
 from schemas.engagements import LeadLinked, Link
 from schemas.envelope import Decoder
 from schemas.scores import POLICY, TIME, LeadScored, Origin, PolicyRef
 from scorer.app import Scorer
 from scorer.rules import Criteria
 from scorer.rules.explanation import explain
-from tests.builders import EMAIL, LEAD, a_description, a_fact, a_policy, an_engagement, an_opt_in, at
+from tests.builders import EMAIL, LEAD, a_description, a_fact, a_policy, an_engagement, an_opt_in, at, the
 from tests.unit.scorer.driver import Play, a_scorer, several
 
 CLASSIC = a_policy("classic-50")
@@ -244,7 +244,7 @@ def test_the_version_in_force_judges_and_none_in_force_is_an_error() -> None:
     scorer = of_two_versions()
     versions = []
     for now in (at(59), at(60)):
-        [scored] = scorer.decide(scorer.new(LEAD), a_fact(an_opt_in()), At(now, now)).events
+        [scored] = the(Keep, scorer.decide(scorer.new(LEAD), a_fact(an_opt_in()), At(now, now))).events
         assert isinstance(scored, LeadScored)
         versions.append(scored.data.policy.version)
     assert versions == [1, 2]

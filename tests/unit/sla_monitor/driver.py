@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.policy import Policies, load_policies
-from chassis.service import At, Decision
+from chassis.service import At, Decision, Drop, Recall
 from schemas.envelope import Envelope
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
@@ -66,11 +66,12 @@ class Play:
         return [event for event in self.events if event.data.clock == clock]
 
     def _follow(self, decision: Decision[Lead]) -> list[str]:
+        assert not isinstance(decision, Recall)
         text = self.monitor.dump(decision.state)
         self.lead = self.monitor.load(LEAD, text)
         assert self.lead == decision.state
         assert self.monitor.dump(self.lead) == text
-        self.due = decision.due
+        self.due = self.due if isinstance(decision, Drop) else decision.due
         self.events += decision.events
         self.counts.update(decision.counts)
         return [in_words(event) for event in decision.events]

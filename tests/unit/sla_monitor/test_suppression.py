@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from chassis.service import At
+from chassis.service import At, Drop, Erase, Recall
 from schemas.engagements import Erasure, LeadErased, LeadSuppressed, Suppression
 from schemas.handoffs import ErasedOnHandoffs, SuppressedOnHandoffs
 from schemas.sales import SalesContacted, SalesDisqualified
-from tests.builders import LEAD, a_fact, a_handoff, a_sales_activity, at
+from tests.builders import LEAD, a_fact, a_handoff, a_sales_activity, at, the
 from tests.unit.sla_monitor.driver import Play
 
 
@@ -62,14 +62,14 @@ def test_a_follow_up_in_the_instant_of_what_excuses_from_it_was_made(ids: str, o
 def erase(play: Play, minutes: float, now: float) -> list[str]:
     """The erasure, carried out as the worker does."""
     fact = a_fact(erased(minutes))
-    return play._follow(play.monitor.again(play.lead, [], [fact], At(at(now), at(now))))
+    return play._follow(play.monitor.recall(play.lead, [], [fact], At(at(now), at(now))))
 
 
 def after_erasure(play: Play, minutes: float, now: float) -> list[str]:
     """What follows from a contact at `minutes` that is read after the erasure; it is dropped."""
     fact = a_fact(a_sales_activity(SalesContacted, time=at(minutes)))
-    decision = play.monitor.decide(play.lead, fact, At(at(now), at(now)))
-    assert decision.dropped == "erased"
+    decision = the(Drop, play.monitor.decide(play.lead, fact, At(at(now), at(now))))
+    assert decision.reason == "erased"
     return play._follow(decision)
 
 
@@ -104,8 +104,8 @@ def test_a_handoff_read_after_an_erasure_starts_nothing() -> None:
     play.hear(a_handoff())
     erase(play, 30, 30)
     clocks = play.lead.clocks
-    decision = play.monitor.decide(play.lead, a_fact(a_handoff(episode=2)), At(at(40), at(40)))
-    assert (decision.dropped, decision.events, decision.state.clocks) == ("erased", (), clocks)
+    decision = the(Drop, play.monitor.decide(play.lead, a_fact(a_handoff(episode=2)), At(at(40), at(40))))
+    assert (decision.reason, decision.events, decision.state.clocks) == ("erased", (), clocks)
 
 
 @pytest.mark.parametrize("read_first", [True, False])
@@ -134,14 +134,14 @@ def test_an_erased_lead_keeps_its_verdicts_and_no_name() -> None:
     play.hear(a_handoff())
     assert play.lead.name
     moment, fact = At(at(40), at(40)), a_fact(erased())
-    assert play.monitor.decide(play.lead, fact, moment).late
-    decision = play.monitor.again(play.lead, [a_fact(a_handoff())], [fact], moment)
-    assert decision.erasing is fact
+    assert play.monitor.decide(play.lead, fact, moment) == Recall()
+    decision = the(Erase, play.monitor.recall(play.lead, [a_fact(a_handoff())], [fact], moment))
+    assert decision.keep is fact
     lead, text = decision.state, play.monitor.dump(decision.state)
     assert {clock.standing for clock in lead.clocks} == {"cancelled"}
     assert not any(word in text for word in ("ada@example.com", "Ada"))
     assert lead.erased is not None
     assert lead.erased.facts == 1
-    later = play.monitor.decide(lead, a_fact(a_sales_activity(SalesContacted, time=at(50))), moment)
-    assert (later.dropped, later.state.unkept) == ("erased", {"erased": 1})
+    later = the(Drop, play.monitor.decide(lead, a_fact(a_sales_activity(SalesContacted, time=at(50))), moment))
+    assert (later.reason, later.state.unkept) == ("erased", {"erased": 1})
     assert play.monitor.load(LEAD, play.monitor.dump(later.state)) == later.state

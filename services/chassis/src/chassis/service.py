@@ -38,17 +38,13 @@ REPLACED = "replaced"
 """Why a fact is not kept of which one that is kept says all; such a record is counted apart from what is dropped."""
 
 
-class Decision(NamedTuple, Generic[S]):
-    """What follows for one lead: its state from now on, events to publish, when to look again, outcomes to count.
+class Keep(NamedTuple, Generic[S]):
+    """The fact is kept, or time has passed, and this follows; the commit takes all of it or none.
 
-    `counts` adds to the partition's durable totals, `shared` replaces shared rows; the commit takes all of it or none.
-    `replaces`: keys of facts of the lead that this one makes superfluous; the same commit deletes them.
-    `dropped`: why the fact is not kept; the state counts it, but for REPLACED, and the due stays as it was. `erasing`,
-    only of `again`: the one fact of the lead that stays, all others are deleted by the same commit, and what else was
-    heard is decided anew.
+    `state` is the lead's from now on, `due` when to look again. `counts` adds to the partition's durable totals,
+    `shared` replaces shared rows.
+    `replaces`, only of `decide`: keys of facts of the lead that this one makes superfluous; the commit deletes them.
     `waits`, only of `tick`: more follows once every input is known up to that instant, which has passed.
-    `late`: nothing follows yet, it takes all facts of the lead to say what: `again` gets them; `behind`: because the
-    fact belongs before others.
     """
 
     state: S
@@ -56,12 +52,43 @@ class Decision(NamedTuple, Generic[S]):
     due: datetime | None = None
     counts: Mapping[str, int] = _NOTHING
     shared: Mapping[str, Any] = _NOTHING
-    late: bool = False
-    behind: bool = False
-    dropped: str | None = None
     replaces: Sequence[tuple[str, str]] = ()
-    erasing: Fact | None = None
     waits: datetime | None = None
+
+
+class Drop(NamedTuple, Generic[S]):
+    """The fact is not kept, only counted, by its reason; but for REPLACED the state counts it too. The due stays."""
+
+    state: S
+    reason: str
+    events: Sequence[Envelope] = ()
+    counts: Mapping[str, int] = _NOTHING
+
+
+class Recall(NamedTuple):
+    """It takes all facts of the lead to say what follows: `recall` gets them.
+
+    `late`: because the fact belongs before others.
+    """
+
+    late: bool = False
+
+
+class Erase(NamedTuple, Generic[S]):
+    """The fact `keep` is the only one of the lead that stays, the commit deletes all others.
+
+    What else waits to be decided of the lead is decided after it, whatever the order in which it came.
+    """
+
+    state: S
+    keep: Fact
+    events: Sequence[Envelope] = ()
+    due: datetime | None = None
+    counts: Mapping[str, int] = _NOTHING
+
+
+Decision = Keep[S] | Drop[S] | Recall | Erase[S]
+"""What follows from one fact; the chassis carries each kind out in one place, `partition.decide`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +111,7 @@ class Limit(Generic[S]):
 class Service(Protocol[S]):
     """The decisions of one service. Every method is pure: same arguments and policies, same answer, no I/O, no clock.
 
-    An exception from `decide` or `tick` is held against the one fact or lead: a dead letter, not a stopped partition.
+    An exception is held against the one fact or lead: a dead letter or a later tick, not a stopped partition.
     """
 
     name: str
@@ -98,7 +125,7 @@ class Service(Protocol[S]):
     shared: Sequence[str]
     """Names of the rows shared by all partitions that `decide` and `tick` may read and replace."""
     limit: Limit[S] | None
-    """Only a Recalling service has one: it takes all facts of a lead to count them."""
+    """None: nothing is dropped as flood."""
 
     def new(self, lead_id: str) -> S:
         """The state of a lead nothing is known of."""
@@ -112,25 +139,21 @@ class Service(Protocol[S]):
         """The state as one JSON text; equal states give equal texts."""
         ...
 
-    def decide(self, state: S, fact: Fact, at: At) -> Decision[S]:
-        """What follows from one new fact. Never called twice for the same fact of a lead."""
-        ...
-
-    def tick(self, state: S, at: At) -> Decision[S]:
-        """What follows from time alone, or from another policy; called once the lead's `due` has come."""
-        ...
-
-
-class Recalling(Service[S], Protocol[S]):
-    """A service that may call a decision late: it then gets all facts of the lead."""
-
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         """A fact as it was kept."""
         ...
 
-    def again(self, state: S, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[S]:
+    def decide(self, state: S, fact: Fact, at: At) -> Decision[S]:
+        """What follows from one new fact. Never asked of a fact that is kept already."""
+        ...
+
+    def recall(self, state: S, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[S] | Erase[S]:
         """What follows from all facts of the lead, in any order, whatever `state` had made of them.
 
-        `heard` are the new ones, none where time or another policy asks.
+        `heard` are the new ones, none where a tick asked. All of them are kept, or one of them erases.
         """
+        ...
+
+    def tick(self, state: S, at: At) -> Keep[S] | Recall:
+        """What follows from time alone, or from another policy; asked once the lead's `due` has come."""
         ...

@@ -10,7 +10,7 @@ from datetime import datetime
 from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
-from chassis.service import REPLACED, At, Decision, Limit
+from chassis.service import REPLACED, At, Decision, Drop, Erase, Keep, Limit, Recall
 from router.rules.handoff import Moment
 from router.rules.lead import Lead
 from router.rules.route import Outcome, route, wake
@@ -35,7 +35,7 @@ COUNTED = {
 
 
 class Router:
-    """Implements chassis.service.Recalling: an adapter without decisions of its own."""
+    """Implements chassis.service.Service: an adapter without decisions of its own."""
 
     name = "router"
     own: Collection[str] = ("lead-scores",)
@@ -65,26 +65,27 @@ class Router:
 
     def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
         if state.erased is not None:
-            return Decision(replace(state, unkept=one_more(state.unkept, ERASED)), dropped=ERASED)
+            return Drop(replace(state, unkept=one_more(state.unkept, ERASED)), ERASED)
         if isinstance(fact.event, LeadErased):
-            return Decision(state, late=True)
-        return _decision(route(state, fact, self._moment(at)))
+            return Recall()
+        outcome = route(state, fact, self._moment(at))
+        return Drop(outcome.lead, REPLACED) if outcome.outdated else _kept(outcome)
 
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self._facts.stored(value, time, fingerprint, received)
 
-    def again(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[Lead]:
+    def recall(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Lead] | Erase[Lead]:
         """Only an erasure asks for this."""
         fact = erasing(heard)
         if fact is None:
             return self.tick(state, at)
         lead, events = erase(state, earlier, fact)
-        return Decision(lead, events, erasing=fact)
+        return Erase(lead, fact, events)
 
-    def tick(self, state: Lead, at: At) -> Decision[Lead]:
+    def tick(self, state: Lead, at: At) -> Keep[Lead]:
         if state.erased is not None:
-            return Decision(state)
-        return _decision(wake(state, self._moment(at)))
+            return Keep(state)
+        return _kept(wake(state, self._moment(at)))
 
     def _moment(self, at: At) -> Moment:
         rotation = at.shared.get(ROTATION) or {"next": 0}
@@ -96,10 +97,8 @@ def build(settings: Settings) -> Router:
     return Router(load_policies(settings.policies, Policy))
 
 
-def _decision(outcome: Outcome) -> Decision[Lead]:
-    if outcome.outdated:
-        return Decision(outcome.lead, dropped=REPLACED)
+def _kept(outcome: Outcome) -> Keep[Lead]:
     counts = Counter(COUNTED[event.type] for event in outcome.events if event.type in COUNTED)
     shared = {} if outcome.turn is None else {ROTATION: {"next": outcome.turn}}
     replaces = [] if outcome.replaces is None else [outcome.replaces]
-    return Decision(outcome.lead, outcome.events, outcome.due, counts, shared, replaces=replaces)
+    return Keep(outcome.lead, outcome.events, outcome.due, counts, shared, replaces)

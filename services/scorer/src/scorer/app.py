@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from chassis.policy import Policies, load_policies
-from chassis.service import At, Decision, Limit
+from chassis.service import At, Decision, Drop, Erase, Keep, Limit, Recall
 from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Decoder, Envelope, Fact
 from schemas.erasure import ERASED, erasing, one_more
@@ -20,7 +20,7 @@ from scorer.settings import Settings
 
 
 class Scorer:
-    """Implements chassis.service.Recalling: an adapter without decisions of its own."""
+    """Implements chassis.service.Service: an adapter without decisions of its own."""
 
     name = "scorer"
     own: Collection[str] = ()
@@ -69,32 +69,34 @@ class Scorer:
 
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
         if state.erased is not None:
-            return Decision(replace(state, unkept=one_more(state.unkept, ERASED)), dropped=ERASED)
+            return Drop(replace(state, unkept=one_more(state.unkept, ERASED)), ERASED)
         kind = type(fact.event)
         if kind is LeadErased:
-            return Decision(state, late=True)
+            return Recall()
         passed = erasure.told_downstream([fact]) if kind is LeadSuppressed else ()
         try:
-            return _decision(decide(state, fact, self.criteria(at.now), at.now), passed=passed)
+            return _kept(decide(state, fact, self.criteria(at.now), at.now), passed=passed)
         except Late as late:
-            return Decision(state, late=True, behind=not isinstance(late, Outdated))
+            return Recall(late=not isinstance(late, Outdated))
 
-    def tick(self, state: State, at: At) -> Decision[State]:
+    def tick(self, state: State, at: At) -> Keep[State] | Recall:
         if state.erased is not None:
-            return Decision(state)
+            return Keep(state)
         try:
-            return _decision(age(state, self.criteria(at.now), at.now))
+            return _kept(age(state, self.criteria(at.now), at.now))
         except Late:
-            return Decision(state, late=True)
+            return Recall()
 
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self.inputs["engagements"].stored(value, time, fingerprint, received)
 
-    def again(self, state: State, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[State]:
+    def recall(
+        self, state: State, earlier: Sequence[Fact], heard: Sequence[Fact], at: At
+    ) -> Keep[State] | Erase[State]:
         if (fact := erasing(heard)) is not None:
-            return Decision(erasure.erased(state, earlier, fact), erasure.told_downstream([fact]), erasing=fact)
+            return Erase(erasure.erased(state, earlier, fact), fact, erasure.told_downstream([fact]))
         passed = erasure.told_downstream(heard)
-        return _decision(*judge(state, earlier, heard, self.criteria(at.now), at.now), passed=passed)
+        return _kept(*judge(state, earlier, heard, self.criteria(at.now), at.now), passed=passed)
 
 
 def build(settings: Settings) -> Scorer:
@@ -102,11 +104,11 @@ def build(settings: Settings) -> Scorer:
     return Scorer(load_policies(settings.policies, Policy))
 
 
-def _decision(*outcomes: Outcome, passed: Sequence[Envelope] = ()) -> Decision[State]:
+def _kept(*outcomes: Outcome, passed: Sequence[Envelope] = ()) -> Keep[State]:
     """Of one that follows the other, and what is passed on."""
     last = outcomes[-1]
     told = [outcome.scored for outcome in outcomes if outcome.scored is not None]
     if not told:
-        return Decision(last.state, passed, last.due)
+        return Keep(last.state, passed, last.due)
     counts = Counter(f"scores:{scored.data.band}" for scored in told)
-    return Decision(last.state, (*told, *passed), last.due, counts)
+    return Keep(last.state, (*told, *passed), last.due, counts)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
 from chassis.process.failures import OlderPolicy
-from chassis.service import At, Decision, Limit
+from chassis.service import At, Decision, Drop, Erase, Keep, Limit, Recall
 from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Decoder, Fact
 from schemas.erasure import ERASED, FLOOD, erasing, one_more
@@ -26,7 +26,7 @@ INPUTS = ("lead-handoffs", "sales-activities")
 
 
 class SlaMonitor:
-    """Implements chassis.service.Recalling: an adapter without decisions of its own."""
+    """Implements chassis.service.Service: an adapter without decisions of its own."""
 
     name = "sla-monitor"
     own: Collection[str] = ("lead-handoffs",)
@@ -64,34 +64,35 @@ class SlaMonitor:
         if state.erased is not None:
             outcome = stop_erased(state, fact.event, fact.time, at.now)
             lead = replace(outcome.lead, unkept=one_more(state.unkept, ERASED))
-            return Decision(lead, outcome.events, counts=outcome.counts, dropped=ERASED)
+            return Drop(lead, ERASED, outcome.events, outcome.counts)
         match fact.event:
             case LeadQualified() | LeadHandedOff() as event:
                 try:
-                    return _decision(start(state, event, fact.received, self.policies, at.now))
+                    return _kept(start(state, event, fact.received, self.policies, at.now))
                 except NotYet as missing:
                     raise OlderPolicy(str(missing)) from missing
             case LeadErased():
-                return Decision(state, late=True)
+                return Recall()
             case LeadSuppressed():
-                return _decision(suppress(state, fact, at.now))
+                return _kept(suppress(state, fact, at.now))
             case SalesActivity() as event:
-                return _decision(stop(state, event, fact.time, at.now))
+                return _kept(stop(state, event, fact.time, at.now))
             case _:
-                return _decision(unchanged(state))
+                return _kept(unchanged(state))
 
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self._facts.stored(value, time, fingerprint, received)
 
-    def again(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Decision[Lead]:
+    def recall(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Lead] | Erase[Lead]:
         """Only an erasure asks for this."""
         fact = erasing(heard)
         if fact is None:
-            return _decision(unchanged(state))
-        return _decision(erase(state, earlier, fact, at.now))._replace(erasing=fact)
+            return _kept(unchanged(state))
+        outcome = erase(state, earlier, fact, at.now)
+        return Erase(outcome.lead, fact, outcome.events, outcome.due, outcome.counts)
 
-    def tick(self, state: Lead, at: At) -> Decision[Lead]:
-        return _decision(expire(state, Watch(at.now, at.known, self._patience)))
+    def tick(self, state: Lead, at: At) -> Keep[Lead]:
+        return _kept(expire(state, Watch(at.now, at.known, self._patience)))
 
 
 def build(settings: Settings) -> SlaMonitor:
@@ -99,5 +100,5 @@ def build(settings: Settings) -> SlaMonitor:
     return SlaMonitor(load_policies(settings.policies, Policy), settings.feed_patience)
 
 
-def _decision(outcome: Outcome) -> Decision[Lead]:
-    return Decision(outcome.lead, outcome.events, outcome.due, outcome.counts, waits=outcome.waits)
+def _kept(outcome: Outcome) -> Keep[Lead]:
+    return Keep(outcome.lead, outcome.events, outcome.due, outcome.counts, waits=outcome.waits)

@@ -15,7 +15,7 @@ from chassis.partition.barrier import NEVER, Barriers
 from chassis.partition.clock import DatabaseClock
 from chassis.partition.journal import Batch, Claim, Journal
 from chassis.partition.lead_cache import Files
-from chassis.partition.pending import Draft
+from chassis.partition.pending import Pending
 from chassis.partition.stride import EPOCH, SIZE, stride
 from chassis.process import failpoints
 from chassis.process.failures import Failure, Unpublishable
@@ -111,14 +111,14 @@ class Epoch(Generic[S]):
             await self._commit(self._without(aside), publisher)
         return count
 
-    def _without(self, stuck: Mapping[int, Record]) -> Draft[S]:
-        """The stuck rows go with this draft, and stand where what is rejected stands."""
-        draft = self._begin()
+    def _without(self, stuck: Mapping[int, Record]) -> Pending[S]:
+        """The stuck rows go with this commit, and stand where what is rejected stands."""
+        pending = self._begin()
         for seq, record in stuck.items():
             log.warning("set_aside", partition=self._part, seq=seq, topic=record.topic, to=REJECTED)
-            draft.totals["set_aside"] += 1
-            draft.outbox.append(unsent(record, self._service.name, self._part, seq))
-        return draft
+            pending.totals["set_aside"] += 1
+            pending.outbox.append(unsent(record, self._service.name, self._part, seq))
+        return pending
 
     async def _publish(self, rows: Sequence[tuple[int, Record]], publisher: Publisher) -> None:
         """Raises Stuck that names the rows which the broker refuses for good; the others have then landed."""
@@ -145,41 +145,43 @@ class Epoch(Generic[S]):
         until = self._read_until[topic]
         return self.now - (self._claimed_at if until == NEVER else until)
 
-    def _begin(self, now: datetime | None = None) -> Draft[S]:
-        """A new draft: one instant for the whole batch."""
+    def _begin(self, now: datetime | None = None) -> Pending[S]:
+        """Nothing yet: one instant for the whole batch."""
         at = At(now or self._clock.now(), self._barriers.known)
         progress = (dict(self.offsets), dict(self._marks), Counter(self.totals), self._revision)
-        return Draft(self._service.name, self._part, *progress, {}, at)
+        return Pending(self._service.name, self._part, *progress, {}, at)
 
-    async def _share(self, draft: Draft[S]) -> None:
+    async def _share(self, pending: Pending[S]) -> None:
         """One reading of the shared rows for the whole batch, as late as can be: who reads early is overtaken."""
         shared = await self._journal.shared(self._service.shared)
-        draft.at = replace(draft.at, shared={name: value for name, (version, value) in shared.items() if version})
-        draft.versions = {name: version for name, (version, _) in shared.items()}
+        pending.at = replace(pending.at, shared={name: value for name, (version, value) in shared.items() if version})
+        pending.versions = {name: version for name, (version, _) in shared.items()}
 
-    async def _commit(self, draft: Draft[S], publisher: Publisher) -> None:
-        out_seq = self._out_seq + len(draft.outbox)
-        draft.totals["published"] += len(draft.outbox)
-        draft.totals[EPOCH], draft.totals[SIZE] = self._number, self._stride.size
-        shared = [(name, draft.versions[name], value) for name, value in draft.swapped.items()]
-        rows = await self._files.rows(draft.files.values())
-        progress = (draft.offsets, draft.marks, out_seq, draft.totals)
-        new = list(draft.facts.values())
-        batch = Batch(*progress, new, rows, draft.outbox, shared, draft.revision, draft.erased, sorted(draft.replaced))
+    async def _commit(self, pending: Pending[S], publisher: Publisher) -> None:
+        out_seq = self._out_seq + len(pending.outbox)
+        pending.totals["published"] += len(pending.outbox)
+        pending.totals[EPOCH], pending.totals[SIZE] = self._number, self._stride.size
+        shared = [(name, pending.versions[name], value) for name, value in pending.swapped.items()]
+        rows = await self._files.rows(pending.files.values())
+        progress = (pending.offsets, pending.marks, out_seq, pending.totals)
+        new = [fact for facts in pending.facts.values() for fact in facts.values()]
+        batch = Batch(
+            *progress, new, rows, pending.outbox, shared, pending.revision, pending.erased, sorted(pending.replaced)
+        )
         now = await self._journal.commit(self._number, batch, self._acknowledged)
         failpoints.reach("committed")
         self._clock.set(now)
         self._deleted, self._out_seq = self._acknowledged, out_seq
-        self.offsets, self._marks, self.totals = draft.offsets, draft.marks, draft.totals
-        self._revision = draft.revision
+        self.offsets, self._marks, self.totals = pending.offsets, pending.marks, pending.totals
+        self._revision = pending.revision
         self._barriers.passed(self.offsets)
-        self._read_until |= {topic: received_at(record) for topic, record in draft.last.items()}
+        self._read_until |= {topic: received_at(record) for topic, record in pending.last.items()}
         dues = [row.due for row in rows if row.due is not None]
         self._next_due = min([*dues, *([self._next_due] if self._next_due else [])], default=None)
-        self._files.settle(draft.files.values())
-        if draft.outbox:
+        self._files.settle(pending.files.values())
+        if pending.outbox:
             self._owed_since = now
-            await self._publish(list(enumerate(draft.outbox, out_seq - len(draft.outbox) + 1)), publisher)
+            await self._publish(list(enumerate(pending.outbox, out_seq - len(pending.outbox) + 1)), publisher)
             self._acknowledged, self._owed_since = out_seq, None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Generic
 
 from chassis.partition.lead_cache import File
-from chassis.partition.pending import Draft
+from chassis.partition.pending import Pending
 from chassis.service import Limit, S
 from schemas.envelope import Fact
 
@@ -60,7 +60,7 @@ class Guard(Generic[S]):
         if self._limit is not None:
             file.sorts = Counter(sort for sort in map(self._limit.sort, facts) if sort is not None)
 
-    def drop(self, file: File[S], draft: Draft[S]) -> None:
+    def drop(self, file: File[S], pending: Pending[S]) -> None:
         """The lead's fact in hand is dropped."""
         assert self._limit is not None  # noqa: S101 - nothing is full without a limit
-        draft.drop(file, FLOOD, self._limit.dropped(file.state))
+        pending.drop(file, FLOOD, self._limit.dropped(file.state))

@@ -11,12 +11,12 @@ from typing import Any
 from chassis.kafka.dead_letter import REFUSED_BY_DATABASE, Limiter
 from chassis.kafka.publisher import Publisher
 from chassis.partition.barrier import NEVER, is_barrier
-from chassis.partition.decide import Judge
+from chassis.partition.decide import Decider
 from chassis.partition.epoch import Epoch, Takeover
 from chassis.partition.journal import LeadRow, RefusedByDatabase, Revision
 from chassis.partition.lead_cache import Files
 from chassis.partition.pace import Pace, breathing
-from chassis.partition.pending import Draft
+from chassis.partition.pending import Pending
 from chassis.partition.stride import Stride, Unfinished, stride
 from chassis.process import failpoints
 from chassis.process.failures import OlderPolicy, StatementTimeout
@@ -46,7 +46,7 @@ class Ownership(Epoch[S]):
 
     def __init__(self, service: Service[S], takeover: Takeover, files: Files[S]) -> None:
         super().__init__(service, takeover, files)
-        self._judge = Judge(service, files, takeover.part, takeover.partitions)
+        self._decider = Decider(service, files, takeover.part, takeover.partitions)
         self._limiter = Limiter(lifted=takeover.lifted)
         self._slice = stride(SLICE, takeover.claim.epoch, takeover.claim.totals)
         self._together = Stride(TOGETHER, TOGETHER)
@@ -95,31 +95,28 @@ class Ownership(Epoch[S]):
     async def _round(self, records: Sequence[Any], publisher: Publisher) -> int:
         """Commits as many of the records as are decided in time, at least the first; returns how many."""
         records = _few_bytes(records)
-        readings = [(record, self._judge.read(record)) async for record in breathing(records)]
+        readings = [(record, self._decider.read(record)) async for record in breathing(records)]
         await self._files.load([reading for _, reading in readings if isinstance(reading, Fact)])
-        draft = self._begin()
-        await self._share(draft)
+        pending = self._begin()
+        await self._share(pending)
         done = 0
         pace = Pace()
         for record, reading in readings:
-            if done and (draft.size > OUTPUT_BYTES or await pace.over()):
+            if done and (pending.size > OUTPUT_BYTES or await pace.over()):
                 break
             try:
-                judged = self._judge.judge_read(done, record, reading, draft)
+                self._decider.take(done, record, reading, pending)
             except OlderPolicy:
                 if not done:
                     raise
                 break  # what was read before it does not wait with it
-            if not judged:
-                draft.failed.append(done)
             done += 1
-        draft.read(records[:done])
-        if (left := await self._recall(draft)) is not None:
-            waiting = draft.late[left][0][1]
-            raise Unfinished(next(place for place, record in enumerate(records) if record is waiting))
-        limiter = self._limited(records[:done], draft.failed)
+        pending.read(records[:done])
+        if (left := await self._recall(pending)) is not None:
+            raise Unfinished(pending.waiting[left].arrivals[0].number)
+        limiter = self._limited(records[:done], pending.failed)
         failpoints.reach("decided")
-        await self._commit(draft, publisher)
+        await self._commit(pending, publisher)
         self._limiter = limiter
         return done
 
@@ -131,11 +128,11 @@ class Ownership(Epoch[S]):
         return self._limiter.after(len(own), [number for number, place in enumerate(own) if place in places])
 
     async def _set_aside(self, record: Any, refusal: Refused, publisher: Publisher) -> None:
-        draft = self._begin()
-        draft.read([record])
+        pending = self._begin()
+        pending.read([record])
         limiter = self._limited([record], [0])
-        draft.bury(record, refusal)
-        await self._commit(draft, publisher)
+        pending.fail(0, record, refusal)
+        await self._commit(pending, publisher)
         self._limiter = limiter
 
     async def _judge_due(self, publisher: Publisher) -> None:
@@ -155,9 +152,9 @@ class Ownership(Epoch[S]):
         """The next leads are judged by the version in force now; the commit that does it says how far it has come."""
         now, rows = await self._journal.beyond(revision.until or "", self._slice.size)
         if now is None:
-            draft = self._begin()
-            draft.revision = Revision(revision.version)
-            await self._commit(draft, publisher)
+            pending = self._begin()
+            pending.revision = Revision(revision.version)
+            await self._commit(pending, publisher)
             log.info("policy_applied", partition=self._part, version=revision.version)
         elif self._service.policies.number_at(now) == revision.version:  # our clock may run ahead of the database's
             self._clock.set(now)
@@ -173,22 +170,22 @@ class Ownership(Epoch[S]):
 
         async def tick(some: Sequence[LeadRow], refusal: RefusedByDatabase | None = None) -> int:
             nonlocal followed
-            draft = self._begin(now)
-            await self._share(draft)
+            pending = self._begin(now)
+            await self._share(pending)
             done, pace = 0, Pace()
             for row in some:
-                if done and (draft.size > OUTPUT_BYTES or await pace.over()):
+                if done and (pending.size > OUTPUT_BYTES or await pace.over()):
                     break
                 done += 1
-                self._judge.tick(self._files.of_row(row), draft, refusal)
+                self._decider.tick(self._files.of_row(row), pending, refusal)
             if version:
-                draft.revision = Revision(version, some[done - 1].lead_id)
-            if (left := await self._recall(draft)) is not None:
+                pending.revision = Revision(version, some[done - 1].lead_id)
+            if (left := await self._recall(pending)) is not None:
                 raise Unfinished(next(place for place, row in enumerate(some) if row.lead_id == left))
-            self._barriers.want(draft.waits or NEVER)
-            if followed := draft.changes(self.totals, self._revision):
+            self._barriers.want(pending.waits or NEVER)
+            if followed := pending.changes(self.totals, self._revision):
                 failpoints.reach("ticked")
-                await self._commit(draft, publisher)
+                await self._commit(pending, publisher)
             return done
 
         async def alone(row: LeadRow, refusal: RefusedByDatabase) -> None:
@@ -198,17 +195,14 @@ class Ownership(Epoch[S]):
             rows = rows[await self._slice.step(rows, tick, alone, self._files.forget) :]
         return followed
 
-    async def _recall(self, draft: Draft[S]) -> str | None:
+    async def _recall(self, pending: Pending[S]) -> str | None:
         """Decides what takes all facts of a lead; returns the lead at which time or room was up, None if all are.
 
         Facts are read of several leads at once, and decided lead by lead: where they are many in a thread, so that
         heartbeats go on however long the rules take. What is decided is the same in any order.
         """
-        newer: dict[str, list[Fact]] = {lead_id: [] for lead_id in draft.late}
-        for fact in draft.facts.values() if newer else ():
-            if fact.lead_id in newer:
-                newer[fact.lead_id].append(fact)
-        waiting, pace = list(newer), Pace()
+        waiting, pace = list(pending.waiting), Pace()
+        first = waiting[0] if waiting else None
         while some := waiting[: self._together.size]:
             try:
                 histories = await self._files.histories(some)
@@ -218,13 +212,15 @@ class Ownership(Epoch[S]):
                 self._together.shrink(len(some))
                 continue
             for lead_id, stored in histories.items():
-                if lead_id != next(iter(newer)) and (draft.size > OUTPUT_BYTES or await pace.over()):
+                if lead_id != first and (pending.size > OUTPUT_BYTES or await pace.over()):
                     return lead_id
-                recall = partial(self._judge.recall, lead_id, stored, newer[lead_id], draft)
-                many = len(stored) + len(newer[lead_id]) + len(draft.late[lead_id]) > MANY_FACTS
-                draft.failed += await asyncio.to_thread(recall) if many else recall()
+                settle = partial(self._decider.settle, lead_id, stored, pending, pace.up)
+                new = len(pending.facts.get(lead_id, ())) + len(pending.waiting[lead_id].arrivals)
+                many = len(stored) + new > MANY_FACTS
+                if not (await asyncio.to_thread(settle) if many else settle()):
+                    return lead_id
             waiting = waiting[len(some) :]
-        draft.failed.sort()
+        pending.failed.sort()
         return None
 
 

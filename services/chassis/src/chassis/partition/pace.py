@@ -29,6 +29,10 @@ class Pace:
         if self._clock() >= self._turn_over:
             await asyncio.sleep(0)
             self._turn_over = self._clock() + TURN_SECONDS
+        return self.up()
+
+    def up(self) -> bool:
+        """Whether time is up; may be asked in another thread."""
         return self._clock() >= self._over
 
 

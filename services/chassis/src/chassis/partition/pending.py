@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 
 from chassis.kafka.consumer import received_at
 from chassis.kafka.dead_letter import dead_letter
@@ -14,8 +14,8 @@ from chassis.kafka.publisher import Record, size_of
 from chassis.partition.journal import Revision
 from chassis.partition.lead_cache import File
 from chassis.process.failures import Failure
-from chassis.service import REPLACED, At, Decision, S
-from schemas.envelope import Fact, Refused
+from chassis.service import REPLACED, At, Erase, Keep, S
+from schemas.envelope import Envelope, Fact, Refused
 from schemas.sizes import record_limit
 
 
@@ -26,8 +26,31 @@ class OutputTooLarge(Failure):
 _JSON = (("content-type", b"application/cloudevents+json"),)
 
 
+Key = tuple[str, str]
+"""A fact's source and id."""
+
+
+class Arrival(NamedTuple):
+    """A record, its number in the batch, and its fact."""
+
+    number: int
+    record: Any
+    fact: Fact
+
+
 @dataclass(slots=True)
-class Draft(Generic[S]):
+class Waiting:
+    """Records of one lead from the first on that cannot be decided without all of its facts; none where a tick asked.
+
+    `recall`: the rules asked for the facts; else they are only to be counted.
+    """
+
+    arrivals: list[Arrival]
+    recall: bool
+
+
+@dataclass(slots=True)
+class Pending(Generic[S]):
     """Grows fact by fact; `at` is one instant for all of them, its shared rows are as the draft has them."""
 
     service: str
@@ -38,8 +61,8 @@ class Draft(Generic[S]):
     revision: Revision
     versions: dict[str, int]
     at: At
-    facts: dict[tuple[str, str, str], Fact] = field(default_factory=dict)
-    """(lead, source, id) -> a fact that is new with this draft."""
+    facts: dict[str, dict[Key, Fact]] = field(default_factory=dict)
+    """Lead -> its facts that are new with this commit."""
     files: dict[str, File[S]] = field(default_factory=dict)
     erased: list[str] = field(default_factory=list)
     """Leads whose facts in the database are deleted; those in `facts` are newer."""
@@ -50,15 +73,14 @@ class Draft(Generic[S]):
     """Bytes of the outputs' values."""
     swapped: dict[str, Any] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
-    late: dict[str, list[tuple[int, Any, Fact]]] = field(default_factory=dict)
-    """Lead -> its records from the first late one on, with their places: they wait for all facts of the lead."""
+    waiting: dict[str, Waiting] = field(default_factory=dict)
     last: dict[str, Any] = field(default_factory=dict)
-    """The last record of each topic that has its outcome in this draft."""
+    """The last record of each topic that has its outcome in this commit."""
     waits: datetime | None = None
     """The latest instant up to which a decision wants the inputs to be known."""
 
     def read(self, records: Sequence[Any]) -> None:
-        """The records, each topic's in order, have their outcome in this draft; gaps between them are counted."""
+        """The records, each topic's in order, have their outcome in this commit; gaps between them are counted."""
         self.last = {record.topic: record for record in records}
         self.totals["records"] += len(records)
         gaps = 0
@@ -74,44 +96,54 @@ class Draft(Generic[S]):
         """The fact is in the lead's file from now on, in the place of those that it `replaces`."""
         for key in replaces:
             file.keys.pop(key, None)
-            if self.facts.pop((file.lead_id, *key), None) is None:
+            if self.facts.get(file.lead_id, {}).pop(key, None) is None:
                 self.replaced.add((file.lead_id, *key))
         file.keys[fact.key] = fact.fingerprint
-        self.facts[file.lead_id, *fact.key] = fact
+        self.facts.setdefault(file.lead_id, {})[fact.key] = fact
         self.totals[REPLACED if replaces else "facts"] += 1
 
-    def outputs(self, file: File[S], decision: Decision[S]) -> list[Record]:
-        """What the decision publishes. Raises OutputTooLarge: the rules have failed then, and nothing is taken over."""
+    def facts_of(self, lead_id: str, stored: Sequence[Fact]) -> list[Fact]:
+        """All facts of the lead as of now, `stored` being those in the database before this commit."""
+        gone = lead_id in self.erased
+        kept = [] if gone else [fact for fact in stored if (lead_id, *fact.key) not in self.replaced]
+        return [*kept, *self.facts.get(lead_id, {}).values()]
+
+    def outputs(self, file: File[S], events: Sequence[Envelope]) -> list[Record]:
+        """The events as records. Raises OutputTooLarge: the rules have failed then, and nothing is taken over."""
         found = list[Record]()
-        for event in decision.events:
+        for event in events:
             part = self.part if event.subject == file.lead_id else None
             found.append(Record(event.topic, event.subject.encode(), event.encode(), _JSON, part))
             if (size := size_of(found[-1])) > (limit := record_limit(event.topic)):
                 raise OutputTooLarge(f"{event.topic}: {size} bytes, {limit} are allowed")
         return found
 
-    def apply(self, file: File[S], decision: Decision[S], outputs: Sequence[Record]) -> None:
+    def apply(self, file: File[S], decision: Keep[S] | Erase[S], outputs: Sequence[Record]) -> None:
         """Takes over what was decided for the lead, and its `outputs`."""
         if decision.state is not file.state or decision.due != file.due or file.version == 0:
             file.state, file.due, file.changed = decision.state, decision.due, True
         self.files[file.lead_id] = file
-        if decision.waits is not None:
-            self.waits = max(decision.waits, self.waits or decision.waits)
-        if decision.shared:
-            self.swapped.update(decision.shared)
-            self.at = replace(self.at, shared={**self.at.shared, **decision.shared})
-        self.tell(decision, outputs)
+        self.tell(decision.counts, outputs)
 
-    def tell(self, decision: Decision[S], outputs: Sequence[Record]) -> None:
+    def share(self, shared: Mapping[str, Any]) -> None:
+        """Shared rows that were replaced: what is decided next sees them so."""
+        self.swapped.update(shared)
+        self.at = replace(self.at, shared={**self.at.shared, **shared})
+
+    def wait(self, until: datetime) -> None:
+        """A decision wants the inputs to be known up to there."""
+        self.waits = max(until, self.waits or until)
+
+    def tell(self, counts: Mapping[str, int], outputs: Sequence[Record]) -> None:
         """Counts what was decided, and publishes its `outputs`."""
-        if decision.counts:
-            self.totals.update(decision.counts)
+        if counts:
+            self.totals.update(counts)
         self.outbox += outputs
         self.size += sum(len(record.value or b"") for record in outputs)
 
     def erase(self, file: File[S]) -> None:
-        """All that was kept of the lead up to now goes with this draft."""
-        self.facts = {key: fact for key, fact in self.facts.items() if fact.lead_id != file.lead_id}
+        """All that was kept of the lead up to now goes with this commit."""
+        self.facts.pop(file.lead_id, None)
         self.erased.append(file.lead_id)
         file.forget()
 
@@ -131,6 +163,11 @@ class Draft(Generic[S]):
         """The record becomes a dead letter."""
         self.totals[f"dead_letters:{refusal.reason}"] += 1
         self.outbox.append(dead_letter(record, refusal, self.service, received_at(record)))
+
+    def fail(self, number: int, record: Any, refusal: Refused) -> None:
+        """As `bury`, where the record could not be read or the rules failed: the limit of failures counts it."""
+        self.failed.append(number)
+        self.bury(record, refusal)
 
     def changes(self, totals: Counter[str], revision: Revision) -> bool:
         """Whether there is anything to write, `totals` and `revision` being what is written already."""
