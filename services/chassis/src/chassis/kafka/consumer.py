@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Any, Protocol
@@ -15,21 +14,16 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from chassis.kafka import records
+from chassis.kafka.received import Received, require_append_time
 from chassis.process.failures import BrokerAway, Failure
 from chassis.process.settings import Kafka
 
 DEADLINE_SECONDS = 12
 LEAVE_SECONDS = 5
-LOG_APPEND_TIME = 1
-"""Kafka's number for a time stamp that is the broker's."""
 YEAR_9999 = 253_370_764_800_000
 """Milliseconds: beyond it a producer's own time stamp, which may be anything, is no date."""
 Offsets = Mapping[str, int]
 """Topic -> the offset to read next, for one partition."""
-
-
-class NoAppendTime(Failure):
-    """An input's records do not tell when the broker got them: stop, page."""
 
 
 class NotMember(Failure):
@@ -115,16 +109,19 @@ class Consumer(ConsumerRebalanceListener):
         whole = {part for part, topics in owned.items() if topics >= set(self._topics)}
         self._owner.assigned(whole, owned.keys() - whole)
 
-    async def fetch(self, part: int, most: int, wait: float) -> list[Any]:
+    async def fetch(self, part: int, most: int, wait: float) -> list[Received]:
         """Up to `most` records of the partition, each topic's in order; waits up to `wait` seconds for the first.
 
         Raises NoAppendTime for a record that has its producer's time stamp.
         """
         async with _bounded("fetching"):
             batches = await self._client.getmany(*self._partitions(part), timeout_ms=int(wait * 1000), max_records=most)
-        found = [record for batch in batches.values() for record in batch]
-        require_append_time(found)
-        return [replace(record, topic=self._name(record)) for record in found] if self._prefix else found
+        found: list[Received] = []
+        for partition, batch in batches.items():
+            require_append_time(batch)
+            topic = self._name(partition)
+            found += [Received(topic, part, r.offset, r.timestamp, r.key, r.value, r.headers) for r in batch]
+        return found
 
     async def poll_nothing(self) -> None:
         """Keeps polling alive and raises the group's errors while every worker backs off (200 ms)."""
@@ -212,19 +209,6 @@ class Consumer(ConsumerRebalanceListener):
 
     def _partitions(self, part: int) -> list[TopicPartition]:
         return [self._partition(topic, part) for topic in self._topics]
-
-
-def require_append_time(records: Iterable[Any]) -> None:
-    """Raises NoAppendTime for the first record that does not tell when the broker got it.
-
-    By the record itself, since to read a topic's configuration takes a right that a service need not have.
-    """
-    for record in records:
-        if record.timestamp_type != LOG_APPEND_TIME:
-            raise NoAppendTime(
-                f"{record.topic}/{record.partition} keeps its producers' time stamps, which are anybody's clock: set "
-                f"message.timestamp.type=LogAppendTime, and make the topic anew (offset {record.offset})"
-            )
 
 
 def received_at(record: Any) -> datetime:
