@@ -10,23 +10,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, Fact
 from schemas.scoring import Scoring
 from scorer.rules import Criteria, add, fold, score
 from scorer.rules.basis import Basis
 from scorer.rules.course import Stretch
 from scorer.rules.place import instant_of, later, text_of
-from scorer.rules.tally import NOTHING_KNOWN
+from scorer.rules.tally import NOTHING_KNOWN, held_untimed
 from scorer.rules.verdict import changed_at, next_told, settled_at, worth
 from tests.builders import NOON, a_description, a_fact, a_policy, an_engagement
-from tests.unit.scorer import small, walk
+from tests.unit.scorer import small, walk, ways
 from tests.unit.scorer.drafts import a_draft, a_rule
+from tests.unit.scorer.driver import CLASSIC
 
 DAY, MOMENT = timedelta(days=1), timedelta(microseconds=1)
 BALANCED = Criteria.of(a_policy("balanced"))
 PRICING = [("content_downloaded", "pricing"), ("page_viewed", "pricing")]
 DONE = [("webinar_attended", None), *PRICING, ("unsubscribed", None)]
 WAITS = [timedelta(days=days, minutes=minutes) for days in (0, 1, 7, 30, 89) for minutes in (0, 1, 700)]
+OPENED = {"kind": "email_opened"}
+CAPPED = [
+    {"id": "opened", "group": "fit", "points": 4, "award": "per_event", "total_cap": 10, "engagement": OPENED},
+    ways.a_rule(-3, engagement={"kind": "webinar_attended"}, id="taken", group="negative"),
+    ways.a_rule(6, attribute={"name": "company_size", "between": [1, 100]}, id="small", exclusive="size"),
+    ways.a_rule(5, attribute={"name": "company_size", "between": [1, 700]}, id="middle", exclusive="size"),
+]
 
 
 def criteria_of(scoring: Scoring) -> Criteria:
@@ -147,3 +155,12 @@ def test_what_lasts_longer_than_the_calendar_is_no_error() -> None:
     basis = fold([a_fact(an_engagement("page_viewed"))], criteria).basis
     assert next_told(basis, criteria, text_of(NOON), 1_000_000) is None
     assert worth(basis, criteria, text_of(NOON + 40_000 * DAY)) == 1_000_000
+
+
+@given(ways.facts(ways.SOME, most=20), st.sampled_from([CLASSIC, ways.criteria_of(CAPPED, (">", 5), (">=", 12))]))
+def test_where_no_rule_is_timed_what_holds_is_found_without_the_search(facts: list[Fact], criteria: Criteria) -> None:
+    basis = fold(facts, criteria).basis
+    if basis.at:
+        assert list(held_untimed(basis, criteria).items()) == list(
+            settled_at(basis, criteria, later(basis.at, DAY), just_before=True).held.items()
+        )

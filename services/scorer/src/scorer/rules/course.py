@@ -16,6 +16,7 @@ from schemas.scores import Group
 from scorer.rules.basis import Basis, Kept, Paid, Statement
 from scorer.rules.criteria import Criteria, Priced
 from scorer.rules.decay import Lapse
+from scorer.rules.pay import total_of
 from scorer.rules.place import MICROS_A_DAY, Instant, Micros, Place, instant_of, micros_of
 
 _MICRO = timedelta(microseconds=1)
@@ -166,9 +167,7 @@ class Course:
         for stretch, net in zip(paying, nets, strict=True):
             group = stretch.rule.group
             sums[group] = sums.get(group, 0) + net
-        if groups := self.criteria.groups:
-            sums = {group: groups[group].within(milli) if group in groups else milli for group, milli in sums.items()}
-        return self.criteria.total.within(sum(sums.values()))
+        return total_of(sums, self.criteria)
 
 
 def course_of(basis: Basis, criteria: Criteria) -> Course:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from schemas.scores import Group
 from scorer.rules.basis import Basis, Kept, Paid
 from scorer.rules.criteria import Criteria, Priced
 from scorer.rules.place import Instant, Place, instant_of, later
@@ -41,6 +42,15 @@ def pays_at(basis: Basis, criteria: Criteria, instant: Instant) -> list[Pay]:
             if rule.exclusive is not None:
                 taken.add(rule.exclusive)
     return pays
+
+
+def total_of(sums: Mapping[Group, int], criteria: Criteria) -> int:
+    """The score, from what each group's rules pay."""
+    if groups := criteria.groups:
+        return criteria.total.within(
+            sum([groups[group].within(milli) if group in groups else milli for group, milli in sums.items()])
+        )
+    return criteria.total.within(sum(sums.values()))
 
 
 def counted(rule: Priced, basis: Basis, instant: Instant) -> int:

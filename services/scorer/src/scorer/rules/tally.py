@@ -12,13 +12,15 @@ from dataclasses import dataclass, replace
 from schemas.engagements import Description, Engagement, EngagementRecorded, LeadDescribed, LeadOptedIn
 from schemas.envelope import Fact
 from schemas.identity import Identifiers
+from schemas.scores import Group
 from schemas.scoring import SESSION
 from scorer.rules.background import ATTRIBUTES, PAGE_VIEW, Background, described, engaged
 from scorer.rules.basis import Basis, Kept, Paid, Statement
 from scorer.rules.course import paid_stretch
 from scorer.rules.criteria import Criteria, Priced, Wanted, code_of
+from scorer.rules.pay import pays_at, total_of
 from scorer.rules.place import Instant, Place, instant_of, micros_of, place_of, time_of, with_entry
-from scorer.rules.verdict import pay_alike, settled_at
+from scorer.rules.verdict import holding, pay_alike, settled_at
 
 
 class Late(Exception):  # noqa: N818 - a state of affairs
@@ -187,4 +189,19 @@ def _held_before(basis: Basis, place: Place, criteria: Criteria) -> Mapping[str,
     """What the basis holds just before the instant of `place`, what time alone changed meanwhile with it."""
     instant = instant_of(place)
     same = instant_of(basis.at) == instant
-    return basis.held if same else settled_at(basis, criteria, instant, just_before=True).held
+    if same:
+        return basis.held
+    if criteria.timed or basis.settled is not None or not basis.at:
+        return settled_at(basis, criteria, instant, just_before=True).held
+    return held_untimed(basis, criteria)
+
+
+def held_untimed(basis: Basis, criteria: Criteria) -> Mapping[str, Instant]:
+    """What holds from the latest fact on, and since when, where no rule is timed: no rule's stretch is made for it."""
+    at, sums = instant_of(basis.at), dict[Group, int]()
+    pays = pays_at(basis, criteria, at)
+    for pay in pays:
+        sums[pay.rule.group] = sums.get(pay.rule.group, 0) + pay.net
+    engaged = any(pay.rule.test is None and pay.net > 0 for pay in pays)
+    names = holding(basis, criteria, [pay.rule for pay in pays], total_of(sums, criteria), engaged=engaged)
+    return {name: basis.held.get(name, at) for name in names}

@@ -10,7 +10,7 @@ from typing import Literal
 from schemas.scores import Cut, Group
 from scorer.rules.basis import Basis, Settled
 from scorer.rules.course import NEVER, Standing, Stretch, course_of
-from scorer.rules.criteria import Criteria
+from scorer.rules.criteria import Criteria, Priced
 from scorer.rules.pay import Evidence, Pay, pays_at
 from scorer.rules.place import Instant, instant_at, instant_of, micros_of, time_of
 
@@ -207,9 +207,15 @@ def _lines(pays: Sequence[Pay], criteria: Criteria, held: Mapping[str, Instant],
 
 def _holding(basis: Basis, criteria: Criteria, now: Standing) -> list[str]:
     """Everything that holds."""
-    names = [f"rule:{stretch.rule.id}" for stretch in now.paying]
-    names += [f"band:{band}" for band in criteria.bands_at(now.milli)[1:]]
-    if _engaged_at(now.paying) is not None:
+    engaged = _engaged_at(now.paying) is not None
+    return holding(basis, criteria, [stretch.rule for stretch in now.paying], now.milli, engaged=engaged)
+
+
+def holding(basis: Basis, criteria: Criteria, paying: Iterable[Priced], milli: int, *, engaged: bool) -> list[str]:
+    """Everything that holds where these rules pay, and come to `milli`."""
+    names = [f"rule:{rule.id}" for rule in paying]
+    names += [f"band:{band}" for band in criteria.bands_at(milli)[1:]]
+    if engaged:
         names.append("engaged")
     if criteria.profile and all(
         (statement := basis.values.get(test.attribute)) is not None and test.holds(statement.value)
