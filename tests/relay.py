@@ -16,12 +16,11 @@ from typing import Any
 
 import asyncpg
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from baton_local.ports import HeldPorts
-from baton_local.topics import PARTITIONS
 from schemas.barrier import BARRIER_KEY
 from tests.infrastructure import Room
+from tests.topics import written
 from tests.until import until
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -162,22 +161,7 @@ class Relay:
 
     async def records(self, topic: str) -> list[Any]:
         """Every record of the topic, from its beginning to its present end."""
-        name = self.room.prefix + topic
-        partitions = [TopicPartition(name, part) for part in range(PARTITIONS)]
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.room.bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
-        await consumer.start()
-        try:
-            consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
-            found: list[Any] = []
-            while any([await consumer.position(p) < ends[p] for p in partitions]):
-                for batch in (await consumer.getmany(timeout_ms=200)).values():
-                    found += batch
-            return found
-        finally:
-            await consumer.stop()
+        return await written(self.room.bootstrap_servers, self.room.prefix + topic)
 
     async def events(self, topic: str, kind: str = "") -> list[dict[str, Any]]:
         """The topic's events whose type contains `kind`."""

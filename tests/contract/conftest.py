@@ -15,7 +15,6 @@ from uuid import uuid4
 import httpx
 import pytest
 import yaml
-from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import CollectorRegistry
 
@@ -27,6 +26,7 @@ from ingest.flights import Publishes
 from ingest.keys import WriteKeys, hash_key
 from ingest.settings import IngestSettings, Limits
 from schemas.topics import TOPICS
+from tests.topics import written
 
 PUBLIC, SERVER = "pk_for_tests", "sk_for_tests"
 
@@ -72,19 +72,8 @@ class RealKafka:
     kafka: Kafka
 
     async def on(self, topic: str) -> list[tuple[str | None, dict[str, Any]]]:
-        consumer = AIOKafkaConsumer(
-            self.kafka.prefix + topic, bootstrap_servers=self.kafka.bootstrap_servers, auto_offset_reset="earliest"
-        )
-        await consumer.start()
-        found = []
-        try:
-            for partition, end in (await consumer.end_offsets(consumer.assignment())).items():
-                while await consumer.position(partition) < end:
-                    records = await consumer.getmany(partition, timeout_ms=500)
-                    found += [_plain(record.key, record.value) for record in records.get(partition, ())]
-        finally:
-            await consumer.stop()
-        return found
+        records = await written(self.kafka.bootstrap_servers, self.kafka.prefix + topic)
+        return [_plain(record.key, record.value) for record in records]
 
 
 def _plain(key: bytes | None, value: bytes | None) -> tuple[str | None, dict[str, Any]]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from chassis.kafka.consumer import Consumer
 from chassis.kafka.publisher import Publisher, Record
@@ -30,6 +30,7 @@ from schemas.identity import lead_id_of, partition_of
 from tests.builders import an_engagement
 from tests.infrastructure import Room
 from tests.integration.chassis.counting import Counting, Tally
+from tests.topics import written
 from tests.until import until
 
 PARTS = range(4)
@@ -148,20 +149,7 @@ class House:
 
     async def written(self, topic: str) -> list[Any]:
         """Every record of the topic, each partition's in order."""
-        name = self.room.prefix + topic
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.room.bootstrap_servers, auto_offset_reset="earliest")
-        await consumer.start()
-        try:
-            partitions = [TopicPartition(name, part) for part in PARTS]
-            consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
-            found: list[Any] = []
-            while any([await consumer.position(p) < ends[p] for p in partitions]):
-                for batch in (await consumer.getmany(timeout_ms=200)).values():
-                    found += batch
-            return sorted(found, key=lambda each: (each.partition, each.offset))
-        finally:
-            await consumer.stop()
+        return await written(self.room.bootstrap_servers, self.room.prefix + topic)
 
     @contextlib.asynccontextmanager
     async def foreign_producer(self, **options: Any) -> AsyncIterator[AIOKafkaProducer]:
