@@ -1,4 +1,4 @@
-"""The four services as real processes in a room of their own, to be talked to as a user would."""
+"""The four services as real processes in a room of their own, used as a user would use them."""
 
 from __future__ import annotations
 

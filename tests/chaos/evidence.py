@@ -1,4 +1,4 @@
-"""What a relay has to show for itself: its topics from beginning to end, and the leads that its services stored."""
+"""Reads what the verdict is based on: every topic from its beginning, and the leads that the services stored."""
 
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.

@@ -1,4 +1,4 @@
-"""`make chaos-mutants`: takes each guard out of a scratch copy of the project, and demands that a suite goes red."""
+"""`make chaos-mutants`: removes each guard in a scratch copy of the project; a suite must fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real processes: kept running, killed, frozen; and the kernel's own word that it happened."""
+"""Processes of services: kept running, killed, frozen; the kernel's process state confirms each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting until nothing is on its way any more: then, and only then, a verdict means something."""
+"""Waits until nothing is unread, unpublished or undecided; only then is a verdict valid."""
 
 from __future__ import annotations
 

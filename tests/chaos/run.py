@@ -1,4 +1,4 @@
-"""One run of the suite: the stage, load on it, one fault after another, then quiet, and the verdict."""
+"""One run of the suite: start, load, one fault after another, wait for quiet, verdict."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole relay on real Kafka and Postgres, each service behind its own fault proxies: the place to break things."""
+"""The whole relay on real Kafka and Postgres, each service behind fault proxies of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One fault, tried once: what really happened, how long recovery took, and what went wrong."""
+"""One fault injected once: the evidence that it happened, the recovery time, and the violations."""
 
 from __future__ import annotations
 

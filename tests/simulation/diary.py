@@ -1,4 +1,4 @@
-"""What happened, in order: the trace of a run."""
+"""The trace of a run: what happened, in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hunting for a seed that breaks an invariant, and telling of one in as few steps as still break it."""
+"""Searches seeds for a broken invariant, and shrinks a failing run to few steps."""
 
 from __future__ import annotations
 

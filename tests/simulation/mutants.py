@@ -1,4 +1,4 @@
-"""The guards taken away, one at a time: what the simulation must find, or it proves nothing."""
+"""Mutants of single guards; the simulation must find each one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run of a scenario, from the seed's first chance to the verdict."""
+"""Runs one scenario from its seed to the verdict."""
 
 from __future__ import annotations
 

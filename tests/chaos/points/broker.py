@@ -1,4 +1,4 @@
-"""The broker as the cases see it: topics read along, batches of strangers, the group and its members."""
+"""Topics, foreign batches, and consumer groups, as the crash-point cases use them."""
 
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.

@@ -1,4 +1,4 @@
-"""Where the crash points are tried: a relay, people, and what became of each of them."""
+"""The relay on which the crash points are tried, and queries for what became of each lead."""
 
 from __future__ import annotations
 
