@@ -5,10 +5,10 @@ ARGS ?=
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
-MEMBERS := schemas services/chassis services/ingest services/scorer services/router services/sla-monitor deploy/local
+MEMBERS := schemas services/chassis services/ingest services/scorer services/router services/sla-monitor services/desk deploy/local
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) \
-	$(foreach m,schemas chassis ingest scorer router sla-monitor local,--no-emit-package baton-$(m))
+	$(foreach m,schemas chassis ingest scorer router sla-monitor desk local,--no-emit-package baton-$(m))
 
 .PHONY: help setup run audit test lint format schemas bench chaos chaos-long chaos-matrix chaos-mutants lock clean
 
@@ -34,7 +34,7 @@ run: setup ## start everything: real Kafka, real Postgres, the services, demo tr
 	@exec $(BIN)/python -m baton_local run $(ARGS)
 
 audit: setup ## compare topics and databases of the running system, invariant by invariant (ARGS=--json)
-	@$(BIN)/baton-audit $(ARGS)
+	@$(BIN)/baton audit $(ARGS)
 
 test: setup ## unit, contract, integration and end-to-end tests on real Kafka and Postgres (ARGS='-n 0 -k word': in one process)
 	@$(BIN)/python -m pytest -p tests.distribution -n auto --maxprocesses 4 --dist loadscope $(ARGS)

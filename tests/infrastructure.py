@@ -20,7 +20,7 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
 from baton_local.ports import HeldPorts
-from baton_local.postgres import ROLE
+from baton_local.postgres import READER, ROLE
 from baton_local.stack import Stack, StackOptions
 from baton_local.topics import create_topics
 
@@ -99,6 +99,7 @@ async def room(servers: Infrastructure, template: str | None = None) -> AsyncIte
     try:
         await admin.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
         inside = await asyncpg.connect(made.url)
+        await inside.execute(READER)
         for role in ("scorer", "router", "sla_monitor"):
             await inside.execute(ROLE.format(name=role))
         await inside.close()

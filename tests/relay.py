@@ -51,13 +51,17 @@ class Relay:
         own = {
             "BATON_KAFKA__BOOTSTRAP_SERVERS": self.room.bootstrap_servers,
             "BATON_KAFKA__PREFIX": self.room.prefix,
-            "BATON_OPS__PORT": str(self._ports[service]),
+            "BATON_OPS__PORT": str(self._ports.get(service, 0)),
             "BATON_POLICIES": str(self._policies),
-            "BATON_DATABASE__URL": self.room.database_url(service),
+            "BATON_DATABASE__URL": self.room.database_url("baton_reader" if service == "desk" else service),
             "BATON_HTTP__PORT": str(self._ports["http"]),
             "BATON_WRITE_KEYS": str(ROOT / "deploy/local/write-keys.yaml"),
         }
         return {**os.environ, **own}
+
+    async def baton(self, *arguments: str) -> tuple[int, str]:
+        """What a person types: exit code and what it prints."""
+        return await self.command("desk", *arguments)
 
     async def command(self, service: str, *arguments: str) -> tuple[int, str]:
         """An operator's command: exit code and what it prints."""

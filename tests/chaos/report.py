@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from chassis.audit.report import MEANING
+from desk.audit.report import MEANING
 from tests.chaos.run import Run
 from tests.chaos.trial import Trial
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from chassis.audit import Report, audit
+from chassis.process.settings import Kafka
+from desk.audit import Report
+from desk.auditing import audited
 from tests.chaos.evidence import System
 from tests.chaos.flow import Flow, Probe
 from tests.chaos.load import Load
@@ -162,5 +164,5 @@ async def _judge(run: Run, stage: Stage, load: Load) -> None:
     except TimeoutError as error:
         run.violations.append(str(error))
     run.doing = "auditing"
-    run.audited = await audit(stage.bootstrap_servers, "", stage.database_url, load.acknowledged)
+    run.audited = await audited(Kafka(bootstrap_servers=stage.bootstrap_servers), stage.database_url, load.acknowledged)
     run.findings = await verdict(system, load.book)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import asyncpg
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from schemas.identity import lead_id_of, partition_of
@@ -53,3 +55,28 @@ async def test_a_bad_item_of_a_batch_is_rejected_and_the_good_ones_are_kept(shar
     await handed_off(shared_relay, email)
     rejected = [json.loads(record.value) for record in await shared_relay.records("events-rejected")]
     assert [(r["reason"], r["item"]["messageId"]) for r in rejected] == [("no_identifier", "of-nobody")]
+
+    code, printed = await shared_relay.baton("rejected", "list", "--reason", "no_identifier", "--json")
+    [item] = json.loads(printed)["items"]
+    assert (code, item["source"], item["cut"]) == (0, "segment/demo-tracker", None)
+    code, printed = await shared_relay.baton("rejected", "show", item["address"])
+    assert (code, "of-nobody" in printed, "cannot succeed" in printed) == (0, True, True)
+    code, printed = await shared_relay.baton("rejected", "replay", item["address"], "--apply", "--json")
+    assert (code, json.loads(printed)["fates"][0]["fate"]) == (0, "no_identifier")
+    assert "dead letters: " in (await shared_relay.baton("rejected", "list"))[1].lower()
+
+
+async def test_the_desk_s_role_reads_every_table_and_writes_none(shared_relay: Relay) -> None:
+    connection = await asyncpg.connect(shared_relay.room.database_url("baton_reader"), timeout=10)
+    try:
+        for schema in ("scorer", "router", "sla_monitor"):
+            for table in ("partition", "fact", "lead", "outbox", "policy"):
+                await connection.fetchval(f"SELECT count(*) FROM {schema}.{table}")
+            with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+                await connection.execute(f"DELETE FROM {schema}.fact")
+            await connection.execute("SET default_transaction_read_only = off")
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(f"DELETE FROM {schema}.fact")
+            await connection.execute("SET default_transaction_read_only = on")
+    finally:
+        await connection.close()

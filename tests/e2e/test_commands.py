@@ -31,16 +31,16 @@ async def test_explain_adds_up_and_show_and_due_name_the_owner(shared_relay: Rel
     await shared_relay.batch(people.qualified(email))
     handoff = await handed_off(shared_relay, email)
 
-    code, printed = await shared_relay.command("scorer", "explain", email, "--json")
+    code, printed = await shared_relay.baton("explain", email, "--json")
     explained = json.loads(printed)
     assert code == 0
     assert explained["score"] == 65 == sum(line["points"] for line in explained["lines"])
 
     for name in (email, lead_id_of(email=email)):
-        code, printed = await shared_relay.command("router", "show", name)
+        code, printed = await shared_relay.baton("show", name)
         assert (code, "handed_off" in printed, handoff["data"]["owner"]["name"] in printed) == (0, True, True)
 
-    code, printed = await shared_relay.command("sla-monitor", "due", "--json", "--limit", "1000")
+    code, printed = await shared_relay.baton("due", "--json", "--limit", "1000")
     clocks = [clock["clock"] for clock in json.loads(printed)["clocks"] if clock["lead_id"] == handoff["subject"]]
     assert code == 0
     assert set(clocks) >= {"CK-S3", "CK-S4"}
@@ -57,7 +57,7 @@ async def test_explain_answers_as_of_an_instant_and_says_what_is_missing(shared_
     )
 
     async def as_of(*options: str) -> dict[str, Any]:
-        code, printed = await shared_relay.command("scorer", "explain", email, "--json", *options)
+        code, printed = await shared_relay.baton("explain", email, "--json", *options)
         return json.loads(printed) if code == 0 else {"facts_read": 0}
 
     async def both_came() -> bool:
@@ -77,11 +77,11 @@ async def test_explain_answers_as_of_an_instant_and_says_what_is_missing(shared_
     later = await as_of("--at", (now + timedelta(days=400)).isoformat())
     assert {**later, "as_of": None, "stored_agrees": True} == view
 
-    code, printed = await shared_relay.command("scorer", "explain", email, "--at", f"{now:%Y-%m-%d}")
+    code, printed = await shared_relay.baton("explain", email, "--at", f"{now:%Y-%m-%d}")
     assert code == 0, printed
     assert f"As of {now:%Y-%m-%d} 00:00:00" in printed
     for junk in ("yesterday", f"{now:%Y-%m-%dT%H:%M}", "2025-12-31"):
-        code, printed = await shared_relay.command("scorer", "explain", email, "--at", junk)
+        code, printed = await shared_relay.baton("explain", email, "--at", junk)
         assert (code, "Traceback" in printed) == (2, False), printed
 
 
@@ -89,20 +89,20 @@ async def test_an_erased_lead_is_gone_for_good_once_somebody_says_yes(shared_rel
     email = people.somebody()
     await shared_relay.batch(people.qualified(email))
     await handed_off(shared_relay, email)
-    code, printed = await shared_relay.command("scorer", "erase", email)
+    code, printed = await shared_relay.baton("erase", email)
     assert (code, "for good?" in printed, "Traceback" in printed) == (1, True, False), printed
-    code, printed = await shared_relay.command("scorer", "erase", email, "--yes")
+    code, printed = await shared_relay.baton("erase", email, "--yes")
     assert code == 0, printed
 
     async def erased() -> str:
-        code, printed = await shared_relay.command("scorer", "explain", email)
+        code, printed = await shared_relay.baton("explain", email)
         return printed if code == 0 and "Erased" in printed else ""
 
     assert "3 facts were deleted" in await until(erased, "the lead to be erased", 30)
     await shared_relay.batch(people.qualified(email))
 
     async def dropped() -> bool:
-        code, printed = await shared_relay.command("scorer", "explain", email, "--json")
+        code, printed = await shared_relay.baton("explain", email, "--json")
         return code == 0 and bool(json.loads(printed)["dropped"] == {"erased": 3})
 
     await until(dropped, "what came later to be dropped", 30)
@@ -113,15 +113,15 @@ async def test_an_erased_lead_is_gone_for_good_once_somebody_says_yes(shared_rel
             return not [text for (text,) in await shared_relay.query(service, kept) if email in text]
 
         await until(forgotten, f"{service} to forget the lead", 30)
-    code, printed = await shared_relay.command("router", "show", email)
+    code, printed = await shared_relay.baton("show", email)
     assert (code, "Stage     suppressed" in printed, "Erased" in printed, email in printed) == (0, True, True, False)
 
 
 async def test_a_stranger_is_unknown_and_junk_is_refused(shared_relay: Relay) -> None:
-    for service, verb in (("scorer", "explain"), ("router", "show")):
-        code, printed = await shared_relay.command(service, verb, people.somebody())
+    for verb in ("explain", "show"):
+        code, printed = await shared_relay.baton(verb, people.somebody())
         assert code == 1, printed
-        code, printed = await shared_relay.command(service, verb, "null")
+        code, printed = await shared_relay.baton(verb, "null")
         assert code == 2, printed
 
 
@@ -150,13 +150,13 @@ async def test_a_backtest_of_the_live_policy_is_the_live_state_lead_for_lead(
         for name, policy, tallies in (("before", live, before), ("after", candidate, after))
     }
 
-    code, printed = await shared_relay.command("scorer", "backtest", str(QUICK / "1.yaml"), "--json")
+    code, printed = await shared_relay.baton("policy", "backtest", str(QUICK / "1.yaml"), "--json")
     told = json.loads(printed)
     assert (code, told["differing"]) == (0, {"count": 0, "leads": []})
     assert (told["leads"], told["leads"] + told["unheard"]) == (len(verdicts["before"]), len(stored))
     assert told["before"]["reached"] == told["after"]["reached"] > 0
 
-    code, printed = await shared_relay.command("scorer", "backtest", str(cheaper), "--json")
+    code, printed = await shared_relay.baton("policy", "backtest", str(cheaper), "--json")
     told = json.loads(printed)
     assert (code, told["differing"]) == (0, None)
     passing = {name: {lead for lead, v in those.items() if v.band == "pass"} for name, those in verdicts.items()}
@@ -168,8 +168,8 @@ async def test_a_backtest_of_the_live_policy_is_the_live_state_lead_for_lead(
         assert {line["band"]: line[name] for line in told["bands"] if line[name]} == bands
         assert {line["rule"]: line[name]["leads"] for line in told["rules"] if line[name]["leads"]} == paid
 
-    assert await shared_relay.command("scorer", "backtest", str(cheaper), "--json") == (0, printed)
-    first, second = [await shared_relay.command("scorer", "backtest", str(cheaper), "--html") for _ in range(2)]
+    assert await shared_relay.baton("policy", "backtest", str(cheaper), "--json") == (0, printed)
+    first, second = [await shared_relay.baton("policy", "backtest", str(cheaper), "--html") for _ in range(2)]
     assert first == second
     assert "@" not in first[1]
 
@@ -192,14 +192,9 @@ async def crowd_is_in(running: Relay) -> None:
     "command",
     [
         "scorer",
-        "scorer explain",
-        "scorer backtest",
-        "scorer erase",
-        "scorer suppress",
-        "router show",
-        "sla-monitor due",
+        "router",
+        "sla-monitor",
         "ingest",
-        "ingest hash-key",
     ],
 )
 async def test_every_command_has_help(shared_relay: Relay, command: str) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from chassis.policy import load_policies
+from desk.policy.candidate import candidate_of, put
 from schemas.identity import lead_id_of
 from schemas.policy import Policy
-from scorer.candidate import candidate_of, put
 from tests.e2e import people
 from tests.e2e.conftest import QUICK
 from tests.e2e.test_story import handed_off
@@ -96,14 +96,14 @@ async def test_points_leave_by_themselves_and_a_version_added_meanwhile_judges_a
     *_, edited = await scored(running, bob, 3)
     assert [(one["data"]["score"], one["data"]["cause"]) for one in (anew, edited)] == [(52, "policy"), (52, "policy")]
     assert all(datetime.fromisoformat(one["data"]["as_of"]) >= date for one in (anew, edited))
-    told = json.loads((await running.command("scorer", "policy", "status", "--json"))[1])
+    told = json.loads((await running.baton("policy", "status", "--json"))[1])
     assert (told["in_force"], set(told["judged"].values())) == (2, {1.0})
 
     sent = datetime.now(UTC)
     assert (await running.batch([people.tracked(bob, "Webinar Attended")])).status_code == 200
     handoff = await handed_off(running, bob)
     assert datetime.fromisoformat(handoff["data"]["handed_off_at"]) > sent
-    code, printed = await running.command("scorer", "explain", ada, "--at", full["data"]["as_of"])
+    code, printed = await running.baton("explain", ada, "--at", full["data"]["as_of"])
     assert (code, "65 points" in printed) == (0, True), printed
 
 
@@ -114,9 +114,9 @@ async def test_apply_shows_what_would_change_and_adds_the_draft_if_it_may(
     ada = people.somebody()
     assert (await running.batch(people.qualified(ada)[:2])).status_code == 200
     await scored(running, ada, 2)
-    code, printed = await running.command("scorer", "policy", "apply", str(dearer))
+    code, printed = await running.baton("policy", "apply", str(dearer))
     assert (code, (folder / "2.yaml").exists()) == (1, False), printed
-    code, printed = await running.command("scorer", "policy", "apply", str(dearer), "--yes")
+    code, printed = await running.baton("policy", "apply", str(dearer), "--yes")
     assert (code, (folder / "2.yaml").exists()) == (0, True), printed
     for words in (
         "1 lead and 3 facts",
@@ -125,7 +125,7 @@ async def test_apply_shows_what_would_change_and_adds_the_draft_if_it_may(
         "is version 2 of quick, in force from ",
     ):
         assert words in printed, printed
-    code, printed = await running.command("scorer", "policy", "status")
+    code, printed = await running.baton("policy", "status")
     first, second = printed.splitlines()[1:]
     assert (code, "version 1 " in first, "in force" in first) == (0, True, True)
     assert second.startswith("  version 2 from ")
@@ -163,7 +163,7 @@ async def test_a_scorer_killed_while_a_version_judges_leaves_nobody_out_and_tell
     await running.start("scorer")
 
     async def all_judged() -> bool:
-        told = json.loads((await running.command("scorer", "policy", "status", "--json"))[1])
+        told = json.loads((await running.baton("policy", "status", "--json"))[1])
         return set(told["judged"].values()) == {1.0} and len(await dear()) >= CROWD
 
     await until(all_judged, "the version to have judged everybody", 60)

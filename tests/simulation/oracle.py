@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from chassis.kafka.consumer import received_at
+from desk.lead.explanation import explain
 from router.app import ROTATION
 from schemas.barrier import BARRIER_KEY
 from schemas.envelope import Decoder, Fact, Refused
@@ -19,7 +20,6 @@ from schemas.sales import SalesActivity
 from schemas.scores import LeadScored
 from schemas.sla import clock_id_of
 from schemas.topics import TOPICS
-from scorer.rules.explanation import explain
 from sla_monitor.rules import Watch, expire, start, stop
 from sla_monitor.rules.clock import Clock
 from sla_monitor.rules.clock import Lead as Watched

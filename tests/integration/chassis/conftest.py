@@ -8,8 +8,8 @@ import pytest
 
 from tests.e2e.conftest import QUICK
 from tests.infrastructure import Infrastructure, Room, room
-from tests.integration.chassis.auditing import Rest, busy, records_of
 from tests.integration.chassis.driving import House
+from tests.integration.desk.auditing import Rest, busy, records_of
 from tests.relay import relay
 
 

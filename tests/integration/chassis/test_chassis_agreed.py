@@ -47,7 +47,7 @@ async def test_terms_edited_in_place_are_refused_with_what_to_do(house: House, l
         await agreed.agree(house.engine, load_policies(other.folder, Policy))
     said = str(refused.value)
     assert said.startswith(f"{live.folder / '1.yaml'}: version 1 of classic-50 has judged with other terms")
-    assert "`scorer policy apply`" in said
+    assert "`baton policy apply`" in said
     assert await known(house) == [("classic-50", 1, live.versions[0].digest)]
 
 

@@ -13,7 +13,7 @@ import pytest
 from aiokafka.codec import zstd_encode
 
 from chassis.kafka.inflation import LARGEST
-from chassis.letters.reader import reader
+from desk.letters.reader import reader
 from tests.integration.chassis import foreign
 from tests.integration.chassis.driving import House, engaged, leads, record, untroubled
 from tests.integration.chassis.foreign import Raw, varint

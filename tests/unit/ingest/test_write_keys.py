@@ -90,12 +90,6 @@ def test_no_keys_at_all_is_a_way_to_shut_the_door(file: Path) -> None:
     assert WriteKeys(file).find("pk_one") is None
 
 
-def test_the_command_prints_the_hash_as_the_file_wants_it() -> None:
-    answer = CliRunner().invoke(main, ["hash-key"], input="pk_one\n")
-    assert (answer.exit_code, answer.output.strip()) == (0, f"sha256: {hash_key('pk_one')}")
-    assert CliRunner().invoke(main, ["hash-key"], input="\n").exit_code == 2
-
-
 def test_the_service_does_not_start_without_its_keys(tmp_path: Path) -> None:
     answer = CliRunner().invoke(main, ["serve"], env={"BATON_WRITE_KEYS": str(tmp_path / "nowhere.yaml")})
     assert answer.exit_code == 2

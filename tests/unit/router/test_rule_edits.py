@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from desk.lead.standing import overview, tell
 from router.rules.lead import Lead
-from router.rules.overview import overview, tell
 from router.rules.route import Outcome, route, wake
 from schemas.policy import Policy
 from schemas.scores import POLICY, TIME, Intent, LeadScored, PolicyRef

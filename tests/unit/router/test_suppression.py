@@ -6,9 +6,9 @@ from pathlib import Path
 
 from chassis.policy import Policies
 from chassis.service import At, Drop, Erase, Recall
+from desk.lead.standing import overview, tell
 from router.app import Router
 from router.rules.lead import Lead
-from router.rules.overview import overview, tell
 from schemas.engagements import Erasure, Suppression
 from schemas.envelope import Envelope, Fact
 from schemas.scores import ErasedOnScores, SuppressedOnScores

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from desk.policy.review import review
 from schemas.policy import ClockRule, Policy
 from schemas.scoring import Rule
-from scorer.rules.words.review import review
 from tests.builders import a_policy
 
 

@@ -19,7 +19,8 @@ from scorer.rules.place import instant_of, later, text_of
 from scorer.rules.tally import NOTHING_KNOWN, held_untimed
 from scorer.rules.verdict import changed_at, next_told, settled_at, worth
 from tests.builders import NOON, a_description, a_fact, a_policy, an_engagement
-from tests.unit.scorer import small, walk, ways
+from tests.unit.desk import ways
+from tests.unit.scorer import small, walk
 from tests.unit.scorer.drafts import a_draft, a_rule
 from tests.unit.scorer.driver import CLASSIC
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chassis.service import At, Drop, Erase, Keep, Recall
+from desk.lead.explanation import explain, tell, tell_missing
 from schemas.engagements import Erasure, LeadErased, LeadSuppressed, Suppression
 from schemas.envelope import Envelope
 from scorer.rules import erasure
-from scorer.rules.explanation import explain, tell, tell_missing
 from tests.builders import LEAD, a_description, a_fact, an_engagement, at, the
 from tests.unit.scorer.driver import CLASSIC, LATER, a_scorer
 

@@ -9,10 +9,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desk.lead.explanation import explain, tell
 from schemas.engagements import Erasure, LeadErased, LeadLinked, LeadSuppressed, Link, Suppression
 from schemas.envelope import Envelope, UnknownEvent
 from scorer.rules import flood
-from scorer.rules.explanation import explain, tell
 from tests.builders import LEAD, NOON, a_description, a_fact, an_engagement, an_opt_in, at
 from tests.unit.scorer.driver import CLASSIC, Play
 

@@ -12,12 +12,12 @@ import pytest
 
 from chassis.policy import Policies, PolicyError
 from chassis.service import At, Keep
+from desk.lead.explanation import explain
 from schemas.engagements import LeadLinked, Link
 from schemas.envelope import Decoder
 from schemas.scores import POLICY, TIME, LeadScored, Origin, PolicyRef
 from scorer.app import Scorer
 from scorer.rules import Criteria
-from scorer.rules.explanation import explain
 from tests.builders import EMAIL, LEAD, a_description, a_fact, a_policy, an_engagement, an_opt_in, at, the
 from tests.unit.scorer.driver import Play, a_scorer, several
 

@@ -39,6 +39,15 @@ DO $$ BEGIN
 END $$;
 CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {name};
 """
+READER = """\
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'baton_reader') THEN
+        CREATE ROLE baton_reader LOGIN IN ROLE pg_read_all_data;
+        ALTER ROLE baton_reader SET default_transaction_read_only = on;
+    END IF;
+END $$;
+"""
+"""The desk's role: it reads every service's schema and has no right to write anything."""
 
 
 class Postgres:
@@ -139,7 +148,7 @@ class Postgres:
             await admin.close()
         connection = await self._connect(DATABASE)
         try:
-            await connection.execute("".join(ROLE.format(name=name) for name in SERVICES))
+            await connection.execute("".join((READER, *(ROLE.format(name=name) for name in SERVICES))))
         finally:
             await connection.close()
 

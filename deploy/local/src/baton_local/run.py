@@ -18,7 +18,7 @@ from baton_local.errors import LocalError
 from baton_local.options import SERVICES, Run
 from baton_local.replies import Replies
 from baton_local.senders import SALES_KEY, TRACKER_KEY, Senders
-from baton_local.services import Keeper, keeping, migrate, services_of, tell_operators
+from baton_local.services import Keeper, keeping, migrate, services_of, tell_desk
 from baton_local.stack import Stack, StackOptions
 from baton_local.views import Lines, Picture, View
 from baton_local.watch import Watch
@@ -68,7 +68,7 @@ async def _relay(run: Run, console: Console) -> None:
         await exits.enter_async_context(stack)
         _log_to(stack.folder.logs / "launcher.log")
         console.print("Starting the services ...")
-        tell_operators(run, stack)
+        tell_desk(run, stack)
         board = Board(addresses=addresses_of(run, stack))
         keepers = await exits.enter_async_context(keeping(services_of(run, stack), board.say))
         board.states = lambda: {

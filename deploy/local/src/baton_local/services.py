@@ -76,18 +76,14 @@ def services_of(run: Run, stack: Stack) -> list[Service]:
     return services
 
 
-def tell_operators(run: Run, stack: Stack) -> None:
-    """Writes `<service>.env` for the operators' verbs, so that they find this run without being told its ports.
-
-    `audit.env` names the role that may read every service's schema.
-    """
-    broker = {"BATON_KAFKA__BOOTSTRAP_SERVERS": stack.bootstrap_servers}
-    told = {service.name: service.env for service in services_of(run, stack)}
-    told["dead-letters"] = broker
-    told["audit"] = {**broker, "BATON_DATABASE__URL": stack.database_url("postgres")}
-    for name, env in told.items():
-        lines = (f"{key}={value}" for key, value in env.items() if key.startswith("BATON_"))
-        (run.data / f"{name}.env").write_text("\n".join(lines) + "\n")
+def tell_desk(run: Run, stack: Stack) -> None:
+    """Writes the file in which the command `baton` finds this run."""
+    env = {
+        "BATON_KAFKA__BOOTSTRAP_SERVERS": stack.bootstrap_servers,
+        "BATON_DATABASE__URL": stack.database_url("baton_reader"),
+        "BATON_POLICIES": str(run.policies()),
+    }
+    (run.data / "baton.env").write_text("".join(f"{name}={value}\n" for name, value in env.items()))
 
 
 async def migrate(services: list[Service]) -> None:

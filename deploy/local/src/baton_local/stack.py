@@ -75,7 +75,7 @@ class Stack:
         return self._kafka.bootstrap_servers
 
     def database_url(self, service: str) -> str:
-        """Of Postgres, under the service's own role (`scorer`, `router`, `sla-monitor`; `postgres` may do all)."""
+        """Of Postgres, under the service's own role, `baton_reader`, who reads all, or `postgres`, who may do all."""
         return self._postgres.url(service.replace("-", "_"))
 
     @property

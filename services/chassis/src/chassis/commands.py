@@ -1,22 +1,17 @@
-"""What the services' console scripts have in common: `serve` by default, `migrate`, and plain words when it fails."""
+"""The console script of a service with partition workers: `serve` (the default) and `migrate`."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from contextlib import contextmanager
 from typing import Annotated, NoReturn
 
 import typer
-from pydantic import TypeAdapter
 from typer.exceptions import TyperException
 
 from chassis.process.settings import JudgeSettings
-from schemas.envelope import LeadId
-from schemas.identity import lead_id_of
 
-INSTANTS = "2026-11-20T10:00Z, 2026-11-20T11:00+01:00, or 2026-11-20 for midnight in UTC"
 UNDEFINED = ("3F000", "42P01")
 """SQLSTATE of a schema and of a table that is not there."""
 
@@ -24,7 +19,7 @@ UNDEFINED = ("3F000", "42P01")
 def service_commands(
     about: str, name: str, read: Callable[[], JudgeSettings], serve: Callable[[bool, frozenset[tuple[int, int]]], None]
 ) -> typer.Typer:
-    """The console script of a service with partition workers, to which it adds its operators' verbs."""
+    """The console script; `read` gives its settings, `serve` runs it."""
     main = typer.Typer(help=about, add_completion=False)
 
     @main.callback(invoke_without_command=True)
@@ -69,42 +64,6 @@ def _row_named(text: str) -> tuple[int, int]:
     if not (part.isdecimal() and seq.isdecimal()):
         raise typer.BadParameter("expected <partition>/<seq>, as /readyz names it", param_hint="--set-aside")
     return int(part), int(seq)
-
-
-def instant_named(text: str, option: str) -> datetime:
-    """The instant that the operator named, in UTC. Ends the command with 2 when it is none or tells no time zone."""
-    with suppress(ValueError):
-        instant = datetime.fromisoformat(f"{text}T00:00Z" if len(text) == len("2026-11-20") else text.upper())
-        if instant.tzinfo is not None and MINYEAR < instant.year < MAXYEAR:
-            return instant.astimezone(UTC)
-    raise typer.BadParameter(f"expected an instant with its time zone, as {INSTANTS}", param_hint=option)
-
-
-def lead_named(lead: str) -> str:
-    """The id of the lead that the operator named. Ends the command with 2 when it is neither id nor e-mail address."""
-    try:
-        return lead_id_of(email=lead) if "@" in lead else TypeAdapter[str](LeadId).validate_python(lead.strip().lower())
-    except ValueError as error:
-        raise typer.BadParameter("expected an e-mail address or a lead_id", param_hint="lead") from error
-
-
-def confirm(question: str, *, yes: bool) -> None:
-    """Goes on if the operator says yes, or has said so before; else ends the command with 1."""
-    if not yes and not typer.confirm(question):
-        typer.echo("Nothing was changed.", err=True)
-        raise typer.Exit(1)
-
-
-@contextmanager
-def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, where that is a terminal; it is told what is done and what there is in all."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -1,14 +1,14 @@
-"""The console script `ingest`: serve (when nothing is said), migrate, and what operators need."""
+"""The console script `ingest`: `serve` (the default) and `migrate`."""
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import Annotated
 
 import typer
 
-main = typer.Typer(help="Takes events over HTTP and answers success only after Kafka has acknowledged them.")
+main = typer.Typer(
+    help="Takes events over HTTP and answers success only after Kafka has acknowledged them.", add_completion=False
+)
 
 
 @main.callback(invoke_without_command=True)
@@ -40,20 +40,6 @@ def serve() -> None:
 def migrate() -> None:
     """Does nothing: ingest keeps no tables."""
     print("ingest has no tables: there is nothing to migrate.")
-
-
-@main.command("hash-key")
-def hash_key(
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON object instead of a line for the file.")] = False,
-) -> None:
-    """Reads a write key from standard input and prints its hash, as the file of write keys wants it."""
-    from ingest.keys import hash_key as hash_of
-
-    key = sys.stdin.readline().strip()
-    if not key:
-        print("There is no key on standard input.", file=sys.stderr)
-        raise typer.Exit(2)
-    print(json.dumps({"sha256": hash_of(key)}) if as_json else f"sha256: {hash_of(key)}")
 
 
 if __name__ == "__main__":

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
 from chassis.process.settings import Database, JudgeSettings, Ops
 
 
 class Settings(JudgeSettings):
     """Settings of the router."""
-
-    model_config = SettingsConfigDict(env_file=".baton/router.env")
 
     database: Database = Field(Database.local("router"), description=Database.__doc__ or "")
     ops: Ops = Field(Ops(port=9103), description=Ops.__doc__ or "")

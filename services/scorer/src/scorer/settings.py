@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
 from chassis.process.settings import Database, JudgeSettings, Ops
 
 
 class Settings(JudgeSettings):
     """Settings of the scorer."""
-
-    model_config = SettingsConfigDict(env_file=".baton/scorer.env")
 
     database: Database = Field(Database.local("scorer"), description=Database.__doc__ or "")
     ops: Ops = Field(Ops(port=9102), description=Ops.__doc__ or "")

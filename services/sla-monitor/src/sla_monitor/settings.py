@@ -5,15 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
 from chassis.process.settings import Database, JudgeSettings, Ops
 
 
 class Settings(JudgeSettings):
     """Settings of sla-monitor."""
-
-    model_config = SettingsConfigDict(env_file=".baton/sla-monitor.env")
 
     database: Database = Field(Database.local("sla_monitor"), description=Database.__doc__ or "")
     ops: Ops = Field(Ops(port=9104), description=Ops.__doc__ or "")

@@ -51,5 +51,5 @@ def require_same(policies: Policies[Any], known: dict[int, str]) -> None:
             raise OtherTerms(
                 f"{policies.folder / f'{each.version}.yaml'}: version {each.version} of {each.policy} has judged with "
                 "other terms than these. Bring back the file as it was, and put new terms into force as a version of "
-                "their own: `scorer policy apply`."
+                "their own: `baton policy apply`."
             )

@@ -101,10 +101,7 @@ def _variable(place: tuple[int | str, ...]) -> str:
 
 
 class JudgeSettings(Settings):
-    """Settings of a service with partition workers.
-
-    Each service names a file under `.baton/` too, in which `make run` tells the operators' verbs of its own ports.
-    """
+    """Settings of a service with partition workers."""
 
     database: Database
     ops: Ops

@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from chassis.kafka.publisher import Record
 from ingest import rules
-from ingest.adapters import segment
+from ingest.adapters import fields, segment
+from ingest.adapters.fields import Table
 from ingest.flights import Held
 from ingest.http import body as bodies
 from ingest.http import originals, sender
@@ -29,6 +30,18 @@ MOST_WHOLE = record_limit(REJECTED) - 64 * 1024
 """Bytes of the largest item that is set aside whole, beside what is said of it."""
 BEGINNING = 16 * 1024
 """Bytes that are kept of a larger one, to see whose it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Who sent an item, when it came, and what of the request says how it reads."""
+
+    source: str
+    received_at: datetime
+    name: str | None
+    """The route's call; None: the item's own `type` says it."""
+    batch: Table | None
+    """The batch that it came in: its `sentAt` counts for items without."""
 
 
 @dataclass(slots=True)
@@ -105,7 +118,10 @@ class Segment:
         self._sort(items, call, content, found)
         if found.refused:
             whole = originals.of_batch(body) if call is None else [originals.of_call(body)]
-            found.rejected = [_rejected(whole[place], reason, detail, found) for place, reason, detail in found.refused]
+            found.rejected = [
+                _rejected(whole[place], {"reason": reason, "detail": detail, **_about(found, call, content)})
+                for place, reason, detail in found.refused
+            ]
         return found
 
     def _items(self, content: dict[str, object]) -> list[object]:
@@ -119,40 +135,53 @@ class Segment:
         return items
 
     def _sort(self, items: list[object], call: str | None, content: dict[str, object], found: Sorted) -> None:
-        batch = content if call is None else None
+        request = Call(found.source, found.received_at, call, content if call is None else None)
         for place, item in enumerate(items):
             try:
-                self._check(item)
-                claim = segment.claim(item, call, batch)
-                found.take(rules.record(claim, found.source, found.received_at))
-                found.dropped += claim.dropped
+                events, dropped = taken(item, request, self._door.limits.event)
             except Refused as refused:
                 found.reasons[refused.reason] += 1
                 found.refused.append((place, refused.reason, refused.detail))
+            else:
+                found.take(events)
+                found.dropped += dropped
 
-    def _check(self, item: object) -> None:
-        compact = orjson.dumps(item)
-        if len(compact) > self._door.limits.event:
-            raise Refused("too_large", f"an event may have {self._door.limits.event} bytes")
-        if bodies.has_nul(compact, item):
-            raise Refused("nul_character", "a text with a NUL character")
+
+def taken(item: object, call: Call, most: int) -> tuple[Sequence[Envelope], int]:
+    """The events of one item of at most `most` bytes, and how many properties were left out. Raises Refused.
+
+    The same item and call give the same events, so that what was refused can be judged again.
+    """
+    compact = orjson.dumps(item)
+    if len(compact) > most:
+        raise Refused("too_large", f"an event may have {most} bytes")
+    if bodies.has_nul(compact, item):
+        raise Refused("nul_character", "a text with a NUL character")
+    claim = segment.claim(item, call.name, call.batch)
+    return rules.record(claim, call.source, call.received_at), claim.dropped
 
 
 def _without_key(content: dict[str, object]) -> object:
     return {name: value for name, value in content.items() if name != "writeKey"} if "writeKey" in content else content
 
 
-def _rejected(original: bytes, reason: str, detail: str, found: Sorted) -> Record:
+def _about(found: Sorted, call: str | None, content: dict[str, object]) -> dict[str, Any]:
+    """What of the request has to be known to judge an item of it again."""
+    sent_at = None if call else fields.hint(content, "sentAt")
+    return {
+        "source": found.source,
+        "received_at": found.received_at.isoformat(),
+        **({"call": call} if call else {}),
+        **({"sent_at": sent_at.isoformat()} if sent_at else {}),
+    }
+
+
+def _rejected(original: bytes, about: dict[str, Any]) -> Record:
     """Everything an operator needs to mend the item and send it again.
 
     One that is too large for that is cut: `cut` says how many bytes it had, there is no `item`, so nothing to replay.
     """
-    value: dict[str, Any] = {
-        "reason": reason,
-        "detail": detail,
-        "source": found.source,
-        "received_at": found.received_at.isoformat(),
-    }
+    value = dict(about)
     if len(original) <= MOST_WHOLE:
         value["item"] = orjson.Fragment(original)
     else:

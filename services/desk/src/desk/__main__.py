@@ -1,0 +1,25 @@
+"""The console script `baton`: one command for everything that a person does with a relay."""
+
+from __future__ import annotations
+
+import typer
+
+from desk.auditing import audit
+from desk.keys import keys
+from desk.lead import commands as lead
+from desk.lead.erasure import erase, suppress
+from desk.letters import commands as letters
+from desk.policy.commands import policy
+
+main = typer.Typer(
+    help="Looks at a running relay and acts on it. It finds the one that `make run` started in this folder by itself.",
+    no_args_is_help=True,
+)
+for command in (lead.lead, lead.explain, lead.show, lead.due, audit, erase, suppress):
+    main.command()(command)
+for name, verbs in (("policy", policy), *((kind, letters.verbs(kind)) for kind in letters.KINDS), ("keys", keys)):
+    main.add_typer(verbs, name=name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""`baton lead` and its parts: `explain` (the score), `show` (stage, gate, owner), `due` (the clocks of all leads)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import TypeAdapter
+
+from desk.settings import DeskSettings
+from desk.terminal import INSTANTS, Json, LeadArgument, instant_named, lead_named, plainly
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from desk.lead.clocks import Row
+    from desk.lead.explanation import Explanation
+
+
+def lead(lead: LeadArgument, as_json: Json = False) -> None:
+    """Shows a lead on one screen: who it is, score and what is missing, stage, gate, owner, clocks, what was dropped.
+
+    Exits with 1 for a lead that no service knows. `explain`, `show` and `due` say more of each part.
+
+    Example: baton lead ada@example.com
+    """
+    from desk.lead.look import Look
+    from desk.lead.screen import Screen, lines
+    from desk.tables import plain
+
+    lead_id = lead_named(lead)
+    with plainly():
+        screen = asyncio.run(Look.of(DeskSettings.read()).screen(lead_id))
+    if not screen.known:
+        typer.echo(
+            f"No service knows a lead {lead}: no event of it has come. `baton rejected list` has refused ones.",
+            err=True,
+        )
+        raise typer.Exit(1)
+    print(TypeAdapter(Screen).dump_json(screen, indent=2).decode() if as_json else plain("\n".join(lines(screen))))
+
+
+def explain(
+    lead: LeadArgument,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="INSTANT", help=f"As of then instead of now: {INSTANTS}.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Explains a score line by line, recomputed from the facts, and tells what is missing to the next band.
+
+    With --at it is judged by the policy in force at that instant, on the facts up to it that are known today.
+
+    Exits with 1 for an unknown lead and, without --at, when the stored score is not what the facts come to.
+
+    Example: baton explain ada@example.com --at 2026-11-20T10:00Z
+    """
+    from chassis.policy import PolicyError
+    from desk.lead.explanation import Explanation
+    from desk.lead.look import Look
+
+    lead_id = lead_named(lead)
+    instant = None if at is None else instant_named(at, "--at")
+    with plainly():
+        look = Look.of(DeskSettings.read())
+        try:
+            _ = instant and look.criteria(instant)
+        except PolicyError as error:
+            raise typer.BadParameter(str(error), param_hint="--at") from error
+        view = asyncio.run(look.explanation(lead_id, instant))
+    if view is None:
+        typer.echo(f"The scorer knows no lead {lead}: no event of it has come.", err=True)
+        raise typer.Exit(1)
+    if as_json:
+        print(TypeAdapter(Explanation).dump_json(view, indent=2).decode())
+    else:
+        _print(view)
+    if view.stored_agrees is False:
+        typer.echo("The stored score is not what these facts come to: it needs to be looked into.", err=True)
+        raise typer.Exit(1)
+
+
+def show(lead: LeadArgument, as_json: Json = False) -> None:
+    """Shows where a lead stands: stages, gate with its evidence, owner, targets. Exits with 1 for an unknown one.
+
+    Example: baton show ada@example.com
+    """
+    from desk.lead.look import Look
+    from desk.lead.standing import Overview, tell
+
+    lead_id = lead_named(lead)
+    with plainly():
+        view = asyncio.run(Look.of(DeskSettings.read()).standing(lead_id))
+    if view is None:
+        typer.echo(f"The router knows no lead {lead}: neither a score nor a sales activity of it has come.", err=True)
+        raise typer.Exit(1)
+    print(TypeAdapter(Overview).dump_json(view, indent=2).decode() if as_json else tell(view))
+
+
+def due(
+    as_json: Json = False,
+    ended: Annotated[bool, typer.Option("--all", help="Also clocks that ended: met, breached, cancelled.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Most clocks to list.")] = 50,
+) -> None:
+    """Lists the open clocks, the next due first, by the database's time.
+
+    Example: baton due --all --limit 10
+    """
+    from desk.lead.look import Look
+
+    with plainly():
+        overview = asyncio.run(Look.of(DeskSettings.read()).clocks(ended=ended, limit=limit))
+    if as_json:
+        clocks = [{**asdict(row), "due": row.due.isoformat(), "time_left": row.time_left} for row in overview.rows]
+        print(json.dumps({"now": overview.now.isoformat(), "clocks": clocks, "more": overview.more}, indent=2))
+    elif not overview.rows:
+        print("No clock has been started yet." if ended else "No clock is running.")
+    else:
+        print(table(overview.rows))
+        if overview.more:
+            print(f"... and {overview.more} more; --limit says how many to list.")
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows under a heading, in columns; a lead without a name is told by its id."""
+    from desk.tables import columns
+
+    headings = ("CLOCK", "LEAD", "OWNER", "DUE (UTC)", "TIME LEFT", "STATE")
+    cells = (
+        (row.clock, row.lead or row.lead_id, row.owner or "-", f"{row.due:%Y-%m-%d %H:%M:%S}", row.time_left, row.state)
+        for row in rows
+    )
+    return columns(headings, cells)
+
+
+def _print(view: Explanation) -> None:
+    from desk.lead.explanation import rows, tell, tell_missing
+    from desk.tables import columns
+
+    headings = ("rule", "points", "since", "event")
+    print("\n".join(tell(view)))
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(*headings)
+        table.columns[1].justify = "right"
+        for row in rows(view):
+            table.add_row(*(Text(cell) for cell in row))
+        Console().print(table)
+    else:
+        print(columns(headings, rows(view)))
+    if below := tell_missing(view):
+        print("\n".join(below))

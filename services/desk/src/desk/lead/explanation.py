@@ -1,0 +1,201 @@
+"""A lead's score told line by line, from its facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from desk.lead.changes import Attribute, Change
+from desk.lead.missing import CHANGES, Missing, missing
+from desk.policy.wording import attribute, company, engagement, listed, number, reach
+from schemas.engagements import LeadSuppressed
+from schemas.envelope import Fact
+from schemas.erasure import ERASED, FLOOD, Tombstone
+from schemas.scores import Cut, Group, PolicyRef
+from schemas.scoring import AttributeMatch, EngagementMatch
+from scorer.rules import flood
+from scorer.rules.criteria import Criteria
+from scorer.rules.decision import State, agrees
+from scorer.rules.place import instant_of, key_of, text_of, time_of
+from scorer.rules.tally import fold, stands_on
+from scorer.rules.verdict import Earned, score
+
+WHY = {FLOOD: f"of one sort, {flood.DAILY} a day are kept", ERASED: "come after the erasure"}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A fact that earned points."""
+
+    source: str
+    id: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedLine:
+    """Points that a rule gives, since when, and the facts that began it."""
+
+    rule: str
+    group: Group | Literal["total"]
+    points: float
+    since: datetime
+    events: tuple[Evidence, ...]
+    cut: Cut | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """A score recomputed from its facts: `total` is the sum of the lines, `score` what the rules say it is.
+
+    `as_of`: only facts up to this instant are read; None: all of them, as the service has them now. `stored_agrees`:
+    what the service has stored and last published is what these facts come to; None: not asked, or this version of the
+    policy has not judged the lead yet. `missing`: to the next
+    band; None in the top one. `dropped`: how many events were not kept, by reason.
+    """
+
+    lead_id: str
+    email: str | None
+    score: float
+    band: str
+    band_since: datetime | None
+    lines: tuple[ExplainedLine, ...]
+    total: float
+    facts: dict[str, datetime]
+    asked_for_sales: datetime | None
+    facts_read: int
+    policy: PolicyRef
+    as_of: datetime | None
+    stored_agrees: bool | None
+    missing: Missing | None
+    dropped: dict[str, int]
+    erased: Tombstone | None
+    suppressed: datetime | None
+
+
+def explain(
+    lead_id: str, facts: Sequence[Fact], criteria: Criteria, instant: datetime, stored: State | None = None
+) -> Explanation:
+    """The explanation of the score that `facts`, in any order, come to at `instant`.
+
+    With `stored`, of now: it is held against that. Without, of then: only facts up to the instant count.
+    """
+    facts = [fact for fact in facts if stored is not None or fact.time <= instant]
+    tally = fold(facts, criteria)
+    verdict = score(tally.basis, criteria, max(text_of(instant), instant_of(tally.basis.at)))
+    agreed = None
+    if stored is not None and stands_on(stored.tally.basis, criteria):
+        agreed = agrees(stored, tally, verdict, criteria, instant)
+    latest = max([instant, *(fact.time for fact in facts)])
+    return Explanation(
+        lead_id=lead_id,
+        email=str(tally.basis.email.value) if tally.basis.email else None,
+        score=verdict.points,
+        band=verdict.band,
+        band_since=verdict.band_since,
+        lines=tuple(_line(line) for line in verdict.lines),
+        total=sum(line.milli for line in verdict.lines) / 1000,
+        facts=dict(verdict.facts),
+        asked_for_sales=time_of(tally.basis.intent) if tally.basis.intent else None,
+        facts_read=len(facts),
+        policy=criteria.policy,
+        as_of=instant if stored is None else None,
+        stored_agrees=agreed,
+        missing=missing(tally, criteria, latest + timedelta(microseconds=1)),
+        dropped={} if stored is None else dict(stored.unkept),
+        erased=None if stored is None else stored.erased,
+        suppressed=min((fact.time for fact in facts if isinstance(fact.event, LeadSuppressed)), default=None),
+    )
+
+
+def second(instant: datetime | None) -> str:
+    """An instant in UTC, to the second."""
+    return "-" if instant is None else f"{instant:%Y-%m-%d %H:%M:%S}"
+
+
+def tell(view: Explanation) -> list[str]:
+    """What stands above the lines."""
+    asked = f", asked for sales {second(view.asked_for_sales)}" if view.asked_for_sales else ""
+    top = view.missing is None
+    since = f"{'' if top else ', in it or above'} since {second(view.band_since)}" if view.band_since else ""
+    told = [
+        f"Lead {f'{view.email}, ' if view.email else ''}{view.lead_id}",
+        f"{number(view.score)} points, band {view.band}{since}{asked}",
+        f"Policy {view.policy.name} version {view.policy.version}, {_counted(view.facts_read, 'fact')}, times in UTC",
+    ]
+    if view.as_of is not None:
+        told.insert(1, f"As of {second(view.as_of)}, by what is known today of the time up to then")
+        if not view.facts_read:
+            told.insert(2, "Nothing was known of the lead then: its first fact is later")
+    if view.as_of is None and view.stored_agrees is None:
+        told.append("This version has not judged the lead yet: what is stored is an earlier one's")
+    if view.suppressed is not None:
+        told.append(f"Suppressed since {second(view.suppressed)}: nobody may approach the lead")
+    if view.erased is not None:
+        deleted = _were(view.erased.facts, "fact")
+        told.append(f"Erased {second(view.erased.at)}: {deleted} deleted, nothing more is kept of the lead")
+    return [*told, *(_dropped(reason, count) for reason, count in sorted(view.dropped.items()))]
+
+
+def rows(view: Explanation) -> list[tuple[str, str, str, str]]:
+    """Rule, points, since and evidence of each line, one row for each event, and the total."""
+    told: list[tuple[str, str, str, str]] = []
+    for line in view.lines:
+        first, *others = [f"{second(event.time)}  {event.id}  ({event.source})" for event in line.events] or [""]
+        name = line.rule if line.cut is None else f"{line.rule}: {line.cut.replace('_', ' ')}"
+        told.append((name, number(line.points), second(line.since), first))
+        told.extend(("", "", "", other) for other in others)
+    return [*told, ("total", number(view.total), "", "")]
+
+
+def tell_missing(view: Explanation) -> list[str]:
+    """What stands below the lines: what is missing to the next band."""
+    wanted = view.missing
+    if view.erased is not None:
+        return []
+    if wanted is None:
+        return [f"{view.band} is the top band: nothing is missing."]
+    more = "more point" if wanted.points == 1 else "more points"
+    goal = f"{number(wanted.points)} {more} to {wanted.band} ({reach(wanted.least)})"
+    if wanted.ways:
+        ways = [f"  {' and '.join(map(_change, way.changes))}: {number(way.score)} points" for way in wanted.ways]
+        return [f"{goal}, for example by" if len(ways) == 1 else f"{goal}, by any one of", *ways]
+    if wanted.attainable:
+        return [f"{goal}: no {CHANGES} changes could bring it there."]
+    return [f"{goal}: no rule could bring it there, all together give too little."]
+
+
+def _dropped(reason: str, count: int) -> str:
+    return f"{_were(count, 'event')} dropped as {reason}: {WHY[reason]}"
+
+
+def _were(count: int, what: str) -> str:
+    return f"{_counted(count, what)} {'was' if count == 1 else 'were'}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def _change(change: Change) -> str:
+    if isinstance(change, Attribute):
+        return _value(change)
+    what = engagement(EngagementMatch(kind=change.kind, content=change.content))
+    more = " more" if change.counted else ""
+    return f"{what} once{more}" if change.more == 1 else f"{what} {change.more}{more} times"
+
+
+def _value(change: Attribute) -> str:
+    if change.between:
+        return listed(company(low, high) for low, high in change.between)
+    if change.one_of:
+        return attribute(AttributeMatch.model_validate({"name": change.attribute, "is": change.one_of}))
+    others = (code.replace("_", " ") for code in change.none_of)
+    return f"{change.attribute} other than {listed(others)}"
+
+
+def _line(line: Earned) -> ExplainedLine:
+    events = tuple(Evidence(*key_of(place), time_of(place)) for place in line.evidence)
+    return ExplainedLine(line.rule, line.group, line.milli / 1000, line.since, events, line.cut)

@@ -1,0 +1,260 @@
+"""`baton letters` and `baton rejected`: list, show and replay, one implementation for both kinds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from desk.settings import DeskSettings
+from desk.terminal import Json, bar, end, plainly
+
+if TYPE_CHECKING:
+    from desk.letters.box import Passed
+    from desk.letters.entry import Address, Entry, Kind
+    from desk.letters.overview import Overview
+    from desk.letters.replay import Fates
+
+INTERRUPTED = 130
+KINDS = {
+    "letters": "Dead letters: records that a service set aside for good, each on `<topic>-dlq` with its reason.",
+    "rejected": "What ingest refused and its sender was not told of, on `events-rejected`, each with its reason.",
+}
+MANY = {"letters": "dead letters", "rejected": "rejected items"}
+EXAMPLES = {
+    "letters": ("--reason rules_failed", "engagements-dlq/1/17", "--topic engagements --apply"),
+    "rejected": ("--reason no_identifier", "events-rejected/0/3", "--reason bad_time --apply"),
+}
+
+Topic = Annotated[
+    str | None, typer.Option(help="Of this topic only, with or without -dlq.", show_default=False, metavar="TOPIC")
+]
+Reason = Annotated[str | None, typer.Option(help="With this reason only.", show_default=False, metavar="REASON")]
+
+
+def verbs(name: str) -> typer.Typer:
+    """The commands of the kind, `letters` or `rejected`."""
+    app = typer.Typer(help=KINDS[name], no_args_is_help=True)
+    for_list, for_show, for_replay = EXAMPLES[name]
+
+    def list_(
+        topic: Topic = None,
+        reason: Reason = None,
+        limit: Annotated[int, typer.Option(min=1, help="Most single ones to list, the last ones read.")] = 50,
+        as_json: Json = False,
+    ) -> None:
+        _list(_kinds(name), topic, reason, limit, as_json=as_json)
+
+    def show(
+        address: Annotated[str, typer.Argument(help="<topic>/<partition>/<offset>, as `list --reason` tells it.")],
+        as_json: Json = False,
+    ) -> None:
+        _show(_kinds(name)[0], _address(address), as_json=as_json)
+
+    def replay(
+        addresses: Annotated[
+            list[str] | None, typer.Argument(help="These only.", metavar="[ADDRESS]...", show_default=False)
+        ] = None,
+        topic: Topic = None,
+        reason: Reason = None,
+        apply: Annotated[
+            bool, typer.Option("--apply", help="Do it; without, it is only said what would be done.")
+        ] = False,
+        as_json: Json = False,
+    ) -> None:
+        if addresses and (topic or reason):
+            raise typer.BadParameter("give addresses, or --topic and --reason", param_hint="ADDRESS")
+        places = [_address(each) for each in addresses or ()]
+        _replay(_kinds(name)[0], places, (topic, reason), apply=apply, as_json=as_json)
+
+    many = MANY[name]
+    _add(app, "list", list_, LIST.format(many=many), f"baton {name} list {for_list}")
+    _add(app, "show", show, SHOW.format(many=many), f"baton {name} show {for_show}")
+    _add(app, "replay", replay, REPLAY.format(many=many), f"baton {name} replay {for_replay}")
+    return app
+
+
+LIST = """Counts {many} by topic and reason; with --reason lists the single ones with their addresses.
+
+`again` counts those that were replayed and failed once more. They stay on their topic for as long as it keeps records,
+also when a replay succeeded. Exits with 0, with 1 when the broker does not answer."""
+SHOW = """Shows one of the {many} whole: why and where it was refused, and the original, which may hold personal data.
+
+Bytes are shown as text when they are UTF-8, else as hex. Exits with 1 when the broker does not answer, with 2 when
+there is none there."""
+REPLAY = """Publishes {many} to their topics again, so that the state is as if they had been valid at their own time.
+
+Mend the cause first: rules that fail again stop their partition after 20 in a row. Each event is judged anew, except
+its time, which is judged against the instant it first came. One that fails again is a new dead letter, which
+`letters list` counts under `again`. Repeating a replay changes nothing, also one that was killed: an event that has
+been accepted is dropped as a duplicate.
+
+Exits with 0 when all that can succeed was (or would be) published, with 1 when the broker does not answer or
+refuses a record, with 2 when there is none there, with 130 after Ctrl-C."""
+
+
+def _add(app: typer.Typer, name: str, command: Callable[..., None], about: str, example: str) -> None:
+    command.__doc__ = f"{about}\n\nExample: {example}"
+    app.command(name)(command)
+
+
+def _kinds(name: str) -> tuple[Kind, Kind]:
+    """The kind that was asked for, and the other one."""
+    from desk.letters.letter import DeadLetters
+    from desk.letters.rejected import RejectedItems
+
+    letters, rejected = DeadLetters(), RejectedItems()
+    return (letters, rejected) if name == letters.verb else (rejected, letters)
+
+
+def _list(kinds: tuple[Kind, Kind], topic: str | None, reason: str | None, limit: int, *, as_json: bool) -> None:
+    from desk.letters.box import count, every
+    from desk.letters.overview import Overview
+    from desk.letters.reader import reader
+
+    kind, other = kinds
+    overview, single = Overview(), deque["Entry"](maxlen=limit)
+
+    async def look(passed: Passed) -> int:
+        async with reader(DeskSettings.read().kafka) as source:
+            async for entry in every(source, kind, topic, reason, passed):
+                overview.add(entry)
+                single.append(entry)
+            return await count(source, other)
+
+    with _plainly(), bar(kind.many) as passed:
+        others = asyncio.run(look(passed))
+    if as_json:
+        entries = {kind.entries: [each.about() for each in single]} if reason else {}
+        told = {"reasons": [row.told(kind.entries) for row in overview.rows], **entries, other.verb: others}
+        print(json.dumps(told, indent=2))
+        return
+    _tell_list(kind, overview, list(single) if reason else None)
+    print(f"{other.many.capitalize()}: {others} (baton {other.verb} list).")
+
+
+def _show(kind: Kind, place: Address, *, as_json: bool) -> None:
+    from desk.letters.box import at
+    from desk.letters.overview import lines_of, told_whole
+    from desk.letters.reader import reader
+
+    async def look() -> Entry:
+        async with reader(DeskSettings.read().kafka) as source:
+            [entry] = [entry async for entry in at(source, kind, [place])]
+            return entry
+
+    with _plainly():
+        entry = asyncio.run(look())
+    print(json.dumps(told_whole(entry), indent=2) if as_json else "\n".join(lines_of(entry, kind.fates)))
+
+
+def _replay(
+    kind: Kind, places: Sequence[Address], wanted: tuple[str | None, str | None], *, apply: bool, as_json: bool
+) -> None:
+    from chassis.kafka.publisher import Publisher
+    from desk.letters.box import at, every
+    from desk.letters.reader import reader
+    from desk.letters.replay import Replay
+
+    fates: Fates = Counter()
+    settings = DeskSettings.read()
+
+    async def work(passed: Passed) -> None:
+        async with reader(settings.kafka) as source, Publisher(settings.kafka) as publisher:
+            replay = Replay(publisher if apply else None, source.topics.keys(), fates)
+            async for entry in at(source, kind, places) if places else every(source, kind, *wanted, passed):
+                await replay.take(entry)
+            await replay.flush()
+
+    with _telling(kind, fates, apply=apply, as_json=as_json), _plainly(), bar(kind.many) as passed:
+        asyncio.run(work(passed))
+
+
+@contextmanager
+def _telling(kind: Kind, fates: Fates, *, apply: bool, as_json: bool) -> Iterator[None]:
+    """Says what has become of the entries, also of a replay that was broken off, and ends the command accordingly."""
+    from desk.letters.entry import REFUSED
+
+    try:
+        yield
+    except (KeyboardInterrupt, typer.Exit) as ended:
+        if fates:
+            _tell_replay(kind, fates, apply=apply, as_json=as_json)
+        if isinstance(ended, typer.Exit):
+            raise
+        typer.echo("Interrupted. Run it again: what has been accepted already is dropped as a duplicate.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    _tell_replay(kind, fates, apply=apply, as_json=as_json)
+    if any(fate == REFUSED for _, _, fate in fates):
+        raise typer.Exit(1)
+
+
+def _address(text: str) -> Address:
+    from desk.letters.entry import Address
+
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter("expected <topic>/<partition>/<offset>", param_hint="ADDRESS") from error
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """As `plainly`, and ends the command with 2 when there is no such entry."""
+    from desk.letters.box import Unknown
+
+    with plainly():
+        try:
+            yield
+        except Unknown as error:
+            end(str(error), error, code=2)
+
+
+def _tell_list(kind: Kind, overview: Overview, single: Sequence[Entry] | None) -> None:
+    from desk.letters.overview import second
+    from desk.tables import columns
+
+    rows = overview.rows
+    count = sum(row.count for row in rows)
+    if not rows:
+        print(f"There are no {kind.many}." if single is None else f"There are no {kind.many} with this reason.")
+    elif single is None:
+        cells = [(r.topic, r.reason, r.count, r.again, second(r.oldest), second(r.newest)) for r in rows]
+        print(columns(("topic", "reason", kind.entries, "again", "oldest", "newest"), cells))
+    else:
+        headings = ("address", "set aside", "from", "replay", "error")
+        print(columns(headings, map(_line, single)))
+        if count > len(single):
+            print(f"... and {count - len(single)} before them; --limit says how many to list.")
+
+
+def _line(entry: Entry) -> Sequence[str]:
+    from desk.letters.overview import replay_of_words, second
+
+    about = entry.about()
+    sender = about.get("source") or about["service"] or ""
+    return (str(entry.address), second(entry.set_aside_at), sender, replay_of_words(entry), about["error"])
+
+
+def _tell_replay(kind: Kind, fates: Fates, *, apply: bool, as_json: bool) -> None:
+    from desk.letters.entry import REPLAYED
+    from desk.tables import columns
+
+    rows = [(topic, reason, fate, count) for (topic, reason, fate), count in sorted(fates.items())]
+    replayed = sum(count for _, _, fate, count in rows if fate == REPLAYED)
+    if as_json:
+        names = ("topic", "reason", "fate", kind.entries)
+        told = [dict(zip(names, row, strict=True)) for row in rows]
+        print(json.dumps({"applied": apply, "replayed": replayed, "fates": told}, indent=2))
+        return
+    if not rows:
+        print(f"There are no such {kind.many}: nothing to replay.")
+        return
+    cells = [(topic, reason, count, kind.fates[fate]) for topic, reason, fate, count in rows]
+    print(columns(("topic", "reason", kind.entries, "what becomes of them" if apply else "what would become"), cells))
+    print(f"{replayed} replayed." if apply else f"{replayed} would be replayed; nothing was written. --apply does it.")

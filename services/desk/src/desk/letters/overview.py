@@ -1,0 +1,120 @@
+"""What was set aside: letters counted by topic and reason, and a letter as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from desk.letters.entry import Entry
+from desk.tables import plain
+from schemas.envelope import Refused
+
+
+@dataclass(slots=True)
+class Row:
+    """The letters of one topic with one reason; `again` counts those that a replay had brought back."""
+
+    topic: str
+    reason: str
+    oldest: datetime
+    newest: datetime
+    count: int = 0
+    again: int = 0
+
+    def add(self, letter: Entry) -> None:
+        """Counts one more letter."""
+        self.count += 1
+        self.again += letter.replay_of is not None
+        self.oldest = min(self.oldest, letter.set_aside_at)
+        self.newest = max(self.newest, letter.set_aside_at)
+
+    def told(self, entries: str) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "topic": self.topic,
+            "reason": self.reason,
+            entries: self.count,
+            "again": self.again,
+            "oldest": self.oldest.isoformat(),
+            "newest": self.newest.isoformat(),
+        }
+
+
+class Overview:
+    """Rows by topic and reason."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], Row] = {}
+
+    def add(self, letter: Entry) -> None:
+        """Counts one more letter."""
+        topic, reason, instant = letter.address.topic, letter.reason, letter.set_aside_at
+        self._rows.setdefault((topic, reason), Row(topic, reason, instant, instant)).add(letter)
+
+    @property
+    def rows(self) -> list[Row]:
+        return [row for _, row in sorted(self._rows.items())]
+
+
+def told_whole(letter: Entry) -> dict[str, Any]:
+    """The entry with its content and with what a replay would do; bytes as text when they are UTF-8, else as hex."""
+    try:
+        first, *_ = letter.replayed()
+        replay = {"topic": first.topic, "value": (first.value or b"").decode()}
+    except Refused as refused:
+        replay = {"refused": refused.reason, "detail": refused.detail}
+    headers = [{"name": name, **_bytes("value", value)} for name, value in letter.headers]
+    return {
+        **letter.about(),
+        "replay": replay,
+        "headers": headers,
+        **_bytes("key", letter.key),
+        **_bytes("value", letter.value),
+    }
+
+
+def lines_of(letter: Entry, fates: Mapping[str, str]) -> list[str]:
+    """The entry with its content, for people."""
+    about = told_whole(letter)
+    names = letter.about()
+    replay = about["replay"]
+    fate = f"{fates[replay['refused']]} ({replay['detail']})" if "refused" in replay else f"to {replay['topic']}"
+    rows = [(name.replace("_", " "), about[name]) for name in names if about[name] is not None]
+    rows += [("replay", fate), ("key", _shown("key", about))]
+    rows += [(f"header {header['name']}", _shown("value", header)) for header in about["headers"]]
+    width = max(len(name) for name, _ in rows)
+    size = "none" if letter.value is None else f"{len(letter.value)} bytes"
+    return [
+        *(f"{plain(name):{width}}  {plain(text)}" for name, text in rows),
+        f"value, {size}:",
+        _shown("value", about),
+    ]
+
+
+def replay_of_words(entry: Entry) -> str:
+    """Whether a replay has failed before, and whether one can be had at all."""
+    if entry.replay_of:
+        return f"again, of {entry.replay_of}"
+    return "cannot: cut" if entry.about().get("cut") else ""
+
+
+def _shown(name: str, told: dict[str, Any]) -> str:
+    if name in told:
+        return plain(told[name] or "")
+    return f"0x{told[f'{name}_hex']}"
+
+
+def _bytes(name: str, value: bytes | None) -> dict[str, str | None]:
+    if value is None:
+        return {name: None}
+    try:
+        return {name: value.decode()}
+    except UnicodeDecodeError:
+        return {f"{name}_hex": value.hex()}
+
+
+def second(instant: datetime) -> str:
+    """The instant, to the second."""
+    return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M:%S}Z"

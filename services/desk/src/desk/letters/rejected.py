@@ -1,0 +1,118 @@
+"""What ingest refused, or an operator set aside, on `events-rejected`: read, and judged again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, ClassVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from chassis.kafka.consumer import received_at
+from chassis.kafka.dead_letter import UNSENT
+from chassis.kafka.publisher import Headers, Record
+from desk.letters.entry import COMMON, FOREIGN, Address
+from desk.letters.letter import MARK
+from ingest.http.door import records_of
+from ingest.http.segment import Call, taken
+from ingest.rules import REASONS
+from ingest.settings import Limits
+from schemas.envelope import Refused
+from schemas.sizes import REJECTED
+
+
+class _Said(BaseModel):
+    """What ingest wrote."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    detail: str
+    source: str
+    received_at: AwareDatetime
+    call: str | None = None
+    sent_at: str | None = None
+    cut: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record of `events-rejected`; `said` is None for one that ingest did not write."""
+
+    address: Address
+    set_aside_at: datetime
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    said: _Said | None
+    replay_of: str | None = None
+    repeats: object | None = None
+
+    @classmethod
+    def of(cls, record: Any) -> Rejected:
+        """The entry in a fetched record, whoever wrote it."""
+        try:
+            said = _Said.model_validate_json(record.value or b"")
+        except ValidationError:
+            said = None
+        address = Address(record.topic, record.partition, record.offset)
+        return cls(address, received_at(record), record.key, record.value, record.headers, said)
+
+    @property
+    def reason(self) -> str:
+        if self.said is not None:
+            return self.said.reason
+        return UNSENT if (f"{MARK}reason", UNSENT.encode()) in self.headers else FOREIGN
+
+    def about(self) -> dict[str, Any]:
+        """For machines, without its content."""
+        said = self.said
+        return {
+            "address": str(self.address),
+            "reason": self.reason,
+            "error": said.detail if said else "",
+            "service": "ingest" if said else None,
+            "set_aside_at": self.set_aside_at.isoformat(),
+            "source": said.source if said else None,
+            "received_at": said.received_at.isoformat() if said else None,
+            "cut": said.cut if said else None,
+            "replay_of": None,
+        }
+
+    def replayed(self) -> Sequence[Record]:
+        """The records of the item as today's ingest reads it, with the source and the instant of its own receipt."""
+        said = self.said
+        if said is None:
+            raise Refused(self.reason, "ingest did not write it")
+        if said.cut is not None:
+            raise Refused("cut", f"it had {said.cut} bytes, and its beginning is kept only")
+        call = Call(said.source, said.received_at, said.call, {"sentAt": said.sent_at})
+        document = json.loads(self.value or b"")
+        events, _ = taken(document.get("item"), call, Limits().event)
+        return [
+            replace(record, headers=[*record.headers, (f"{MARK}replay-of", str(self.address).encode())])
+            for record in records_of(events)
+        ]
+
+
+class RejectedItems:
+    """What ingest answered with success and yet did not take, for its sender cannot mend it."""
+
+    verb, one, many, entries = "rejected", "rejected item", "rejected items", "items"
+    fates: ClassVar[Mapping[str, str]] = {
+        **COMMON,
+        **{reason: f"cannot succeed: {meaning}" for reason, meaning in REASONS.items()},
+        "cut": "cannot be replayed: too large to be kept whole",
+        UNSENT: "cannot be replayed: an output that its topic did not take, set aside by an operator",
+    }
+
+    def topics(self, there: Collection[str]) -> set[str]:
+        return {REJECTED} & set(there)
+
+    def named(self, topic: str) -> str:  # noqa: ARG002 - there is one
+        return REJECTED
+
+    def of(self, record: Any) -> Rejected:
+        return Rejected.of(record)

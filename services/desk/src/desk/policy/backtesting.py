@@ -1,0 +1,57 @@
+"""The stored facts under another policy: all leads' facts are read once, as of one moment, and nothing is written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from chassis.policy import load_policies
+from desk.policy.backtest import Backtest, Report
+from desk.reading import BEYOND, ever, every_fact, one_moment, states_between
+from desk.settings import DeskSettings
+from schemas.erasure import FLOOD
+from schemas.policy import Policy
+from scorer.app import Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The candidate, on the facts of a time in [since, until); `most` leads of each kind are named."""
+
+    candidate: Policy
+    since: datetime | None = None
+    until: datetime | None = None
+    most: int = sys.maxsize
+
+
+async def backtest(settings: DeskSettings, asked: Asked, tell: Callable[[int, int], None]) -> Report:
+    """What the candidate makes of the facts, beside the policy in force; `tell` hears of facts read and there in all.
+
+    A candidate that scores as the policy in force does has the stored states compared too, if no time leaves facts
+    out. Raises PolicyError, Transient, and DBAPIError where a statement fails.
+    """
+    scorer = Scorer(load_policies(settings.policies, Policy))
+    async with one_moment(settings.database, scorer.name) as (connection, moment):
+        live = scorer.policy(moment)
+        test = Backtest(live, asked.candidate, asked.until or moment, asked.most)
+        alike = asked.candidate.scoring == live.scoring
+        comparing = alike and asked.since is None and asked.until is None
+
+        async def expect(after: str, last: str) -> None:
+            states = await states_between(connection, after, last)
+            test.expect((lead_id, scorer.load(lead_id, state)) for lead_id, state in states)
+
+        read, total, last = 0, await ever(connection), ""
+        async for rows, facts in every_fact(connection, scorer.inputs["engagements"], asked.since, asked.until):
+            if comparing:
+                await expect(last, facts[-1].lead_id)
+                last = facts[-1].lead_id
+            test.read(facts)
+            read += rows
+            tell(read, total)
+        if comparing:
+            await expect(last, BEYOND)
+        dropped = await ever(connection, f"dropped:{FLOOD}")
+    return test.report(asked.since, asked.until, dropped)

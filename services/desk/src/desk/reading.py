@@ -1,0 +1,104 @@
+"""Reads the services' tables; nothing here writes, for a lead's rows have one writer, their partition's worker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.partition.journal import Revision
+from chassis.postgres.database import connected, engine_of
+from chassis.process.settings import Database
+from schemas.envelope import Decoder, Fact
+
+BEYOND = "g"
+"""Sorts above every lead's id, which is of hex digits."""
+_FACTS = text("""
+SELECT data, time, fingerprint, coalesce(received_at, time) FROM fact WHERE lead_id = :lead_id
+ORDER BY time, source COLLATE "C", id COLLATE "C"
+""")
+_STATE = text("SELECT CAST(state AS text) FROM lead WHERE lead_id = :lead_id")
+_NOW = text("SELECT now()")
+_REVISIONS = text("SELECT part, policy, judged_until FROM partition ORDER BY part")
+_EVER = text("SELECT CAST(coalesce(sum(CAST(totals->>:name AS bigint)), 0) AS bigint) FROM partition")
+# What is outside of the time asked for is read over, not sought: so each statement ends after 2000 rows and in time.
+# The limit is a literal: with a parameter a generic plan may sort the whole table.
+_PAGE = text("""
+SELECT lead_id, source, id, time, fingerprint, coalesce(received_at, time),
+    CASE WHEN (CAST(:since AS timestamptz) IS NULL OR time >= :since)
+    AND (CAST(:until AS timestamptz) IS NULL OR time < :until) THEN data END
+FROM fact WHERE (lead_id, source, id) > (:lead_id, :source, :id) ORDER BY lead_id, source, id LIMIT 2000
+""")
+_EVERY_STATE = text("""
+SELECT lead_id, CAST(state AS text) FROM lead
+WHERE lead_id > :after AND (NOT :due OR due_at IS NOT NULL) ORDER BY lead_id LIMIT 1000
+""")
+_STATES = text("""
+SELECT lead_id, CAST(state AS text) FROM lead WHERE lead_id > :after AND lead_id <= :last ORDER BY lead_id
+""")
+
+
+@asynccontextmanager
+async def one_moment(database: Database, service: str) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
+    """A connection to the service's schema: all that is read was true at one moment, and nothing can be written.
+
+    Raises Transient when the database cannot be reached.
+    Locks nothing; but as long as it lasts, Postgres cannot clear away what is deleted meanwhile.
+    """
+    async with connected(engine_of(database, service)) as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        async with connection.begin():
+            yield connection, (await connection.execute(_NOW)).scalar_one()
+
+
+async def facts_of(connection: AsyncConnection, decoder: Decoder, lead_id: str) -> list[Fact]:
+    """Every fact of the lead, in the lead's order."""
+    rows = (await connection.execute(_FACTS, {"lead_id": lead_id})).all()
+    return [decoder.stored(*row) for row in rows]
+
+
+async def state_of(connection: AsyncConnection, lead_id: str) -> str | None:
+    """The state as the service stored it, None for a lead it does not know."""
+    state: str | None = (await connection.execute(_STATE, {"lead_id": lead_id})).scalar_one_or_none()
+    return state
+
+
+async def ever(connection: AsyncConnection, name: str = "facts") -> int:
+    """How many of that name the partitions' totals count: as many rows as partitions are read for it."""
+    count: int = (await connection.execute(_EVER, {"name": name})).scalar_one()
+    return count
+
+
+async def every_fact(
+    connection: AsyncConnection, decoder: Decoder, since: datetime | None, until: datetime | None
+) -> AsyncIterator[tuple[int, list[Fact]]]:
+    """All leads' facts of a time in [since, until), lead after lead by rising id, by the page.
+
+    Each page comes with the number of rows that were read for it. One lead's facts may go over several pages, and
+    stand in no order of time. Only within `one_moment` is that one answer.
+    """
+    after = {"lead_id": "", "source": "", "id": ""}
+    while rows := (await connection.execute(_PAGE, {**after, "since": since, "until": until})).all():
+        yield len(rows), [decoder.stored(row[6], *row[3:6]) for row in rows if row[6] is not None]
+        after = {"lead_id": rows[-1][0], "source": rows[-1][1], "id": rows[-1][2]}
+
+
+async def states_between(connection: AsyncConnection, after: str, last: str) -> list[tuple[str, str]]:
+    """Each lead's id and stored state for ids above `after` and up to `last`, by rising id."""
+    return [(row[0], row[1]) for row in (await connection.execute(_STATES, {"after": after, "last": last})).all()]
+
+
+async def every_state(connection: AsyncConnection, *, due: bool) -> AsyncIterator[list[tuple[str, str]]]:
+    """Each lead's id and stored state by rising id, 1000 at a time; with `due` only of leads that have a due."""
+    after = ""
+    while rows := (await connection.execute(_EVERY_STATE, {"after": after, "due": due})).all():
+        yield [(row[0], row[1]) for row in rows]
+        after = rows[-1][0]
+
+
+async def revisions(connection: AsyncConnection) -> dict[int, Revision]:
+    """Partition -> how far which version of the policy has judged its leads; those that nobody has claimed yet lack."""
+    return {part: Revision(version, until) for part, version, until in (await connection.execute(_REVISIONS)).all()}

@@ -1,0 +1,80 @@
+"""What all commands share: leads and instants as they are typed, questions, progress, and failures as sentences."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from typing import Annotated, NoReturn
+
+import typer
+from pydantic import TypeAdapter
+
+from desk.settings import HOW
+from schemas.envelope import LeadId
+from schemas.identity import lead_id_of
+
+INSTANTS = "2026-11-20T10:00Z, 2026-11-20T11:00+01:00, or 2026-11-20 for midnight in UTC"
+
+LeadArgument = Annotated[str, typer.Argument(help="The lead's e-mail address or lead_id.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def instant_named(text: str, option: str) -> datetime:
+    """The instant that the operator named, in UTC. Ends the command with 2 when it is none or tells no time zone."""
+    with suppress(ValueError):
+        instant = datetime.fromisoformat(f"{text}T00:00Z" if len(text) == len("2026-11-20") else text.upper())
+        if instant.tzinfo is not None and MINYEAR < instant.year < MAXYEAR:
+            return instant.astimezone(UTC)
+    raise typer.BadParameter(f"expected an instant with its time zone, as {INSTANTS}", param_hint=option)
+
+
+def lead_named(lead: str) -> str:
+    """The id of the lead that the operator named. Ends the command with 2 when it is neither id nor e-mail address."""
+    try:
+        return lead_id_of(email=lead) if "@" in lead else TypeAdapter[str](LeadId).validate_python(lead.strip().lower())
+    except ValueError as error:
+        raise typer.BadParameter("expected an e-mail address or a lead_id", param_hint="lead") from error
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Goes on if the operator says yes, or has said so before; else ends the command with 1."""
+    if not yes and not typer.confirm(question):
+        typer.echo("Nothing was changed.", err=True)
+        raise typer.Exit(1)
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, where that is a terminal; it is told what is done and what there is in all."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Ends the command with 1 and a sentence for what an operator can mend; says how to reach a relay where none is."""
+    from chassis import commands
+    from chassis.process.failures import BrokerAway, Transient
+
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it has to say is said in a sentence
+    with commands.plainly():
+        try:
+            yield
+        except BrokerAway as error:
+            end(f"Kafka does not answer now ({error}). {HOW}", error)
+        except Transient as error:
+            end(f"The database cannot be read now: {error}. {HOW}", error)
+
+
+def end(sentence: str, error: Exception, code: int = 1) -> NoReturn:
+    """Ends the command with the sentence on standard error."""
+    typer.echo(sentence, err=True)
+    raise typer.Exit(code) from error

@@ -1,0 +1,48 @@
+"""Every command of `baton` says what it does and shows an example; the services have `serve` and `migrate` only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import ingest.__main__
+import router.__main__
+import scorer.__main__
+import sla_monitor.__main__
+from desk.__main__ import main
+
+SERVICES = [ingest.__main__.main, scorer.__main__.main, router.__main__.main, sla_monitor.__main__.main]
+
+
+def verbs(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
+    if not hasattr(command, "commands"):
+        yield words
+        return
+    for name, each in command.commands.items():
+        yield from verbs(each, *words, name)
+
+
+ALL = list(verbs(typer.main.get_command(main)))
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_every_command_has_help_with_an_example_and_an_answer_for_programs(words: tuple[str, ...]) -> None:
+    answer = CliRunner().invoke(main, [*words, "--help"], env={"COLUMNS": "200"})
+    assert answer.exit_code == 0
+    assert f"baton {' '.join(words)}" in answer.output.partition("Example:")[2]
+    assert "--json" in answer.output
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_has_serve_and_migrate_only(service: typer.Typer) -> None:
+    assert set(verbs(typer.main.get_command(service))) == {("serve",), ("migrate",)}
+    for words in ([], ["serve"], ["migrate"]):
+        assert CliRunner().invoke(service, [*words, "--help"]).exit_code == 0
+
+
+def test_baton_offers_to_complete_what_is_typed() -> None:
+    assert "--install-completion" in CliRunner().invoke(main, ["--help"]).output

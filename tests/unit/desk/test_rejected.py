@@ -1,0 +1,94 @@
+"""What becomes of an item that ingest refused: the events that today's ingest makes of it, or the reason why none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from aiokafka import ConsumerRecord
+
+import ingest.rules
+from chassis.kafka.dead_letter import unsent
+from chassis.kafka.publisher import Record
+from desk.letters.letter import DeadLetters
+from desk.letters.rejected import Rejected, RejectedItems
+from ingest.http import segment
+from schemas.envelope import Decoder, Refused
+from schemas.topics import TOPICS
+from tests.builders import EMAIL, NOON
+
+ITEM: dict[str, Any] = {"userId": EMAIL, "event": "Webinar Attended", "messageId": "m-1"}
+
+
+def fetched(record: Record) -> Any:
+    """The record as fetched from `events-rejected`."""
+    value, headers = record.value, tuple((name, text or b"") for name, text in record.headers)
+    return ConsumerRecord(record.topic, 0, 3, 1, 1, record.key, value, None, 0, len(value or b""), headers)
+
+
+def rejected(item: Any, call: str | None = "track", batch: dict[str, Any] | None = None, **more: Any) -> Rejected:
+    """The item as ingest itself sets it aside."""
+    found = segment.Sorted("segment/web", NOON)
+    about = {"reason": "bad_time", "detail": "why", **segment._about(found, call, batch or {}), **more}
+    return Rejected.of(fetched(segment._rejected(json.dumps(item).encode(), about)))
+
+
+def why_not(entry: Rejected) -> str:
+    with pytest.raises(Refused) as refused:
+        entry.replayed()
+    assert refused.value.reason in RejectedItems.fates
+    return refused.value.reason
+
+
+def test_an_item_that_is_good_today_becomes_the_event_that_ingest_would_have_published() -> None:
+    [event], _ = segment.taken(ITEM, segment.Call("segment/web", NOON, "track", None), 32 * 1024)
+    first, second = rejected(ITEM).replayed(), rejected(ITEM).replayed()
+    assert [asdict(record) for record in first] == [asdict(record) for record in second]
+    assert [(each.topic, each.key, each.value) for each in first] == [
+        ("engagements", event.subject.encode(), event.encode())
+    ]
+    assert first[0].headers[-1] == ("x-dlq-replay-of", b"events-rejected/0/3")
+    read = Decoder(*TOPICS["engagements"].events).fact(first[0].key, first[0].value, NOON + timedelta(days=300))
+    assert read.time == NOON
+
+
+def test_the_batch_it_came_in_and_the_route_are_known_again() -> None:
+    sent = NOON - timedelta(hours=1)
+    item = {**ITEM, "type": "track", "timestamp": (sent - timedelta(minutes=5)).isoformat()}
+    [record] = rejected(item, None, {"sentAt": sent.isoformat()}).replayed()
+    assert json.loads(record.value or b"")["time"] == (NOON - timedelta(minutes=5)).isoformat().replace("+00:00", "Z")
+    assert why_not(rejected(ITEM, None)) == "unknown_type"
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        ({**ITEM, "userId": None}, "no_identifier"),
+        ({**ITEM, "timestamp": "yesterday"}, "bad_time"),
+        ({**ITEM, "properties": {"a": "b" * 40_000}}, "too_large"),
+        ({**ITEM, "properties": {"a": "\0"}}, "nul_character"),
+        ([], "bad_item"),
+    ],
+)
+def test_what_is_still_wrong_stays_refused_with_its_reason(item: Any, reason: str) -> None:
+    assert why_not(rejected(item)) == reason
+
+
+def test_a_cut_item_a_set_aside_output_and_a_foreign_record_cannot_be_replayed() -> None:
+    large = Rejected.of(fetched(segment._rejected(b"x" * (segment.MOST_WHOLE + 1), rejected(ITEM).about() | SAID)))
+    assert (why_not(large), large.about()["cut"]) == ("cut", segment.MOST_WHOLE + 1)
+    assert why_not(Rejected.of(fetched(unsent(Record("lead-scores", b"k", b"{}"), "scorer", 1, 7)))) == "unsent"
+    for value in (b"", b"{}", b"[" * 100_000, b'{"reason": 1}'):
+        assert why_not(Rejected.of(fetched(Record("events-rejected", None, value)))) == "foreign"
+
+
+SAID = {"reason": "too_large", "detail": "why", "source": "segment/web", "received_at": NOON.isoformat()}
+
+
+def test_every_reason_of_ingest_has_words_and_each_kind_knows_its_topics() -> None:
+    assert ingest.rules.REASONS.keys() <= RejectedItems.fates.keys()
+    there = ["engagements", "engagements-dlq", "events-rejected"]
+    assert (DeadLetters().topics(there), RejectedItems().topics(there)) == ({there[1]}, {there[2]})
