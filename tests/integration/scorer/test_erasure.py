@@ -10,10 +10,10 @@ from schemas.engagements import Erasure, LeadDescribed, LeadErased
 from scorer.rules import flood
 from tests.builders import a_description
 from tests.integration.chassis.driving import House, engaged, leads
-from tests.integration.scorer.test_flood import Bench, bench, house, many
+from tests.integration.scorer.test_flood import Bench, bench, many
 from tests.unit.scorer.driver import a_scorer
 
-__all__ = ["bench", "house"]
+__all__ = ["bench"]
 NOW = datetime.now(UTC)
 
 

@@ -19,11 +19,9 @@ from scorer.app import Scorer
 from scorer.rules import State, flood, fold, score
 from scorer.rules.place import text_of
 from tests.builders import a_description
-from tests.integration.chassis.conftest import house
 from tests.integration.chassis.driving import House, arrived, engaged, leads, take_all
 from tests.unit.scorer.driver import CLASSIC, a_scorer
 
-__all__ = ["house"]
 NOW = datetime.now(UTC)
 TODAY = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
 MOST = flood.DAILY
