@@ -14,11 +14,13 @@ from chassis.policy import Policies, PolicyError
 from chassis.service import At
 from schemas.engagements import LeadLinked, Link
 from schemas.envelope import Decoder
+from schemas.identity import Identifiers
 from schemas.scores import POLICY, TIME, LeadScored, Origin, PolicyRef
 from scorer.app import Scorer
 from scorer.rules import Criteria
 from scorer.rules.explanation import explain
 from tests.builders import EMAIL, LEAD, a_description, a_fact, a_policy, an_engagement, an_opt_in, at
+from tests.unit.scorer.drafts import a_draft, a_rule
 from tests.unit.scorer.driver import Play, a_scorer, several
 
 CLASSIC = a_policy("classic-50")
@@ -256,3 +258,14 @@ def test_under_strict_70_opting_in_and_fitting_are_facts_of_the_gate() -> None:
     play = Play(a_scorer(a_policy("strict-70")))
     [fits] = play.play([a_description(company_size=100, industry="technology")])
     assert fits.data.facts["fit_profile"] == at(0)
+
+
+def test_a_lead_of_whom_nothing_is_left_to_say_is_published_once_wherever_it_was_read_from() -> None:
+    rule = a_rule(points=5, award="per_event", total_cap=5, decay={"linear": "2d", "share": 0.05})
+    play, views = Play(a_scorer(a_draft(scoring__rules=[rule]))), ((1, "71"), (0, "72"))
+    known = a_description(company_size=0, identifiers=Identifiers(), id="first")
+    now = at(40.5 * 1440)
+    scores = play.play([known, *(an_engagement(id=name, time=at(day * 1440)) for day, name in views)], now)
+    assert [scored.data.score for scored in scores] == [0.125, 0.0], "the second view, then the first in its place"
+    play.state = play.scorer.load(LEAD, play.scorer.dump(play.state))
+    assert play.play([a_description(identifiers=Identifiers(), id="73", time=at(0))], now) == []

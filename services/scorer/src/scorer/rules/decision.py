@@ -135,10 +135,11 @@ def _publish(state: State, verdict: Verdict, criteria: Criteria) -> Published:
     last, basis = state.published, state.tally.basis
     near = last.milli is not None and abs(verdict.milli - last.milli) < POINT
     digest = digest_of(basis, verdict, criteria, last.milli if near else None)
-    contact = _contact_digest(state.tally) if digest else ""
-    if (digest, contact) == (last.digest, last.contact):
+    contact = _contact_digest(state.tally)
+    if (digest, contact if digest else "") == (last.digest, last.contact):
         return last
-    return Published(last.version + 1, digest_of(basis, verdict, criteria), verdict.milli, contact)
+    digest = digest_of(basis, verdict, criteria)
+    return Published(last.version + 1, digest, verdict.milli, contact if digest else "")
 
 
 def agrees(stored: State, tally: Tally, verdict: Verdict, criteria: Criteria, now: datetime) -> bool:
