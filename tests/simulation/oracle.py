@@ -9,7 +9,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from chassis.kafka.consumer import received_at
+from chassis.kafka.consumer import Received
 from desk.lead.explanation import explain
 from router.app import ROTATION
 from schemas.barrier import BARRIER_KEY
@@ -23,7 +23,6 @@ from schemas.topics import TOPICS
 from sla_monitor.rules import Watch, expire, start, stop
 from sla_monitor.rules.clock import Clock
 from sla_monitor.rules.clock import Lead as Watched
-from tests.simulation.log import Written
 from tests.simulation.scenario import PARTS
 from tests.simulation.store import Store
 from tests.simulation.world import World, services
@@ -69,11 +68,11 @@ def _books(world: World, name: str, store: Store) -> Iterator[str]:
 
 
 def _outcome(
-    record: Written, decoder: Decoder, facts: dict[tuple[str, str, str], bytes], latest: dict[str, Fact]
+    record: Received, decoder: Decoder, facts: dict[tuple[str, str, str], bytes], latest: dict[str, Fact]
 ) -> str:
     """What becomes of the next record of a topic, `facts` being those of the earlier ones, `latest` a lead's score."""
     try:
-        fact = decoder.fact(record.key, record.value, received_at(record))
+        fact = decoder.fact(record.key, record.value, record.append_time)
     except Refused as refused:
         return "barriers" if record.key == BARRIER_KEY else f"dead_letters:{refused.reason}"
     if partition_of(record.key or b"", PARTS) != record.partition:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from chassis.kafka.consumer import Received
 from chassis.partition.epoch import Takeover
 from chassis.partition.journal import Batch, LeadRow
 from chassis.partition.lead_cache import Files
@@ -110,7 +111,7 @@ class Bench:
         self.commits.clear()
         return ownership
 
-    async def take(self, ownership: Ownership[Tally], records: Sequence[Any]) -> list[int]:
+    async def take(self, ownership: Ownership[Tally], records: Sequence[Received]) -> list[int]:
         """How many each commit took, until all are taken."""
         counts: list[int] = []
         while sum(counts) < len(records):

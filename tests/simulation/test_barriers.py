@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from chassis.kafka.consumer import Received
 from chassis.kafka.publisher import Publisher, Record
 from chassis.partition.barrier import NEVER, PAUSE_SECONDS, Barriers, is_barrier
 from schemas.barrier import BARRIER_KEY
 from tests.builders import at
 from tests.simulation.kafka import LogPublisher
-from tests.simulation.log import Log, Written
+from tests.simulation.log import Log
 from tests.simulation.loop import Loop
 from tests.simulation.network import Network
 
@@ -37,7 +38,7 @@ class Bench:
         self.barriers.want(at(due))
         await self.barriers.write(at(now), self.publisher)
 
-    def written(self, topic: str = ONE) -> list[Written]:
+    def written(self, topic: str = ONE) -> list[Received]:
         return [record for record in self.log.read(topic, PART) if is_barrier(record)]
 
     def read(self, one: int, other: int) -> datetime:

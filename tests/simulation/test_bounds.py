@@ -9,8 +9,8 @@ from random import Random
 from typing import Any, ClassVar
 
 import pytest
-from aiokafka import ConsumerRecord
 
+from chassis.kafka.consumer import Received
 from chassis.partition import owner
 from chassis.partition.epoch import Takeover
 from chassis.partition.lead_cache import Files
@@ -67,7 +67,7 @@ class Bench:
         """The events by a new owner, who remembers nothing."""
         self.loop.run_until_complete(self._hear([self._arrived(event) for event in events]))
 
-    async def _hear(self, records: Sequence[Any]) -> None:
+    async def _hear(self, records: Sequence[Received]) -> None:
         claim = await self._journal.claim()
         offsets = {topic: claim.offsets.get(topic, 0) for topic in self.service.inputs}
         takeover = Takeover(0, claim, self._journal, offsets, 4)
@@ -78,12 +78,12 @@ class Bench:
             while taken < len(some):
                 taken += await owner.take(some[taken:], self._publisher)
 
-    def _arrived(self, event: Envelope) -> Any:
+    def _arrived(self, event: Envelope) -> Received:
         key, value = event.subject.encode(), event.encode()
         offset = self._read[event.topic]
         self._read[event.topic] += 1
         now = int(datetime.now(UTC).timestamp() * 1000)
-        return ConsumerRecord(event.topic, 0, offset, now, 1, key, value, None, len(key), len(value), ())
+        return Received(event.topic, 0, offset, now, key, value, ())
 
     @property
     def totals(self) -> dict[str, int]:

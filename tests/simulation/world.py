@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from chassis.kafka.consumer import received_at
+from chassis.kafka.consumer import Received
 from chassis.partition.owner import LOOK_AGAIN
 from chassis.partition.supervisor import Supervisor
 from chassis.partition.worker import Links
@@ -25,7 +25,7 @@ from sla_monitor.app import SlaMonitor
 from tests.builders import NOON
 from tests.simulation.diary import Diary
 from tests.simulation.kafka import LogConsumer, LogPublisher
-from tests.simulation.log import SESSION_SECONDS, Group, Log, Written
+from tests.simulation.log import SESSION_SECONDS, Group, Log
 from tests.simulation.loop import Loop, Process
 from tests.simulation.network import SERVERS, Network
 from tests.simulation.scenario import INPUT_SECONDS, PARTS, PROCESSES, SERVICES, Arrival, Fault, Scenario
@@ -97,10 +97,10 @@ class World:
         """The broker's time; the database's is the same or later."""
         return NOON + timedelta(seconds=self._loop.time() + self._later["world"])
 
-    def by_database(self, record: Written) -> datetime:
+    def by_database(self, record: Received) -> datetime:
         """The database's time when the record was appended, or up to 1 ms earlier."""
-        appended = received_at(record)
-        return appended + timedelta(seconds=sum(seconds for at, seconds in self.jumps if at <= appended))
+        later = sum(seconds for at, seconds in self.jumps if at <= record.append_time)
+        return record.append_time + timedelta(seconds=later)
 
     def _database_now(self) -> datetime:
         return self.now() + timedelta(seconds=self._later["database"])

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer
 
-from chassis.kafka.consumer import Consumer
+from chassis.kafka.consumer import Consumer, Received
 from chassis.kafka.publisher import Publisher, Record
 from chassis.partition.epoch import Takeover
 from chassis.partition.journal import Journal, journals
@@ -56,14 +56,14 @@ def record(event: EngagementRecorded, **fields: Any) -> Record:
     return Record("engagements", event.subject.encode(), event.encode(), **fields)
 
 
-def arrived(events: Sequence[EngagementRecorded | bytes], first: int = 0, part: int = 0) -> list[Any]:
+def arrived(events: Sequence[EngagementRecorded | bytes], first: int = 0, part: int = 0) -> list[Received]:
     """The events as fetched from the partition, the first of them at offset `first`; bytes are a value as it is."""
     now = int(time.time() * 1000)
     found = []
     for offset, event in enumerate(events, first):
         value = event if isinstance(event, bytes) else event.encode()
         key = value[:36] if isinstance(event, bytes) else event.subject.encode()
-        found.append(ConsumerRecord("engagements", part, offset, now, 1, key, value, None, len(key), len(value), ()))
+        found.append(Received("engagements", part, offset, now, key, value, ()))
     return found
 
 
@@ -162,7 +162,7 @@ class House:
             await producer.stop()
 
 
-async def take_all(ownership: Ownership[Any], records: Sequence[Any], publisher: Publisher) -> int:
+async def take_all(ownership: Ownership[Any], records: Sequence[Received], publisher: Publisher) -> int:
     """Has all of the records taken, in as many commits as it takes; returns how many they are."""
     done = 0
     while done < len(records):

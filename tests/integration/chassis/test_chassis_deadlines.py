@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from chassis.kafka.consumer import Received
 from chassis.kafka.publisher import Record
 from schemas.barrier import BARRIER_KEY
 from tests.integration.chassis.counting import WAIT, Counting, Tally
@@ -47,7 +47,10 @@ async def test_tick_whose_outcome_the_database_refuses_holds_up_no_other(house: 
 async def test_deadline_that_passed_while_nobody_looked_fires_at_once(house: House) -> None:
     [ada] = leads(0, 1)
     await house.publish(record(engaged("1", ada, "wait")))
-    arrived = [replace(each, topic="engagements") for each in await house.written("engagements")]
+    arrived = [
+        Received("engagements", each.partition, each.offset, each.timestamp, each.key, each.value, each.headers)
+        for each in await house.written("engagements")
+    ]
     async with house.claimed() as ownership, house.publisher() as publisher:
         await take_all(ownership, arrived, publisher)
     await asyncio.sleep(WAIT.total_seconds())

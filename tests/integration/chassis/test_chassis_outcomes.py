@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from chassis.kafka.publisher import Record
@@ -74,7 +72,7 @@ async def test_value_that_the_database_refuses_is_set_aside_alone(house: House) 
     ada, bob = leads(0, 2)
     strange = engaged("s", bob, "break").encode()
     records = arrived([engaged("1", ada), engaged("2", bob), engaged("3", ada)])
-    records[1] = replace(records[1], value=strange)
+    records[1] = records[1]._replace(value=strange)
     async with house.claimed() as ownership, house.publisher() as publisher:
         assert await take_all(ownership, records, publisher) == 3
     totals = await house.totals()

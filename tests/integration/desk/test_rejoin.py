@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pytest
 
-from chassis.kafka.consumer import received_at
+from chassis.kafka.consumer import append_time
 from chassis.kafka.publisher import Record
 from desk.letters.reader import reader
 from schemas.engagements import Engagement, EngagementRecorded
@@ -110,7 +110,7 @@ async def test_events_refused_under_a_broken_policy_rejoin_history(
     async with scorer(house.room, tmp_path, broken):
         await house.publish(*(record(told) for told in refused.values()))
         await until(lambda: house.counted("dead_letters:rules_failed", len(CASES)), "the rules to fail")
-    appended = {each.key.decode(): received_at(each) for each in await house.written("engagements")}
+    appended = {each.key.decode(): append_time(each.timestamp) for each in await house.written("engagements")}
 
     async with scorer(house.room, tmp_path, POLICY):
         for case, told in refused.items():

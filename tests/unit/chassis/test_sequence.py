@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
-
+from chassis.kafka.consumer import Received
 from chassis.partition.sequence import Gap, following
 
-Read = namedtuple("Read", "topic offset")
 
-
-def _read(*offsets: int, topic: str = "engagements") -> list[Read]:
-    return [Read(topic, offset) for offset in offsets]
+def _read(*offsets: int, topic: str = "engagements") -> list[Received]:
+    return [Received(topic, 0, offset, 0, None, None, ()) for offset in offsets]
 
 
 def test_records_that_follow_on_are_all_taken() -> None:

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from chassis.kafka import records
-from chassis.kafka.received import Received, require_append_time
 from chassis.process.failures import BrokerAway, Failure
 from chassis.process.settings import Kafka
 
@@ -24,6 +23,23 @@ YEAR_9999 = 253_370_764_800_000
 """Milliseconds: beyond it a producer's own time stamp, which may be anything, is no date."""
 Offsets = Mapping[str, int]
 """Topic -> the offset to read next, for one partition."""
+
+
+class Received(NamedTuple):
+    """One record of an input topic, which is named without the prefix; `timestamp` is the broker's, in milliseconds."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+    @property
+    def append_time(self) -> datetime:
+        """When the broker got the record."""
+        return append_time(self.timestamp)
 
 
 class NotMember(Failure):
@@ -118,7 +134,7 @@ class Consumer(ConsumerRebalanceListener):
             batches = await self._client.getmany(*self._partitions(part), timeout_ms=int(wait * 1000), max_records=most)
         found: list[Received] = []
         for partition, batch in batches.items():
-            require_append_time(batch)
+            records.require_append_time(batch)
             topic = self._name(partition)
             found += [Received(topic, part, r.offset, r.timestamp, r.key, r.value, r.headers) for r in batch]
         return found
@@ -170,10 +186,10 @@ class Consumer(ConsumerRebalanceListener):
                     self._client.seek(partition, offset)
                     self._client.resume(partition)
                 while missing := [p for p in wanted if self._name(p) not in found]:
-                    for partition, records in (await self._client.getmany(*missing, timeout_ms=1000)).items():
-                        require_append_time(records[:1])
-                        same = records[0].offset == wanted[partition]  # else a compaction has taken it away
-                        found[self._name(partition)] = records[0].timestamp if same else -1
+                    for partition, batch in (await self._client.getmany(*missing, timeout_ms=1000)).items():
+                        records.require_append_time(batch[:1])
+                        same = batch[0].offset == wanted[partition]  # else a compaction has taken it away
+                        found[self._name(partition)] = batch[0].timestamp if same else -1
         except IllegalStateError as error:
             raise NotMember(f"partition {part}") from error
         finally:
@@ -211,14 +227,9 @@ class Consumer(ConsumerRebalanceListener):
         return [self._partition(topic, part) for topic in self._topics]
 
 
-def received_at(record: Any) -> datetime:
-    """When the broker got the record (its timestamp; on input topics that is LogAppendTime)."""
-    return _instant(record.timestamp)
-
-
 @lru_cache(maxsize=1024)
-def _instant(milliseconds: int) -> datetime:
-    """Remembered, for a broker's batch has one append time for all its records."""
+def append_time(milliseconds: int) -> datetime:
+    """A record's time stamp as an instant. Cached, for a broker's batch has one append time for all its records."""
     return datetime.fromtimestamp(min(max(milliseconds, 0), YEAR_9999) / 1000, UTC)
 
 

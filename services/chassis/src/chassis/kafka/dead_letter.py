@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
+from chassis.kafka.consumer import Received
 from chassis.kafka.producers import MAX_RECORD_BYTES
 from chassis.kafka.publisher import Record
 from chassis.kafka.records import UNREADABLE
@@ -32,7 +31,7 @@ class TooManyDeadLetters(Failure):
     """Of the records that Baton wrote more than 20 in a row, or 5 % of the last 1,000, failed: a bad deploy."""
 
 
-def dead_letter(record: Any, error: Refused, service: str, received_at: datetime) -> Record:
+def dead_letter(record: Received, error: Refused, service: str) -> Record:
     """The original key, value and headers on `<topic>-dlq`, with `x-dlq-` headers that say why and where from.
 
     What came compressed may be larger than any record may be: it is cut, and says so, for it must not stop an outbox.
@@ -43,7 +42,7 @@ def dead_letter(record: Any, error: Refused, service: str, received_at: datetime
         "topic": record.topic,
         "partition": str(record.partition),
         "offset": str(record.offset),
-        "append-time": received_at.isoformat(),
+        "append-time": record.append_time.isoformat(),
         "service": service,
     }
     return _aside(record, dead_letter_topic(record.topic), about, record.partition)
@@ -58,7 +57,7 @@ def unsent(record: Record, service: str, part: int, seq: int) -> Record:
     return _aside(record, REJECTED, about, None)
 
 
-def _aside(record: Any, topic: str, about: dict[str, str], part: int | None) -> Record:
+def _aside(record: Received | Record, topic: str, about: dict[str, str], part: int | None) -> Record:
     key, value, kept = record.key, record.value, record.headers
     if (size := _size(record)) > LARGEST:
         key, value, kept = key and key[:1024], value and value[: LARGEST // 2], ()
@@ -69,7 +68,7 @@ def _aside(record: Any, topic: str, about: dict[str, str], part: int | None) -> 
     return Record(topic, key, value, headers, part)
 
 
-def _size(record: Any) -> int:
+def _size(record: Received | Record) -> int:
     headers = sum(len(name.encode()) + len(value or b"") + HEADER_BYTES for name, value in record.headers)
     return len(record.key or b"") + len(record.value or b"") + headers
 

@@ -8,7 +8,7 @@ partitions, or fill the memory of every reader.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from aiokafka.consumer import fetcher
@@ -18,6 +18,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
 
 from chassis.kafka.inflation import CODECS, LARGEST, Bomb, inflated
+from chassis.process.failures import Failure
 
 UNREADABLE = "unreadable"
 """The one header of a record that stands for one which cannot be had; its value says why."""
@@ -33,11 +34,30 @@ _OVERHEAD = 12
 _ATTRIBUTES, _RECORDS = 22, 61
 """Where a batch has the attributes that name its codec, in the last 3 bits, and where its records begin."""
 _CODEC = 0x07
+_LOG_APPEND_TIME = 1
+"""Kafka's number for a time stamp that is the broker's."""
+
+
+class NoAppendTime(Failure):
+    """An input's records do not tell when the broker got them: stop, page."""
 
 
 def read_all() -> None:
     """From now on this process's consumers read whatever a broker lets through; a second call changes nothing."""
     fetcher.MemoryRecords = _Records  # type: ignore[attr-defined]
+
+
+def require_append_time(records: Iterable[Any]) -> None:
+    """Raises NoAppendTime for the first record that does not tell when the broker got it.
+
+    By the record itself, since to read a topic's configuration takes a right that a service need not have.
+    """
+    for record in records:
+        if record.timestamp_type != _LOG_APPEND_TIME:
+            raise NoAppendTime(
+                f"{record.topic}/{record.partition} keeps its producers' time stamps, which are anybody's clock: set "
+                f"message.timestamp.type=LogAppendTime, and make the topic anew (offset {record.offset})"
+            )
 
 
 class _Records(MemoryRecords):  # type: ignore[misc, valid-type]

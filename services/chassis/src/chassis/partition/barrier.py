@@ -13,8 +13,8 @@ import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
+from chassis.kafka.consumer import Received
 from chassis.kafka.publisher import Publisher, Record
 from schemas.barrier import BARRIER_KEY, BARRIER_TYPE
 
@@ -23,9 +23,9 @@ PAUSE_SECONDS = 0.25
 """Least time between two barriers of one topic partition."""
 
 
-def is_barrier(record: Any) -> bool:
+def is_barrier(record: Received) -> bool:
     """Whether the record is a barrier, whoever wrote it: no fact follows from it."""
-    return bool(record.key == BARRIER_KEY)
+    return record.key == BARRIER_KEY
 
 
 class Barriers:

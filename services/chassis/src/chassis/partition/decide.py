@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Generic
 
-from chassis.kafka.consumer import received_at
+from chassis.kafka.consumer import Received
 from chassis.kafka.dead_letter import RULES_FAILED, WRONG_PARTITION
 from chassis.kafka.publisher import Record
 from chassis.partition.barrier import is_barrier
@@ -38,10 +38,10 @@ class Decider(Generic[S]):
         self._part = part
         self._partitions = partitions
 
-    def read(self, record: Any) -> Fact | Refused:
+    def read(self, record: Received) -> Fact | Refused:
         """The record's fact, or why it cannot be read."""
         try:
-            fact = self._service.inputs[record.topic].fact(record.key, record.value, received_at(record))
+            fact = self._service.inputs[record.topic].fact(record.key, record.value, record.append_time)
         except Refused as refusal:
             return refusal
         except Exception as error:  # noqa: BLE001 - a fault of the decoder: it must cost this record only
@@ -51,7 +51,7 @@ class Decider(Generic[S]):
             return Refused(WRONG_PARTITION, "not where Kafka's default partitioner puts the key")
         return fact
 
-    def take(self, number: int, record: Any, reading: Fact | Refused, pending: Pending[S]) -> None:
+    def take(self, number: int, record: Received, reading: Fact | Refused, pending: Pending[S]) -> None:
         """The record, the `number`th of its batch, has its outcome, or waits until its lead's facts are read."""
         if is_barrier(record):
             pending.totals["barriers"] += 1

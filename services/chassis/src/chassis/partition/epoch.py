@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Generic
 
-from chassis.kafka.consumer import received_at
 from chassis.kafka.dead_letter import unsent
 from chassis.kafka.publisher import Publisher, Record, size_of
 from chassis.partition.barrier import NEVER, Barriers
@@ -175,7 +174,7 @@ class Epoch(Generic[S]):
         self.offsets, self._marks, self.totals = pending.offsets, pending.marks, pending.totals
         self._revision = pending.revision
         self._barriers.passed(self.offsets)
-        self._read_until |= {topic: received_at(record) for topic, record in pending.last.items()}
+        self._read_until |= {topic: record.append_time for topic, record in pending.last.items()}
         dues = [row.due for row in rows if row.due is not None]
         self._next_due = min([*dues, *([self._next_due] if self._next_due else [])], default=None)
         self._files.settle(pending.files.values())

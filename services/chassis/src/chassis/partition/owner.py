@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
+from chassis.kafka.consumer import Received
 from chassis.kafka.dead_letter import REFUSED_BY_DATABASE, Limiter
 from chassis.kafka.publisher import Publisher
 from chassis.partition.barrier import NEVER, is_barrier
@@ -51,16 +51,16 @@ class Ownership(Epoch[S]):
         self._slice = stride(SLICE, takeover.claim.epoch, takeover.claim.totals)
         self._together = Stride(TOGETHER, TOGETHER)
 
-    async def take(self, records: Sequence[Any], publisher: Publisher) -> int:
+    async def take(self, records: Sequence[Received], publisher: Publisher) -> int:
         """Decides, commits and publishes a first part of the records, at least one; each has exactly one outcome.
 
         Returns how many that are: as many as are decided in bounded time. The rest is to be given again, in order.
         """
 
-        async def together(some: Sequence[Any]) -> int:
+        async def together(some: Sequence[Received]) -> int:
             return await self._round(some, publisher)
 
-        async def alone(record: Any, refusal: RefusedByDatabase) -> None:
+        async def alone(record: Received, refusal: RefusedByDatabase) -> None:
             await self._set_aside(record, Refused(REFUSED_BY_DATABASE, str(refusal)), publisher)
 
         return await self._stride.step(records, together, alone, self._files.forget)
@@ -92,7 +92,7 @@ class Ownership(Epoch[S]):
         version = self._service.policies.number_at(self._clock.now())
         return Revision(version, "") if version > self._revision.version else self._revision
 
-    async def _round(self, records: Sequence[Any], publisher: Publisher) -> int:
+    async def _round(self, records: Sequence[Received], publisher: Publisher) -> int:
         """Commits as many of the records as are decided in time, at least the first; returns how many."""
         records = _few_bytes(records)
         readings = [(record, self._decider.read(record)) async for record in breathing(records)]
@@ -120,14 +120,14 @@ class Ownership(Epoch[S]):
         self._limiter = limiter
         return done
 
-    def _limited(self, records: Sequence[Any], failed: Sequence[int]) -> Limiter:
+    def _limited(self, records: Sequence[Received], failed: Sequence[int]) -> Limiter:
         """The limiter after these records: it counts those that Baton itself wrote, and nobody else can stop it."""
         mine = self._service.own
         own = [place for place, record in enumerate(records) if record.topic in mine and not is_barrier(record)]
         places = set(failed)
         return self._limiter.after(len(own), [number for number, place in enumerate(own) if place in places])
 
-    async def _set_aside(self, record: Any, refusal: Refused, publisher: Publisher) -> None:
+    async def _set_aside(self, record: Received, refusal: Refused, publisher: Publisher) -> None:
         pending = self._begin()
         pending.read([record])
         limiter = self._limited([record], [0])
@@ -224,7 +224,7 @@ class Ownership(Epoch[S]):
         return None
 
 
-def _few_bytes(records: Sequence[Any]) -> Sequence[Any]:
+def _few_bytes(records: Sequence[Received]) -> Sequence[Received]:
     """The first of the records, at least one: compressed ones may be 16 MiB, and 30 times that once they are read."""
     total = 0
     for place, record in enumerate(records):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, NamedTuple
 
-from chassis.kafka.consumer import received_at
+from chassis.kafka.consumer import Received
 from chassis.kafka.dead_letter import dead_letter
 from chassis.kafka.publisher import Record, size_of
 from chassis.partition.journal import Revision
@@ -34,7 +34,7 @@ class Arrival(NamedTuple):
     """A record, its number in the batch, and its fact."""
 
     number: int
-    record: Any
+    record: Received
     fact: Fact
 
 
@@ -74,12 +74,12 @@ class Pending(Generic[S]):
     swapped: dict[str, Any] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
     waiting: dict[str, Waiting] = field(default_factory=dict)
-    last: dict[str, Any] = field(default_factory=dict)
+    last: dict[str, Received] = field(default_factory=dict)
     """The last record of each topic that has its outcome in this commit."""
     waits: datetime | None = None
     """The latest instant up to which a decision wants the inputs to be known."""
 
-    def read(self, records: Sequence[Any]) -> None:
+    def read(self, records: Sequence[Received]) -> None:
         """The records, each topic's in order, have their outcome in this commit; gaps between them are counted."""
         self.last = {record.topic: record for record in records}
         self.totals["records"] += len(records)
@@ -159,12 +159,12 @@ class Pending(Generic[S]):
         self.files[file.lead_id] = file
         self.totals[f"dropped:{reason}"] += 1
 
-    def bury(self, record: Any, refusal: Refused) -> None:
+    def bury(self, record: Received, refusal: Refused) -> None:
         """The record becomes a dead letter."""
         self.totals[f"dead_letters:{refusal.reason}"] += 1
-        self.outbox.append(dead_letter(record, refusal, self.service, received_at(record)))
+        self.outbox.append(dead_letter(record, refusal, self.service))
 
-    def fail(self, number: int, record: Any, refusal: Refused) -> None:
+    def fail(self, number: int, record: Received, refusal: Refused) -> None:
         """As `bury`, where the record could not be read or the rules failed: the limit of failures counts it."""
         self.failed.append(number)
         self.bury(record, refusal)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+
+from chassis.kafka.consumer import Received
 
 Gap = tuple[str, int, int]
 """Topic, the offset that was expected, the offset that came."""
 
 
-def following(records: Sequence[Any], offsets: Mapping[str, int], seen: set[Gap]) -> int:
+def following(records: Sequence[Received], offsets: Mapping[str, int], seen: set[Gap]) -> int:
     """How many of the records may be taken, counted from the first.
 
     A gap is the log's own (a transaction's mark, a compacted record) only if it shows again after a new claim, so the

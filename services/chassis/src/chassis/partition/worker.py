@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic
+from typing import Generic
 
-from chassis.kafka.consumer import Consumer, NotMember
+from chassis.kafka.consumer import Consumer, NotMember, Received
 from chassis.kafka.publisher import Publisher
 from chassis.partition.epoch import Takeover
 from chassis.partition.journal import Claim, Journal
@@ -123,7 +123,7 @@ class Worker(Generic[S]):
                 failpoints.reach("fetched")
             await self._take(ownership, records, stop)
 
-    async def _take(self, ownership: Ownership[S], records: Sequence[Any], stop: asyncio.Event) -> None:
+    async def _take(self, ownership: Ownership[S], records: Sequence[Received], stop: asyncio.Event) -> None:
         """All of the records in order, unless stopped, in as many commits as it takes, with a tick after each."""
         follow, done = following(records, ownership.offsets, self._gaps), 0
         while not stop.is_set():

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, StringConstraints, ValidationError
 
-from chassis.kafka.consumer import received_at
+from chassis.kafka.consumer import append_time
 from chassis.kafka.publisher import Headers, Record
 from desk.letters.entry import COMMON, FOREIGN, Address
 from schemas.envelope import Envelope, Refused, effective_time
@@ -56,7 +56,7 @@ class Letter:
         address = Address(record.topic, record.partition, record.offset)
         headers = [(name, value) for name, value in record.headers if not name.startswith(MARK)]
         marks, flaw = _marks(record)
-        return cls(address, received_at(record), record.key, record.value, headers, marks, flaw)
+        return cls(address, append_time(record.timestamp), record.key, record.value, headers, marks, flaw)
 
     @property
     def reason(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from chassis.kafka.consumer import received_at
+from chassis.kafka.consumer import append_time
 from chassis.kafka.dead_letter import UNSENT
 from chassis.kafka.publisher import Headers, Record
 from desk.letters.entry import COMMON, FOREIGN, Address
@@ -58,7 +58,7 @@ class Rejected:
         except ValidationError:
             said = None
         address = Address(record.topic, record.partition, record.offset)
-        return cls(address, received_at(record), record.key, record.value, record.headers, said)
+        return cls(address, append_time(record.timestamp), record.key, record.value, record.headers, said)
 
     @property
     def reason(self) -> str:
