@@ -236,15 +236,15 @@ MUTANTS = (
     Mutant(
         "how far a version of the policy has judged",
         f"{CHASSIS}/partition/owner.py",
-        "pending.revision = Revision(version, some[done - 1].lead_id)",
-        "pending.revision = Revision(version)",
+        "pending.progress.revision = Revision(version, some[done - 1].lead_id)",
+        "pending.progress.revision = Revision(version)",
         tests(INTEGRATION.format("revision"), "two_owners"),
     ),
     Mutant(
         "the claim of an instance without the version that has judged",
         f"{CHASSIS}/partition/worker.py",
-        "if claim.revision.version > (newest := len(self._service.policies.versions)):",
-        "if claim.revision.version > (newest := 9):",
+        "> (newest := len(self._service.policies.versions)):",
+        "> (newest := 9):",
         tests(INTEGRATION.format("revision"), "without_the_version"),
     ),
     Mutant(

@@ -53,7 +53,7 @@ def _books(world: World, name: str, store: Store) -> Iterator[str]:
             for record in world.log.read(topic, part)
             for outcome in ("records", _outcome(record, services()[name].inputs[topic], expected, latest))
         )
-        written = store.partitions[part].totals
+        written = store.partitions[part].progress.totals
         kinds = ("records", "facts", "duplicates", "replaced", "barriers", "dead_letters", "tick_failures")
         booked = {key: count for key, count in written.items() if key.startswith(kinds) and count}
         if part in store.stale:  # the score in force, told again, was not known and is found outdated by its version
@@ -105,7 +105,7 @@ def _outputs(world: World) -> Iterator[str]:
             part = partition_of(record.key or b"", PARTS) if record.partition is None else record.partition
             if (record.topic, part, record.key, record.value) not in landed:
                 yield f"{name}: announced and never published: {record.topic} {(record.value or b'')[:60]!r}"
-        announced = sum(row.totals.get("published", 0) for row in store.partitions.values())
+        announced = sum(row.progress.totals["published"] for row in store.partitions.values())
         if announced != len(store.announced):
             yield f"{name}: published is {announced}, {len(store.announced)} rows were written"
 

@@ -105,7 +105,7 @@ class Bench:
     async def claimed(self, journal: StoreJournal | None = None) -> Ownership[Tally]:
         journal = journal or self.journal()
         claim = await journal.claim()
-        offsets = {topic: claim.offsets.get(topic, 0) for topic in self.service.inputs}
+        offsets = {topic: claim.progress.offsets.get(topic, 0) for topic in self.service.inputs}
         ownership = Ownership(self.service, Takeover(0, claim, journal, offsets, 4), Files(self.service, journal, 1000))
         await ownership.drain(self.publisher)
         self.commits.clear()
@@ -116,7 +116,7 @@ class Bench:
         counts: list[int] = []
         while sum(counts) < len(records):
             counts.append(await ownership.take(records[sum(counts) :], self.publisher))
-            assert ownership.offsets["engagements"] == records[sum(counts) - 1].offset + 1
+            assert ownership.progress.offsets["engagements"] == records[sum(counts) - 1].offset + 1
         return counts
 
     def has(self, count: int, **fields: Any) -> list[str]:

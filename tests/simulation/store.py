@@ -18,8 +18,8 @@ from chassis.partition.journal import (
     FactKnown,
     Journal,
     LeadRow,
+    Progress,
     RefusedByDatabase,
-    Revision,
     SharedConflict,
 )
 from chassis.process.failures import DatabaseAway, Fenced
@@ -35,11 +35,7 @@ class Partition:
     """A row of `partition`, and the partition's outbox."""
 
     epoch: int = 0
-    offsets: dict[str, int] = field(default_factory=dict)
-    out_seq: int = 0
-    totals: dict[str, int] = field(default_factory=dict)
-    marks: dict[str, int] = field(default_factory=dict)
-    revision: Revision = field(default_factory=Revision)
+    progress: Progress = field(default_factory=Progress)
     outbox: dict[int, tuple[Record, datetime]] = field(default_factory=dict)
     """Number -> the record, and since when it is owed."""
 
@@ -171,8 +167,7 @@ class Store:
         self.forget(batch.replaced)
         self.facts = {key: fact for key, fact in self.facts.items() if key[0] not in gone} if gone else self.facts
         self.facts.update(new)
-        row.offsets, row.marks = dict(batch.offsets), dict(batch.marks)
-        row.revision, row.out_seq, row.totals = batch.revision, batch.out_seq, dict(batch.totals)
+        row.progress = batch.progress.copy()
         self.leads.update((lead.lead_id, (part, lead)) for lead in batch.leads)
         self.shared.update((name, (version + 1, json.dumps(value))) for name, version, value in batch.shared)
         self.announced += batch.outbox
@@ -199,8 +194,8 @@ class Store:
 
     def numbered(self, batch: Batch) -> dict[int, tuple[Record, datetime]]:
         """The outbox rows of the batch, by number."""
-        now = self.now()
-        return {seq: (record, now) for seq, record in enumerate(batch.outbox, batch.out_seq - len(batch.outbox) + 1)}
+        now, first = self.now(), batch.progress.out_seq - len(batch.outbox) + 1
+        return {seq: (record, now) for seq, record in enumerate(batch.outbox, first)}
 
 
 class StoreJournal(Journal):
@@ -258,8 +253,7 @@ class StoreJournal(Journal):
 
 def claim_of(row: Partition, now: datetime, due: datetime | None, owed_since: datetime | None) -> Claim:
     """What the statements of a claim come to."""
-    known = (dict(row.offsets), row.out_seq, dict(row.totals), due, now, dict(row.marks), owed_since)
-    return Claim(row.epoch, *known, row.revision)
+    return Claim(row.epoch, row.progress.copy(), due, now, owed_since)
 
 
 def journals_of(store: Store, network: Network) -> Callable[[int], AbstractAsyncContextManager[Journal]]:

@@ -69,7 +69,7 @@ class Bench:
 
     async def _hear(self, records: Sequence[Received]) -> None:
         claim = await self._journal.claim()
-        offsets = {topic: claim.offsets.get(topic, 0) for topic in self.service.inputs}
+        offsets = {topic: claim.progress.offsets.get(topic, 0) for topic in self.service.inputs}
         takeover = Takeover(0, claim, self._journal, offsets, 4)
         owner: Ownership[Any] = Ownership(self.service, takeover, Files(self.service, self._journal, 100))
         await owner.drain(self._publisher)
@@ -87,7 +87,7 @@ class Bench:
 
     @property
     def totals(self) -> dict[str, int]:
-        return self.store.partitions[0].totals
+        return self.store.partitions[0].progress.totals
 
     @property
     def text(self) -> str:

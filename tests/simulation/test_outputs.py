@@ -13,7 +13,7 @@ from chassis.kafka.publisher import Record, size_of
 from chassis.partition import epoch
 from chassis.partition import owner as owning
 from chassis.partition.epoch import Stuck, Takeover
-from chassis.partition.journal import Batch
+from chassis.partition.journal import Batch, Progress
 from chassis.partition.lead_cache import Files
 from chassis.partition.owner import Ownership
 from schemas.sizes import MAX_RECORD, REJECTED
@@ -44,18 +44,18 @@ class Bench:
     async def owed(self, outbox: Sequence[Record]) -> None:
         """The rows stand in the outbox, as an older version left them."""
         epoch = (await self.journal.claim()).epoch
-        await self.journal.commit(epoch, Batch({"engagements": 0}, {}, len(outbox), {}, outbox=list(outbox)), 0)
+        await self.journal.commit(epoch, Batch(Progress(out_seq=len(outbox)), outbox=list(outbox)), 0)
 
     async def claimed(self, *aside: int) -> Ownership[Tally]:
         claim = await self.journal.claim()
-        offsets = {topic: claim.offsets.get(topic, 0) for topic in self.service.inputs}
+        offsets = {topic: claim.progress.offsets.get(topic, 0) for topic in self.service.inputs}
         takeover = Takeover(0, claim, self.journal, offsets, 4, aside=frozenset(aside))
         ownership = Ownership(self.service, takeover, Files(self.service, self.journal, 1000))
         await ownership.drain(self.publisher)
         return ownership
 
     def totals(self) -> dict[str, int]:
-        return self.store.partitions[0].totals
+        return self.store.partitions[0].progress.totals
 
     def outbox(self) -> list[int]:
         return sorted(self.store.partitions[0].outbox)

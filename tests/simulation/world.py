@@ -247,7 +247,7 @@ class World:
                 if row is None:
                     return f"{name}/{part} has no owner"
                 for topic in services()[name].inputs:
-                    if self.log.read(topic, part, row.offsets.get(topic, 0)):
+                    if self.log.read(topic, part, row.progress.offsets.get(topic, 0)):
                         return f"{name}/{part} has not read {topic}"
                 if row.outbox:
                     return f"{name}/{part} has not published {len(row.outbox)}"

@@ -117,7 +117,7 @@ class House:
         async with connected(self.engine) as connection, self.publisher() as publisher:
             access = journal(connection, part)
             claim = await access.claim()
-            offsets = {topic: claim.offsets.get(topic, 0) for topic in service.inputs}
+            offsets = {topic: claim.progress.offsets.get(topic, 0) for topic in service.inputs}
             takeover = Takeover(part, claim, access, offsets, len(PARTS))
             ownership = Ownership(service, takeover, Files(service, access, 1000))
             await ownership.drain(publisher)

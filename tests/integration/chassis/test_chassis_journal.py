@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 
 from chassis.kafka.publisher import Place, Publisher, Record
-from chassis.partition.journal import Batch, FactKnown, Journal
+from chassis.partition.journal import Batch, FactKnown, Journal, Progress
 from chassis.postgres.database import connected
 from chassis.process.failures import Fenced, Transient
 from tests.builders import a_fact
@@ -45,11 +45,11 @@ async def test_stale_owner_writes_nothing(house: House) -> None:
         epoch = (await older.claim()).epoch
         await newer.claim()
         told = Record("lead-scores", b"k", b"v")
-        batch = Batch({"engagements": 7}, {}, 1, {"records": 1}, [a_fact(engaged("1", ADA))], [], [told])
+        batch = Batch(Progress({"engagements": 7}, out_seq=1), [a_fact(engaged("1", ADA))], [], [told])
         with pytest.raises(Fenced):
             await older.commit(epoch, batch, 0)
         claim = await newer.claim()
-    assert (claim.offsets, claim.out_seq, claim.totals) == ({}, 0, {})
+    assert claim.progress == Progress()
     assert await house.query("TABLE fact") == []
     assert await _outbox(house) == 0
 
@@ -63,7 +63,7 @@ async def test_commit_whose_answer_was_lost_has_one_effect(house: House) -> None
             with pytest.raises(Transient, match="answer was lost"):
                 await take_all(ownership, records[1:], publisher)
         async with house.claimed() as ownership:
-            assert ownership.offsets == {"engagements": 3}  # nothing is left to read
+            assert ownership.progress.offsets == {"engagements": 3}  # nothing is left to read
     assert {lead: state.count for lead, state in (await house.states()).items()} == {ADA: 2, BOB: 1}
     assert (await house.totals())["facts"] == 3
     ids = [json.loads(each.value)["id"] for each in await house.written("lead-scores")]
@@ -106,7 +106,7 @@ async def test_leftover_is_the_record_that_was_written(house: House) -> None:
     async with connected(house.engine) as connection:
         journal = Journal(connection, 0)
         epoch = (await journal.claim()).epoch
-        await journal.commit(epoch, Batch({"engagements": 0}, {}, 2, {}, outbox=written), 0)
+        await journal.commit(epoch, Batch(Progress(out_seq=2), outbox=written), 0)
         left = await journal.leftovers(0)
     assert [(seq, record.topic, record.key, record.value, list(record.headers)) for seq, record in left] == [
         (seq, record.topic, record.key, record.value, list(record.headers)) for seq, record in enumerate(written, 1)

@@ -209,4 +209,4 @@ async def test_metrics_survive_a_restart(house: House) -> None:
         await until(lambda: house.counted("records", 5), "five records")
     async with house.running(Counting()) as supervisor:
         await until(lambda: supervisor.ready() is None and len(supervisor.workers) == len(PARTS), "a new owner")
-        assert worker_of(supervisor, 0).ownership.totals["facts"] == 5
+        assert worker_of(supervisor, 0).ownership.progress.totals["facts"] == 5

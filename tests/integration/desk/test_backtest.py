@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -19,7 +20,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from chassis.partition.journal import Batch, LeadRow, journals
+from chassis.partition.journal import Batch, LeadRow, Progress, journals
 from chassis.postgres.database import engine_of
 from chassis.process.settings import Database
 from chassis.service import At
@@ -57,8 +58,8 @@ class Bench:
         rows = [LeadRow(lead, 1, None, scorer.dump(state)) for lead, state in states.items()]
         async with journals(engine_of(self.database, "scorer"))(0) as journal:
             claim = await journal.claim()
-            totals = {"facts": claim.totals.get("facts", 0) + len(facts)}
-            await journal.commit(claim.epoch, Batch({}, {}, 0, totals, facts, rows), 0)
+            totals = claim.progress.totals + Counter(facts=len(facts))
+            await journal.commit(claim.epoch, Batch(Progress(totals=totals), facts, rows), 0)
         return facts
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:

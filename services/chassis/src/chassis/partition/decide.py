@@ -47,7 +47,7 @@ class Decider(Generic[S]):
         except Exception as error:  # noqa: BLE001 - a fault of the decoder: it must cost this record only
             log.error("decoder_failed", partition=self._part, offset=record.offset, error=type(error).__name__)
             return Refused(RULES_FAILED, type(error).__name__)
-        if fact.event.subject not in self._files and partition_of(record.key, self._partitions) != self._part:
+        if fact.event.subject not in self._files and partition_of(record.key or b"", self._partitions) != self._part:
             return Refused(WRONG_PARTITION, "not where Kafka's default partitioner puts the key")
         return fact
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Generic
 
+from chassis.kafka.consumer import append_time
 from chassis.kafka.dead_letter import unsent
 from chassis.kafka.publisher import Publisher, Record, size_of
-from chassis.partition.barrier import NEVER, Barriers
+from chassis.partition.barrier import Barriers
 from chassis.partition.clock import DatabaseClock
 from chassis.partition.journal import Batch, Claim, Journal
 from chassis.partition.lead_cache import Files
@@ -70,19 +70,15 @@ class Epoch(Generic[S]):
         self._files = files
         self._clock = DatabaseClock(claim.now)
         self._next_due = claim.next_due
-        self._out_seq = claim.out_seq
         self._acknowledged = self._deleted = 0
         self._aside = takeover.aside
         self._owed_since = claim.owed_since
         self._claimed_at = claim.now
-        self._marks = dict(claim.marks)
-        self._revision = claim.revision
-        self._read_until = dict.fromkeys(service.inputs, NEVER)
         self._barriers = Barriers(service.name, takeover.part, service.inputs)
-        self._new = takeover.offsets != claim.offsets
-        self.offsets = takeover.offsets
-        self.totals: Counter[str] = Counter(claim.totals)
-        self._stride = stride(takeover.most, claim.epoch, claim.totals)
+        self._begin_at = takeover.offsets
+        self._new = takeover.offsets != claim.progress.offsets
+        self.progress = replace(claim.progress, offsets=takeover.offsets)
+        self._stride = stride(takeover.most, claim.epoch, claim.progress.totals)
 
     async def drain(self, publisher: Publisher) -> int:
         """Publishes what an earlier owner left in the outbox, in order; returns how many that were.
@@ -101,7 +97,7 @@ class Epoch(Generic[S]):
             self._acknowledged = rows[-1][0]
             count += len(rows)
         self._owed_since = None
-        self.totals["repeats"] += count - len(aside)
+        self.progress.totals["repeats"] += count - len(aside)
         for seq in sorted(self._aside - aside.keys()):
             log.error(
                 "not_set_aside", partition=self._part, seq=seq, reason="there is no such row that does not go out"
@@ -141,14 +137,14 @@ class Epoch(Generic[S]):
 
     def behind(self, topic: str) -> timedelta:
         """How old the last record read of the topic is; since the claim, where none was read yet."""
-        until = self._read_until[topic]
-        return self.now - (self._claimed_at if until == NEVER else until)
+        if self.progress.offsets[topic] == self._begin_at[topic]:
+            return self.now - self._claimed_at
+        return self.now - append_time(self.progress.marks[topic])
 
     def _begin(self, now: datetime | None = None) -> Pending[S]:
         """Nothing yet: one instant for the whole batch."""
         at = At(now or self._clock.now(), self._barriers.known)
-        progress = (dict(self.offsets), dict(self._marks), Counter(self.totals), self._revision)
-        return Pending(self._service.name, self._part, *progress, {}, at)
+        return Pending(self._service.name, self._part, self.progress.copy(), {}, at)
 
     async def _share(self, pending: Pending[S]) -> None:
         """One reading of the shared rows for the whole batch, as late as can be: who reads early is overtaken."""
@@ -157,31 +153,26 @@ class Epoch(Generic[S]):
         pending.versions = {name: version for name, (version, _) in shared.items()}
 
     async def _commit(self, pending: Pending[S], publisher: Publisher) -> None:
-        out_seq = self._out_seq + len(pending.outbox)
-        pending.totals["published"] += len(pending.outbox)
-        pending.totals[EPOCH], pending.totals[SIZE] = self._number, self._stride.size
+        progress, outbox = pending.progress, pending.outbox
+        progress.out_seq += len(outbox)
+        progress.totals["published"] += len(outbox)
+        progress.totals[EPOCH], progress.totals[SIZE] = self._number, self._stride.size
         shared = [(name, pending.versions[name], value) for name, value in pending.swapped.items()]
         rows = await self._files.rows(pending.files.values())
-        progress = (pending.offsets, pending.marks, out_seq, pending.totals)
         new = [fact for facts in pending.facts.values() for fact in facts.values()]
-        batch = Batch(
-            *progress, new, rows, pending.outbox, shared, pending.revision, pending.erased, sorted(pending.replaced)
-        )
+        batch = Batch(progress, new, rows, outbox, shared, pending.erased, sorted(pending.replaced))
         now = await self._journal.commit(self._number, batch, self._acknowledged)
         failpoints.reach("committed")
         self._clock.set(now)
-        self._deleted, self._out_seq = self._acknowledged, out_seq
-        self.offsets, self._marks, self.totals = pending.offsets, pending.marks, pending.totals
-        self._revision = pending.revision
-        self._barriers.passed(self.offsets)
-        self._read_until |= {topic: record.append_time for topic, record in pending.last.items()}
+        self._deleted, self.progress = self._acknowledged, progress
+        self._barriers.passed(progress.offsets)
         dues = [row.due for row in rows if row.due is not None]
         self._next_due = min([*dues, *([self._next_due] if self._next_due else [])], default=None)
         self._files.settle(pending.files.values())
-        if pending.outbox:
+        if outbox:
             self._owed_since = now
-            await self._publish(list(enumerate(pending.outbox, out_seq - len(pending.outbox) + 1)), publisher)
-            self._acknowledged, self._owed_since = out_seq, None
+            await self._publish(list(enumerate(outbox, progress.out_seq - len(outbox) + 1)), publisher)
+            self._acknowledged, self._owed_since = progress.out_seq, None
 
 
 def _pieces(rows: Sequence[tuple[int, Record]]) -> Iterator[Sequence[tuple[int, Record]]]:

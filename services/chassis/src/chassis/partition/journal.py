@@ -6,7 +6,8 @@ Tables (delivery.md §1): partition (the fence, offsets, totals), fact, lead, ou
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,6 +16,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from chassis.kafka.consumer import Received
 from chassis.kafka.publisher import Headers, Record
 from chassis.partition import sql
 from chassis.postgres.database import connected, is_transient, sqlstate_of
@@ -50,21 +52,45 @@ class Revision:
     until: str | None = None
 
 
+@dataclass(slots=True)
+class Progress:
+    """What one commit moves of a partition, all of it or nothing; the next owner goes on from it."""
+
+    offsets: dict[str, int] = field(default_factory=dict)
+    """Topic -> the offset to read next."""
+    marks: dict[str, int] = field(default_factory=dict)
+    """Topic -> Kafka's time stamp of the last record read, to know the log again by."""
+    totals: Counter[str] = field(default_factory=Counter)
+    """What became of how many records, since the partition's first."""
+    revision: Revision = Revision()
+    out_seq: int = 0
+    """The number of the last output."""
+
+    def copy(self) -> Progress:
+        return Progress(dict(self.offsets), dict(self.marks), Counter(self.totals), self.revision, self.out_seq)
+
+    def read(self, records: Sequence[Received]) -> None:
+        """The records, each topic's in order, have their outcome with this commit; gaps between them are counted."""
+        self.totals["records"] += len(records)
+        gaps = 0
+        for record in records:
+            gaps += record.offset != self.offsets[record.topic]
+            self.offsets[record.topic] = record.offset + 1
+            self.marks[record.topic] = record.timestamp
+        if gaps:
+            self.totals["gaps"] += gaps
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a partition's new owner takes over."""
 
     epoch: int
-    offsets: Mapping[str, int]
-    out_seq: int
-    totals: Mapping[str, int]
+    progress: Progress
     next_due: datetime | None
     now: datetime
-    marks: Mapping[str, int]
-    """Topic -> Kafka's time stamp of the last record read, to know the log again by."""
     owed_since: datetime | None
     """When the oldest record of the outbox was written."""
-    revision: Revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +105,13 @@ class LeadRow:
 
 @dataclass(slots=True)
 class Batch:
-    """What one commit writes. `outbox` rows have consecutive numbers up to `out_seq`."""
+    """What one commit writes. `outbox` rows have consecutive numbers up to the progress's `out_seq`."""
 
-    offsets: Mapping[str, int]
-    marks: Mapping[str, int]
-    out_seq: int
-    totals: Mapping[str, int]
+    progress: Progress
     facts: list[Fact] = field(default_factory=list)
     leads: list[LeadRow] = field(default_factory=list)
     outbox: list[Record] = field(default_factory=list)
     shared: list[tuple[str, int, Any]] = field(default_factory=list)
-    revision: Revision = Revision()
     erased: list[str] = field(default_factory=list)
     """Leads of which only the facts of this batch are left."""
     replaced: list[tuple[str, str, str]] = field(default_factory=list)
@@ -115,8 +137,9 @@ class Journal:
         epoch, offsets, out_seq, totals, now, marks, version, until = row
         due = await self.next_due()
         [[owed_since]] = await self._rows(sql.OWED_SINCE, part=self._part)
-        known = (json.loads(offsets), out_seq, json.loads(totals), due, now, json.loads(marks), owed_since)
-        return Claim(epoch, *known, Revision(version, until))
+        counted = Counter[str](json.loads(totals))
+        progress = Progress(json.loads(offsets), json.loads(marks), counted, Revision(version, until), out_seq)
+        return Claim(epoch, progress, due, now, owed_since)
 
     async def leftovers(self, after: int) -> list[tuple[int, Record]]:
         """The next outbox rows that nobody has seen acknowledged, in order."""
@@ -216,14 +239,14 @@ def _meaning(error: DBAPIError) -> Exception:
 def _parameters(batch: Batch) -> dict[str, Any]:
     facts = sorted(batch.facts, key=lambda fact: fact.event.subject)  # neighbours in the index are written together
     leads = sorted(batch.leads, key=lambda row: row.lead_id)
-    outbox, shared = batch.outbox, batch.shared
+    progress, outbox, shared = batch.progress, batch.outbox, batch.shared
     return {
-        "offsets": json.dumps(batch.offsets),
-        "marks": json.dumps(batch.marks),
-        "policy": batch.revision.version,
-        "judged_until": batch.revision.until,
-        "out_seq": batch.out_seq,
-        "totals": json.dumps(batch.totals),
+        "offsets": json.dumps(progress.offsets),
+        "marks": json.dumps(progress.marks),
+        "policy": progress.revision.version,
+        "judged_until": progress.revision.until,
+        "out_seq": progress.out_seq,
+        "totals": json.dumps(progress.totals),
         "fact_leads": [fact.event.subject for fact in facts],
         "fact_sources": [fact.event.source for fact in facts],
         "fact_ids": [fact.event.id for fact in facts],
@@ -240,7 +263,7 @@ def _parameters(batch: Batch) -> dict[str, Any]:
         "versions": [row.version for row in leads],
         "dues": [row.due for row in leads],
         "states": [row.state for row in leads],
-        "seqs": list(range(batch.out_seq - len(outbox) + 1, batch.out_seq + 1)),
+        "seqs": list(range(progress.out_seq - len(outbox) + 1, progress.out_seq + 1)),
         "topics": [record.topic for record in outbox],
         "keys": [record.key for record in outbox],
         "values": [record.value for record in outbox],

@@ -48,7 +48,7 @@ class Ownership(Epoch[S]):
         super().__init__(service, takeover, files)
         self._decider = Decider(service, files, takeover.part, takeover.partitions)
         self._limiter = Limiter(lifted=takeover.lifted)
-        self._slice = stride(SLICE, takeover.claim.epoch, takeover.claim.totals)
+        self._slice = stride(SLICE, takeover.claim.epoch, takeover.claim.progress.totals)
         self._together = Stride(TOGETHER, TOGETHER)
 
     async def take(self, records: Sequence[Received], publisher: Publisher) -> int:
@@ -68,7 +68,9 @@ class Ownership(Epoch[S]):
     @property
     def overdue(self) -> bool:
         """Whether a tick has work to do at once."""
-        return self._revision.until is not None or (self._next_due is not None and self._next_due <= self._clock.now())
+        return self.progress.revision.until is not None or (
+            self._next_due is not None and self._next_due <= self._clock.now()
+        )
 
     async def tick(self, publisher: Publisher, *, idle: bool) -> None:
         """Decides some of the leads whose due has come, or some that another version of the policy has to judge.
@@ -90,7 +92,7 @@ class Ownership(Epoch[S]):
     def _revised(self) -> Revision:
         """From the first lead on when a version newly in force has to judge; else as written already."""
         version = self._service.policies.number_at(self._clock.now())
-        return Revision(version, "") if version > self._revision.version else self._revision
+        return Revision(version, "") if version > self.progress.revision.version else self.progress.revision
 
     async def _round(self, records: Sequence[Received], publisher: Publisher) -> int:
         """Commits as many of the records as are decided in time, at least the first; returns how many."""
@@ -111,7 +113,7 @@ class Ownership(Epoch[S]):
                     raise
                 break  # what was read before it does not wait with it
             done += 1
-        pending.read(records[:done])
+        pending.progress.read(records[:done])
         if (left := await self._recall(pending)) is not None:
             raise Unfinished(pending.waiting[left].arrivals[0].number)
         limiter = self._limited(records[:done], pending.failed)
@@ -129,7 +131,7 @@ class Ownership(Epoch[S]):
 
     async def _set_aside(self, record: Received, refusal: Refused, publisher: Publisher) -> None:
         pending = self._begin()
-        pending.read([record])
+        pending.progress.read([record])
         limiter = self._limited([record], [0])
         pending.fail(0, record, refusal)
         await self._commit(pending, publisher)
@@ -153,7 +155,7 @@ class Ownership(Epoch[S]):
         now, rows = await self._journal.beyond(revision.until or "", self._slice.size)
         if now is None:
             pending = self._begin()
-            pending.revision = Revision(revision.version)
+            pending.progress.revision = Revision(revision.version)
             await self._commit(pending, publisher)
             log.info("policy_applied", partition=self._part, version=revision.version)
         elif self._service.policies.number_at(now) == revision.version:  # our clock may run ahead of the database's
@@ -179,11 +181,11 @@ class Ownership(Epoch[S]):
                 done += 1
                 self._decider.tick(self._files.of_row(row), pending, refusal)
             if version:
-                pending.revision = Revision(version, some[done - 1].lead_id)
+                pending.progress.revision = Revision(version, some[done - 1].lead_id)
             if (left := await self._recall(pending)) is not None:
                 raise Unfinished(next(place for place, row in enumerate(some) if row.lead_id == left))
             self._barriers.want(pending.waits or NEVER)
-            if followed := pending.changes(self.totals, self._revision):
+            if followed := pending.changes(self.progress):
                 failpoints.reach("ticked")
                 await self._commit(pending, publisher)
             return done

@@ -11,7 +11,7 @@ from typing import Any, Generic, NamedTuple
 from chassis.kafka.consumer import Received
 from chassis.kafka.dead_letter import dead_letter
 from chassis.kafka.publisher import Record, size_of
-from chassis.partition.journal import Revision
+from chassis.partition.journal import Progress
 from chassis.partition.lead_cache import File
 from chassis.process.failures import Failure
 from chassis.service import REPLACED, At, Erase, Keep, S
@@ -55,10 +55,7 @@ class Pending(Generic[S]):
 
     service: str
     part: int
-    offsets: dict[str, int]
-    marks: dict[str, int]
-    totals: Counter[str]
-    revision: Revision
+    progress: Progress
     versions: dict[str, int]
     at: At
     facts: dict[str, dict[Key, Fact]] = field(default_factory=dict)
@@ -74,23 +71,12 @@ class Pending(Generic[S]):
     swapped: dict[str, Any] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
     waiting: dict[str, Waiting] = field(default_factory=dict)
-    last: dict[str, Received] = field(default_factory=dict)
-    """The last record of each topic that has its outcome in this commit."""
     waits: datetime | None = None
     """The latest instant up to which a decision wants the inputs to be known."""
 
-    def read(self, records: Sequence[Received]) -> None:
-        """The records, each topic's in order, have their outcome in this commit; gaps between them are counted."""
-        self.last = {record.topic: record for record in records}
-        self.totals["records"] += len(records)
-        gaps = 0
-        for record in records:
-            gaps += record.offset != self.offsets[record.topic]
-            self.offsets[record.topic] = record.offset + 1
-        if gaps:
-            self.totals["gaps"] += gaps
-        for topic, record in self.last.items():
-            self.marks[topic] = record.timestamp
+    @property
+    def totals(self) -> Counter[str]:
+        return self.progress.totals
 
     def accept(self, file: File[S], fact: Fact, replaces: Sequence[tuple[str, str]] = ()) -> None:
         """The fact is in the lead's file from now on, in the place of those that it `replaces`."""
@@ -169,7 +155,7 @@ class Pending(Generic[S]):
         self.failed.append(number)
         self.bury(record, refusal)
 
-    def changes(self, totals: Counter[str], revision: Revision) -> bool:
-        """Whether there is anything to write, `totals` and `revision` being what is written already."""
+    def changes(self, written: Progress) -> bool:
+        """Whether there is anything to write that is not `written` already."""
         changed = any(file.changed for file in self.files.values())
-        return changed or bool(self.outbox or self.swapped) or self.totals != totals or self.revision != revision
+        return changed or bool(self.outbox or self.swapped) or self.progress != written

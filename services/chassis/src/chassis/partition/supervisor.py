@@ -146,10 +146,10 @@ class Supervisor(Generic[S]):
 
     async def _commit_offsets(self) -> None:
         failpoints.reach("reporting")
-        progress = {part: offsets for worker in self.workers for part, offsets in worker.progress().items()}
+        read = {part: offsets for worker in self.workers for part, offsets in worker.offsets().items()}
         try:
-            if progress:
-                await self._consumer.commit(progress)
+            if read:
+                await self._consumer.commit(read)
             elif self._wanted:  # the database is not there yet, so there is nothing to commit: no reason to leave
                 await self._consumer.bounds(min(self._wanted))
             if self._wanted is not None:

@@ -14,7 +14,7 @@ from typing import Generic
 from chassis.kafka.consumer import Consumer, NotMember, Received
 from chassis.kafka.publisher import Publisher
 from chassis.partition.epoch import Takeover
-from chassis.partition.journal import Claim, Journal
+from chassis.partition.journal import Journal, Progress
 from chassis.partition.lead_cache import Files
 from chassis.partition.owner import Ownership
 from chassis.partition.sequence import Gap, following
@@ -99,9 +99,9 @@ class Worker(Generic[S]):
         claim = await journal.claim()
         failpoints.reach("claimed")
         self.events["takeovers"] += 1
-        if claim.revision.version > (newest := len(self._service.policies.versions)):
-            raise OlderPolicy(f"version {claim.revision.version} of the policy has judged here, the newest is {newest}")
-        offsets = await self._start_offsets(claim)
+        if (version := claim.progress.revision.version) > (newest := len(self._service.policies.versions)):
+            raise OlderPolicy(f"version {version} of the policy has judged here, the newest is {newest}")
+        offsets = await self._start_offsets(claim.progress)
         files = Files(self._service, journal, self._settings.cache_leads)
         lifted = sum(
             max(0, until - offsets[topic]) for topic, until in self._resume_until.items() if topic in self._service.own
@@ -125,7 +125,7 @@ class Worker(Generic[S]):
 
     async def _take(self, ownership: Ownership[S], records: Sequence[Received], stop: asyncio.Event) -> None:
         """All of the records in order, unless stopped, in as many commits as it takes, with a tick after each."""
-        follow, done = following(records, ownership.offsets, self._gaps), 0
+        follow, done = following(records, ownership.progress.offsets, self._gaps), 0
         while not stop.is_set():
             if done < follow:
                 done += await ownership.take(records[done:follow], self._publisher)
@@ -137,16 +137,18 @@ class Worker(Generic[S]):
             if done == follow:
                 return
 
-    async def _start_offsets(self, claim: Claim) -> dict[str, int]:
+    async def _start_offsets(self, progress: Progress) -> dict[str, int]:
         """Where to read on. Raises Discontinuity when a topic no longer has what comes next: never skip silently."""
         bounds = await self._consumer.bounds(self.part)
-        offsets = {topic: claim.offsets.get(topic, first) for topic, (first, _) in bounds.items()}
+        offsets = {topic: progress.offsets.get(topic, first) for topic, (first, _) in bounds.items()}
         for topic, (first, end) in bounds.items():
             if not first <= offsets[topic] <= end:
                 raise Discontinuity(f"{topic}/{self.part} holds {first} to {end}, next to read is {offsets[topic]}")
         if self._resume:
             self._resume, self._resume_until = False, {topic: end for topic, (_, end) in bounds.items()}
-        await self._require_same_log({t: offsets[t] for t in claim.marks if bounds[t][0] < offsets[t]}, claim.marks)
+        await self._require_same_log(
+            {t: offsets[t] for t in progress.marks if bounds[t][0] < offsets[t]}, progress.marks
+        )
         return offsets
 
     async def _require_same_log(self, offsets: Mapping[str, int], marks: Mapping[str, int]) -> None:
@@ -160,16 +162,16 @@ class Worker(Generic[S]):
         """Only a member of the group's present generation may claim again: else two processes fence each other."""
         while not stop.is_set():
             try:
-                return await self._consumer.commit(self.progress())
+                return await self._consumer.commit(self.offsets())
             except NotMember:
                 await stop.wait()  # or for the rebalance that cancels this task
             except Transient:
                 await asyncio.sleep(self._backoff())
         return None
 
-    def progress(self) -> dict[int, dict[str, int]]:
+    def offsets(self) -> dict[int, dict[str, int]]:
         """The partition's offsets as last committed; empty before the first claim."""
-        return {} if self.ownership is None else {self.part: self.ownership.offsets}
+        return {} if self.ownership is None else {self.part: self.ownership.progress.offsets}
 
     def _begin_again(self, event: str, error: Exception, kind: str = "") -> None:
         self._consumer.stop_reading(self.part)

@@ -105,7 +105,7 @@ class WorkerCollector(Collector):
             labels = ["partition", *([outcome.label] if outcome.label else [])]
             family = CounterMetricFamily(outcome.metric, outcome.help, labels=labels)
             for part, ownership in owned:
-                for value, count in _values(outcome, ownership.totals):
+                for value, count in _values(outcome, ownership.progress.totals):
                     family.add_metric([part, *([value] if outcome.label else [])], count)
             yield family
         yield from (*self._now(), *self._lags(), *self._happened())
@@ -131,7 +131,7 @@ class WorkerCollector(Collector):
             f"{self._prefix}_lag_seconds", "Age of the last record read while others are not read yet", labels=labels
         )
         for worker in self._supervisor.workers:
-            for topic, offset in worker.progress().get(worker.part, {}).items():
+            for topic, offset in worker.offsets().get(worker.part, {}).items():
                 lag = self._supervisor.lag(worker.part, topic, offset)
                 records.add_metric([str(worker.part), topic], lag)
                 behind = worker.ownership.behind(topic).total_seconds() if lag and worker.ownership else 0
