@@ -63,14 +63,14 @@ class Bench:
         return facts
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        """The console script, its output and errors together."""
+        """A console script, its output and errors together."""
         environment = {
             **os.environ,
             "BATON_DATABASE__URL": self.where.database_url("scorer"),
             "BATON_POLICIES": str(LIVE.parent),
         }
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "desk", "policy", *arguments),
+            *(sys.executable, "-m", *arguments),
             env=environment,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -79,7 +79,7 @@ class Bench:
 
     async def backtest(self, policy: Path, *arguments: str) -> tuple[int | None, str]:
         """Exit code and what is printed."""
-        process = await self.start("backtest", str(policy), *arguments)
+        process = await self.start("desk", "policy", "backtest", str(policy), *arguments)
         output, _ = await asyncio.wait_for(process.communicate(), 60)
         return process.returncode, output.decode()
 
@@ -96,7 +96,7 @@ class Bench:
         """The command while it waits for the facts, its session's process id, and a session that may end it."""
         async with self.admin() as connection, connection.transaction():
             await connection.execute("LOCK TABLE fact IN ACCESS EXCLUSIVE MODE")
-            process = await self.start("backtest", str(STRICT))
+            process = await self.start("desk", "policy", "backtest", str(STRICT))
             yield process, await self._waiting(connection), connection
 
     @staticmethod
@@ -113,8 +113,7 @@ class Bench:
 @pytest.fixture
 async def bench(own_room: Room) -> Bench:
     made = Bench(own_room)
-    process = await made.start("migrate")
-    output, _ = await process.communicate()
+    output, _ = await (process := await made.start("scorer", "migrate")).communicate()
     assert process.returncode == 0, output.decode()
     return made
 

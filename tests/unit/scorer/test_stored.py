@@ -67,7 +67,7 @@ def test_the_same_state_is_the_same_text_as_before(state: State) -> None:
     assert stored.write(state) == older(state)
 
 
-@pytest.mark.parametrize("text", ['{"tally":{}}', '{"tally":{"basis":{"at":""}},"published":{"version":0}}'])
+@pytest.mark.parametrize("text", ["{}", '{"tally":{}}', '{"tally":{"basis":{"at":""}},"published":{"version":0}}'])
 def test_what_an_older_version_did_not_write_has_its_default(text: str) -> None:
     state = stored.read(LEAD, text)
     assert (state.lead_id, state.tally, state.unkept, state.erased) == (LEAD, Tally(), {}, None)

@@ -18,7 +18,8 @@ _STATES = TypeAdapter(State)
 
 def read(lead_id: str, text: str) -> State:
     """The state that `write` has made a text of. What an older version did not write has its default."""
-    return _STATES.validate_json(f'{{"lead_id":"{lead_id}",{text[1:]}')  # `replace` would take a quarter more
+    rest = f",{text[1:]}" if text != "{}" else "}"
+    return _STATES.validate_json(f'{{"lead_id":"{lead_id}"{rest}')  # `replace` would take a quarter more
 
 
 def write(state: State) -> str:
