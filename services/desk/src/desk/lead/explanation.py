@@ -18,7 +18,7 @@ from schemas.scoring import AttributeMatch, EngagementMatch
 from scorer.rules import flood
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, agrees
-from scorer.rules.place import instant_of, key_of, text_of, time_of
+from scorer.rules.place import key_of, text_of, time_of
 from scorer.rules.tally import fold, stands_on
 from scorer.rules.verdict import Earned, score
 
@@ -84,7 +84,7 @@ def explain(
     """
     facts = [fact for fact in facts if stored is not None or fact.time <= instant]
     tally = fold(facts, criteria)
-    verdict = score(tally.basis, criteria, max(text_of(instant), instant_of(tally.basis.at)))
+    verdict = score(tally.basis, criteria, text_of(instant), tally.memo)
     agreed = None
     if stored is not None and stands_on(stored.tally.basis, criteria):
         agreed = agrees(stored, tally, verdict, criteria, instant)

@@ -16,7 +16,7 @@ from schemas.terms import Bound
 from scorer.rules.criteria import Criteria
 from scorer.rules.place import text_of
 from scorer.rules.tally import Tally, add
-from scorer.rules.verdict import score, worth
+from scorer.rules.verdict import score, settled_at, worth
 
 CHANGES = 4
 """Changes in one way at most: who reads more has stopped reading, and the search stays short."""
@@ -52,7 +52,9 @@ def missing(tally: Tally, criteria: Criteria, instant: datetime) -> Missing | No
     At most WAYS of them: fewest changes first, then fewest points over, then in the policy's order. Each was tried as
     facts at `instant`, which must be later than every fact of the tally. Raises Late.
     """
-    verdict = score(tally.basis, criteria, text_of(instant))
+    _, memo = settled_at(tally.basis, criteria, text_of(instant), tally.memo)
+    tally = replace(tally, memo=memo)
+    verdict = score(tally.basis, criteria, text_of(instant), memo)
     place = [band.name for band in criteria.bands].index(verdict.band)
     if place + 1 == len(criteria.bands):
         return None
@@ -86,7 +88,7 @@ class _Trial:
     def milli(self, changes: Iterable[Change]) -> int:
         facts = sorted((fact for change in changes for fact in self._of(change)), key=lambda fact: fact.order)
         tally = reduce(lambda tally, fact: add(tally, fact, self.criteria), facts, self.tally)
-        return worth(tally.basis, self.criteria, text_of(facts[-1].time if facts else self.instant))
+        return worth(tally.basis, self.criteria, text_of(facts[-1].time if facts else self.instant), tally.memo)
 
     def reaches(self, changes: Iterable[Change]) -> bool:
         return self.band.least.holds(self.milli(changes) / 1000)

@@ -17,10 +17,9 @@ from operator import attrgetter
 from schemas.envelope import Fact
 from schemas.policy import Policy
 from schemas.scores import PolicyRef
-from scorer.rules.basis import Basis
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, agrees
-from scorer.rules.place import instant_of, text_of
+from scorer.rules.place import text_of
 from scorer.rules.tally import Tally, fold, stands_on
 from scorer.rules.verdict import Verdict, score
 
@@ -196,8 +195,8 @@ class Backtest:
         known, self._known = self._known, []
         self._facts += len(known)
         tally = fold(known, self._before.criteria)
-        after = (tally if self._alike else fold(known, self._after.criteria)).basis
-        verdict = self._score(tally.basis, self._before)
+        after = tally if self._alike else fold(known, self._after.criteria)
+        verdict = self._score(tally, self._before)
         if tally.basis.first is None:
             self._unheard += 1
         else:
@@ -210,8 +209,8 @@ class Backtest:
             self._differing.add(self._lead_id)
         self._lead_id = ""
 
-    def _score(self, basis: Basis, judge: _Judge) -> Verdict:
-        return score(basis, judge.criteria, max(self._instant, instant_of(basis.at)))
+    def _score(self, tally: Tally, judge: _Judge) -> Verdict:
+        return score(tally.basis, judge.criteria, self._instant, tally.memo)
 
     def _agrees(self, tally: Tally, verdict: Verdict) -> bool:
         stored = self._expected.pop(self._lead_id, None) if self._expected else None
