@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -143,17 +142,6 @@ def _print(view: Explanation) -> None:
 
     headings = ("rule", "points", "since", "event")
     print("\n".join(tell(view)))
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(*headings)
-        table.columns[1].justify = "right"
-        for row in rows(view):
-            table.add_row(*(Text(cell) for cell in row))
-        Console().print(table)
-    else:
-        print(columns(headings, rows(view)))
+    print(columns(headings, rows(view)))
     if below := tell_missing(view):
         print("\n".join(below))
