@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ingest.adapters.sales import Invalid, activities
-from ingest.adapters.segment import claim
+from ingest.adapters.segment import read
 from ingest.rules import record
 from schemas.envelope import Decoder, Refused
 from schemas.topics import TOPICS
@@ -94,7 +94,7 @@ def changed(item: dict[str, Any], place: tuple[str, ...], *value: Any) -> dict[s
 
 def by_segment(item: dict[str, Any]) -> Any:
     try:
-        return record(claim(item, None, {"sentAt": item.get("sentAt")}), "segment/tests", NOON)
+        return record(read(item, None, {"sentAt": item.get("sentAt")}), "segment/tests", NOON)
     except Refused as refused:
         return refused.reason, refused.detail
 

@@ -1,7 +1,7 @@
-"""Failpoints: named places where a test has the process killed, frozen, stalled, or a step fail (delivery.md §7.1).
+"""Failpoints: named places in the code where a test kills, freezes, delays or fails the process (delivery.md §7.1).
 
-Inert unless `BATON_FAILPOINTS` names some, `<point>=<action>[@<n>]` separated by `;`: the action is taken once, when
-the point is reached for the n-th time (the first, if nothing is said). None lies on the path of a single event.
+Inert unless `BATON_FAILPOINTS` names some as `<point>=<action>[@<n>]`, separated by `;`. The action is taken once, at
+the n-th time that the point is reached (default: the first). No failpoint is on the path of a single event.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _armed: dict[str, _Failpoint] = {}
 
 
 def arm(text: str) -> None:
-    """Switches on what `text` names, and all else off. Raises ValueError with a sentence for people."""
+    """Arms the failpoints in `text` and disarms all others. Raises ValueError with a sentence for people."""
     points = {}
     for one in filter(None, (part.strip() for part in text.split(";"))):
         form = _FORM.fullmatch(one)
@@ -55,12 +55,12 @@ def arm(text: str) -> None:
 
 
 def armed(point: str) -> bool:
-    """Whether the point will still do something."""
+    """Whether the failpoint's action is still to come."""
     return point in _armed
 
 
 def reach(point: str) -> None:
-    """Says that the process is at the point: nothing, but for a test. Raises Transient where the step is to fail."""
+    """Takes the failpoint's action if it is due. Raises Transient where the action is to fail."""
     if _armed and point in _armed:
         _act(point, _armed[point])
 

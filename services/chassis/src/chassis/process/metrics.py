@@ -1,4 +1,4 @@
-"""Metrics of the workers. Outcomes come from the partitions' durable totals, so a kill loses no increment."""
+"""Metrics of the workers. Outcomes are read from the partitions' durable totals, so a kill loses no increment."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from prometheus_client.registry import Collector
 
 from chassis.service import schema_of
 
-if TYPE_CHECKING:  # ingest measures itself with what is here, and has neither workers nor a database to load
+if TYPE_CHECKING:  # ingest uses this module and has neither workers nor a database
     from chassis.kafka.publisher import Publisher
     from chassis.partition.supervisor import Supervisor
     from chassis.partition.worker import Worker
 
 LAGS = (0.005, 0.025, 0.1, 0.25, 1, 2.5, 10)
-"""Seconds; past 10, Kafka's session time-out, a consumer has lost its partitions."""
+"""Seconds; past 10, Kafka's session timeout, a consumer has lost its partitions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A counter fed by the totals `<total>` or `<total>:<value>`; the values named start at 0."""
+    """A counter that shows the totals `<total>` or `<total>:<value>`; the values given start at 0."""
 
     total: str
     metric: str
@@ -60,12 +60,12 @@ DROPS = ("flood", "erased")
 
 
 def prefix_of(service: str) -> str:
-    """What the names of a service's metrics begin with."""
+    """The prefix of a service's metrics."""
     return f"baton_{schema_of(service)}"
 
 
 def loop_lag(service: str, registry: CollectorRegistry) -> Histogram:
-    """How late a process's event loop runs what is due, in seconds."""
+    """How late a process's event loop runs, in seconds."""
     text = "How late the event loop runs what is due, looked at twice a second"
     return Histogram(f"{prefix_of(service)}_loop_lag_seconds", text, buckets=LAGS, registry=registry)
 
@@ -92,7 +92,7 @@ def outcomes_of(service: str) -> tuple[Outcome, ...]:
 
 
 class WorkerCollector(Collector):
-    """The state of one process's workers at the moment of the scrape."""
+    """The state of a process's workers at the scrape."""
 
     def __init__(self, service: str, supervisor: Supervisor[Any], outcomes: Sequence[Outcome]) -> None:
         self._prefix = prefix_of(service)
@@ -111,7 +111,7 @@ class WorkerCollector(Collector):
         yield from (*self._now(), *self._lags(), *self._happened())
 
     def _now(self) -> Iterator[Metric]:
-        """What is so at this moment, by partition."""
+        """Gauges of each partition."""
         workers = self._supervisor.workers
         for name, text, value in (
             ("partition_working", "1: worked on, 0: waiting or stopped", lambda w: w.waiting is None),
@@ -139,7 +139,7 @@ class WorkerCollector(Collector):
         yield from (records, seconds)
 
     def _happened(self) -> Iterator[Metric]:
-        """What befell the workers since the process started."""
+        """Counters since the process started."""
         takeovers = CounterMetricFamily(f"{self._prefix}_takeovers", "Claims of a partition", labels=["partition"])
         fenced = CounterMetricFamily(
             f"{self._prefix}_fenced", "Commits refused because a newer owner had claimed", labels=["partition"]
@@ -159,7 +159,7 @@ class WorkerCollector(Collector):
 
 
 class ProducerCollector(Collector):
-    """The state of a process's producer at the moment of the scrape."""
+    """The state of a process's producer at the scrape."""
 
     def __init__(self, service: str, publisher: Publisher) -> None:
         self._metric = f"{prefix_of(service)}_producer_rebuilds"

@@ -1,6 +1,6 @@
-"""Settings common to every service: from the environment (`BATON_` and `__` between levels), frozen once read.
+"""Settings common to all services: from the environment (`BATON_`, `__` between levels), frozen once read.
 
-A variable with `_FILE` behind its name names a file that holds the value, for secrets that are mounted.
+A variable whose name ends in `_FILE` names a file that has the value, for mounted secrets.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class Database(Section):
 
 
 class Ops(Section):
-    """The port of the on-call staff: /livez, /readyz, /metrics."""
+    """The HTTP port for operators: /livez, /readyz, /metrics."""
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(description="port to listen on")
 
 
 class Log(Section):
-    """What is written to standard output, one JSON object a line."""
+    """The log on standard output, one JSON object a line."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is written")
 
@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     def read(cls) -> Self:
         """The settings of this process. Ends it with a sentence for each wrong variable, never showing a value."""
         for name in [name for name in os.environ if name.startswith(PREFIX) and name.endswith("_FILE")]:
-            path = os.environ.pop(name)  # else it would be taken for a setting of that name
+            path = os.environ.pop(name)  # or it would be read as a setting of that name
             os.environ.setdefault(name.removesuffix("_FILE"), _mounted(name, Path(path)))
         try:
             return cls()
