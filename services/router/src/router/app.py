@@ -1,4 +1,4 @@
-"""The composition root of the router: its rules as the chassis wants them."""
+"""The composition root of the router: its rules as a Service of the chassis."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from schemas.sales import DAILY, RECALLED, sort_of
 from schemas.topics import TOPICS
 
 ROTATION = "rotation"
-"""The row that all partitions share: {"next": n}, how many turns have been taken."""
+"""The row that all partitions share: {"next": n}, the number of turns taken."""
 INPUTS = ("lead-scores", "sales-activities")
 COUNTED = {
     "baton.lead.qualified.v1": "qualified",
@@ -35,7 +35,7 @@ COUNTED = {
 
 
 class Router:
-    """Implements chassis.service.Service: an adapter without decisions of its own."""
+    """Implements chassis.service.Service; makes no decisions of its own."""
 
     name = "router"
     own: Collection[str] = ("lead-scores",)
@@ -75,7 +75,7 @@ class Router:
         return self._facts.stored(value, time, fingerprint, received)
 
     def recall(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Lead] | Erase[Lead]:
-        """Only an erasure asks for this."""
+        """Called for an erasure only."""
         fact = erasing(heard)
         if fact is None:
             return self.tick(state, at)

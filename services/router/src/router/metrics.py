@@ -1,4 +1,4 @@
-"""The counters of the router: its decisions, kept with the partition, so that a kill loses none."""
+"""Counters of the router: its decisions, stored with the partition, so that a kill loses none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The composition root of sla-monitor: its rules as the chassis wants them."""
+"""The composition root of sla-monitor: its rules as a Service of the chassis."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ INPUTS = ("lead-handoffs", "sales-activities")
 
 
 class SlaMonitor:
-    """Implements chassis.service.Service: an adapter without decisions of its own."""
+    """Implements chassis.service.Service; makes no decisions of its own."""
 
     name = "sla-monitor"
     own: Collection[str] = ("lead-handoffs",)
@@ -48,7 +48,7 @@ class SlaMonitor:
 
     @property
     def clocks(self) -> tuple[str, ...]:
-        """Names of the clocks in every version of the policy: the values that the label `clock` can have."""
+        """Names of the clocks in all versions of the policy: the values of the label `clock`."""
         return tuple(sorted({rule.id for policy in self.policies.versions for rule in policy.clocks}))
 
     def new(self, lead_id: str) -> Lead:
@@ -84,7 +84,7 @@ class SlaMonitor:
         return self._facts.stored(value, time, fingerprint, received)
 
     def recall(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Lead] | Erase[Lead]:
-        """Only an erasure asks for this."""
+        """Called for an erasure only."""
         fact = erasing(heard)
         if fact is None:
             return _kept(unchanged(state))

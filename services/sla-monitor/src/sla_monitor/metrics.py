@@ -1,4 +1,4 @@
-"""The counters of sla-monitor: outcomes of clocks, kept with the partition, so that a kill loses none."""
+"""Counters of sla-monitor: the outcomes of clocks, stored with the partition, so that a kill loses none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chassis.process.metrics import Outcome
 
 
 def outcomes_of(clocks: Sequence[str]) -> tuple[Outcome, ...]:
-    """What is counted of each clock, each there at 0 from the start: a series born at 1 hides its first breach."""
+    """The counters of each clock, 0 from the start: a series that begins at 1 hides its first breach."""
     return tuple(
         Outcome(total, name, text, "clock", clocks)
         for total, name, text in (

@@ -1,4 +1,4 @@
-"""The handoff: when a lead may be handed off, to whom, and what the owner is told (business.md B.3, B.6)."""
+"""The handoff: when a lead may be handed off, to whom, and what is published to the owner (business.md B.3, B.6)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from schemas.scores import POLICY, TIME, Score, fitting
 FOR_GOOD: frozenset[Reason] = frozenset(
     ("competitor", "existing_customer", "student_or_job_seeker", "duplicate", "bad_contact_data", "opted_out")
 )
-"""Reasons of disqualification that time does not heal (business.md B.4 `disqualified(soft)`, B.5 CK-S1): no further
-episode opens after them. None opens after a won deal either."""
+"""Reasons of disqualification that are permanent (business.md B.4 `disqualified(soft)`, B.5 CK-S1): no further
+episode opens after them, nor after a won deal."""
 
 
 class Agreements(Protocol):
-    """Every version of the policy, the first one first."""
+    """All versions of the policy, the oldest first."""
 
     @property
     def versions(self) -> Sequence[Policy]: ...
@@ -36,7 +36,9 @@ class Agreements(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What a decision is taken by: the database's time, the policy of then and before, and whose turn it is."""
+    """The inputs of a decision beside the lead: the database's time, the versions of the policy, the rotation's
+    turn.
+    """
 
     now: datetime
     agreements: Agreements
@@ -50,7 +52,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A lead that may be handed off from `earliest` on, and what makes it so."""
+    """A lead that may be handed off from `earliest` on, and the evidence."""
 
     score: Score
     gate: GateReport
@@ -59,7 +61,7 @@ class Opening:
 
 
 def find_opening(lead: Lead, moment: Moment) -> Opening | None:
-    """The next episode, if the gate holds for the lead and nothing bars it; after an earlier one with its cool-off."""
+    """The next episode, if the lead passes the gate and nothing bars it; after an earlier one with its cool-off."""
     score, policy = lead.score, moment.policy
     if score is None or bar(lead) is not None:
         return None
@@ -75,13 +77,15 @@ def find_opening(lead: Lead, moment: Moment) -> Opening | None:
 
 
 def awaits_event(lead: Lead, moment: Moment) -> bool:
-    """Whether the lead passes the gate by an edit of the policy alone, if it passes: one new scored event is needed
-    then (business.md Part C, retroactive automations), unless the version says `apply_to_past`.
+    """Whether the lead, if it passes the gate, does so only by an edit of the policy: it then needs one new
+    scored event (business.md Part C, retroactive automations), unless the version says `apply_to_past`.
     """
     policy, versions, last = moment.policy, moment.agreements.versions, lead.heard or lead.score
     if last is None or lead.score is None or policy.apply_to_past:
         return False
-    if last.policy.name != policy.policy:  # what that said is not here: no score of it may pass by ours alone
+    if (
+        last.policy.name != policy.policy
+    ):  # that policy's terms are not known here, so no score of it may pass by ours alone
         return True
     if last.policy.version == lead.score.policy.version == policy.version or last.policy.version > len(versions):
         return False
@@ -89,22 +93,24 @@ def awaits_event(lead: Lead, moment: Moment) -> bool:
 
 
 def released(lead: Lead, score: Score, moment: Moment) -> bool:
-    """Whether the lead's next score ends what `awaits_event` waits for: an event changed it, and a lead that passes by
-    the edit already has done something.
+    """Whether the lead's next score ends what `awaits_event` waits for: an event changed it, and the lead has
+    been active.
     """
     if score.cause in (TIME, POLICY):
         return False
     before = lead.score
     if before is None or not awaits_event(lead, moment) or not judge(before, moment.policy, lead.answered).holds:
         return True
-    did = zip(_did(score), _did(before), strict=True)  # each apart: a request that comes late is news as well
+    did = zip(
+        _did(score), _did(before), strict=True
+    )  # each compared by itself: a request that comes late is news as well
     return any(latest is not None and (known is None or latest > known) for latest, known in did)
 
 
 def bar(lead: Lead) -> str | None:
-    """What keeps the lead from a further episode, whatever the gate says, in plain words; None for nothing.
+    """Why the lead gets no further episode, whatever the gate says, in plain words; None: nothing bars it.
 
-    It takes news of after the end; neither a cool-off nor points that time gives back bring anybody back.
+    It needs news later than the end: neither the cool-off nor points that come back with time suffice.
     """
     if lead.suppressed is not None:
         return f"the lead is {'erased' if lead.erased else 'suppressed'}"
@@ -126,7 +132,7 @@ def _bar_after(last: Episode, score: Score | None) -> str | None:
 def hand_off(lead: Lead, opening: Opening, moment: Moment) -> tuple[Lead, tuple[Envelope, ...]]:
     """The lead with its next episode open and owned: `lead.qualified` and `lead.handed_off` in one decision.
 
-    The owner is the roster's whose turn it is. Steps that waited for this episode are taken at once.
+    The owner is the next of the roster. Steps that waited for this episode are taken at once.
     """
     qualification = _qualify(lead, opening, moment)
     roster = moment.policy.routing.roster
@@ -151,8 +157,8 @@ def hand_off(lead: Lead, opening: Opening, moment: Moment) -> tuple[Lead, tuple[
 
 
 def news(score: Score) -> datetime | None:
-    """When the lead last did something that speaks for it, by this score: earned points, asked for sales, confirmed its
-    address. Time, an edit of the policy, a description (nobody can say whose) and what takes points are no news.
+    """The latest instant of news by this score: points earned, sales asked for, address confirmed. Time, an edit
+    of the policy, a description (whose source is unknown) and what takes points are no news.
     """
     return max((instant for instant in _did(score) if instant is not None), default=None)
 

@@ -1,4 +1,4 @@
-"""What the router keeps of a lead: bounded, and enough to decide without asking anyone."""
+"""What the router keeps of a lead: bounded in size, and enough to decide without a query."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from schemas.sales import Reason, rank_of
 from schemas.scores import Score
 
 STEPS_KEPT = 200
-"""Most sales activities kept for one episode; one more is counted and refused in public, not kept."""
+"""Most sales activities kept for one episode; one more is counted and refused in public."""
 WAITING_KEPT = 20
-"""Most steps kept for the next episode, not opened yet, the latest."""
+"""Most steps kept for the next episode, which is not open yet: the latest."""
 PAST_KEPT = 50
-"""Most finished episodes kept, the latest; their numbers go on rising."""
+"""Most finished episodes kept: the latest; numbering continues."""
 ENDS: frozenset[Stage] = frozenset(("won", "lost", "disqualified", "recycled", "suppressed"))
 """Stages that end an episode."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A sales activity that asks for a stage; `refused` once its refusal has been published."""
+    """A sales activity that asks for a stage; `refused` once its refusal is published."""
 
     time: datetime
     source: str
@@ -35,13 +35,13 @@ class Step:
 
     @property
     def order(self) -> tuple[datetime, int, str, str]:
-        """The order of a lead's sales activities (business.md B.1): within one instant the lifecycle's."""
+        """The order of a lead's sales activities (business.md B.1); within one instant that of the lifecycle."""
         return (self.time, rank_of(self.activity), self.source, self.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A stage of an episode, since when, and the id of the event that brought it."""
+    """A stage of an episode, since when, and the id of the event that led to it."""
 
     stage: Stage
     at: datetime
@@ -52,10 +52,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """The latest passage of a lead: what opened it, who owns it, the stages it went through, `mql` first.
+    """The latest passage of a lead: its cause, its owner, its stages, `mql` first.
 
-    `before` and `after` are of the time before it opened: the lead's stage, and when the episode before ended.
-    `targets`: seconds that each clock gives, as the owner was told; absent in states of before 2026-11-28.
+    `before` and `after` are of the time before it opened: the lead's stage, and the end of the episode before.
+    `targets`: the seconds of each clock as published to the owner; absent in states of before 2026-11-28.
     """
 
     qualification: Qualification
@@ -81,7 +81,7 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A finished episode that a later one has followed."""
+    """A finished episode that is not the latest."""
 
     number: int
     owner: str
@@ -120,7 +120,7 @@ class Lead:
 
     @property
     def answered(self) -> datetime | None:
-        """When the latest episode ended: it has answered every request for sales up to then."""
+        """The end of the latest episode, which answers every request for sales up to then."""
         return self.episode.end.at if self.episode and self.episode.end else None
 
     @property

@@ -1,4 +1,4 @@
-"""The one entry: what follows for a lead from one new fact, or from time alone."""
+"""Decides what follows for a lead from one new fact, or from time alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from schemas.scores import LeadScored
 class Outcome:
     """What follows for one lead; `turn` is the rotation's next turn where one was taken.
 
-    `replaces` is the key of the fact that the new one makes superfluous; `outdated`: the new one is so itself.
+    `replaces` is the key of the fact that the new one replaces; `outdated`: a later one has replaced the new one
+    already.
     """
 
     lead: Lead
@@ -30,9 +31,9 @@ class Outcome:
 
 
 def route(lead: Lead, fact: Fact, moment: Moment) -> Outcome:
-    """What follows from one new fact: a score may hand the lead off, a sales activity moves it along its stages.
+    """What follows from one new fact: a score may hand the lead off, a sales activity may change its stage.
 
-    Of a lead's scores only the one of the highest version counts and is kept, in whatever order they arrive.
+    Of a lead's scores only the one with the highest version is kept, whatever the order of arrival.
     """
     if isinstance(fact.event, LeadScored):
         score = fact.event.data
@@ -53,9 +54,9 @@ def route(lead: Lead, fact: Fact, moment: Moment) -> Outcome:
 
 
 def wake(lead: Lead, moment: Moment) -> Outcome:
-    """What follows at this moment: a handoff when the gate is open and any cool-off over, else when to look again.
+    """What follows from time alone: a handoff when the gate is open and any cool-off over, else when to look again.
 
-    Exactly one handoff per episode: an open episode keeps the gate shut.
+    Exactly one handoff per episode: no further one while an episode is open.
     """
     opening = find_opening(lead, moment)
     if opening is None:

@@ -1,7 +1,8 @@
-"""The decisions of sla-monitor: which clocks an event starts, which it ends, and what time alone makes of them.
+"""Decisions of sla-monitor: which clocks an event starts, which it ends, and what time alone does to them.
 
-A verdict follows from the set of a lead's facts: whatever the order of arrival, the same clocks end met, cancelled or
-breached. Only time breaks a promise, so only `expire` publishes breaches: by then every fact read is decided.
+A verdict is a function of the set of a lead's facts: whatever the order of arrival, the same clocks end met, cancelled
+or breached. Only time breaks a promise, so only `expire` publishes breaches: every fact that was read is decided by
+then.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from sla_monitor.rules.moments import Moment, activity_of, start_of, suppression
 from sla_monitor.rules.teller import Teller
 
 EPISODES_KEPT = 10
-"""Latest episodes whose ended clocks are kept; a stop for an older one comes too late to take a breach back."""
+"""Latest episodes whose ended clocks are kept; a stop for an older one cannot take a breach back any more."""
 ACTIVITIES_KEPT = 200
-"""Latest sales activities kept for handoffs that are still to arrive."""
+"""Latest sales activities kept for handoffs that have not arrived yet."""
 RECHECK = (timedelta(milliseconds=100), timedelta(seconds=1))
-"""How soon a clock past its due is looked at again while the feed is not known up to it: at first, and later on."""
+"""When a clock past its due is looked at again while its inputs are not proven read: at first, and later on."""
 
 
 class Agreements(Protocol):
-    """Every version of the policy, the first one first."""
+    """All versions of the policy, the oldest first."""
 
     @property
     def versions(self) -> Sequence[Policy]: ...
@@ -39,12 +40,12 @@ class Agreements(Protocol):
 
 
 class NotYet(Exception):  # noqa: N818 - a state of affairs
-    """A handoff names terms that are not here: nobody may judge it by others."""
+    """A handoff names terms that this instance does not have; it must not be judged by others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """When a deadline is judged: `known` is the instant up to which the follow-up feed has been read."""
+    """When a deadline is judged: `known` is the instant up to which all inputs are proven read."""
 
     now: datetime
     known: datetime
@@ -60,13 +61,13 @@ class Outcome:
     events: tuple[Envelope, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     waits: datetime | None = None
-    """The latest due that has passed and cannot be judged before the feed is known up to it."""
+    """The latest due that has passed and cannot be judged before the inputs are proven read up to it."""
 
 
 def start(
     lead: Lead, event: LeadQualified | LeadHandedOff, received: datetime, agreements: Agreements, now: datetime
 ) -> Outcome:
-    """Starts the episode's clocks, judged at once against what is already known; a second start is ignored.
+    """Starts the episode's clocks, judged at once by what is known; a second start is ignored.
 
     `received`: when the event was published. Raises NotYet: see `terms_of`.
     """
@@ -87,14 +88,14 @@ def start(
 
 
 def terms_of(qualification: Qualification, agreements: Agreements) -> Policy:
-    """The terms that the owner was told: those of the version that the handoff names.
+    """The terms published to the owner: those of the version that the handoff names.
 
-    One of another policy, which ours has replaced, is judged by ours. Raises NotYet where ours lacks the version.
+    A handoff of another policy, which ours has replaced, is judged by ours. Raises NotYet where ours lacks the version.
     """
     ref, versions = qualification.policy, agreements.versions
     if not versions or ref.name != versions[0].policy:
         first = versions[0].effective_from if versions else qualification.known_at
-        return agreements.at(max(qualification.known_at, first))  # it may be older than all of ours
+        return agreements.at(max(qualification.known_at, first))  # the handoff may be older than all versions of ours
     if ref.version > len(versions):
         raise NotYet(f"version {ref.version} of {ref.name} has handed off, the newest here is {len(versions)}")
     policy = versions[ref.version - 1]
@@ -104,7 +105,7 @@ def terms_of(qualification: Qualification, agreements: Agreements) -> Policy:
 
 
 def stop(lead: Lead, event: SalesActivity, time: datetime, now: datetime) -> Outcome:
-    """Ends the clocks that the activity, at its effective `time`, ends in time, also those already breached."""
+    """Ends the clocks that the activity, at its effective `time`, ends in time; breached ones too."""
     moment = activity_of(event, time)
     if moment is None:
         return unchanged(lead)
@@ -112,7 +113,7 @@ def stop(lead: Lead, event: SalesActivity, time: datetime, now: datetime) -> Out
 
 
 def stop_erased(lead: Lead, event: Envelope, time: datetime, now: datetime) -> Outcome:
-    """As `stop`, of a lead that is erased: of the activity nothing is kept but the verdict of clocks that it ends."""
+    """As `stop` for an erased lead: nothing of the activity is kept but the verdict of clocks that it ends."""
     if not isinstance(event, SalesActivity):
         return unchanged(lead)
     outcome = stop(lead, event, time, now)
@@ -120,7 +121,7 @@ def stop_erased(lead: Lead, event: Envelope, time: datetime, now: datetime) -> O
 
 
 def suppress(lead: Lead, fact: Fact, now: datetime) -> Outcome:
-    """Cancels every clock whose due had not come when the lead was suppressed, and if it was erased every open one.
+    """Cancels the clocks that were not due when the lead was suppressed; all open ones if it was erased.
 
     After a suppression facts are kept as before, so a clock past its due is still judged by all of them.
     """
@@ -128,7 +129,7 @@ def suppress(lead: Lead, fact: Fact, now: datetime) -> Outcome:
 
 
 def erase(lead: Lead, earlier: Sequence[Fact], fact: Fact, now: datetime) -> Outcome:
-    """As `suppress`; the verdicts stay, and nothing that says whose they are.
+    """As `suppress`; the verdicts stay, without anything that identifies the person.
 
     A breach published before can still be taken back: see `stop_erased`.
     """
@@ -137,7 +138,7 @@ def erase(lead: Lead, earlier: Sequence[Fact], fact: Fact, now: datetime) -> Out
 
 
 def expire(lead: Lead, watch: Watch) -> Outcome:
-    """What time alone brings: warnings, breaches once the feed is known up to the due, unknown while it is not."""
+    """What time alone changes: warnings; breaches once the inputs are proven read up to the due, unknown until then."""
     teller = Teller(lead.lead_id)
     lead = replace(lead, clocks=tuple(_passed(c, watch, teller) if c.open else c for c in lead.clocks))
     waiting = [c.due for c in lead.clocks if c.open and c.due < watch.now]
@@ -150,7 +151,7 @@ def expire(lead: Lead, watch: Watch) -> Outcome:
 
 
 def unchanged(lead: Lead) -> Outcome:
-    """Nothing new; the lead is looked at when it would have been anyway."""
+    """No change; the lead is looked at when it would have been anyway."""
     return Outcome(lead, min((c.next_look for c in lead.clocks if c.open), default=None))
 
 
@@ -168,7 +169,7 @@ def _passed(clock: Clock, watch: Watch, teller: Teller) -> Clock:
 
 
 def _settled_by(lead: Lead, moment: Moment, now: datetime) -> Outcome:
-    """With one more activity. The latest are kept, and the first suppression of all, which nothing takes back."""
+    """With one more activity. The latest are kept, and the first suppression."""
     outcome = _settled(replace(lead, activities=_ordered((*lead.activities, moment))), Teller(lead.lead_id), now)
     known = outcome.lead.activities
     first = next((each for each in known if "suppressed" in each.means), None)
@@ -188,7 +189,7 @@ def _settled(lead: Lead, teller: Teller, now: datetime) -> Outcome:
 
 def _settle(clock: Clock, end: Moment | None, teller: Teller, now: datetime) -> Clock:
     if end is None:
-        # A later handoff has arrived, and the activity that ended this clock is the later episode's.
+        # A later handoff has arrived, and the activity that ended this clock belongs to the later episode.
         return replace(clock, standing="running", end=None) if clock.end else clock
     verdict = "met" if clock.met_by(end) else "cancelled"
     was = clock.standing
@@ -201,7 +202,7 @@ def _settle(clock: Clock, end: Moment | None, teller: Teller, now: datetime) -> 
 
 
 def _name(lead: Lead, event: LeadQualified | LeadHandedOff) -> str | None:
-    """What people call the lead, from its latest handoff."""
+    """The lead's name for people, from its latest handoff."""
     if not isinstance(event, LeadHandedOff):
         return lead.name
     latest = all(m.episode <= event.data.episode for m in lead.starts if m.episode and "handed_off" in m.means)

@@ -1,4 +1,4 @@
-"""A clock and the lead it waits on: everything that sla-monitor keeps about a lead (business.md B.5)."""
+"""A clock and its lead: everything that sla-monitor keeps of a lead (business.md B.5)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from schemas.sla import Party
 from sla_monitor.rules.moments import Moment
 
 DISORDER = timedelta(minutes=5)
-"""How far before its start a stop may lie that names no episode: two machines' clocks, or an eager owner."""
+"""How far before its start a stop that names no episode may be: two machines' clocks, or an early owner."""
 TICK = timedelta(microseconds=1)
-"""The finest step of time: the first instant after `due` is one tick later."""
+"""The resolution of time: the first instant after `due` is one tick later."""
 
 Standing = Literal["running", "unknown", "breached", "met", "cancelled"]
 Stop = Literal["handed_off", "contacted", "decided", "feedback"]
@@ -27,9 +27,9 @@ Stop = Literal["handed_off", "contacted", "decided", "feedback"]
 class Clock:
     """One promise in one episode; its terms are those of one version of the policy, for good.
 
-    `version` counts the events published about it, `end` is the earliest moment in time that ends it,
-    `warnings` are the fractions of the time not warned of yet. Stops count from `stops_from` on, which is before the
-    start where the lead qualified before the handoff was published; absent in states of before 2026-11-28: the start.
+    `version` counts the events published about it, `end` is the earliest milestone in time that ends it, `warnings` are
+    the fractions of the time still to be warned of. Stops count from `stops_from` on, which is before the start where
+    the lead qualified before the handoff was published; absent in states of before 2026-11-28: the start.
     """
 
     clock: str
@@ -54,18 +54,18 @@ class Clock:
         return self.standing in ("running", "unknown")
 
     def warns_at(self, fraction: float) -> datetime:
-        """When `fraction` of the time is gone."""
+        """When `fraction` of the time has passed."""
         return self.started_at + fraction * (self.due - self.started_at)
 
     def met_by(self, moment: Moment) -> bool:
-        """Whether the moment is what was promised."""
+        """Whether the milestone is what was promised."""
         return self.stop in moment.means
 
     def ended_by(self, moment: Moment, until: datetime | None) -> bool:
-        """Whether the moment ends this clock in time; `until` is the start of the lead's next handoff, if any.
+        """Whether the milestone ends this clock in time; `until` is the start of the lead's next handoff, if any.
 
-        An erasure ends whatever is open, whenever it was due: what would settle it may be unread, and is never kept.
-        A moment that names no episode belongs to the current one: from `stops_from`, less DISORDER, to `until`.
+        An erasure ends every open clock, whenever it was due: what would decide it may be unread, and is never kept. A
+        milestone that names no episode belongs to the current one: from `stops_from`, less DISORDER, to `until`.
         """
         if "suppressed" in moment.means:
             return moment.time <= self.due or ("erased" in moment.means and (self.open or moment == self.end))
@@ -78,7 +78,7 @@ class Clock:
 
     @property
     def next_look(self) -> datetime:
-        """The next instant at which time alone may change something; only for an open clock."""
+        """The next instant at which time alone may change an open clock."""
         return min((self.warns_at(fraction) for fraction in self.warnings), default=self.due + TICK)
 
 
@@ -98,7 +98,7 @@ class Lead:
     unkept: Mapping[str, int] = field(default_factory=dict)
 
     def end_of(self, clock: Clock) -> Moment | None:
-        """The earliest moment known that ends the clock in time."""
+        """The earliest known milestone that ends the clock in time."""
         until = self._next_handoff(clock.episode)
         ends = (moment for moment in self._moments(clock) if clock.ended_by(moment, until))
         return min(ends, key=lambda moment: moment.order, default=None)
@@ -117,7 +117,7 @@ class Lead:
 def clocks_of(event: LeadQualified | LeadHandedOff, start: Moment, received: datetime, policy: Policy) -> list[Clock]:
     """The clocks that the policy starts for a lead of this intent; `received`: when the event was published.
 
-    Those of a handoff start when it was published, for nobody could see it before; never before it was decided,
+    Those of a handoff start when it was published, since nobody could see it before; never before it was decided,
     whatever the broker's clock says.
     """
     data = event.data

@@ -1,4 +1,4 @@
-"""The events of a lead's clocks, each with the next version of its clock (business.md B.5, Events)."""
+"""Makes the events of a lead's clocks, each with the next version of its clock (business.md B.5, Events)."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ Kind = (
 
 
 class Teller:
-    """Collects what is published about one lead's clocks in one decision; `counts` follow from the events alone.
+    """Collects the events about one lead's clocks in one decision; `counts` are those of the events.
 
-    Each method answers with the clock at its new version and standing.
+    Each method returns the clock with its new version and standing.
     """
 
     def __init__(self, lead_id: str) -> None:
@@ -59,7 +59,7 @@ class Teller:
         return self._tell(ClockUnknown, replace(clock, standing="unknown"), since, clock.cause)
 
     def breached(self, clock: Clock, detected_at: datetime) -> Clock:
-        """The breach is of the instant `due`, whenever it was found out."""
+        """A breach at the instant `due`, whenever it was found."""
         self._count("breaches", clock)
         clock = replace(clock, standing="breached")
         return self._tell(
@@ -67,7 +67,7 @@ class Teller:
         )
 
     def retracted(self, clock: Clock, end: Moment, detected_at: datetime) -> Clock:
-        """The breach stands no more; it is taken back at `detected_at`, after it was published."""
+        """Takes the breach back at `detected_at`, which is later than its publication."""
         self._count("retractions", clock)
         return self._tell(
             SlaBreachRetracted,
