@@ -194,7 +194,7 @@ MUTANTS = (
     Mutant(
         "the erasure of what is past its due",
         "services/sla-monitor/src/sla_monitor/rules/clock.py",
-        'or ("erased" in moment.means and (self.open or moment == self.end))',
+        'or ("erased" in milestone.means and (self.open or milestone == self.end))',
         "or False",
         tests("tests/unit/sla_monitor/test_suppression.py", "waits_for_the_feed"),
     ),

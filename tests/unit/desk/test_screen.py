@@ -10,7 +10,7 @@ from desk.lead.screen import Screen, lines
 from desk.lead.standing import overview
 from schemas.erasure import Tombstone
 from tests.builders import EMAIL, LEAD, NOON, a_description, a_fact, an_engagement, at
-from tests.unit.router.journeys import a_handed_off_lead, a_moment
+from tests.unit.router.journeys import a_context, a_handed_off_lead
 from tests.unit.scorer.driver import CLASSIC
 
 FACTS = [a_fact(a_description(company_size=120)), a_fact(an_engagement("webinar_attended", time=at(5)))]
@@ -18,7 +18,7 @@ CLOCK = Row("CK-S2", LEAD, "Ada", 1, "Grace", at(60), 3000.0, "running")
 
 
 def a_screen() -> Screen:
-    standing = overview(a_handed_off_lead(), a_moment(NOON))
+    standing = overview(a_handed_off_lead(), a_context(NOON))
     return Screen(LEAD, explain(LEAD, FACTS, CLASSIC, at(10)), standing, (CLOCK,))
 
 

@@ -11,11 +11,11 @@ from router.rules.lead import Lead
 from schemas.handoffs import handoff_id_of
 from schemas.scores import PolicyRef
 from tests.builders import LEAD, NOON, a_policy, a_score
-from tests.unit.router.journeys import a_handed_off_lead, a_moment, a_step, go
+from tests.unit.router.journeys import a_context, a_handed_off_lead, a_step, go
 
 
 def shown(lead: Lead, policy: str = "classic-50") -> str:
-    return tell(overview(lead, a_moment(NOON, a_policy(policy))))
+    return tell(overview(lead, a_context(NOON, a_policy(policy))))
 
 
 def test_a_handed_off_lead_is_shown_with_owner_gate_stages_and_targets() -> None:
@@ -48,7 +48,7 @@ def test_a_lead_that_does_not_qualify_is_shown_with_what_it_lacks() -> None:
     strict = a_score(65, policy=PolicyRef(name="strict-70", version=1), facts={"fit_profile": None})
     lead = go(Lead(LEAD), strict, policy=a_policy("strict-70")).lead
 
-    view = overview(lead, a_moment(NOON, a_policy("strict-70")))
+    view = overview(lead, a_context(NOON, a_policy("strict-70")))
 
     assert view.missing == ("band", "double_opt_in", "fit_profile")
     assert "Next      no episode: band, double_opt_in, fit_profile are false" in tell(view)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.policy import Policies
-from router.rules.handoff import Moment
+from router.rules.handoff import Context
 from router.rules.lead import Lead
 from router.rules.route import Outcome, route, wake
 from schemas.envelope import Envelope
@@ -43,9 +43,9 @@ def a_step(step: str, minutes: float = 1, **fields: Any) -> SalesActivity:
     return a_sales_activity(event, **{"id": f"{step}-{minutes:g}", "time": at(minutes), **needed, **fields})
 
 
-def a_moment(now: datetime, *versions: Policy | None, turn: int = 0) -> Moment:
+def a_context(now: datetime, *versions: Policy | None, turn: int = 0) -> Context:
     """The instant, under the version in force then; classic-50's only one by default."""
-    return Moment(now, Policies(Path(), tuple(filter(None, versions)) or (a_policy(),)), turn)
+    return Context(now, Policies(Path(), tuple(filter(None, versions)) or (a_policy(),)), turn)
 
 
 def go(lead: Lead, *events: Envelope, now: datetime = NOON, policy: Policy | None = None) -> Outcome:
@@ -53,7 +53,7 @@ def go(lead: Lead, *events: Envelope, now: datetime = NOON, policy: Policy | Non
     published: list[Envelope] = []
     outcome = Outcome(lead)
     for event in events:
-        outcome = route(outcome.lead, a_fact(event), a_moment(now, policy, turn=outcome.turn or 0))
+        outcome = route(outcome.lead, a_fact(event), a_context(now, policy, turn=outcome.turn or 0))
         published += outcome.events
     return Outcome(outcome.lead, tuple(published), outcome.due, outcome.turn)
 
@@ -83,4 +83,4 @@ def handoffs(outcome: Outcome) -> list[Handoff]:
 
 
 def tick(lead: Lead, now: datetime) -> Outcome:
-    return wake(lead, a_moment(now))
+    return wake(lead, a_context(now))

@@ -14,7 +14,7 @@ from schemas.handoffs import handoff_id_of
 from schemas.sales import Reason
 from schemas.scores import Intent, LeadScored
 from tests.builders import LEAD, NOON, a_policy, a_score, at
-from tests.unit.router.journeys import a_handed_off_lead, a_moment, a_step, changes, go, handoffs, tick
+from tests.unit.router.journeys import a_context, a_handed_off_lead, a_step, changes, go, handoffs, tick
 
 COOL_OFF = timedelta(days=30)
 LATER = timedelta(days=60)
@@ -123,7 +123,7 @@ def test_the_steps_of_an_episode_stay_with_it_however_short_the_cool_off() -> No
     hasty = a_policy(cool_off=timedelta(minutes=1))
     lead = go(a_recycled_lead(), a_rescore(), now=at(10)).lead
 
-    outcome = wake(lead, a_moment(at(11), hasty))
+    outcome = wake(lead, a_context(at(11), hasty))
 
     assert (outcome.lead.number, outcome.lead.stage, outcome.lead.steps) == (2, "handed_off", ())
     late = go(outcome.lead, a_step("accepted", 9), now=at(12), policy=hasty)

@@ -15,7 +15,7 @@ from schemas.handoffs import LeadHandedOff, LeadQualified, LeadStageChanged, han
 from schemas.identity import lead_id_of
 from schemas.scores import Intent
 from tests.builders import LEAD, NOON, a_policy, a_score, at
-from tests.unit.router.journeys import a_handed_off_lead, a_moment, changes, go, handoffs
+from tests.unit.router.journeys import a_context, a_handed_off_lead, changes, go, handoffs
 
 
 def test_a_lead_is_qualified_and_handed_off_in_one_decision() -> None:
@@ -100,7 +100,7 @@ def test_owners_take_turns() -> None:
     turn, taken = 0, Counter[str]()
     for number in range(30):
         lead_id = lead_id_of(email=f"lead-{number}@example.com")
-        outcome = wake(replace(Lead(lead_id), score=a_score(65).data), a_moment(NOON, turn=turn))
+        outcome = wake(replace(Lead(lead_id), score=a_score(65).data), a_context(NOON, turn=turn))
         assert outcome.turn == turn + 1
         turn = outcome.turn
         taken[handoffs(outcome)[0].owner.id] += 1

@@ -14,7 +14,7 @@ from router.rules.route import Outcome, route, wake
 from schemas.envelope import Envelope
 from schemas.handoffs import Handoff
 from tests.builders import LEAD, NOON, a_description, a_fact, a_policy, an_engagement, an_opt_in, at
-from tests.unit.router.journeys import a_moment, a_step, handoffs
+from tests.unit.router.journeys import a_context, a_step, handoffs
 from tests.unit.scorer.driver import Play, a_scorer
 
 DAY = 24 * 60
@@ -39,18 +39,18 @@ class Relay:
         self._hear(*self.play.play([event], now=now), now=now)
 
     def sales(self, event: Envelope) -> None:
-        self._follow(route(self.outcome.lead, a_fact(event), a_moment(event.time, BALANCED)))
+        self._follow(route(self.outcome.lead, a_fact(event), a_context(event.time, BALANCED)))
 
     def until(self, end: datetime, every: timedelta = timedelta(0)) -> None:
         """Time alone: every due of either service, or those of as long as `every` in one."""
         due = NOON
         while (due := max(due + every, min(filter(None, (self.play.due, self.outcome.due)), default=end))) < end:
             self._hear(*self.play.tick(due), now=due)
-            self._follow(wake(self.outcome.lead, a_moment(due, BALANCED)))
+            self._follow(wake(self.outcome.lead, a_context(due, BALANCED)))
 
     def _hear(self, *scores: Envelope, now: datetime) -> None:
         for score in scores:
-            self._follow(route(self.outcome.lead, a_fact(score), a_moment(now, BALANCED)))
+            self._follow(route(self.outcome.lead, a_fact(score), a_context(now, BALANCED)))
 
     def _follow(self, outcome: Outcome) -> None:
         self.outcome = outcome

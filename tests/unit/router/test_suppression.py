@@ -13,7 +13,7 @@ from schemas.engagements import Erasure, Suppression
 from schemas.envelope import Envelope, Fact
 from schemas.scores import ErasedOnScores, SuppressedOnScores
 from tests.builders import LEAD, NOON, a_fact, a_policy, a_score, at, the
-from tests.unit.router.journeys import a_handed_off_lead, a_moment, a_step, as_told, changes, go, handoffs, tick
+from tests.unit.router.journeys import a_context, a_handed_off_lead, a_step, as_told, changes, go, handoffs, tick
 
 ROUTER = Router(Policies(Path(), (a_policy(),)))
 MOMENT = At(at(10), at(10))
@@ -50,7 +50,7 @@ def test_a_suppression_ends_the_open_episode_and_is_passed_on() -> None:
     late = go(lead, a_step("qualified", 3))
     assert late.lead.stage == "suppressed"
     assert ROUTER.load(LEAD, ROUTER.dump(lead)) == lead
-    assert "Suppressed since 2026-03-02 12:02:00" in tell(overview(lead, a_moment(NOON)))
+    assert "Suppressed since 2026-03-02 12:02:00" in tell(overview(lead, a_context(NOON)))
 
 
 def test_what_happened_before_the_suppression_and_is_told_later_keeps_its_place() -> None:
@@ -63,7 +63,7 @@ def test_a_suppressed_lead_that_qualifies_is_not_handed_off() -> None:
     outcome = go(Lead(LEAD), suppressed(), a_score(65))
     assert handoffs(outcome) == []
     assert handoffs(tick(outcome.lead, at(90_000))) == []
-    assert "Next      no episode: the lead is suppressed" in tell(overview(outcome.lead, a_moment(NOON)))
+    assert "Next      no episode: the lead is suppressed" in tell(overview(outcome.lead, a_context(NOON)))
 
 
 def test_an_erased_lead_keeps_its_handoff_and_nothing_that_it_said() -> None:
@@ -79,7 +79,7 @@ def test_an_erased_lead_keeps_its_handoff_and_nothing_that_it_said() -> None:
     assert lead.stage == "suppressed"
     assert not any(word in text for word in ("ada@example.com", "Ada", "touchpoints", "download"))
     assert lead.episode.qualification.gate.predicates == (), "the evidence says what the lead did"
-    assert "Erased    2026-03-02 12:02:00: 1 facts deleted" in tell(overview(lead, a_moment(NOON)))
+    assert "Erased    2026-03-02 12:02:00: 1 facts deleted" in tell(overview(lead, a_context(NOON)))
     later = the(Drop, ROUTER.decide(lead, a_fact(a_score(99, version=2)), MOMENT))
     assert (later.reason, later.state.unkept, later.events) == ("erased", {"erased": 1}, ())
     assert ROUTER.tick(later.state, MOMENT).state is later.state

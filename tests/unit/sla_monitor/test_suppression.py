@@ -133,15 +133,15 @@ def test_an_erased_lead_keeps_its_verdicts_and_no_name() -> None:
     play = Play()
     play.hear(a_handoff())
     assert play.lead.name
-    moment, fact = At(at(40), at(40)), a_fact(erased())
-    assert play.monitor.decide(play.lead, fact, moment) == Recall()
-    decision = the(Erase, play.monitor.recall(play.lead, [a_fact(a_handoff())], [fact], moment))
+    at_once, fact = At(at(40), at(40)), a_fact(erased())
+    assert play.monitor.decide(play.lead, fact, at_once) == Recall()
+    decision = the(Erase, play.monitor.recall(play.lead, [a_fact(a_handoff())], [fact], at_once))
     assert decision.keep is fact
     lead, text = decision.state, play.monitor.dump(decision.state)
     assert {clock.standing for clock in lead.clocks} == {"cancelled"}
     assert not any(word in text for word in ("ada@example.com", "Ada"))
     assert lead.erased is not None
     assert lead.erased.facts == 1
-    later = the(Drop, play.monitor.decide(lead, a_fact(a_sales_activity(SalesContacted, time=at(50))), moment))
+    later = the(Drop, play.monitor.decide(lead, a_fact(a_sales_activity(SalesContacted, time=at(50))), at_once))
     assert (later.reason, later.state.unkept) == ("erased", {"erased": 1})
     assert play.monitor.load(LEAD, play.monitor.dump(later.state)) == later.state

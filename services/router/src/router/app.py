@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
 from chassis.service import REPLACED, At, Decision, Drop, Erase, Keep, Limit, Recall
-from router.rules.handoff import Moment
+from router.rules.handoff import Context
 from router.rules.lead import Lead
 from router.rules.route import Outcome, route, wake
 from router.rules.suppression import erase
@@ -68,7 +68,7 @@ class Router:
             return Drop(replace(state, unkept=one_more(state.unkept, ERASED)), ERASED)
         if isinstance(fact.event, LeadErased):
             return Recall()
-        outcome = route(state, fact, self._moment(at))
+        outcome = route(state, fact, self._context(at))
         return Drop(outcome.lead, REPLACED) if outcome.outdated else _kept(outcome)
 
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
@@ -85,11 +85,11 @@ class Router:
     def tick(self, state: Lead, at: At) -> Keep[Lead]:
         if state.erased is not None:
             return Keep(state)
-        return _kept(wake(state, self._moment(at)))
+        return _kept(wake(state, self._context(at)))
 
-    def _moment(self, at: At) -> Moment:
+    def _context(self, at: At) -> Context:
         rotation = at.shared.get(ROTATION) or {"next": 0}
-        return Moment(at.now, self.policies, rotation["next"])
+        return Context(at.now, self.policies, rotation["next"])
 
 
 def build(settings: Settings) -> Router:

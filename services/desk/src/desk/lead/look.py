@@ -15,7 +15,7 @@ from desk.lead.standing import overview
 from desk.reading import every_state, facts_of, one_moment, state_of
 from desk.settings import DeskSettings
 from router.app import Router
-from router.rules.handoff import Moment
+from router.rules.handoff import Context
 from schemas.policy import Policy
 from scorer.app import Scorer
 from scorer.rules import Criteria
@@ -58,7 +58,7 @@ class Look:
             state = await state_of(connection, lead_id)
         if state is None:
             return None
-        return overview(router.load(lead_id, state), Moment(moment, router.policies))
+        return overview(router.load(lead_id, state), Context(moment, router.policies))
 
     async def screen(self, lead_id: str) -> Screen:
         """What the three services keep of the lead, each as of one moment."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from router.rules.gate import HIGH_INTENT, judge
-from router.rules.handoff import Moment, awaits_event, bar, find_opening
+from router.rules.handoff import Context, awaits_event, bar, find_opening
 from router.rules.lead import ENDS, Entry, Episode, Lead, Past, Step
 from schemas.erasure import Tombstone
 from schemas.handoffs import GateReport, Owner, Stage
@@ -60,13 +60,13 @@ class Overview:
     unkept: Mapping[str, int]
 
 
-def overview(lead: Lead, moment: Moment) -> Overview:
+def overview(lead: Lead, context: Context) -> Overview:
     """The lead as an operator wants to see it; `missing` names the predicates that keep the gate shut."""
     score = lead.score
-    gate = judge(score, moment.policy, answered=lead.answered) if score else None
+    gate = judge(score, context.policy, answered=lead.answered) if score else None
     shut = gate is not None and not gate.holds
-    edited = gate is not None and gate.holds and awaits_event(lead, moment)
-    opening = find_opening(lead, moment)
+    edited = gate is not None and gate.holds and awaits_event(lead, context)
+    opening = find_opening(lead, context)
     taken = {entry.cause for entry in lead.episode.chain} if lead.episode else set()
     return Overview(
         lead_id=lead.lead_id,

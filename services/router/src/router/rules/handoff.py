@@ -35,7 +35,7 @@ class Agreements(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Context:
     """The inputs of a decision beside the lead: the database's time, the versions of the policy, the rotation's
     turn.
     """
@@ -60,13 +60,13 @@ class Opening:
     earliest: datetime
 
 
-def find_opening(lead: Lead, moment: Moment) -> Opening | None:
+def find_opening(lead: Lead, context: Context) -> Opening | None:
     """The next episode, if the lead passes the gate and nothing bars it; after an earlier one with its cool-off."""
-    score, policy = lead.score, moment.policy
+    score, policy = lead.score, context.policy
     if score is None or bar(lead) is not None:
         return None
     gate = judge(score, policy, answered=lead.answered)
-    if not gate.holds or awaits_event(lead, moment):
+    if not gate.holds or awaits_event(lead, context):
         return None
     end = lead.episode.end if lead.episode else None
     since = qualified_at(gate)
@@ -76,11 +76,11 @@ def find_opening(lead: Lead, moment: Moment) -> Opening | None:
     return Opening(score, gate, max(since, rested, news(score) or since), rested)
 
 
-def awaits_event(lead: Lead, moment: Moment) -> bool:
+def awaits_event(lead: Lead, context: Context) -> bool:
     """Whether the lead, if it passes the gate, does so only by an edit of the policy: it then needs one new
     scored event (business.md Part C, retroactive automations), unless the version says `apply_to_past`.
     """
-    policy, versions, last = moment.policy, moment.agreements.versions, lead.heard or lead.score
+    policy, versions, last = context.policy, context.agreements.versions, lead.heard or lead.score
     if last is None or lead.score is None or policy.apply_to_past:
         return False
     if (
@@ -92,14 +92,14 @@ def awaits_event(lead: Lead, moment: Moment) -> bool:
     return not judge(last, versions[last.policy.version - 1], answered=lead.answered).holds
 
 
-def released(lead: Lead, score: Score, moment: Moment) -> bool:
+def released(lead: Lead, score: Score, context: Context) -> bool:
     """Whether the lead's next score ends what `awaits_event` waits for: an event changed it, and the lead has
     been active.
     """
     if score.cause in (TIME, POLICY):
         return False
     before = lead.score
-    if before is None or not awaits_event(lead, moment) or not judge(before, moment.policy, lead.answered).holds:
+    if before is None or not awaits_event(lead, context) or not judge(before, context.policy, lead.answered).holds:
         return True
     did = zip(
         _did(score), _did(before), strict=True
@@ -129,28 +129,28 @@ def _bar_after(last: Episode, score: Score | None) -> str | None:
     return None
 
 
-def hand_off(lead: Lead, opening: Opening, moment: Moment) -> tuple[Lead, tuple[Envelope, ...]]:
+def hand_off(lead: Lead, opening: Opening, context: Context) -> tuple[Lead, tuple[Envelope, ...]]:
     """The lead with its next episode open and owned: `lead.qualified` and `lead.handed_off` in one decision.
 
     The owner is the next of the roster. Steps that waited for this episode are taken at once.
     """
-    qualification = _qualify(lead, opening, moment)
-    roster = moment.policy.routing.roster
-    owner = roster[moment.turn % len(roster)]
-    handoff = _complete(qualification, opening.score, owner, moment)
+    qualification = _qualify(lead, opening, context)
+    roster = context.policy.routing.roster
+    owner = roster[context.turn % len(roster)]
+    handoff = _complete(qualification, opening.score, owner, context)
     episode = Episode(
         qualification=qualification,
         owner=owner,
         targets=handoff.targets,
         chain=(
-            Entry("mql", min(opening.qualified_at, moment.now), opening.score.cause),
-            Entry("handed_off", moment.now, derived_id("handed_off", handoff.handoff_id)),
+            Entry("mql", min(opening.qualified_at, context.now), opening.score.cause),
+            Entry("handed_off", context.now, derived_id("handed_off", handoff.handoff_id)),
         ),
         before=lead.stage,
         after=lead.episode.end.at if lead.episode and lead.episode.end else None,
     )
     events = _tell(lead.lead_id, episode, handoff)
-    waiting = steps_of_next(lead, moment.now)
+    waiting = steps_of_next(lead, context.now)
     opened = replace(lead, episode=episode, steps=waiting, dropped=0, past=_past(lead))
     opened, further = restage(opened)
     return opened, (*events, *further)
@@ -168,32 +168,32 @@ def _did(score: Score) -> tuple[datetime | None, ...]:
     return (score.engaged_at, asked, score.facts.get("double_opt_in"))
 
 
-def _qualify(lead: Lead, opening: Opening, moment: Moment) -> Qualification:
+def _qualify(lead: Lead, opening: Opening, context: Context) -> Qualification:
     number = lead.number + 1
     return Qualification(
         episode=number,
         handoff_id=handoff_id_of(lead.lead_id, number),
         qualified_at=opening.qualified_at,
-        known_at=moment.now,
+        known_at=context.now,
         score=opening.score.score,
-        intent=intent_of_episode(opening.score.intent, opening.qualified_at, moment.policy.gate),
+        intent=intent_of_episode(opening.score.intent, opening.qualified_at, context.policy.gate),
         gate=opening.gate,
-        policy=moment.policy.ref,
-        policy_digest=moment.policy.digest,
+        policy=context.policy.ref,
+        policy_digest=context.policy.digest,
     )
 
 
-def _complete(qualification: Qualification, score: Score, owner: Owner, moment: Moment) -> Handoff:
+def _complete(qualification: Qualification, score: Score, owner: Owner, context: Context) -> Handoff:
     level = qualification.intent.level
     targets = {
         clock.id: int(clock.target.total_seconds())
-        for clock in moment.policy.clocks
+        for clock in context.policy.clocks
         if clock.start == "handed_off" and clock.intent in (None, level)
     }
     return Handoff(
         **dict(qualification),
         owner=owner,
-        handed_off_at=moment.now,
+        handed_off_at=context.now,
         targets=targets,
         contact=score.contact,
         explanation=fitting(score.explanation),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from router.rules.handoff import Moment, find_opening, hand_off, released
+from router.rules.handoff import Context, find_opening, hand_off, released
 from router.rules.lead import Lead
 from router.rules.stage import stand, step_of, take
 from router.rules.suppression import suppress
@@ -30,7 +30,7 @@ class Outcome:
     outdated: bool = False
 
 
-def route(lead: Lead, fact: Fact, moment: Moment) -> Outcome:
+def route(lead: Lead, fact: Fact, context: Context) -> Outcome:
     """What follows from one new fact: a score may hand the lead off, a sales activity may change its stage.
 
     Of a lead's scores only the one with the highest version is kept, whatever the order of arrival.
@@ -39,30 +39,30 @@ def route(lead: Lead, fact: Fact, moment: Moment) -> Outcome:
         score = fact.event.data
         if lead.score is not None and score.version <= lead.score.version:
             return Outcome(lead, outdated=True)
-        heard = None if released(lead, score, moment) else lead.heard or lead.score
-        outcome = wake(replace(lead, score=score, scored=fact.key, heard=heard), moment)
+        heard = None if released(lead, score, context) else lead.heard or lead.score
+        outcome = wake(replace(lead, score=score, scored=fact.key, heard=heard), context)
         return replace(outcome, replaces=lead.scored)
     if isinstance(fact.event, LeadSuppressed):
         lead, events = suppress(lead, fact)
         return Outcome(lead, events)
     step = step_of(fact)
     if step is None:
-        return wake(lead, moment)
+        return wake(lead, context)
     lead, events = take(lead, step)
-    outcome = wake(lead, moment)
+    outcome = wake(lead, context)
     return replace(outcome, events=(*events, *outcome.events))
 
 
-def wake(lead: Lead, moment: Moment) -> Outcome:
+def wake(lead: Lead, context: Context) -> Outcome:
     """What follows from time alone: a handoff when the gate is open and any cool-off over, else when to look again.
 
     Exactly one handoff per episode: no further one while an episode is open.
     """
-    opening = find_opening(lead, moment)
+    opening = find_opening(lead, context)
     if opening is None:
-        lead, events = stand(lead, moment.policy)
+        lead, events = stand(lead, context.policy)
         return Outcome(lead, events)
-    if lead.episode is not None and moment.now < opening.earliest:
+    if lead.episode is not None and context.now < opening.earliest:
         return Outcome(lead, due=opening.earliest)
-    lead, events = hand_off(lead, opening, moment)
-    return Outcome(lead, events, turn=moment.turn + 1)
+    lead, events = hand_off(lead, opening, context)
+    return Outcome(lead, events, turn=context.turn + 1)

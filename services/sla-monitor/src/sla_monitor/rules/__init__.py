@@ -18,7 +18,7 @@ from schemas.handoffs import LeadHandedOff, LeadQualified, Qualification
 from schemas.policy import Policy
 from schemas.sales import SalesActivity
 from sla_monitor.rules.clock import Clock, Lead, clocks_of
-from sla_monitor.rules.moments import Moment, activity_of, start_of, suppression_of
+from sla_monitor.rules.milestones import Milestone, activity_of, start_of, suppression_of
 from sla_monitor.rules.teller import Teller
 
 EPISODES_KEPT = 10
@@ -71,17 +71,19 @@ def start(
 
     `received`: when the event was published. Raises NotYet: see `terms_of`.
     """
-    moment = start_of(event)
-    episodes = sorted({m.episode for m in (*lead.starts, moment) if m.episode})[-EPISODES_KEPT:]
-    again = any((m.means, m.episode) == (moment.means, moment.episode) for m in lead.starts)
-    if again or moment.episode not in episodes:
+    milestone = start_of(event)
+    episodes = sorted({m.episode for m in (*lead.starts, milestone) if m.episode})[-EPISODES_KEPT:]
+    again = any((m.means, m.episode) == (milestone.means, milestone.episode) for m in lead.starts)
+    if again or milestone.episode not in episodes:
         return unchanged(lead)
     teller = Teller(lead.lead_id)
-    started = [teller.started(clock) for clock in clocks_of(event, moment, received, terms_of(event.data, agreements))]
+    started = [
+        teller.started(clock) for clock in clocks_of(event, milestone, received, terms_of(event.data, agreements))
+    ]
     lead = replace(
         lead,
         name=_name(lead, event),
-        starts=_ordered((*(m for m in lead.starts if m.episode in episodes), moment)),
+        starts=_ordered((*(m for m in lead.starts if m.episode in episodes), milestone)),
         clocks=(*(c for c in lead.clocks if c.open or c.episode in episodes), *started),
     )
     return _settled(lead, teller, now)
@@ -106,10 +108,10 @@ def terms_of(qualification: Qualification, agreements: Agreements) -> Policy:
 
 def stop(lead: Lead, event: SalesActivity, time: datetime, now: datetime) -> Outcome:
     """Ends the clocks that the activity, at its effective `time`, ends in time; breached ones too."""
-    moment = activity_of(event, time)
-    if moment is None:
+    milestone = activity_of(event, time)
+    if milestone is None:
         return unchanged(lead)
-    return _settled_by(lead, moment, now)
+    return _settled_by(lead, milestone, now)
 
 
 def stop_erased(lead: Lead, event: Envelope, time: datetime, now: datetime) -> Outcome:
@@ -168,9 +170,9 @@ def _passed(clock: Clock, watch: Watch, teller: Teller) -> Clock:
     return clock
 
 
-def _settled_by(lead: Lead, moment: Moment, now: datetime) -> Outcome:
+def _settled_by(lead: Lead, milestone: Milestone, now: datetime) -> Outcome:
     """With one more activity. The latest are kept, and the first suppression."""
-    outcome = _settled(replace(lead, activities=_ordered((*lead.activities, moment))), Teller(lead.lead_id), now)
+    outcome = _settled(replace(lead, activities=_ordered((*lead.activities, milestone))), Teller(lead.lead_id), now)
     known = outcome.lead.activities
     first = next((each for each in known if "suppressed" in each.means), None)
     latest = [each for each in known if "suppressed" not in each.means][-ACTIVITIES_KEPT:]
@@ -187,7 +189,7 @@ def _settled(lead: Lead, teller: Teller, now: datetime) -> Outcome:
     return replace(outcome, events=tuple(teller.events), counts=teller.counts)
 
 
-def _settle(clock: Clock, end: Moment | None, teller: Teller, now: datetime) -> Clock:
+def _settle(clock: Clock, end: Milestone | None, teller: Teller, now: datetime) -> Clock:
     if end is None:
         # A later handoff has arrived, and the activity that ended this clock belongs to the later episode.
         return replace(clock, standing="running", end=None) if clock.end else clock
@@ -210,5 +212,5 @@ def _name(lead: Lead, event: LeadQualified | LeadHandedOff) -> str | None:
     return name[:80] if name and latest else lead.name
 
 
-def _ordered(moments: Iterable[Moment]) -> tuple[Moment, ...]:
-    return tuple(sorted(moments, key=lambda moment: moment.order))
+def _ordered(milestones: Iterable[Milestone]) -> tuple[Milestone, ...]:
+    return tuple(sorted(milestones, key=lambda milestone: milestone.order))

@@ -12,7 +12,7 @@ from schemas.handoffs import LeadHandedOff, LeadQualified, Owner
 from schemas.policy import Policy
 from schemas.scores import PolicyRef
 from schemas.sla import Party
-from sla_monitor.rules.moments import Moment
+from sla_monitor.rules.milestones import Milestone
 
 DISORDER = timedelta(minutes=5)
 """How far before its start a stop that names no episode may be: two machines' clocks, or an early owner."""
@@ -45,7 +45,7 @@ class Clock:
     cause: str
     version: int = 0
     standing: Standing = "running"
-    end: Moment | None = None
+    end: Milestone | None = None
     stops_from: datetime | None = None
 
     @property
@@ -57,24 +57,26 @@ class Clock:
         """When `fraction` of the time has passed."""
         return self.started_at + fraction * (self.due - self.started_at)
 
-    def met_by(self, moment: Moment) -> bool:
+    def met_by(self, milestone: Milestone) -> bool:
         """Whether the milestone is what was promised."""
-        return self.stop in moment.means
+        return self.stop in milestone.means
 
-    def ended_by(self, moment: Moment, until: datetime | None) -> bool:
+    def ended_by(self, milestone: Milestone, until: datetime | None) -> bool:
         """Whether the milestone ends this clock in time; `until` is the start of the lead's next handoff, if any.
 
         An erasure ends every open clock, whenever it was due: what would decide it may be unread, and is never kept. A
         milestone that names no episode belongs to the current one: from `stops_from`, less DISORDER, to `until`.
         """
-        if "suppressed" in moment.means:
-            return moment.time <= self.due or ("erased" in moment.means and (self.open or moment == self.end))
-        excused = self.stop == "contacted" and "no_contact_needed" in moment.means
-        if moment.time > self.due or not (self.met_by(moment) or excused):
+        if "suppressed" in milestone.means:
+            return milestone.time <= self.due or ("erased" in milestone.means and (self.open or milestone == self.end))
+        excused = self.stop == "contacted" and "no_contact_needed" in milestone.means
+        if milestone.time > self.due or not (self.met_by(milestone) or excused):
             return False
-        if moment.episode is not None:
-            return moment.episode == self.episode
-        return (self.stops_from or self.started_at) - DISORDER <= moment.time and (until is None or moment.time < until)
+        if milestone.episode is not None:
+            return milestone.episode == self.episode
+        return (self.stops_from or self.started_at) - DISORDER <= milestone.time and (
+            until is None or milestone.time < until
+        )
 
     @property
     def next_look(self) -> datetime:
@@ -92,18 +94,18 @@ class Lead:
     lead_id: str
     name: str | None = None
     clocks: tuple[Clock, ...] = ()
-    starts: tuple[Moment, ...] = ()
-    activities: tuple[Moment, ...] = ()
+    starts: tuple[Milestone, ...] = ()
+    activities: tuple[Milestone, ...] = ()
     erased: Tombstone | None = None
     unkept: Mapping[str, int] = field(default_factory=dict)
 
-    def end_of(self, clock: Clock) -> Moment | None:
+    def end_of(self, clock: Clock) -> Milestone | None:
         """The earliest known milestone that ends the clock in time."""
         until = self._next_handoff(clock.episode)
-        ends = (moment for moment in self._moments(clock) if clock.ended_by(moment, until))
-        return min(ends, key=lambda moment: moment.order, default=None)
+        ends = (milestone for milestone in self._milestones(clock) if clock.ended_by(milestone, until))
+        return min(ends, key=lambda milestone: milestone.order, default=None)
 
-    def _moments(self, clock: Clock) -> Iterator[Moment]:
+    def _milestones(self, clock: Clock) -> Iterator[Milestone]:
         yield from self.starts
         yield from self.activities
         if clock.end is not None:
@@ -114,7 +116,9 @@ class Lead:
         return min(later, default=None)
 
 
-def clocks_of(event: LeadQualified | LeadHandedOff, start: Moment, received: datetime, policy: Policy) -> list[Clock]:
+def clocks_of(
+    event: LeadQualified | LeadHandedOff, start: Milestone, received: datetime, policy: Policy
+) -> list[Clock]:
     """The clocks that the policy starts for a lead of this intent; `received`: when the event was published.
 
     Those of a handoff start when it was published, since nobody could see it before; never before it was decided,

@@ -20,7 +20,7 @@ from schemas.sla import (
     clock_id_of,
 )
 from sla_monitor.rules.clock import Clock
-from sla_monitor.rules.moments import Moment
+from sla_monitor.rules.milestones import Milestone
 
 SOURCE = "baton/sla-monitor"
 
@@ -66,7 +66,7 @@ class Teller:
             SlaBreached, clock, clock.due, clock.cause, breach_id=self._breach_id(clock), detected_at=detected_at
         )
 
-    def retracted(self, clock: Clock, end: Moment, detected_at: datetime) -> Clock:
+    def retracted(self, clock: Clock, end: Milestone, detected_at: datetime) -> Clock:
         """Takes the breach back at `detected_at`, which is later than its publication."""
         self._count("retractions", clock)
         return self._tell(
@@ -80,7 +80,7 @@ class Teller:
             met_at=end.time if clock.met_by(end) else None,
         )
 
-    def met(self, clock: Clock, end: Moment) -> Clock:
+    def met(self, clock: Clock, end: Milestone) -> Clock:
         self._count("met", clock)
         early = end.time < clock.started_at
         return self._tell(
@@ -92,7 +92,7 @@ class Teller:
             stop_before_start=early,
         )
 
-    def cancelled(self, clock: Clock, end: Moment) -> Clock:
+    def cancelled(self, clock: Clock, end: Milestone) -> Clock:
         self._count("cancelled", clock)
         clock = replace(clock, standing="cancelled")
         why = "the lead is suppressed" if "suppressed" in end.means else "no contact needed"

@@ -32,7 +32,7 @@ _RANKS: dict[Meaning, int] = {"no_contact_needed": 1, "suppressed": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Milestone:
     """An event of a lead that starts or ends clocks, and its instant; `episode` absent: the one current at `time`."""
 
     time: datetime
@@ -49,7 +49,7 @@ class Moment:
         return (self.time, max(_RANKS.get(means, 0) for means in self.means), self.source, self.id)
 
 
-def start_of(event: LeadQualified | LeadHandedOff) -> Moment:
+def start_of(event: LeadQualified | LeadHandedOff) -> Milestone:
     """The order of a start: when the handoff was decided, or the later of qualified and known.
 
     It also stops the clock of marketing, which starts by the same decisions: an outage between decision and publication
@@ -57,20 +57,20 @@ def start_of(event: LeadQualified | LeadHandedOff) -> Moment:
     """
     data = event.data
     if isinstance(event, LeadHandedOff):
-        return Moment(_utc(event.data.handed_off_at), event.source, event.id, ("handed_off",), data.episode)
-    return Moment(_utc(max(data.qualified_at, data.known_at)), event.source, event.id, ("qualified",), data.episode)
+        return Milestone(_utc(event.data.handed_off_at), event.source, event.id, ("handed_off",), data.episode)
+    return Milestone(_utc(max(data.qualified_at, data.known_at)), event.source, event.id, ("qualified",), data.episode)
 
 
-def suppression_of(fact: Fact) -> Moment:
+def suppression_of(fact: Fact) -> Milestone:
     """When the lead was suppressed or erased: from then on nobody owes it anything, in any episode."""
     means: tuple[Meaning, ...] = ("suppressed", "erased") if isinstance(fact.event, LeadErased) else ("suppressed",)
-    return Moment(_utc(fact.time), fact.event.source, fact.event.id, means)
+    return Milestone(_utc(fact.time), fact.event.source, fact.event.id, means)
 
 
-def activity_of(event: SalesActivity, time: datetime) -> Moment | None:
+def activity_of(event: SalesActivity, time: datetime) -> Milestone | None:
     """What the activity ends, at its effective `time`; None: nothing (accepting is no contact)."""
     means = _meanings(event)
-    return Moment(_utc(time), event.source, event.id, means, event.data.episode) if means else None
+    return Milestone(_utc(time), event.source, event.id, means, event.data.episode) if means else None
 
 
 def _meanings(event: Envelope) -> tuple[Meaning, ...]:
