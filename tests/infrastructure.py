@@ -15,14 +15,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import asyncpg
-from aiokafka.admin import AIOKafkaAdminClient
 
 from baton_local.ports import HeldPorts
 from baton_local.postgres import READER, ROLE
 from baton_local.stack import Stack, StackOptions
 from baton_local.topics import create_topics
+from tests.topics import admin
 
 SOURCES = ("external", "docker", "embedded")
 KAFKA_IMAGE = os.environ.get("BATON_KAFKA_IMAGE", "apache/kafka:4.3.1")
@@ -47,6 +48,10 @@ class Room:
     database: str
     admin_url: str
 
+    def bootstrap_of(self, service: str) -> str:
+        """Where the service finds its broker."""
+        return self.bootstrap_servers
+
     def database_url(self, service: str) -> str:
         """The room's database under the service's own role."""
         _, _, server = self.admin_url.partition("@")
@@ -56,6 +61,22 @@ class Room:
     def url(self) -> str:
         """The room's database under the role that may do all."""
         return f"{self.admin_url.rpartition('/')[0]}/{self.database}"
+
+    async def query(self, service: str, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Rows of the service's own schema."""
+        async with connected(self.url, service) as connection:
+            return list(await connection.fetch(statement, *arguments))
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str, service: str = "") -> AsyncIterator[asyncpg.Connection]:
+    """A connection, in the service's own schema if one is named. Raises OSError, TimeoutError and asyncpg's errors."""
+    schema = {"search_path": service.replace("-", "_")} if service else {}
+    connection = await asyncpg.connect(url, server_settings=schema, timeout=10, command_timeout=60)
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=5)
 
 
 def source() -> str:
@@ -95,28 +116,19 @@ async def room(servers: Infrastructure, template: str | None = None) -> AsyncIte
     name = f"t{uuid.uuid4().hex[:8]}"
     made = Room(servers.bootstrap_servers, f"{name}-", name, servers.admin_url)
     await create_topics(servers.bootstrap_servers, made.prefix)
-    admin = await asyncpg.connect(servers.admin_url)
-    try:
-        await admin.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
-        inside = await asyncpg.connect(made.url)
-        await inside.execute(READER)
-        for role in ("scorer", "router", "sla_monitor"):
-            await inside.execute(ROLE.format(name=role))
-        await inside.close()
-        yield made
-    finally:
-        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        await admin.close()
-        await _delete_topics(made)
-
-
-async def _delete_topics(made: Room) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=made.bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.delete_topics([topic for topic in await admin.list_topics() if topic.startswith(made.prefix)])
-    finally:
-        await admin.close()
+    async with connected(servers.admin_url) as database:
+        try:
+            await database.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+            async with connected(made.url) as inside:
+                await inside.execute(READER)
+                for role in ("scorer", "router", "sla_monitor"):
+                    await inside.execute(ROLE.format(name=role))
+            yield made
+        finally:
+            await database.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            async with admin(made.bootstrap_servers) as client:
+                own = [topic for topic in await client.list_topics() if topic.startswith(made.prefix)]
+                await client.delete_topics(own)
 
 
 @cache

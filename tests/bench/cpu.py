@@ -16,12 +16,6 @@ def cpu_of(pid: int) -> float:
     return sum(int(value) for value in fields[11:15]) * TICK
 
 
-def family(pid: int) -> list[int]:
-    """The process and its children."""
-    children = [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in _children(task)]
-    return [pid, *children]
-
-
 def total(pids: Iterable[int]) -> float:
     """Microseconds used by all of these that still run."""
     used = 0.0
@@ -31,7 +25,3 @@ def total(pids: Iterable[int]) -> float:
         except FileNotFoundError:
             continue
     return used
-
-
-def _children(task: Path) -> list[str]:
-    return (task / "children").read_text().split()

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from baton_local.topics import PARTITIONS
 from tests.bench import cpu, scorer, workload
-from tests.bench.measure import Measured, Servers
-from tests.infrastructure import room
+from tests.bench.measure import Measured, Servers, bench_relay
+from tests.infrastructure import connected, room
 
 MOST_SECONDS = 120
 """What an import may take on two cores."""
@@ -37,12 +37,12 @@ SCENARIOS = (Scenario("import: 48k events of 8k leads, 88 to 78 days old", 48_00
 
 async def measure(scenario: Scenario, servers: Servers, seed: int) -> Measured:
     """One round, from the process's start to the last commit. Raises ValueError when a partition is claimed again."""
-    async with room(servers.infrastructure) as where:
-        await scorer.run(where, "migrate")
+    async with room(servers.infrastructure) as where, bench_relay(where, "scorer", "balanced") as running:
+        await running.migrate("scorer")
         await scorer.fill(where, workload.history(scenario.events, scenario.leads, seed, scenario.days))
-        connection = await scorer.connect(where)
-        began, before = time.monotonic(), (0.0, servers.postgres_cpu(), servers.kafka_cpu())
-        async with scorer.serving(where, "balanced") as process:
+        async with connected(where.url, "scorer") as connection:
+            began, before = time.monotonic(), (0.0, servers.postgres_cpu(), servers.kafka_cpu())
+            process = await running.launch("scorer")
             done = takeovers = 0
             while done < scenario.events:
                 if (seconds := time.monotonic() - began) > 2 * MOST_SECONDS or process.returncode is not None:
@@ -52,7 +52,6 @@ async def measure(scenario: Scenario, servers: Servers, seed: int) -> Measured:
                 [(done, takeovers)] = await connection.fetch(PROGRESS)
             seconds = time.monotonic() - began
             after = (cpu.cpu_of(process.pid), servers.postgres_cpu(), servers.kafka_cpu())
-        await connection.close()
     note = f"{seconds:.0f} s of {MOST_SECONDS}, {takeovers} takeovers of {PARTITIONS} partitions"
     if takeovers > PARTITIONS:
         raise ValueError(f"{scenario.name}: {note}")

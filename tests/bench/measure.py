@@ -13,7 +13,9 @@ from typing import Protocol
 
 from baton_local.stack import Stack, StackOptions
 from tests.bench import cpu
-from tests.infrastructure import Infrastructure
+from tests.infrastructure import Infrastructure, Room
+from tests.processes import family_of
+from tests.relay import POLICIES, Relay
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Servers:
 
     def postgres_cpu(self) -> float:
         """Microseconds that the postmaster and its children have used, the ended ones included."""
-        return cpu.total(cpu.family(self.postgres))
+        return cpu.total(family_of(self.postgres))
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,18 @@ async def servers() -> AsyncIterator[Servers]:
             kafka, postgres = stack.children
             where = Infrastructure("embedded", stack.bootstrap_servers, stack.database_url("postgres"))
             yield Servers(where, kafka.pid, postgres.pid)
+
+
+@asynccontextmanager
+async def bench_relay(where: Room, service: str, policy: str = "classic-50") -> AsyncIterator[Relay]:
+    """One service in the room, not started yet; the environment's BATON_POLICIES goes before `policy`."""
+    policies = Path(os.environ.get("BATON_POLICIES", POLICIES / policy))
+    with tempfile.TemporaryDirectory(prefix="baton-bench-", dir="/tmp") as folder:
+        running = Relay(where, Path(folder), policies, [service])
+        try:
+            yield running
+        finally:
+            await running.stop()
 
 
 def row(name: str, rounds: Sequence[Measured]) -> str:

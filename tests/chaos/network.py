@@ -9,9 +9,8 @@ from collections.abc import AsyncIterator, Iterable
 
 from tests.chaos.link import Way
 from tests.chaos.proxy import Proxy
-from tests.chaos.stage import JUDGES
 from tests.chaos.trial import Inject, Trial
-from tests.relay import SERVICES
+from tests.relay import JUDGES, SERVICES
 
 SLOW_ANSWER_SECONDS = 2.0
 

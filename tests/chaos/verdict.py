@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from tests.chaos.book import Book
-from tests.chaos.evidence import OUTPUTS, Evidence, Standing, System, Told, gather
+from tests.chaos.evidence import OUTPUTS, Evidence, Standing, Told, gather
 from tests.chaos.model import Clock
 from tests.chaos.raw import Json, derived
+from tests.infrastructure import Room
 
 GRACE = timedelta(seconds=5)
 """How long after its due a clock of a quiet relay may go unjudged (I9)."""
@@ -35,9 +37,9 @@ class Findings:
     figures: dict[str, float]
 
 
-async def verdict(system: System, book: Book | None = None) -> Findings:
+async def verdict(room: Room, policy: Path, book: Book | None = None) -> Findings:
     """Reads a quiet relay and judges it; `book` adds what its senders know."""
-    return judge(await gather(system), book)
+    return judge(await gather(room, policy), book)
 
 
 def judge(evidence: Evidence, book: Book | None = None) -> Findings:

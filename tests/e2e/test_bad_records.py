@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from schemas.identity import lead_id_of, partition_of
 from tests.e2e import people
 from tests.e2e.test_story import handed_off
+from tests.infrastructure import connected
 from tests.relay import Relay
 from tests.until import until
 
@@ -67,8 +68,7 @@ async def test_a_bad_item_of_a_batch_is_rejected_and_the_good_ones_are_kept(shar
 
 
 async def test_the_desk_s_role_reads_every_table_and_writes_none(shared_relay: Relay) -> None:
-    connection = await asyncpg.connect(shared_relay.room.database_url("baton_reader"), timeout=10)
-    try:
+    async with connected(shared_relay.room.database_url("baton_reader")) as connection:
         for schema in ("scorer", "router", "sla_monitor"):
             for table in ("partition", "fact", "lead", "outbox", "policy"):
                 await connection.fetchval(f"SELECT count(*) FROM {schema}.{table}")
@@ -78,5 +78,3 @@ async def test_the_desk_s_role_reads_every_table_and_writes_none(shared_relay: R
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(f"DELETE FROM {schema}.fact")
             await connection.execute("SET default_transaction_read_only = on")
-    finally:
-        await connection.close()

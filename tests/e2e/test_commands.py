@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from chassis.policy import Policies, load_version
 from schemas.envelope import Fact
 from schemas.identity import lead_id_of
@@ -186,19 +184,3 @@ async def crowd_is_in(running: Relay) -> None:
         return bool(row["count"] == len(items) and not await running.metric("scorer", "baton_scorer_lag_records"))
 
     await until(scored, "the crowd to be scored", 60)
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "scorer",
-        "router",
-        "sla-monitor",
-        "ingest",
-    ],
-)
-async def test_every_command_has_help(shared_relay: Relay, command: str) -> None:
-    service, *verb = command.split()
-    code, printed = await shared_relay.command(service, *verb, "--help")
-    assert code == 0, printed
-    assert "Usage" in printed

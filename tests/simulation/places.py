@@ -10,14 +10,13 @@ from random import Random
 from typing import Protocol
 from unittest.mock import patch
 
-import asyncpg
 import pytest
 
 from chassis.kafka.consumer import Consumer
 from chassis.kafka.publisher import Publisher, Record
 from chassis.partition.journal import Journal, journals
 from schemas.topics import TOPICS
-from tests.infrastructure import Room
+from tests.infrastructure import Room, connected
 from tests.integration.chassis.driving import House
 from tests.simulation.kafka import LogConsumer, LogPublisher
 from tests.simulation.log import Group, Log
@@ -86,12 +85,9 @@ class Real:
 
         for statement in _SLOW_DISK:
             await self._house.query(statement)
-        connection = await asyncpg.connect(self._house.room.url)
-        try:
+        async with connected(self._house.room.url) as connection:
             await connection.execute("SELECT pg_advisory_lock(13)")
             yield waiting
-        finally:
-            await connection.close()
 
     @asynccontextmanager
     async def transaction(self, topic: str, part: int) -> AsyncIterator[None]:

@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 
-import asyncpg
 import httpx
 
 from tests.chaos.faults import NO_MEMBER
-from tests.chaos.points.ground import JUDGES, Ground, Somebody
+from tests.chaos.points.ground import Ground, Somebody
 from tests.chaos.points.rows import row
+from tests.infrastructure import connected
+from tests.relay import JUDGES
 from tests.until import until
 
 ZOMBIE_SECONDS = 40
@@ -171,7 +172,7 @@ async def _(ground: Ground) -> None:
         assert (event["id"], event["data"]["handoff_id"]) == (handoff["id"], handoff["data"]["handoff_id"])
         assert (event["data"]["owner"], event["data"]["score"]) == (handoff["data"]["owner"], 65)
     topics = ("engagements-dlq", "lead-scores-dlq", "lead-handoffs-dlq")
-    letters = [letter for topic in topics for letter in await ground.broker.records(topic)]
+    letters = [letter for topic in topics for letter in await ground.relay.records(topic)]
     assert {dict(letter.headers)["x-dlq-reason"] for letter in letters} <= {b"id_conflict"}
 
 
@@ -187,9 +188,6 @@ async def resting(ground: Ground) -> AsyncIterator[None]:
 
 async def administer(ground: Ground, *statements: str) -> None:
     """Runs the statements beside all databases of services."""
-    admin = await asyncpg.connect(ground.relay.room.admin_url)
-    try:
+    async with connected(ground.relay.room.admin_url) as admin:
         for statement in statements:
             await admin.execute(statement)
-    finally:
-        await admin.close()

@@ -24,7 +24,6 @@ from chassis.partition.worker import Links
 from chassis.postgres import migrations
 from chassis.postgres.database import connected, engine_of
 from chassis.process.settings import Database, Kafka, Worker
-from chassis.service import schema_of
 from schemas.engagements import EngagementRecorded
 from schemas.identity import lead_id_of, partition_of
 from tests.builders import an_engagement
@@ -125,11 +124,7 @@ class House:
 
     async def query(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         """Rows of the service's schema."""
-        connection = await asyncpg.connect(self.room.url, server_settings={"search_path": schema_of(self._name)})
-        try:
-            return list(await connection.fetch(statement, *arguments))
-        finally:
-            await connection.close()
+        return await self.room.query(self._name, statement, *arguments)
 
     async def states(self) -> dict[str, Tally]:
         """Lead -> its state, as stored."""
@@ -151,15 +146,9 @@ class House:
         """Every record of the topic, each partition's in order."""
         return await written(self.room.bootstrap_servers, self.room.prefix + topic)
 
-    @contextlib.asynccontextmanager
-    async def foreign_producer(self, **options: Any) -> AsyncIterator[AIOKafkaProducer]:
-        """A producer that is not ours."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.room.bootstrap_servers, **options)
-        await producer.start()
-        try:
-            yield producer
-        finally:
-            await producer.stop()
+    def foreign_producer(self, **options: Any) -> AIOKafkaProducer:
+        """A producer that is not ours, for a block."""
+        return AIOKafkaProducer(bootstrap_servers=self.room.bootstrap_servers, **options)
 
 
 async def take_all(ownership: Ownership[Any], records: Sequence[Received], publisher: Publisher) -> int:

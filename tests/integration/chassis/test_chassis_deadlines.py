@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
 from chassis.kafka.consumer import Received
 from chassis.kafka.publisher import Record
 from schemas.barrier import BARRIER_KEY
 from tests.integration.chassis.counting import WAIT, Counting, Tally
 from tests.integration.chassis.driving import House, engaged, leads, record, take_all, untroubled, works
+from tests.topics import configure
 from tests.until import until
 
 
@@ -114,11 +112,8 @@ async def test_one_barrier_does_for_all_that_wait_and_whoever_else_writes_some_p
 
 async def test_a_topic_with_its_producers_time_stamps_stops_its_partitions_with_a_sentence(house: House) -> None:
     [ada] = leads(0, 1)
-    resource = ConfigResourceType.TOPIC, house.room.prefix + "engagements", {"message.timestamp.type": "CreateTime"}
-    admin = AIOKafkaAdminClient(bootstrap_servers=house.room.bootstrap_servers)
-    await admin.start()
-    await admin.alter_configs([ConfigResource(*resource)])
-    await admin.close()
+    topic, config = house.room.prefix + "engagements", {"message.timestamp.type": "CreateTime"}
+    await configure(house.room.bootstrap_servers, topic, config)
     async with house.running() as supervisor:
 
         async def stopped() -> bool:

@@ -79,9 +79,9 @@ def in_history(told: dict[str, Any], appended_at: datetime) -> dict[str, Any]:
 @asynccontextmanager
 async def scorer(room: Room, folder: Path, policies: Path) -> AsyncIterator[None]:
     """The real scorer as a process, under these policies."""
-    running = Relay(room, folder, policies)
+    running = Relay(room, folder, policies, ["scorer"])
     try:
-        await running.start("scorer")
+        await running.start()
         yield
     finally:
         await running.stop()
