@@ -1,4 +1,7 @@
-"""The guards that `make chaos-mutants` removes, each with the suite that must fail. One list, so over 250 lines."""
+"""The guards that are removed, each with the suite that must fail. One list, so over 250 lines.
+
+`make chaos-mutants` tries them all; `make test` those that the simulation finds.
+"""
 
 from __future__ import annotations
 
@@ -24,18 +27,25 @@ def tests(path: str, named: str) -> Hunt:
 
 INTEGRATION = "tests/integration/chassis/test_chassis_{}.py"
 POINTS = "tests/chaos/points/test_{}.py"
+SIMULATION: Hunt = ("-m", "tests.simulation", "--seeds", "200", "--json")
+STORE = "tests/simulation/store.py"
 KILLS = chaos("scorer-kill", "router-kill", minutes=1.3)
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """A guard, and the text that takes it out of one file; the hunt is what has to notice."""
+    """A guard, and the text that takes it out of one file; the hunt is what has to notice, and so has `also`."""
 
     guard: str
     file: str
     text: str
     instead: str
     hunt: Hunt
+    also: Hunt = ()
+
+    @property
+    def hunts(self) -> tuple[Hunt, ...]:
+        return (self.hunt, self.also) if self.also else (self.hunt,)
 
     def apply(self, copy: Path) -> None:
         """Raises ValueError when the text is not there exactly once: the list is then out of date."""
@@ -127,6 +137,7 @@ MUTANTS = (
         "while rows := await self._journal.leftovers(self._acknowledged):",
         "while rows := (await self._journal.leftovers(self._acknowledged))[:0]:",
         KILLS,
+        SIMULATION,
     ),
     Mutant(
         "the offset check at the claim",
@@ -141,6 +152,7 @@ MUTANTS = (
         "if record.offset != wanted:",
         "if record.offset < wanted:",
         tests(INTEGRATION.format("process"), "gaps_of_the_log"),
+        SIMULATION,
     ),
     Mutant(
         "the retraction",
@@ -148,6 +160,7 @@ MUTANTS = (
         "    was = clock.standing\n",
         '    was = clock.standing\n    if was == "breached":\n        return clock\n',
         chaos("reset", minutes=0.5),
+        SIMULATION,
     ),
     Mutant(
         "the news that a further episode takes",
@@ -289,5 +302,65 @@ MUTANTS = (
         "        await acknowledged\n        return size",
         "        acknowledged.add_done_callback(lambda done: done.exception())\n        return size",
         chaos("broker-kill", minutes=1.0),
+    ),
+    Mutant(
+        "the fence in the simulated store",
+        STORE,
+        "return row.epoch == epoch",
+        "return True",
+        SIMULATION,
+    ),
+    Mutant(
+        "the worker that heeds the fence",
+        STORE,
+        'return await self._network.run("commit", write)',
+        'try:\n            return await self._network.run("commit", write)\n'
+        "        except Fenced:\n            return self._store.now()",
+        SIMULATION,
+    ),
+    Mutant(
+        "what lies beside a simulated claim's row is read after it",
+        STORE,
+        'row, now = await self._network.run("claim", lambda: self._store.claim(self._part))\n'
+        "        due = await self.next_due()\n"
+        '        owed_since = await self._network.ask("owed_since", lambda: self._store.owed_since(self._part))',
+        "due, owed_since = self._store.next_due(self._part), self._store.owed_since(self._part)\n"
+        '        row, now = await self._network.run("claim", lambda: self._store.claim(self._part))',
+        SIMULATION,
+    ),
+    Mutant(
+        "the plain insert of facts into the simulated store",
+        STORE,
+        '            raise FactKnown("a fact of the batch is known already")\n',
+        "            return {key: fact for key, fact in new.items() if key not in self.facts}\n",
+        SIMULATION,
+    ),
+    Mutant(
+        "the outbox of the simulated store in the same statement",
+        STORE,
+        "numbered = self.numbered(batch)",
+        "numbered = dict[int, tuple[Record, datetime]]()",
+        SIMULATION,
+    ),
+    Mutant(
+        "the deletion of replaced facts",
+        STORE,
+        "self.facts.pop(key, None)",
+        "pass",
+        SIMULATION,
+    ),
+    Mutant(
+        "the comparison before shared rows are set",
+        STORE,
+        "if not self.unchanged(batch.shared):",
+        "if False:",
+        SIMULATION,
+    ),
+    Mutant(
+        "the barrier instead of the end that a reader of committed records is told",
+        "tests/simulation/kafka.py",
+        "        return offset\n",
+        "        return self._log.stable(record.topic, record.partition or 0) - 1\n",
+        SIMULATION,
     ),
 )
