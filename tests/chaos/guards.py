@@ -122,7 +122,7 @@ MUTANTS = (
         f"{CHASSIS}/partition/sql.py",
         "AS u(lead_id, source, id, type, time, fingerprint, data, received_at)\n)",
         "AS u(lead_id, source, id, type, time, fingerprint, data, received_at) ON CONFLICT DO NOTHING\n)",
-        tests(INTEGRATION.format("journal"), "cache_missed"),
+        tests("tests/simulation/test_contract_journal.py", "known_fact_undoes"),
     ),
     Mutant(
         "the outbox in the same statement",

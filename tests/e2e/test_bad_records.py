@@ -6,46 +6,11 @@ import json
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaProducer
 
-from schemas.identity import lead_id_of, partition_of
 from tests.e2e import people
 from tests.e2e.test_story import handed_off
 from tests.infrastructure import connected
 from tests.relay import Relay
-from tests.until import until
-
-
-async def test_bad_records_become_dead_letters_and_the_partition_goes_on(shared_relay: Relay) -> None:
-    email = people.somebody()
-    part = partition_of(lead_id_of(email=email).encode(), 4)
-    bad: dict[bytes | None, str] = {
-        b"{": "not_json",
-        b"\xff\xfe": "not_json",
-        b'{"specversion": "1.0"}': "invalid_event",
-        json.dumps({"type": "baton.lead.described.v1", "data": {}}).encode(): "invalid_event",
-    }
-    async with AIOKafkaProducer(bootstrap_servers=shared_relay.room.bootstrap_servers) as producer:
-        for value in (*bad, None):
-            topic = shared_relay.room.prefix + "engagements"
-            await producer.send_and_wait(topic, value, key=b"a-key", partition=part, headers=[("from", b"outside")])
-    await shared_relay.batch(people.qualified(email))
-    await handed_off(shared_relay, email)
-
-    async def all_there() -> bool:
-        return len(await shared_relay.records("engagements-dlq")) >= len(bad) + 1
-
-    await until(all_there, "the dead letters", 15)
-    letters = await shared_relay.records("engagements-dlq")
-    reasons: dict[bytes | None, str] = {
-        letter.value: dict(letter.headers)["x-dlq-reason"].decode() for letter in letters
-    }
-    expected = {**bad, None: "not_json"}
-    assert reasons == expected
-    for letter in letters:
-        headers = dict(letter.headers)
-        assert (letter.key, headers["from"], headers["x-dlq-topic"]) == (b"a-key", b"outside", b"engagements")
-        assert headers["x-dlq-partition"] == str(part).encode()
 
 
 async def test_a_bad_item_of_a_batch_is_rejected_and_the_good_ones_are_kept(shared_relay: Relay) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -140,15 +139,3 @@ async def test_a_platform_writes_to_the_topic_itself(shared_relay: Relay) -> Non
             topic = shared_relay.room.prefix + "engagements"
             await producer.send_and_wait(topic, json.dumps(event).encode(), key=lead.encode())
     assert (await handed_off(shared_relay, email))["data"]["score"] == 65
-
-
-async def test_gzip_and_a_repeat_change_nothing(shared_relay: Relay) -> None:
-    email = people.somebody()
-    body = gzip.compress(json.dumps({"batch": people.qualified(email), "writeKey": "pk_demo_tracker"}).encode())
-    for _ in range(3):
-        answer = await shared_relay.http.post("/v1/batch", content=body, headers={"Content-Encoding": "gzip"})
-        assert answer.status_code == 200
-    handoff = await handed_off(shared_relay, email)
-    assert handoff["data"]["score"] == 65
-    [row] = await shared_relay.query("scorer", "SELECT count(*) FROM fact WHERE lead_id = $1", handoff["subject"])
-    assert row["count"] == 3

@@ -11,7 +11,7 @@ from unittest.mock import patch
 import pytest
 
 from tests.chaos.guards import MUTANTS, SIMULATION, Mutant
-from tests.chaos.mutants import RED, found, hunted, scratch
+from tests.chaos.mutants import HUNT_SECONDS, RED, found, hunted, scratch
 from tests.simulation.hunt import hunting, shrink, story
 from tests.simulation.oracle import judge
 from tests.simulation.run import simulate
@@ -38,6 +38,7 @@ def test_no_seed_breaks_an_invariant() -> None:
     assert [what for what in HAPPENS if happened[what] < SEEDS / 100] == [], happened
 
 
+@pytest.mark.timeout(HUNT_SECONDS + 60)
 @pytest.mark.parametrize("mutant", [m for m in MUTANTS if SIMULATION in m.hunts], ids=lambda mutant: mutant.guard)
 def test_a_guard_taken_away_is_found_within_200_seeds(mutant: Mutant) -> None:
     with scratch(mutant) as copy:

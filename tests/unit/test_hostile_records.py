@@ -25,8 +25,6 @@ from tests.hostile import Hostile, examples, records
 
 POLICIES = Path(__file__).parents[2] / "deploy" / "policies"
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
-ANY_PACE: Any = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck)}
-"""A busy machine is no defect, and histories are large."""
 LATER = (timedelta(minutes=10), timedelta(days=40), timedelta(days=800), timedelta(days=365 * 60))
 
 

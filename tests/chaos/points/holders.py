@@ -63,24 +63,13 @@ async def joined(ground: Ground, members: list[str], service: str = "scorer") ->
     return bool(set(await ground.broker.members(service)) - set(members))
 
 
-@row("frozen at any point, then resumed")
-async def _(ground: Ground) -> None:
-    await two_holders(ground, "decided=freeze", patient=False)
-
-
-@row("frozen 40 s at any point, then resumed")
-async def _(ground: Ground) -> None:
-    await two_holders(ground, "decided=freeze", patient=True, wake_after=ZOMBIE_SECONDS)
-
-
-@row("rebalance during a batch")
-async def _(ground: Ground) -> None:
-    await two_holders(ground, "decided=stall:12", patient=False)
-
-
-@row("rebalance during a batch, noticed by time-out")
-async def _(ground: Ground) -> None:
-    await two_holders(ground, "decided=stall:25", patient=True)
+for at, failpoint, patient, wake_after in (
+    ("frozen at any point, then resumed", "decided=freeze", False, 0),
+    ("frozen 40 s at any point, then resumed", "decided=freeze", True, ZOMBIE_SECONDS),
+    ("rebalance during a batch", "decided=stall:12", False, 0),
+    ("rebalance during a batch, noticed by time-out", "decided=stall:25", True, 0),
+):
+    row(at)(partial(two_holders, failpoint=failpoint, patient=patient, wake_after=wake_after))
 
 
 @row("frozen over a deadline, then resumed")

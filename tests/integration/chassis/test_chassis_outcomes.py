@@ -136,15 +136,6 @@ async def test_what_baton_wrote_and_cannot_use_trips_the_limit_and_an_outsiders_
         await until(lambda: "partition 0: stopped: 21 in a row" in str(supervisor.ready()), "the partition to stop")
 
 
-async def test_failures_between_good_ones_stop_nothing(house: House) -> None:
-    others = leads(0, 44)
-    events = [engaged(str(n), lead, "boom" if n % 2 else "page_viewed") for n, lead in enumerate(others)]
-    async with house.claimed() as ownership, house.publisher() as publisher:
-        assert await take_all(ownership, arrived(events), publisher) == len(events)
-    totals = await house.totals()
-    assert (totals["facts"], totals["dead_letters:rules_failed"]) == (22, 22)
-
-
 async def test_late_fact_is_decided_with_all_facts_of_its_lead_and_what_fails_hides_no_other(
     house: House,
 ) -> None:

@@ -57,21 +57,6 @@ async def test_backlog_longer_than_a_session_is_committed_piece_by_piece_by_one_
     assert {state.count for state in (await house.states()).values()} == {RECORDS // 10}
 
 
-async def test_deadline_waits_for_what_is_fetched_and_not_yet_taken(house: House) -> None:
-    service = Slow()
-    ada, *others = leads(0, 3)
-    backlog = [record(engaged(f"b{n}", others[n % 2])) for n in range(100)]
-    await house.publish(record(engaged("first", ada, "soon")), *backlog, record(engaged("last", ada)))
-    async with house.running(service):
-        await until(lambda: house.counted("fired", 1), "the deadline", 40)
-    behind = [at for state, at in service.looked if state.due is not None and at.known < state.due]
-    assert behind, "the deadline came while the feed was behind"
-    judged, at = service.looked[-1]
-    assert judged.count == 2, "judged after the feed was read to its end"
-    assert judged.due is not None
-    assert judged.due <= at.known
-
-
 async def test_recall_longer_than_a_session_costs_no_membership(house: House) -> None:
     [ada] = leads(0, 1)
     async with house.running(SlowRecall()) as supervisor:

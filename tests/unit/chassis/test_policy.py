@@ -45,12 +45,6 @@ def problems(folder: Path) -> list[str]:
     return list(caught.value.problems)
 
 
-@pytest.mark.parametrize("name", ["classic-50", "strict-70", "demo"])
-def test_the_policies_that_are_shipped_load(name: str) -> None:
-    [policy] = load_policies(POLICIES / name, Policy).versions
-    assert (policy.policy, policy.version) == (name, 1)
-
-
 def test_the_version_in_force_is_the_latest_whose_date_has_come(folder: Path) -> None:
     write(folder)
     write(folder, "2.yaml", version="version: 2", effective_from="effective_from: 2026-06-01T00:00:00+02:00")

@@ -10,13 +10,7 @@ from desk.lead.clocks import Overview
 from desk.lead.commands import table
 from sla_monitor.rules.clock import Lead
 from tests.builders import LEAD, NOON, a_handoff, a_qualification, a_sales_activity, at
-from tests.unit.sla_monitor.driver import Play
-
-
-def handed_off() -> Play:
-    play = Play()
-    play.hear(a_handoff())
-    return play
+from tests.unit.sla_monitor.driver import Play, handed_off
 
 
 def overview(*leads: Lead, minutes: float = 0, limit: int = 50, ended: bool = False) -> Overview:

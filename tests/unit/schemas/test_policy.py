@@ -118,7 +118,7 @@ def test_points_are_exact_to_a_thousandth(points: float) -> None:
     assert Policy.model_validate(a_policy(scoring__rules__0__points=points)).scoring.rules[0].points == points
 
 
-SIZE, PAGES = POLICY["scoring"]["rules"]
+SIZE = POLICY["scoring"]["rules"][0]
 COLD, HOT = POLICY["scoring"]["bands"]
 CLOCK = POLICY["clocks"][0]
 

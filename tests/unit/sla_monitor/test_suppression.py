@@ -11,7 +11,7 @@ from schemas.engagements import Erasure, LeadErased, LeadSuppressed, Suppression
 from schemas.handoffs import ErasedOnHandoffs, SuppressedOnHandoffs
 from schemas.sales import SalesContacted, SalesDisqualified
 from tests.builders import LEAD, a_fact, a_handoff, a_sales_activity, at, the
-from tests.unit.sla_monitor.driver import Play
+from tests.unit.sla_monitor.driver import Play, handed_off
 
 
 def suppressed(minutes: float = 30) -> LeadSuppressed:
@@ -24,8 +24,7 @@ def erased(minutes: float = 30) -> LeadErased:
 
 def test_open_clocks_are_cancelled_also_where_the_handoff_was_made_without_knowing() -> None:
     for minutes in (30, -600):
-        play = Play()
-        play.hear(a_handoff())
+        play = handed_off()
         play.hear(suppressed(minutes), now=at(31))
         assert set(play.standing().values()) == {"cancelled"}
         assert {event.data.why for event in play.events if "cancelled" in event.type} == {"the lead is suppressed"}
@@ -34,8 +33,7 @@ def test_open_clocks_are_cancelled_also_where_the_handoff_was_made_without_knowi
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_follow_up_before_the_suppression_was_kept_in_whatever_order_they_come(order: int) -> None:
-    play = Play()
-    play.hear(a_handoff())
+    play = handed_off()
     for event in [a_sales_activity(SalesContacted, time=at(10)), suppressed()][::order]:
         play.hear(event, now=at(40))
     assert play.standing()[1, "CK-S1"] == "met"
@@ -51,8 +49,7 @@ def test_a_follow_up_in_the_instant_of_what_excuses_from_it_was_made(ids: str, o
         SuppressedOnHandoffs(id=ids[1], source="baton/router", subject=LEAD, time=at(10), data=Suppression()),
     )
     for excuse in excuses:
-        play = Play()
-        play.hear(a_handoff())
+        play = handed_off()
         for event in [contact.model_copy(update={"source": "baton/router"}), excuse][::order]:
             play.hear(event, now=at(40))
         assert play.standing()[1, "CK-S1"] == "met"
@@ -75,8 +72,7 @@ def after_erasure(play: Play, minutes: float, now: float) -> list[str]:
 
 def test_a_clock_past_its_due_that_waits_for_the_feed_is_cancelled_by_an_erasure_and_settled_by_a_contact() -> None:
     for unknown in (False, True):
-        play = Play()
-        play.hear(a_handoff())
+        play = handed_off()
         play.tick(at(61 + unknown), known=at(59))
         assert play.standing()[1, "CK-S1"] == ("unknown" if unknown else "running")
         assert "CK-S1 cancelled" in erase(play, 61.5 + unknown, 62)
@@ -87,8 +83,7 @@ def test_a_clock_past_its_due_that_waits_for_the_feed_is_cancelled_by_an_erasure
 
 
 def test_a_breach_published_before_an_erasure_is_taken_back_by_a_contact_in_time_that_is_read_after_it() -> None:
-    play = Play()
-    play.hear(a_handoff())
+    play = handed_off()
     assert "CK-S1 breached" in play.tick(at(62))
     erase(play, 63, 63)
     assert play.standing()[1, "CK-S1"] == "breached"
@@ -100,8 +95,7 @@ def test_a_breach_published_before_an_erasure_is_taken_back_by_a_contact_in_time
 
 
 def test_a_handoff_read_after_an_erasure_starts_nothing() -> None:
-    play = Play()
-    play.hear(a_handoff())
+    play = handed_off()
     erase(play, 30, 30)
     clocks = play.lead.clocks
     decision = the(Drop, play.monitor.decide(play.lead, a_fact(a_handoff(episode=2)), At(at(40), at(40))))
@@ -110,8 +104,7 @@ def test_a_handoff_read_after_an_erasure_starts_nothing() -> None:
 
 @pytest.mark.parametrize("read_first", [True, False])
 def test_after_a_suppression_a_clock_past_its_due_is_judged_by_all_facts(*, read_first: bool) -> None:
-    play = Play()
-    play.hear(a_handoff())
+    play = handed_off()
     play.tick(at(61), known=at(59))
     play.hear(suppressed(62))
     assert play.standing()[1, "CK-S1"] == "running"
@@ -122,16 +115,14 @@ def test_after_a_suppression_a_clock_past_its_due_is_judged_by_all_facts(*, read
 
 
 def test_a_breach_before_the_suppression_stands() -> None:
-    play = Play()
-    play.hear(a_handoff())
+    play = handed_off()
     play.tick(at(61) + timedelta(seconds=1))
     play.hear(suppressed(62))
     assert play.standing()[1, "CK-S1"] == "breached"
 
 
 def test_an_erased_lead_keeps_its_verdicts_and_no_name() -> None:
-    play = Play()
-    play.hear(a_handoff())
+    play = handed_off()
     assert play.lead.name
     at_once, fact = At(at(40), at(40)), a_fact(erased())
     assert play.monitor.decide(play.lead, fact, at_once) == Recall()

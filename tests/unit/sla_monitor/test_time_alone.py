@@ -5,23 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from chassis.service import At
-from schemas.sales import SalesActivity
-from tests.builders import a_handoff, a_qualification, a_sales_activity, at
-from tests.unit.sla_monitor.driver import Play
+from tests.builders import a_handoff, a_qualification, at
+from tests.unit.sla_monitor.driver import Play, contacted, handed_off
 
 MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
 DUE = at(60)
-
-
-def handed_off() -> Play:
-    play = Play()
-    play.hear(a_handoff())
-    return play
-
-
-def contacted(minutes: float) -> SalesActivity:
-    return a_sales_activity(time=at(minutes))
 
 
 def test_warnings_come_once_each_at_their_fractions() -> None:
