@@ -80,26 +80,39 @@ class Topics:
                 for at in sorted(partitions):
                     self.extents[at.topic.removeprefix(self._prefix), at.partition] = Extent(first[at], ends[at])
 
+    async def names(self) -> set[str]:
+        """The topics of the deployment."""
+        async with _answering():
+            found = await self._admin.list_topics()
+        return {name.removeprefix(self._prefix) for name in found if name.startswith(self._prefix)}
+
     async def read(self, topic: str) -> AsyncIterator[Raw]:
         """Every record of the topic, each partition's in order."""
-        partitions = self._partitions(topic)
-        self._consumer.assign(partitions)
-        expected = {at: self.extents[topic, at.partition].first for at in partitions}
-        for at, first in expected.items():
+        extents = {part: extent for (name, part), extent in self.extents.items() if name == topic}
+        expected = {part: extent.first for part, extent in extents.items()}
+        async for record in self.between(topic, {part: (one.first, one.end) for part, one in extents.items()}):
+            part, extent = record.partition, extents[record.partition]
+            if record.offset > expected[part]:
+                extent.gaps += record.offset - expected[part]
+                await self._remeasure(TopicPartition(self._prefix + topic, part), extent)
+            expected[part] = record.offset + 1
+            if record.offset < extent.end:
+                headers = dict(record.headers)
+                yield Raw(topic, part, record.offset, record.timestamp, record.key, record.value, headers)
+
+    async def between(self, topic: str, spans: Mapping[int, tuple[int, int]]) -> AsyncIterator[Any]:
+        """The partitions' records from their first offset on until all have passed their end, those of one in order.
+
+        A record behind its end may be among the last. Raises Unreachable.
+        """
+        places = {TopicPartition(self._prefix + topic, part): span for part, span in spans.items()}
+        self._consumer.assign(list(places))
+        for at, (first, _) in places.items():
             self._consumer.seek(at, first)
-        while open_ := [at for at in partitions if await self._position(at) < self.extents[topic, at.partition].end]:
-            for at, records in (await self._fetch(open_)).items():
-                extent = self.extents[topic, at.partition]
+        while open_ := [at for at, (_, end) in places.items() if await self._position(at) < end]:
+            for records in (await self._fetch(open_)).values():
                 for record in records:
-                    if record.offset > expected[at]:
-                        extent.gaps += record.offset - expected[at]
-                        await self._remeasure(at, extent)
-                    expected[at] = record.offset + 1
-                    if record.offset < extent.end:
-                        yield Raw(
-                            topic, at.partition, record.offset, record.timestamp, record.key, record.value,
-                            dict(record.headers),
-                        )  # fmt: skip
+                    yield record
 
     async def retention(self, topics: Sequence[str]) -> dict[str, int]:
         """Topic -> milliseconds that it keeps a record, -1: for ever; absent where that may not be asked."""
@@ -133,23 +146,20 @@ class Topics:
         async with _answering():
             return int(await self._consumer.position(at))
 
-    def _partitions(self, topic: str) -> list[TopicPartition]:
-        return [TopicPartition(self._prefix + topic, part) for name, part in self.extents if name == topic]
-
 
 @contextlib.asynccontextmanager
-async def connected(bootstrap: str, prefix: str) -> AsyncIterator[Topics]:
+async def connected(bootstrap: str, prefix: str, isolation: str = "read_committed") -> AsyncIterator[Topics]:
     """Topics to read. Raises Unreachable."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        isolation_level="read_committed",
+        isolation_level=isolation,
         max_partition_fetch_bytes=1024 * 1024,
-        client_id="baton-audit",
+        client_id="baton-desk",
     )
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="baton-audit")
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="baton-desk")
     try:
         async with _answering():
             await admin.start()

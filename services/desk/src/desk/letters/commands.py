@@ -166,7 +166,7 @@ def _replay(
 
     async def work(passed: Passed) -> None:
         async with reader(settings.kafka) as source, Publisher(settings.kafka) as publisher:
-            replay = Replay(publisher if apply else None, source.topics.keys(), fates)
+            replay = Replay(publisher if apply else None, source.topics, fates)
             async for entry in at(source, kind, places) if places else every(source, kind, *wanted, passed):
                 await replay.take(entry)
             await replay.flush()
