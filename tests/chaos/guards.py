@@ -133,7 +133,7 @@ MUTANTS = (
     ),
     Mutant(
         "the drain on takeover",
-        f"{CHASSIS}/partition/epoch.py",
+        f"{CHASSIS}/partition/commit.py",
         "while rows := await self._journal.leftovers(self._acknowledged):",
         "while rows := (await self._journal.leftovers(self._acknowledged))[:0]:",
         KILLS,
@@ -148,7 +148,7 @@ MUTANTS = (
     ),
     Mutant(
         "the offset check while reading",
-        f"{CHASSIS}/partition/sequence.py",
+        f"{CHASSIS}/partition/worker.py",
         "if record.offset != wanted:",
         "if record.offset < wanted:",
         tests(INTEGRATION.format("process"), "gaps_of_the_log"),
@@ -228,15 +228,15 @@ MUTANTS = (
     Mutant(
         "what --resume lifts, and no more",
         f"{CHASSIS}/partition/owner.py",
-        "Limiter(lifted=takeover.lifted)",
-        "Limiter(lifted=10**9 if takeover.lifted else 0)",
+        "Limiter(lifted=lifted)",
+        "Limiter(lifted=10**9 if lifted else 0)",
         tests(INTEGRATION.format("outcomes"), "resumed_service"),
     ),
     Mutant(
         "the isolation of a tick that the database refuses",
-        f"{CHASSIS}/partition/stride.py",
-        "                    if tried == 1:\n                        await alone(some[0], refusal)\n",
-        "                    if tried == 1:\n                        raise\n",
+        f"{CHASSIS}/partition/owner.py",
+        "                done, followed = await self._judge(some, now, version, failure)",
+        "                raise",
         tests(INTEGRATION.format("deadlines"), "database_refuses"),
     ),
     Mutant(
@@ -249,7 +249,7 @@ MUTANTS = (
     Mutant(
         "how far a version of the policy has judged",
         f"{CHASSIS}/partition/owner.py",
-        "pending.progress.revision = Revision(version, some[done - 1].lead_id)",
+        "pending.progress.revision = Revision(version, rows[done - 1].lead_id)",
         "pending.progress.revision = Revision(version)",
         tests(INTEGRATION.format("revision"), "two_owners"),
     ),
@@ -262,14 +262,14 @@ MUTANTS = (
     ),
     Mutant(
         "the bound of a commit in time",
-        f"{CHASSIS}/partition/pace.py",
+        f"{CHASSIS}/partition/stride.py",
         "return self._clock() >= self._over",
         "return False",
         tests(INTEGRATION.format("time"), "piece_by_piece"),
     ),
     Mutant(
         "the loop's turns while a batch is decided",
-        f"{CHASSIS}/partition/pace.py",
+        f"{CHASSIS}/partition/stride.py",
         "            await asyncio.sleep(0)\n            self._turn_over = self._clock() + TURN_SECONDS\n"
         "        return self.up()",
         "            pass\n        return False",
@@ -285,8 +285,8 @@ MUTANTS = (
     Mutant(
         "the smaller attempt after a statement that was cancelled",
         f"{CHASSIS}/partition/stride.py",
-        "                except StatementTimeout:\n                    forget()\n                    if tried == 1:\n",
-        "                except StatementTimeout:\n                    forget()\n                    if tried:\n",
+        "        elif tried == 1:\n",
+        "        elif tried == 1 or isinstance(failure, StatementTimeout):\n",
         tests(INTEGRATION.format("time"), "cancels"),
     ),
     Mutant(

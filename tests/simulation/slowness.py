@@ -11,9 +11,7 @@ from random import Random
 from typing import Any
 
 from chassis.kafka.consumer import Received
-from chassis.partition.epoch import Takeover
 from chassis.partition.journal import Batch, LeadRow
-from chassis.partition.lead_cache import Files
 from chassis.partition.owner import Ownership
 from chassis.partition.supervisor import Supervisor
 from chassis.partition.worker import Links
@@ -106,8 +104,8 @@ class Bench:
         journal = journal or self.journal()
         claim = await journal.claim()
         offsets = {topic: claim.progress.offsets.get(topic, 0) for topic in self.service.inputs}
-        ownership = Ownership(self.service, Takeover(0, claim, journal, offsets, 4), Files(self.service, journal, 1000))
-        await ownership.drain(self.publisher)
+        ownership = Ownership(self.service, journal, self.publisher, claim, offsets, partitions=4)
+        await ownership.committer.drain()
         self.commits.clear()
         return ownership
 
@@ -115,8 +113,8 @@ class Bench:
         """How many each commit took, until all are taken."""
         counts: list[int] = []
         while sum(counts) < len(records):
-            counts.append(await ownership.take(records[sum(counts) :], self.publisher))
-            assert ownership.progress.offsets["engagements"] == records[sum(counts) - 1].offset + 1
+            counts.append(await ownership.take(records[sum(counts) :]))
+            assert ownership.committer.progress.offsets["engagements"] == records[sum(counts) - 1].offset + 1
         return counts
 
     def has(self, count: int, **fields: Any) -> list[str]:
@@ -131,7 +129,7 @@ class Bench:
     async def tick(self, ownership: Ownership[Tally]) -> int:
         """How many leads it looked at."""
         before = len(self.service.looked)
-        await ownership.tick(self.publisher, idle=True)
+        await ownership.tick(idle=True)
         return len(self.service.looked) - before
 
 

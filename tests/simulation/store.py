@@ -210,7 +210,7 @@ class StoreJournal(Journal):
         row, now = await self._network.run("claim", lambda: self._store.claim(self._part))
         due = await self.next_due()
         owed_since = await self._network.ask("owed_since", lambda: self._store.owed_since(self._part))
-        return claim_of(row, now, due, owed_since)
+        return claim_of(self._part, row, now, due, owed_since)
 
     async def leftovers(self, after: int) -> list[tuple[int, Record]]:
         return await self._network.ask("leftovers", lambda: self._store.leftovers(self._part, after))
@@ -251,9 +251,9 @@ class StoreJournal(Journal):
         return await self._network.run("commit", write)
 
 
-def claim_of(row: Partition, now: datetime, due: datetime | None, owed_since: datetime | None) -> Claim:
+def claim_of(part: int, row: Partition, now: datetime, due: datetime | None, owed_since: datetime | None) -> Claim:
     """What the statements of a claim come to."""
-    return Claim(row.epoch, row.progress.copy(), due, now, owed_since)
+    return Claim(part, row.epoch, row.progress.copy(), due, now, owed_since)
 
 
 def journals_of(store: Store, network: Network) -> Callable[[int], AbstractAsyncContextManager[Journal]]:

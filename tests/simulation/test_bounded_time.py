@@ -177,9 +177,9 @@ def test_a_record_that_names_a_version_to_come_waits_and_what_was_read_before_it
         records = arrived([engaged("1", ada), engaged("2", bob), engaged("3", ada)])
         with patch.object(bench.service, "decide", _lagging(bench, "2")):
             ownership = await bench.claimed()
-            assert await ownership.take(records, bench.publisher) == 1
+            assert await ownership.take(records) == 1
             with pytest.raises(OlderPolicy):
-                await ownership.take(records[1:], bench.publisher)
+                await ownership.take(records[1:])
         assert bench.store.partitions[0].progress.totals["facts"] == 1
         await bench.take(await bench.claimed(), records[1:])
         assert bench.store.partitions[0].progress.totals["facts"] == 3
@@ -207,17 +207,17 @@ def test_every_claim_after_a_claim_without_a_commit_takes_half_whoever_claims() 
         lead = leads(0, 1)[0]
         events = [engaged(str(number), lead) for number in range(9_000)]
         bench.service.costs = ()
-        assert await (await bench.claimed()).take(arrived(events), bench.publisher) == 5_000
+        assert await (await bench.claimed()).take(arrived(events)) == 5_000
         for _ in range(4):  # each dies before it commits anything
             ownership = await bench.claimed()
         counts = await bench.take(ownership, arrived(events[5_000:7_382], 5_000))
         assert counts == [625, 781, 976], "claimed three times for nothing, then a quarter more each time"
-        first = await (await bench.claimed()).take(arrived(events[7_382:], 7_382), bench.publisher)
+        first = await (await bench.claimed()).take(arrived(events[7_382:], 7_382))
         assert first == 976, "the size that went through last"
         ownership = await bench.claimed()
         for _ in range(30):
             ownership = await bench.claimed()
-        assert await ownership.take(arrived(events[8_358:], 8_358), bench.publisher) == 1
+        assert await ownership.take(arrived(events[8_358:], 8_358)) == 1
 
     played(story)
 

@@ -12,8 +12,6 @@ import pytest
 
 from chassis.kafka.consumer import Received
 from chassis.partition import owner
-from chassis.partition.epoch import Takeover
-from chassis.partition.lead_cache import Files
 from chassis.partition.owner import Ownership
 from chassis.policy import Policies
 from router.app import Router
@@ -70,13 +68,12 @@ class Bench:
     async def _hear(self, records: Sequence[Received]) -> None:
         claim = await self._journal.claim()
         offsets = {topic: claim.progress.offsets.get(topic, 0) for topic in self.service.inputs}
-        takeover = Takeover(0, claim, self._journal, offsets, 4)
-        owner: Ownership[Any] = Ownership(self.service, takeover, Files(self.service, self._journal, 100))
-        await owner.drain(self._publisher)
+        owner: Ownership[Any] = Ownership(self.service, self._journal, self._publisher, claim, offsets, partitions=4)
+        await owner.committer.drain()
         for start in range(0, len(records), 500):
             taken, some = 0, records[start : start + 500]
             while taken < len(some):
-                taken += await owner.take(some[taken:], self._publisher)
+                taken += await owner.take(some[taken:])
 
     def _arrived(self, event: Envelope) -> Received:
         key, value = event.subject.encode(), event.encode()

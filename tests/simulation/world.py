@@ -260,8 +260,10 @@ class World:
         """An owner that has nothing in hand knows when to wake. With the next timer it would find out: only late."""
         store = self.stores[member.process.name.partition("/")[0]]
         for worker in member.supervisor.workers:
-            owned, due = worker.ownership, store.next_due(part)
-            if worker.part == part and owned and owned._number == store.partitions[part].epoch and due:
-                knows = owned._next_due and owned._next_due <= max(due, store.now() + LOOK_AGAIN)
+            if worker.ownership is None:
+                continue
+            owned, due = worker.ownership.committer, store.next_due(part)
+            if worker.part == part and owned._claim.epoch == store.partitions[part].epoch and due:
+                knows = owned.next_due and owned.next_due <= max(due, store.now() + LOOK_AGAIN)
                 if not knows:
                     self.problems.append(f"{member.process.name} does not wake for {part} at {due}")

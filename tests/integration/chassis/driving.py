@@ -15,9 +15,7 @@ from aiokafka import AIOKafkaProducer
 
 from chassis.kafka.consumer import Consumer, Received
 from chassis.kafka.publisher import Publisher, Record
-from chassis.partition.epoch import Takeover
 from chassis.partition.journal import Journal, journals
-from chassis.partition.lead_cache import Files
 from chassis.partition.owner import Ownership
 from chassis.partition.supervisor import Supervisor
 from chassis.partition.worker import Links
@@ -109,17 +107,20 @@ class House:
 
     @contextlib.asynccontextmanager
     async def claimed(
-        self, service: Counting | None = None, part: int = 0, journal: type[Journal] = Journal
+        self,
+        service: Counting | None = None,
+        part: int = 0,
+        journal: type[Journal] = Journal,
+        publisher: type[Publisher] = Publisher,
     ) -> AsyncIterator[Ownership[Tally]]:
         """The partition, claimed and drained."""
         service = service or Counting()
-        async with connected(self.engine) as connection, self.publisher() as publisher:
+        async with connected(self.engine) as connection, publisher(self.kafka) as outlet:
             access = journal(connection, part)
             claim = await access.claim()
             offsets = {topic: claim.progress.offsets.get(topic, 0) for topic in service.inputs}
-            takeover = Takeover(part, claim, access, offsets, len(PARTS))
-            ownership = Ownership(service, takeover, Files(service, access, 1000))
-            await ownership.drain(publisher)
+            ownership = Ownership(service, access, outlet, claim, offsets, partitions=len(PARTS))
+            await ownership.committer.drain()
             yield ownership
 
     async def query(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
@@ -151,11 +152,11 @@ class House:
         return AIOKafkaProducer(bootstrap_servers=self.room.bootstrap_servers, **options)
 
 
-async def take_all(ownership: Ownership[Any], records: Sequence[Received], publisher: Publisher) -> int:
+async def take_all(ownership: Ownership[Any], records: Sequence[Received]) -> int:
     """Has all of the records taken, in as many commits as it takes; returns how many they are."""
     done = 0
     while done < len(records):
-        done += await ownership.take(records[done:], publisher)
+        done += await ownership.take(records[done:])
     return done
 
 

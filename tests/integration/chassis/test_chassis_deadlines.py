@@ -49,8 +49,8 @@ async def test_deadline_that_passed_while_nobody_looked_fires_at_once(house: Hou
         Received("engagements", each.partition, each.offset, each.timestamp, each.key, each.value, each.headers)
         for each in await house.written("engagements")
     ]
-    async with house.claimed() as ownership, house.publisher() as publisher:
-        await take_all(ownership, arrived, publisher)
+    async with house.claimed() as ownership:
+        await take_all(ownership, arrived)
     await asyncio.sleep(WAIT.total_seconds())
     async with house.running():
         await until(lambda: house.counted("fired", 1), "the deadline")

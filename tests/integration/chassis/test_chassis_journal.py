@@ -39,14 +39,13 @@ async def _outbox(house: House) -> int:
 
 async def test_commit_whose_answer_was_lost_has_one_effect(house: House) -> None:
     records = arrived([engaged("1", ADA, "tell"), engaged("2", BOB), engaged("3", ADA, "tell")])
-    async with house.publisher() as publisher:
-        async with house.claimed() as ownership:
-            await take_all(ownership, records[:1], publisher)
-        async with house.claimed(journal=AnswerLost) as ownership:
-            with pytest.raises(Transient, match="answer was lost"):
-                await take_all(ownership, records[1:], publisher)
-        async with house.claimed() as ownership:
-            assert ownership.progress.offsets == {"engagements": 3}  # nothing is left to read
+    async with house.claimed() as ownership:
+        await take_all(ownership, records[:1])
+    async with house.claimed(journal=AnswerLost) as ownership:
+        with pytest.raises(Transient, match="answer was lost"):
+            await take_all(ownership, records[1:])
+    async with house.claimed() as ownership:
+        assert ownership.committer.progress.offsets == {"engagements": 3}  # nothing is left to read
     assert {lead: state.count for lead, state in (await house.states()).items()} == {ADA: 2, BOB: 1}
     assert (await house.totals())["facts"] == 3
     ids = [json.loads(each.value)["id"] for each in await house.written("lead-scores")]
@@ -54,11 +53,9 @@ async def test_commit_whose_answer_was_lost_has_one_effect(house: House) -> None
 
 
 async def test_new_owner_publishes_in_order_what_the_old_one_could_not(house: House) -> None:
-    async with house.claimed() as ownership:
+    async with house.claimed(publisher=Killed) as ownership:
         with pytest.raises(asyncio.CancelledError):
-            await take_all(
-                ownership, arrived([engaged(str(n), ADA, "tell") for n in range(5)] + [b"{"]), Killed(house.kafka)
-            )
+            await take_all(ownership, arrived([engaged(str(n), ADA, "tell") for n in range(5)] + [b"{"]))
     assert await house.written("lead-scores") == []
     assert await _outbox(house) == 6
     async with house.claimed():
@@ -69,23 +66,23 @@ async def test_new_owner_publishes_in_order_what_the_old_one_could_not(house: Ho
 
 
 async def test_acknowledged_rows_go_with_the_next_commit_or_an_idle_tick(house: House) -> None:
-    async with house.claimed() as ownership, house.publisher() as publisher:
-        await take_all(ownership, arrived([engaged("1", ADA, "tell")]), publisher)
+    async with house.claimed() as ownership:
+        await take_all(ownership, arrived([engaged("1", ADA, "tell")]))
         assert await _outbox(house) == 1
-        await take_all(ownership, arrived([engaged("2", ADA)], 1), publisher)
+        await take_all(ownership, arrived([engaged("2", ADA)], 1))
         assert await _outbox(house) == 0
-        await take_all(ownership, arrived([engaged("3", ADA, "tell")], 2), publisher)
-        await ownership.tick(publisher, idle=False)
+        await take_all(ownership, arrived([engaged("3", ADA, "tell")], 2))
+        await ownership.tick(idle=False)
         assert await _outbox(house) == 1
-        await ownership.tick(publisher, idle=True)
+        await ownership.tick(idle=True)
         assert await _outbox(house) == 0
 
 
 async def test_rows_that_nobody_saw_acknowledged_stay(house: House) -> None:
-    async with house.claimed() as ownership:
+    async with house.claimed(publisher=Killed) as ownership:
         for first in range(2):
             with pytest.raises(asyncio.CancelledError):
-                await take_all(ownership, arrived([engaged(str(first), ADA, "tell")], first), Killed(house.kafka))
+                await take_all(ownership, arrived([engaged(str(first), ADA, "tell")], first))
     assert await _outbox(house) == 2
 
 
@@ -94,18 +91,18 @@ async def test_a_backlog_gets_its_turn_at_a_shared_row_that_a_quick_partition_ke
 
     async def backlog() -> int:
         [lead] = leads(0, 1)
-        async with house.claimed(service, 0) as ownership, house.publisher() as publisher:
+        async with house.claimed(service, 0) as ownership:
             events = [engaged(str(n), lead, "share") for n in range(3_000)]
-            await take_all(ownership, arrived(events), publisher)
+            await take_all(ownership, arrived(events))
         worked_off.set()
         return len(events)
 
     async def quick() -> int:
         [lead] = leads(1, 1)
         count = 0
-        async with house.claimed(service, 1) as ownership, house.publisher() as publisher:
+        async with house.claimed(service, 1) as ownership:
             while not worked_off.is_set():
-                await take_all(ownership, arrived([engaged(str(count), lead, "share")], count, 1), publisher)
+                await take_all(ownership, arrived([engaged(str(count), lead, "share")], count, 1))
                 count += 1
         return count
 

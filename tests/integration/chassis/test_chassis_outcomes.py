@@ -73,8 +73,8 @@ async def test_value_that_the_database_refuses_is_set_aside_alone(house: House) 
     strange = engaged("s", bob, "break").encode()
     records = arrived([engaged("1", ada), engaged("2", bob), engaged("3", ada)])
     records[1] = records[1]._replace(value=strange)
-    async with house.claimed() as ownership, house.publisher() as publisher:
-        assert await take_all(ownership, records, publisher) == 3
+    async with house.claimed() as ownership:
+        assert await take_all(ownership, records) == 3
     totals = await house.totals()
     assert (totals["records"], totals["facts"], totals["dead_letters:refused_by_database"]) == (3, 2, 1)
     assert (await house.states())[ada].count == 2
@@ -143,10 +143,10 @@ async def test_late_fact_is_decided_with_all_facts_of_its_lead_and_what_fails_hi
     before = [engaged("0", ada), engaged("1", ada), engaged("0", bob)]
     batch = [engaged("2", ada), engaged("3", ada, "late"), engaged("4", ada, "boom"), engaged("5", ada)]
     service = Recalling()
-    async with house.claimed(service) as ownership, house.publisher() as publisher:
-        await take_all(ownership, arrived(before), publisher)
+    async with house.claimed(service) as ownership:
+        await take_all(ownership, arrived(before))
         again = [*batch, batch[0], batch[2], batch[3], engaged("5", ada), engaged("1", bob, "late")]
-        assert await take_all(ownership, arrived(again, 3), publisher) == 9
+        assert await take_all(ownership, arrived(again, 3)) == 9
     whole = ["0", "1", "2", "3", "4", "5"]
     assert service.recalled == [whole, whole, whole[:5], whole[:4], ["0", "1"]], "halved until the rules take it"
     states, totals = await house.states(), await house.totals()
@@ -160,9 +160,9 @@ async def test_an_erasure_beside_a_fact_that_fails_leaves_nothing_but_itself(hou
     [ada] = leads(0, 1)
     kinds = ("page_viewed", "late", "boom", "late", "erase", "page_viewed")
     batch = [engaged(str(number), ada, kind) for number, kind in enumerate(kinds, 1)]
-    async with house.claimed(Recalling()) as ownership, house.publisher() as publisher:
-        await take_all(ownership, arrived([engaged("0", ada)]), publisher)
-        await take_all(ownership, arrived(batch, 1), publisher)
+    async with house.claimed(Recalling()) as ownership:
+        await take_all(ownership, arrived([engaged("0", ada)]))
+        await take_all(ownership, arrived(batch, 1))
     left = ["4", "5", "6"]  # what waited with the erasure is decided after it, and this service keeps it
     assert [row["id"] for row in await house.query("SELECT id FROM fact ORDER BY id")] == left
     totals = await house.totals()
@@ -200,4 +200,4 @@ async def test_metrics_survive_a_restart(house: House) -> None:
         await until(lambda: house.counted("records", 5), "five records")
     async with house.running(Counting()) as supervisor:
         await until(lambda: supervisor.ready() is None and len(supervisor.workers) == len(PARTS), "a new owner")
-        assert worker_of(supervisor, 0).ownership.progress.totals["facts"] == 5
+        assert worker_of(supervisor, 0).ownership.committer.progress.totals["facts"] == 5

@@ -69,7 +69,7 @@ async def _connections(house: House) -> int:
 
 async def test_claim_fences_the_older_owner_who_returns_only_as_a_member(house: House) -> None:
     ada, bob = leads(0, 2)
-    async with house.running() as supervisor, house.publisher() as publisher:
+    async with house.running() as supervisor:
         await until(lambda: works(supervisor, 4), "work")
         async with house.claimed() as intruder:
             await house.publish(record(engaged("1", ada)))
@@ -77,7 +77,7 @@ async def test_claim_fences_the_older_owner_who_returns_only_as_a_member(house: 
             await until(lambda: worker.events["takeovers"] == 2, "the member to claim again")
             assert worker.events["fenced"] == 1
             with pytest.raises(Fenced):
-                await take_all(intruder, arrived([engaged("2", bob)]), publisher)
+                await take_all(intruder, arrived([engaged("2", bob)]))
         await until(lambda: house.counted("facts", 1), "the fact")
     assert (await house.states()).keys() == {ada}
 

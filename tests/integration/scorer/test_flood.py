@@ -38,13 +38,10 @@ class Bench:
     @asynccontextmanager
     async def owned(self) -> AsyncIterator[Any]:
         """Takes events as the owner of the partition; a new one remembers nothing."""
-        async with (
-            self.house.claimed(self.scorer) as ownership,  # type: ignore[arg-type]
-            self.house.publisher() as publisher,
-        ):
+        async with self.house.claimed(self.scorer) as ownership:  # type: ignore[arg-type]
 
             async def take(events: Sequence[EngagementRecorded]) -> Ownership[Any]:
-                assert await take_all(ownership, arrived(events, self.read), publisher) == len(events)
+                assert await take_all(ownership, arrived(events, self.read)) == len(events)
                 self.read += len(events)
                 return ownership
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chassis.kafka.consumer import Received
-from chassis.partition.sequence import Gap, following
+from chassis.partition.worker import Gap, following
 
 
 def _read(*offsets: int, topic: str = "engagements") -> list[Received]:

@@ -31,9 +31,10 @@ def is_barrier(record: Received) -> bool:
 class Barriers:
     """One partition's: at most one of each topic is waited for at any time. Begins anew with each owner."""
 
-    def __init__(self, service: str, part: int, topics: Iterable[str]) -> None:
+    def __init__(self, service: str, part: int, topics: Iterable[str], publisher: Publisher) -> None:
         self._service = service
         self._part = part
+        self._publisher = publisher
         self._known = dict.fromkeys(topics, NEVER)
         self._standing: dict[str, tuple[datetime, int]] = {}
         """Topic -> the instant after which the barrier was written, and its offset."""
@@ -57,7 +58,7 @@ class Barriers:
                 self._known[topic] = instant
                 del self._standing[topic]
 
-    async def write(self, now: datetime, publisher: Publisher) -> None:
+    async def write(self, now: datetime) -> None:
         """Writes those that are wanted; `now` is the database's time. Raises BrokerAway, Unpublishable."""
         topics = [t for t, known in self._known.items() if known < self._wanted and t not in self._standing]
         loop_time = asyncio.get_running_loop().time()
@@ -65,7 +66,7 @@ class Barriers:
             return
         self._written = loop_time
         for topic in topics:
-            if (offset := await publisher.append(self._barrier(topic, now))) >= 0:
+            if (offset := await self._publisher.append(self._barrier(topic, now))) >= 0:
                 self._standing[topic] = (now, offset)
 
     def _barrier(self, topic: str, now: datetime) -> Record:

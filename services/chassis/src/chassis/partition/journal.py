@@ -85,6 +85,7 @@ class Progress:
 class Claim:
     """What a partition's new owner takes over."""
 
+    part: int
     epoch: int
     progress: Progress
     next_due: datetime | None
@@ -139,7 +140,7 @@ class Journal:
         [[owed_since]] = await self._rows(sql.OWED_SINCE, part=self._part)
         counted = Counter[str](json.loads(totals))
         progress = Progress(json.loads(offsets), json.loads(marks), counted, Revision(version, until), out_seq)
-        return Claim(epoch, progress, due, now, owed_since)
+        return Claim(self._part, epoch, progress, due, now, owed_since)
 
     async def leftovers(self, after: int) -> list[tuple[int, Record]]:
         """The next outbox rows that nobody has seen acknowledged, in order."""

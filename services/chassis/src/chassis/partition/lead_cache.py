@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Generic, cast
 
 from chassis.partition.journal import Journal, LeadRow
-from chassis.partition.pace import breathing
+from chassis.partition.stride import breathing
 from chassis.service import S, Service
 from schemas.envelope import Fact
 from schemas.identity import neighbours

@@ -1,15 +1,17 @@
-"""How many records, or leads to be ticked, one commit takes: as many as time and the database allow.
+"""How much one commit takes: so many records or leads (Stride), bytes of values, seconds of computing (Pace).
 
-It shrinks when time is up, when Postgres refuses or cancels the statement, when shared rows change too often, and with
-every claim that follows a claim without a commit: what a process died of must not be tried again at the same size.
+A stride shrinks when time is up, when Postgres refuses or cancels the statement, when shared rows change too often, and
+with every claim that follows a claim without a commit: what a process died of must not be tried again at the same size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from chassis.kafka.consumer import Received
 from chassis.partition.journal import RefusedByDatabase, SharedConflict
 from chassis.process.failures import StatementTimeout
 
@@ -19,6 +21,15 @@ ATTEMPTS_FEW, ATTEMPTS_MANY = 50, 5
 """How often they are decided again after a conflict at shared rows before they are halved."""
 EPOCH, SIZE = "epoch", "stride"
 """Names in a partition's totals: the epoch of its last commit, and the stride that was in force then."""
+DECODED_BYTES = 4 * 1024 * 1024
+"""Most bytes of values that one commit decides; those of an answer that came uncompressed are fewer."""
+TURN_SECONDS = 0.05
+"""Longest time between two turns of the loop's other tasks: heartbeats, the workers of other partitions."""
+DECIDING_SECONDS = 0.5
+"""Longest time for the decisions of one commit, and as long again for its recalls: a second between two commits.
+
+The group evicts a member whose heartbeats stop for 10 s, and whatever was decided but not committed is then lost.
+"""
 T = TypeVar("T")
 
 
@@ -30,63 +41,34 @@ class Unfinished(Exception):  # noqa: N818 - nothing went wrong
         self.done = done
 
 
+TRY_LESS = (SharedConflict, RefusedByDatabase, StatementTimeout, Unfinished)
+"""After one of these nothing is committed, and what is in memory of the leads is to be forgotten."""
+
+
 @dataclass(slots=True)
 class Stride:
     """At most `size` items a commit, never more than `most`."""
 
     most: int
     size: int
+    conflicts: int = 0
+    """How often shared rows have changed under the items in hand."""
 
-    async def step(
-        self,
-        items: Sequence[T],
-        attempt: Callable[[Sequence[T]], Awaitable[int]],
-        alone: Callable[[T, RefusedByDatabase], Awaitable[None]],
-        forget: Callable[[], None],
-    ) -> int:
-        """Has a first part of the items committed; returns how many that are, at least one.
+    def failed(self, tried: int, failure: Exception) -> None:
+        """So many items failed together: fewer next time. Raises the failure where it was a single one already."""
+        if isinstance(failure, SharedConflict):
+            self.conflicts += 1
+            if self.conflicts < (ATTEMPTS_FEW if tried <= FEW else ATTEMPTS_MANY):
+                return
+        if isinstance(failure, Unfinished):
+            tried = 2 * failure.done
+        elif tried == 1:
+            raise failure
+        self.size, self.conflicts = max(1, tried // 2), 0
 
-        `attempt` commits some or all of what it is given and returns how many; `alone` handles the single item that
-        the database refuses; `forget` undoes in memory what was not committed. Raises SharedConflict and
-        StatementTimeout where a single item meets them.
-        """
-        while True:
-            some = items[: self.size]
-            tried = len(some)
-            for _ in range(ATTEMPTS_FEW if tried <= FEW else ATTEMPTS_MANY):
-                try:
-                    done = await attempt(some)
-                except SharedConflict:
-                    forget()
-                except RefusedByDatabase as refusal:
-                    forget()
-                    if tried == 1:
-                        await alone(some[0], refusal)
-                        return 1
-                    break
-                except StatementTimeout:
-                    forget()
-                    if tried == 1:
-                        raise
-                    break
-                except Unfinished as unfinished:
-                    forget()
-                    tried = 2 * unfinished.done
-                    break
-                else:
-                    self._settle(tried, done)
-                    return done
-            else:
-                if tried == 1:
-                    raise SharedConflict("shared rows are changed too often")
-            self.shrink(tried)
-
-    def shrink(self, tried: int) -> None:
-        """So many were too many."""
-        self.size = max(1, tried // 2)
-
-    def _settle(self, tried: int, done: int) -> None:
-        """After a commit: a quarter more if all that fits was taken, twice of what was done if time was up."""
+    def committed(self, tried: int, done: int) -> None:
+        """A quarter more if all that fits was taken, twice of what was done if time was up."""
+        self.conflicts = 0
         if done < tried:
             self.size = min(self.size, 2 * done)
         elif done == self.size:
@@ -100,3 +82,41 @@ def stride(most: int, epoch: int, totals: Mapping[str, int]) -> Stride:
     """
     fruitless = max(0, epoch - 1 - totals.get(EPOCH, epoch - 1))
     return Stride(most, max(1, min(most, totals.get(SIZE, most)) >> fruitless))
+
+
+def few_bytes(records: Sequence[Received]) -> Sequence[Received]:
+    """The first of the records, at least one: compressed ones may be 16 MiB, and 30 times that once they are read."""
+    total = 0
+    for place, record in enumerate(records):
+        total += len(record.value or b"")
+        if place and total > DECODED_BYTES:
+            return records[:place]
+    return records
+
+
+class Pace:
+    """Measures computing by the loop's monotonic clock; no rule sees it."""
+
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._turn_over = self._clock() + TURN_SECONDS
+        self._over = self._clock() + DECIDING_SECONDS
+
+    async def over(self) -> bool:
+        """Whether time is up; gives the loop its turn first when one is due."""
+        if self._clock() >= self._turn_over:
+            await asyncio.sleep(0)
+            self._turn_over = self._clock() + TURN_SECONDS
+        return self.up()
+
+    def up(self) -> bool:
+        """Whether time is up; may be asked in another thread."""
+        return self._clock() >= self._over
+
+
+async def breathing(items: Iterable[T]) -> AsyncIterator[T]:
+    """The same items; between two of them the loop gets its turn when one is due."""
+    pace = Pace()
+    for item in items:
+        await pace.over()
+        yield item

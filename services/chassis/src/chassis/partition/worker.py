@@ -13,11 +13,8 @@ from typing import Generic
 
 from chassis.kafka.consumer import Consumer, NotMember, Received
 from chassis.kafka.publisher import Publisher
-from chassis.partition.epoch import Takeover
 from chassis.partition.journal import Journal, Progress
-from chassis.partition.lead_cache import Files
 from chassis.partition.owner import Ownership
-from chassis.partition.sequence import Gap, following
 from chassis.process import failpoints
 from chassis.process.failures import Discontinuity, Fenced, OlderPolicy, Transient
 from chassis.process.logs import logger, said
@@ -27,6 +24,8 @@ from chassis.service import S, Service
 log = logger(__name__)
 
 BACKOFF_SECONDS = (0.1, 5.0)
+Gap = tuple[str, int, int]
+"""Topic, the offset that was expected, the offset that came."""
 
 
 class OffsetsMissing(Transient):
@@ -102,19 +101,24 @@ class Worker(Generic[S]):
         if (version := claim.progress.revision.version) > (newest := len(self._service.policies.versions)):
             raise OlderPolicy(f"version {version} of the policy has judged here, the newest is {newest}")
         offsets = await self._start_offsets(claim.progress)
-        files = Files(self._service, journal, self._settings.cache_leads)
-        lifted = sum(
-            max(0, until - offsets[topic]) for topic, until in self._resume_until.items() if topic in self._service.own
+        resumed = {topic: until for topic, until in self._resume_until.items() if topic in self._service.own}
+        self.ownership = ownership = Ownership(
+            self._service,
+            journal,
+            self._publisher,
+            claim,
+            offsets,
+            partitions=self._consumer.partitions(),
+            batch_records=self._settings.batch_records,
+            cache_leads=self._settings.cache_leads,
+            lifted=sum(max(0, until - offsets[topic]) for topic, until in resumed.items()),
         )
-        most = self._settings.batch_records
-        takeover = Takeover(self.part, claim, journal, offsets, self._consumer.partitions(), most, lifted, self._aside)
-        self.ownership = ownership = Ownership(self._service, takeover, files)
-        drained = await ownership.drain(self._publisher)
+        drained = await ownership.committer.drain(self._aside)
         self._aside = frozenset()
         self._consumer.start_reading(self.part, offsets)
         log.info("claimed", partition=self.part, epoch=claim.epoch, drained=drained, offsets=offsets)
         if self._undecidable:  # the next record waits for a version of the policy: what is due does not wait with it
-            await ownership.tick(self._publisher, idle=False)
+            await ownership.tick(idle=False)
         self.waiting = None
         while not stop.is_set():
             wait = 0 if ownership.overdue else self._settings.tick.total_seconds()
@@ -125,15 +129,15 @@ class Worker(Generic[S]):
 
     async def _take(self, ownership: Ownership[S], records: Sequence[Received], stop: asyncio.Event) -> None:
         """All of the records in order, unless stopped, in as many commits as it takes, with a tick after each."""
-        follow, done = following(records, ownership.progress.offsets, self._gaps), 0
+        follow, done = following(records, ownership.committer.progress.offsets, self._gaps), 0
         while not stop.is_set():
             if done < follow:
-                done += await ownership.take(records[done:follow], self._publisher)
+                done += await ownership.take(records[done:follow])
                 self._failures = 0
             if done == follow < len(records):
                 raise OffsetsMissing(f"{records[done].topic} has none before {records[done].offset}")
-            await ownership.tick(self._publisher, idle=not records)
-            self._failures, self.progressed_at = 0, ownership.now
+            await ownership.tick(idle=not records)
+            self._failures, self.progressed_at = 0, ownership.committer.clock.now()
             if done == follow:
                 return
 
@@ -171,7 +175,7 @@ class Worker(Generic[S]):
 
     def offsets(self) -> dict[int, dict[str, int]]:
         """The partition's offsets as last committed; empty before the first claim."""
-        return {} if self.ownership is None else {self.part: self.ownership.progress.offsets}
+        return {} if self.ownership is None else {self.part: self.ownership.committer.progress.offsets}
 
     def _begin_again(self, event: str, error: Exception, kind: str = "") -> None:
         self._consumer.stop_reading(self.part)
@@ -184,3 +188,25 @@ class Worker(Generic[S]):
         self._failures += 1
         least, most = BACKOFF_SECONDS
         return float(min(most, least * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+
+def following(records: Sequence[Received], offsets: Mapping[str, int], seen: set[Gap]) -> int:
+    """How many of the records may be taken, counted from the first: the guard against records skipped in silence.
+
+    A gap is the log's own (a transaction's mark, a compacted record) only if it shows again after a new claim, so the
+    first time it ends what may be taken and is remembered in `seen`, with all that are behind it.
+    """
+    expected = dict(offsets)
+    taken = len(records)
+    for place, record in enumerate(records):
+        wanted = expected[record.topic]
+        if record.offset != wanted:
+            gap = (record.topic, wanted, record.offset)
+            if gap in seen and taken == len(records):
+                seen.discard(gap)
+            else:
+                taken = min(taken, place)
+                if record.offset > wanted:
+                    seen.add(gap)
+        expected[record.topic] = record.offset + 1
+    return taken

@@ -105,7 +105,7 @@ class WorkerCollector(Collector):
             labels = ["partition", *([outcome.label] if outcome.label else [])]
             family = CounterMetricFamily(outcome.metric, outcome.help, labels=labels)
             for part, ownership in owned:
-                for value, count in _values(outcome, ownership.progress.totals):
+                for value, count in _values(outcome, ownership.committer.progress.totals):
                     family.add_metric([part, *([value] if outcome.label else [])], count)
             yield family
         yield from (*self._now(), *self._lags(), *self._happened())
@@ -134,7 +134,7 @@ class WorkerCollector(Collector):
             for topic, offset in worker.offsets().get(worker.part, {}).items():
                 lag = self._supervisor.lag(worker.part, topic, offset)
                 records.add_metric([str(worker.part), topic], lag)
-                behind = worker.ownership.behind(topic).total_seconds() if lag and worker.ownership else 0
+                behind = worker.ownership.committer.behind(topic).total_seconds() if lag and worker.ownership else 0
                 seconds.add_metric([str(worker.part), topic], behind)
         yield from (records, seconds)
 
@@ -176,7 +176,7 @@ def _progressed(worker: Worker[Any]) -> float:
 
 
 def _outbox_age(worker: Worker[Any]) -> float:
-    return worker.ownership.outbox_age().total_seconds() if worker.ownership else 0
+    return worker.ownership.committer.outbox_age().total_seconds() if worker.ownership else 0
 
 
 def _values(outcome: Outcome, totals: Mapping[str, int]) -> Iterator[tuple[str, int]]:
