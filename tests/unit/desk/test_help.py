@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,5 +45,18 @@ def test_a_service_has_serve_and_migrate_only(service: typer.Typer) -> None:
         assert CliRunner().invoke(service, [*words, "--help"]).exit_code == 0
 
 
-def test_baton_offers_to_complete_what_is_typed() -> None:
+def completed(*words: str) -> list[str]:
+    """What bash is offered for the last of the words."""
+    env = {"_BATON_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(("baton", *words)), "COMP_CWORD": str(len(words))}
+    return CliRunner().invoke(main, [], prog_name="baton", env=env).output.split()
+
+
+def test_the_shell_completes_commands_and_policies(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--install-completion" in CliRunner().invoke(main, ["--help"]).output
+    monkeypatch.chdir(Path(__file__).parents[3])
+    assert completed("po") == ["policy"]
+    for verb in ("show", "validate", "diff", "backtest", "apply"):
+        assert completed("policy", verb, "bal") == ["balanced"]
+    assert completed("policy", "diff", "balanced", "strict") == ["strict-70"]
+    assert completed("policy", "show", "deploy/pol") == ["deploy/policies/"]
+    assert completed("policy", "show", "nowhere/x") == []

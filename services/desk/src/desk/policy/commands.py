@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from desk.policy.applying import applying
-from desk.policy.naming import WHICH, PolicyArgument, policy_named
+from desk.policy.naming import WHICH, PolicyArgument, completed, policy_named
 from desk.settings import DeskSettings
 from desk.terminal import Json
 
@@ -56,7 +56,11 @@ def show(
     path: Annotated[
         Path | None,
         typer.Argument(
-            parser=policy_named, show_default=False, metavar="POLICY", help=f"{WHICH}; else the one in force."
+            parser=policy_named,
+            autocompletion=completed,
+            show_default=False,
+            metavar="POLICY",
+            help=f"{WHICH}; else the one in force.",
         ),
     ] = None,
     as_json: Json = False,
