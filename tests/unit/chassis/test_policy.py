@@ -160,8 +160,8 @@ def test_one_file_of_any_name_is_read_outside_a_folder_of_versions(tmp_path: Pat
     write(tmp_path, "draft of may.yml")
     found = load_version(tmp_path / "draft of may.yml", Policy)
     assert (found.version.policy, found.version.version) == ("classic-50", 1)
-    told = found.told(("gate", "fast_track"), "said of it")
-    assert told == f"{tmp_path}/draft of may.yml:{line_of('fast_track')}: gate.fast_track: said of it"
+    line = found.located(("gate", "fast_track"), "said of it")
+    assert line == f"{tmp_path}/draft of may.yml:{line_of('fast_track')}: gate.fast_track: said of it"
 
 
 def test_what_is_wrong_with_one_file_is_told_as_of_a_folder_s(tmp_path: Path) -> None:

@@ -83,10 +83,10 @@ class Policies(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class Located(Generic[P]):
-    """A version, and `told`, which puts file, line and field before a message about a field."""
+    """A version, and `located`, which puts file, line and field before a message about a field."""
 
     version: P
-    told: Callable[[tuple[int | str, ...], str], str]
+    located: Callable[[tuple[int | str, ...], str], str]
 
 
 def load_policies(folder: Path, model: type[P]) -> Policies[P]:

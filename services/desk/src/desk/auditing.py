@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 async def audited(
     kafka: Kafka, database_url: str, acknowledged: Iterable[Acknowledged] | None = None, tell: Tell = lambda *_: None
 ) -> Report:
-    """As `desk.audit.audit`, which shares no code with the services, but also of batches that only theirs can read."""
+    """As `desk.audit.audit`, which shares no code with the services, but also reads batches that only theirs can
+    read.
+    """
     from chassis.kafka.records import read_all
     from desk.audit import audit
 
@@ -77,7 +79,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 @contextmanager
 def _progress() -> Iterator[Tell]:
-    """A bar on standard error, where a person looks at it."""
+    """A progress bar on standard error, where that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda *_: None
         return

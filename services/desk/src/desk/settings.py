@@ -1,4 +1,4 @@
-"""Settings of the desk: where a relay's broker, database and policy are."""
+"""Settings of the desk: addresses of a relay's broker and database, and its policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all commands share: leads and instants as they are typed, questions, progress, and failures as sentences."""
+"""Shared parts of all commands: leads and instants as arguments, questions, progress, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 def instant_named(text: str, option: str) -> datetime:
-    """The instant that the operator named, in UTC. Ends the command with 2 when it is none or tells no time zone."""
+    """The instant in UTC. Ends the command with 2 when it is none or has no time zone."""
     with suppress(ValueError):
         instant = datetime.fromisoformat(f"{text}T00:00Z" if len(text) == len("2026-11-20") else text.upper())
         if instant.tzinfo is not None and MINYEAR < instant.year < MAXYEAR:
@@ -32,7 +32,7 @@ def instant_named(text: str, option: str) -> datetime:
 
 
 def lead_named(lead: str) -> str:
-    """The id of the lead that the operator named. Ends the command with 2 when it is neither id nor e-mail address."""
+    """The lead's id, from an id or an e-mail address. Ends the command with 2 when it is neither."""
     try:
         return lead_id_of(email=lead) if "@" in lead else TypeAdapter[str](LeadId).validate_python(lead.strip().lower())
     except ValueError as error:
@@ -40,7 +40,7 @@ def lead_named(lead: str) -> str:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Goes on if the operator says yes, or has said so before; else ends the command with 1."""
+    """Continues if the operator agrees, or has said `--yes`; else ends the command with 1."""
     if not yes and not typer.confirm(question):
         typer.echo("Nothing was changed.", err=True)
         raise typer.Exit(1)
@@ -48,7 +48,9 @@ def confirm(question: str, *, yes: bool) -> None:
 
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, where that is a terminal; it is told what is done and what there is in all."""
+    """A progress bar on standard error, where that is a terminal; the block calls it with what is done and the
+    total.
+    """
     from rich.console import Console
     from rich.progress import Progress
 
@@ -60,11 +62,13 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Ends the command with 1 and a sentence for what an operator can mend; says how to reach a relay where none is."""
+    """Ends the command with 1 and a sentence for what an operator can mend; says how to reach a relay where it
+    finds none.
+    """
     from chassis import commands
     from chassis.process.failures import BrokerAway, Transient
 
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it has to say is said in a sentence
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the command says it in a sentence
     with commands.plainly():
         try:
             yield

@@ -3,7 +3,7 @@
 Lenient where the services' contract is: the spelling of numbers and instants, the order of keys and white space, and
 fields that only one of two retries names (absent, null, at their default, or unknown to the contract) make no
 difference. Type, lead, the sender's own time and every field that both name do. So a retry in which a foreign producer
-changes a field that the contract does not name is told as a conflict; ingest sends no such field.
+changes a field that the contract does not name is reported as a conflict; ingest sends no such field.
 """
 
 from __future__ import annotations

@@ -38,16 +38,16 @@ class Letters:
 
     def add(self, raw: Raw) -> None:
         """Takes a record of a dead-letter topic, or one that is still in an outbox."""
-        told = {name: (raw.headers.get(f"x-dlq-{name}") or b"").decode("latin-1") for name in _ABOUT}
-        if not (told["partition"].isdecimal() and told["offset"].isdecimal() and told["service"]):
+        marks = {name: (raw.headers.get(f"x-dlq-{name}") or b"").decode("latin-1") for name in _ABOUT}
+        if not (marks["partition"].isdecimal() and marks["offset"].isdecimal() and marks["service"]):
             return self._findings.count("records that are no dead letters", raw.topic)
-        original = (told["service"], told["topic"], int(told["partition"]), int(told["offset"]))
-        letter = Letter(told["reason"], None if "x-dlq-cut" in raw.headers else digest(raw.key, raw.value))
+        original = (marks["service"], marks["topic"], int(marks["partition"]), int(marks["offset"]))
+        letter = Letter(marks["reason"], None if "x-dlq-cut" in raw.headers else digest(raw.key, raw.value))
         known = self.found.setdefault(original, letter)
         if known is letter:
-            self._findings.count("dead letters", f"{told['service']}: {told['reason']}")
-            self.known[told["service"], raw.partition] += 1
-            self.published[told["service"], raw.partition] += raw.offset >= 0
+            self._findings.count("dead letters", f"{marks['service']}: {marks['reason']}")
+            self.known[marks["service"], raw.partition] += 1
+            self.published[marks["service"], raw.partition] += raw.offset >= 0
         elif known != letter:
             self._findings.wrong("I10", f"{raw.name}: another dead letter of the same record says otherwise")
         elif raw.offset >= 0:
@@ -177,7 +177,7 @@ class Ledger:
         return "facts"
 
     def _kept_or_not(self, raw: Raw, lead: str, key: bytes, content: bytes) -> str:
-        """Dropped, deleted or a duplicate are told apart by their numbers only: one dropped may come again."""
+        """Dropped, deleted or a duplicate are marks apart by their numbers only: one dropped may come again."""
         fact = self._books.facts.get(key)
         if fact is not None and fact[16:32] == value_of(raw):
             self._first.setdefault(key, content)
@@ -227,8 +227,8 @@ class Ledger:
             wrong.append(f"{totals['published']} outputs are numbered up to {progress.out_seq}")
         unkept = [each for each in self._books.unkept.values() if each.part == part]
         deleted, dropped = sum(each.deleted for each in unkept), sum(each.dropped for each in unkept)
-        if (told := sum(totals[name] for name in judged if name.startswith("dropped:"))) != dropped:
-            wrong.append(f"dropped are {told} in the totals, {dropped} in the leads")
+        if (in_totals := sum(totals[name] for name in judged if name.startswith("dropped:"))) != dropped:
+            wrong.append(f"dropped are {in_totals} in the totals, {dropped} in the leads")
         counted = counted + Counter(facts=deleted, **{name: totals[name] for name in judged if name[:8] == "dropped:"})
         counted["duplicates"] += counted.pop("unkept", 0) - deleted - dropped
         if self._whole(part):

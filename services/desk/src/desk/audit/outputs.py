@@ -116,7 +116,7 @@ class Outputs:
                     "I5", f"{self._service}: {missing} announced of {_name(subject)} are not published"
                 )
             if self._highest.get(subject) == version and subject in self._breaches:
-                self._last_word(subject, standing=self._breaches[subject][1], told=last == "breached")
+                self._last_word(subject, standing=self._breaches[subject][1], announced=last == "breached")
         ahead = {subject: high for subject, high in self._highest.items() if high > self._state(subject)}
         rows = await database.of_leads(self.statement, self._service, {subject[0] for subject in ahead})
         present = {(lead, *more): version or 0 for lead, version, _, *more in rows}
@@ -125,8 +125,8 @@ class Outputs:
                 found = f"version {high} of {_name(subject)} is published, the database is at {present.get(subject, 0)}"
                 self._findings.wrong(self._kind.above, f"{self._service}: {found}")
 
-    def _versions(self, raw: Raw, event: Event, broken: str, told: tuple[Subject, int, str]) -> None:
-        subject, version, word = told
+    def _versions(self, raw: Raw, event: Event, broken: str, said: tuple[Subject, int, str]) -> None:
+        subject, version, word = said
         if self._ids.setdefault(digest(*subject, str(version)), event.key[2]) != event.key[2]:
             self._findings.wrong(broken, f"{raw.name}: {_name(subject)} has version {version} under another id")
             return
@@ -153,8 +153,8 @@ class Outputs:
             figures["later than 5 s"] += late > HEALTHY_MS
             figures["latest, s"] = max(figures["latest, s"], round(late / 1000, 3))
 
-    def _last_word(self, subject: Subject, *, standing: bool, told: bool) -> None:
-        if standing != told:
+    def _last_word(self, subject: Subject, *, standing: bool, announced: bool) -> None:
+        if standing != announced:
             what = "stands on the topic only" if standing else "stands in the database only"
             self._findings.wrong("I8", f"{self._service}: a breach of {_name(subject)} {what}")
 

@@ -125,7 +125,7 @@ def due(
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows under a heading, in columns; a lead without a name is told by its id."""
+    """A table of clocks; a lead without a name is shown by its id."""
     from desk.tables import columns
 
     headings = ("CLOCK", "LEAD", "OWNER", "DUE (UTC)", "TIME LEFT", "STATE")

@@ -1,7 +1,7 @@
-"""What a lead asks for through an operator: to be forgotten, or to be left alone.
+"""`baton erase` and `baton suppress`, for a lead that asks to be forgotten or to be left alone.
 
-It is an event on `engagements`, as all that is known of a lead, so that every service hears of it in order. Ingest has
-no way in for it: with a write key, which is public, anybody could erase anybody.
+Both publish an event on `engagements`, so that every service receives it in order. Ingest does not accept them: its
+write key is public, so anybody could erase anybody.
 """
 
 from __future__ import annotations
@@ -66,5 +66,5 @@ def _publish(event: Envelope, what: str, *, as_json: bool) -> None:
 
     with plainly():
         asyncio.run(publish())
-    told = json.dumps({"lead_id": event.subject, "event": event.id, "asked": what})
-    typer.echo(told if as_json else f"Lead {event.subject} will be {what}; `baton lead` says when it is.")
+    answer = json.dumps({"lead_id": event.subject, "event": event.id, "asked": what})
+    typer.echo(answer if as_json else f"Lead {event.subject} will be {what}; `baton lead` says when it is.")

@@ -1,4 +1,4 @@
-"""A lead's score told line by line, from its facts."""
+"""Explains a lead's score line by line, from its facts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedLine:
-    """Points that a rule gives, since when, and the facts that began it."""
+    """Points of a rule, since when, and the facts that it pays for."""
 
     rule: str
     group: Group | Literal["total"]
@@ -48,12 +48,11 @@ class ExplainedLine:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A score recomputed from its facts: `total` is the sum of the lines, `score` what the rules say it is.
+    """A score computed again from its facts: `total` is the sum of the lines.
 
-    `as_of`: only facts up to this instant are read; None: all of them, as the service has them now. `stored_agrees`:
-    what the service has stored and last published is what these facts come to; None: not asked, or this version of the
-    policy has not judged the lead yet. `missing`: to the next
-    band; None in the top one. `dropped`: how many events were not kept, by reason.
+    `as_of`: only facts up to this instant are read; None: all of them. `stored_agrees`: the stored state and the score
+    published last follow from these facts; None: not checked, or this version of the policy has not judged the lead
+    yet. `missing`: to the next band; None in the top one. `dropped`: events not kept, by reason.
     """
 
     lead_id: str
@@ -78,9 +77,9 @@ class Explanation:
 def explain(
     lead_id: str, facts: Sequence[Fact], criteria: Criteria, instant: datetime, stored: State | None = None
 ) -> Explanation:
-    """The explanation of the score that `facts`, in any order, come to at `instant`.
+    """The explanation of the score of `facts`, in any order, at `instant`.
 
-    With `stored`, of now: it is held against that. Without, of then: only facts up to the instant count.
+    With `stored`, the state of now, it is compared with that. Without, only facts up to the instant count.
     """
     facts = [fact for fact in facts if stored is not None or fact.time <= instant]
     tally = fold(facts, criteria)
@@ -116,42 +115,42 @@ def second(instant: datetime | None) -> str:
 
 
 def tell(view: Explanation) -> list[str]:
-    """What stands above the lines."""
+    """The text above the lines."""
     asked = f", asked for sales {second(view.asked_for_sales)}" if view.asked_for_sales else ""
     top = view.missing is None
     since = f"{'' if top else ', in it or above'} since {second(view.band_since)}" if view.band_since else ""
-    told = [
+    lines = [
         f"Lead {f'{view.email}, ' if view.email else ''}{view.lead_id}",
         f"{number(view.score)} points, band {view.band}{since}{asked}",
         f"Policy {view.policy.name} version {view.policy.version}, {_counted(view.facts_read, 'fact')}, times in UTC",
     ]
     if view.as_of is not None:
-        told.insert(1, f"As of {second(view.as_of)}, by what is known today of the time up to then")
+        lines.insert(1, f"As of {second(view.as_of)}, by what is known today of the time up to then")
         if not view.facts_read:
-            told.insert(2, "Nothing was known of the lead then: its first fact is later")
+            lines.insert(2, "Nothing was known of the lead then: its first fact is later")
     if view.as_of is None and view.stored_agrees is None:
-        told.append("This version has not judged the lead yet: what is stored is an earlier one's")
+        lines.append("This version has not judged the lead yet: what is stored is an earlier one's")
     if view.suppressed is not None:
-        told.append(f"Suppressed since {second(view.suppressed)}: nobody may approach the lead")
+        lines.append(f"Suppressed since {second(view.suppressed)}: nobody may approach the lead")
     if view.erased is not None:
         deleted = _were(view.erased.facts, "fact")
-        told.append(f"Erased {second(view.erased.at)}: {deleted} deleted, nothing more is kept of the lead")
-    return [*told, *(_dropped(reason, count) for reason, count in sorted(view.dropped.items()))]
+        lines.append(f"Erased {second(view.erased.at)}: {deleted} deleted, nothing more is kept of the lead")
+    return [*lines, *(_dropped(reason, count) for reason, count in sorted(view.dropped.items()))]
 
 
 def rows(view: Explanation) -> list[tuple[str, str, str, str]]:
     """Rule, points, since and evidence of each line, one row for each event, and the total."""
-    told: list[tuple[str, str, str, str]] = []
+    found: list[tuple[str, str, str, str]] = []
     for line in view.lines:
         first, *others = [f"{second(event.time)}  {event.id}  ({event.source})" for event in line.events] or [""]
         name = line.rule if line.cut is None else f"{line.rule}: {line.cut.replace('_', ' ')}"
-        told.append((name, number(line.points), second(line.since), first))
-        told.extend(("", "", "", other) for other in others)
-    return [*told, ("total", number(view.total), "", "")]
+        found.append((name, number(line.points), second(line.since), first))
+        found.extend(("", "", "", other) for other in others)
+    return [*found, ("total", number(view.total), "", "")]
 
 
 def tell_missing(view: Explanation) -> list[str]:
-    """What stands below the lines: what is missing to the next band."""
+    """The text below the lines: what is missing to the next band."""
     wanted = view.missing
     if view.erased is not None:
         return []

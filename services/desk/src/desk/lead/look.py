@@ -1,4 +1,4 @@
-"""Reads what the three services keep of a lead, and of all leads' clocks; writes nothing."""
+"""Reads what the three services keep of a lead, and the clocks of all leads; writes nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sla_monitor.app import SlaMonitor
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Looks at one relay's tables, by the policy in force. Every method raises Transient and DBAPIError."""
+    """Reads one relay's tables, under the policy in force. Every method raises Transient and DBAPIError."""
 
     settings: DeskSettings
     policies: Policies[Policy]
@@ -35,11 +35,13 @@ class Look:
         return cls(settings, load_policies(settings.policies, Policy))
 
     def criteria(self, instant: datetime) -> Criteria:
-        """What a score is judged by at `instant`. Raises PolicyError where no version is in force."""
+        """The criteria of a score at `instant`. Raises PolicyError where no version is in force."""
         return Scorer(self.policies).criteria(instant)
 
     async def explanation(self, lead_id: str, instant: datetime | None = None) -> Explanation | None:
-        """The score explained, None for a lead that the scorer does not know; as of now it is held against the row."""
+        """The score explained, None for a lead that the scorer does not know; without `instant` compared with the
+        row.
+        """
         scorer = Scorer(self.policies)
         async with one_moment(self.settings.database, scorer.name) as (connection, moment):
             facts = await facts_of(connection, scorer.inputs["engagements"], lead_id)
@@ -61,7 +63,7 @@ class Look:
         return overview(router.load(lead_id, state), Context(moment, router.policies))
 
     async def screen(self, lead_id: str) -> Screen:
-        """What the three services keep of the lead, each as of one moment."""
+        """What the three services keep of the lead, each read at one instant."""
         monitor = SlaMonitor(self.policies, timedelta())
         score, standing = await self.explanation(lead_id), await self.standing(lead_id)
         async with one_moment(self.settings.database, monitor.name) as (connection, moment):

@@ -1,4 +1,4 @@
-"""A lead on one screen: what each of the three services keeps of it, in the order in which the relay works."""
+"""Formats a lead for one screen: what each of the three services keeps of it, in the order of the relay."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ class Screen:
 
 
 def lines(screen: Screen) -> list[str]:
-    """For people; instants are UTC."""
-    told = [f"Lead      {_who(screen)}", *_conditions(screen)]
-    told += _score(screen.score) if screen.score else ["Score     none: no engagement and no description has come"]
-    told += (
+    """Text lines; instants are UTC."""
+    found = [f"Lead      {_who(screen)}", *_conditions(screen)]
+    found += _score(screen.score) if screen.score else ["Score     none: no engagement and no description has come"]
+    found += (
         tell_stage(screen.standing, alone=False)
         if screen.standing
         else ["Stage     none: the router knows no score of it yet"]
     )
-    told += _clocks(screen)
-    told += [f"Dropped   {text}" for text in _dropped(screen)]
-    return told + (tell_refused(screen.standing) if screen.standing else [])
+    found += _clocks(screen)
+    found += [f"Dropped   {text}" for text in _dropped(screen)]
+    return found + (tell_refused(screen.standing) if screen.standing else [])
 
 
 def _who(screen: Screen) -> str:
@@ -49,11 +49,11 @@ def _who(screen: Screen) -> str:
 
 
 def _conditions(screen: Screen) -> Iterator[str]:
-    """What stands above all else: the lead is erased, or nobody may approach it."""
-    told = [part for part in (screen.score, screen.standing) if part is not None]
-    if suppressed := min((part.suppressed for part in told if part.suppressed), default=None):
+    """Whether the lead is suppressed or erased."""
+    known = [part for part in (screen.score, screen.standing) if part is not None]
+    if suppressed := min((part.suppressed for part in known if part.suppressed), default=None):
         yield f"Suppressed since {second(suppressed)}: nobody may approach the lead"
-    if erased := next((part.erased for part in told if part.erased), None):
+    if erased := next((part.erased for part in known if part.erased), None):
         yield f"Erased    {second(erased.at)}: nothing more is kept of the lead"
 
 

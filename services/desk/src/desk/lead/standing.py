@@ -1,4 +1,4 @@
-"""What an operator is shown of a lead: where it stands and why, or why it does not qualify."""
+"""A lead's stage and gate for people: where it is and why, or why it does not qualify."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EDITED = "an edit of the policy alone lets it pass, so it takes one new scored e
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """The latest episode; `targets`: the seconds that each clock gives, from when the handoff was published."""
+    """The latest episode; `targets`: the seconds of each clock, from the publication of the handoff on."""
 
     episode: int
     handoff_id: str
@@ -39,7 +39,7 @@ class Overview:
     """A lead as the router sees it under the policy in force.
 
     `gate` is of the latest score, None before the first one; `next_opening` is when the next episode opens if nothing
-    changes, `barred` what keeps it from opening whatever the gate says.
+    changes, `barred` why none opens whatever the gate says.
     """
 
     lead_id: str
@@ -61,7 +61,7 @@ class Overview:
 
 
 def overview(lead: Lead, context: Context) -> Overview:
-    """The lead as an operator wants to see it; `missing` names the predicates that keep the gate shut."""
+    """The overview of the lead; `missing` names the predicates that keep the gate shut."""
     score = lead.score
     gate = judge(score, context.policy, answered=lead.answered) if score else None
     shut = gate is not None and not gate.holds
@@ -91,7 +91,7 @@ def overview(lead: Lead, context: Context) -> Overview:
 
 
 def tell(view: Overview) -> str:
-    """The overview for people; instants are UTC."""
+    """The overview as text; instants are UTC."""
     who = f"{view.name} <{view.email}>" if view.name and view.email else view.email or view.name
     lines = [f"Lead      {f'{who}, ' if who else ''}{view.lead_id}"]
     if view.suppressed is not None:
@@ -103,7 +103,7 @@ def tell(view: Overview) -> str:
 
 
 def tell_stage(view: Overview, *, alone: bool) -> list[str]:
-    """Stage, owner and gate; `alone` also the score and the targets, which a screen of the whole lead has elsewhere."""
+    """Stage, owner and gate; `alone`: with the score and the targets, which the screen of a lead shows elsewhere."""
     since = f" since {_second(view.episode.stages[-1].at)}" if view.episode else ""
     lines = [f"Stage     {view.stage}{since}"]
     if alone:
@@ -116,7 +116,7 @@ def tell_stage(view: Overview, *, alone: bool) -> list[str]:
 
 
 def tell_refused(view: Overview) -> list[str]:
-    """What did not change the stage, and earlier episodes."""
+    """The refused steps, and earlier episodes."""
     lines = [f"Refused   {step.activity} of {_second(step.time)} (event {step.id})" for step in view.refused]
     if view.dropped:
         lines += [f"Dropped   {view.dropped} sales activities more than are kept of one episode"]

@@ -131,8 +131,8 @@ def _list(kinds: tuple[Kind, Kind], topic: str | None, reason: str | None, limit
         others = asyncio.run(look(passed))
     if as_json:
         entries = {kind.entries: [each.about() for each in single]} if reason else {}
-        told = {"reasons": [row.told(kind.entries) for row in overview.rows], **entries, other.verb: others}
-        print(json.dumps(told, indent=2))
+        answer = {"reasons": [row.as_json(kind.entries) for row in overview.rows], **entries, other.verb: others}
+        print(json.dumps(answer, indent=2))
         return
     _tell_list(kind, overview, list(single) if reason else None)
     print(f"{other.many.capitalize()}: {others} (baton {other.verb} list).")
@@ -140,7 +140,7 @@ def _list(kinds: tuple[Kind, Kind], topic: str | None, reason: str | None, limit
 
 def _show(kind: Kind, place: Address, *, as_json: bool) -> None:
     from desk.letters.box import at
-    from desk.letters.overview import lines_of, told_whole
+    from desk.letters.overview import lines_of, whole
     from desk.letters.reader import reader
 
     async def look() -> Entry:
@@ -150,7 +150,7 @@ def _show(kind: Kind, place: Address, *, as_json: bool) -> None:
 
     with _plainly():
         entry = asyncio.run(look())
-    print(json.dumps(told_whole(entry), indent=2) if as_json else "\n".join(lines_of(entry, kind.fates)))
+    print(json.dumps(whole(entry), indent=2) if as_json else "\n".join(lines_of(entry, kind.fates)))
 
 
 def _replay(
@@ -177,7 +177,7 @@ def _replay(
 
 @contextmanager
 def _telling(kind: Kind, fates: Fates, *, apply: bool, as_json: bool) -> Iterator[None]:
-    """Says what has become of the entries, also of a replay that was broken off, and ends the command accordingly."""
+    """Prints the fates of the entries, also after an interrupted replay, and ends the command accordingly."""
     from desk.letters.entry import REFUSED
 
     try:
@@ -249,8 +249,8 @@ def _tell_replay(kind: Kind, fates: Fates, *, apply: bool, as_json: bool) -> Non
     replayed = sum(count for _, _, fate, count in rows if fate == REPLAYED)
     if as_json:
         names = ("topic", "reason", "fate", kind.entries)
-        told = [dict(zip(names, row, strict=True)) for row in rows]
-        print(json.dumps({"applied": apply, "replayed": replayed, "fates": told}, indent=2))
+        answer = [dict(zip(names, row, strict=True)) for row in rows]
+        print(json.dumps({"applied": apply, "replayed": replayed, "fates": answer}, indent=2))
         return
     if not rows:
         print(f"There are no such {kind.many}: nothing to replay.")

@@ -1,4 +1,4 @@
-"""What was set aside: letters counted by topic and reason, and a letter as people read it."""
+"""Entries counted by topic and reason, and an entry in full."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.envelope import Refused
 
 @dataclass(slots=True)
 class Row:
-    """The letters of one topic with one reason; `again` counts those that a replay had brought back."""
+    """The entries of one topic with one reason; `again` counts those from a failed replay."""
 
     topic: str
     reason: str
@@ -30,8 +30,8 @@ class Row:
         self.oldest = min(self.oldest, letter.set_aside_at)
         self.newest = max(self.newest, letter.set_aside_at)
 
-    def told(self, entries: str) -> dict[str, Any]:
-        """For machines."""
+    def as_json(self, entries: str) -> dict[str, Any]:
+        """For JSON."""
         return {
             "topic": self.topic,
             "reason": self.reason,
@@ -58,8 +58,8 @@ class Overview:
         return [row for _, row in sorted(self._rows.items())]
 
 
-def told_whole(letter: Entry) -> dict[str, Any]:
-    """The entry with its content and with what a replay would do; bytes as text when they are UTF-8, else as hex."""
+def whole(letter: Entry) -> dict[str, Any]:
+    """The entry with its content and the result of a replay; bytes as text if they are UTF-8, else as hex."""
     try:
         first, *_ = letter.replayed()
         replay = {"topic": first.topic, "value": (first.value or b"").decode()}
@@ -77,7 +77,7 @@ def told_whole(letter: Entry) -> dict[str, Any]:
 
 def lines_of(letter: Entry, fates: Mapping[str, str]) -> list[str]:
     """The entry with its content, for people."""
-    about = told_whole(letter)
+    about = whole(letter)
     names = letter.about()
     replay = about["replay"]
     fate = f"{fates[replay['refused']]} ({replay['detail']})" if "refused" in replay else f"to {replay['topic']}"
@@ -94,16 +94,16 @@ def lines_of(letter: Entry, fates: Mapping[str, str]) -> list[str]:
 
 
 def replay_of_words(entry: Entry) -> str:
-    """Whether a replay has failed before, and whether one can be had at all."""
+    """Whether a replay has failed before, and whether one is possible."""
     if entry.replay_of:
         return f"again, of {entry.replay_of}"
     return "cannot: cut" if entry.about().get("cut") else ""
 
 
-def _shown(name: str, told: dict[str, Any]) -> str:
-    if name in told:
-        return plain(told[name] or "")
-    return f"0x{told[f'{name}_hex']}"
+def _shown(name: str, content: dict[str, Any]) -> str:
+    if name in content:
+        return plain(content[name] or "")
+    return f"0x{content[f'{name}_hex']}"
 
 
 def _bytes(name: str, value: bytes | None) -> dict[str, str | None]:

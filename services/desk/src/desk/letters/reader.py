@@ -1,4 +1,4 @@
-"""Reads topics from one offset to another, outside of every group: it leaves no trace on the broker."""
+"""Reads topics from one offset to another without joining a group: no trace is left on the broker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chassis.process.settings import Kafka
 from desk.audit.topics import Topics, Unreachable, connected
 
 Bounds = Mapping[tuple[str, int], tuple[int, int]]
-"""(topic, partition) -> its first offset and the one after its last."""
+"""(topic, partition) -> its first offset and the offset after its last record."""
 
 
 class Reader:

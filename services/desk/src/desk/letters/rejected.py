@@ -1,4 +1,4 @@
-"""What ingest refused, or an operator set aside, on `events-rejected`: read, and judged again."""
+"""Items on `events-rejected`, refused by ingest or set aside by an operator: read, and judged again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from schemas.sizes import REJECTED
 
 
 class _Said(BaseModel):
-    """What ingest wrote."""
+    """What ingest wrote of the item."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,7 +39,7 @@ class _Said(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record of `events-rejected`; `said` is None for one that ingest did not write."""
+    """A record of `events-rejected`; `said` is None where ingest did not write it."""
 
     address: Address
     set_aside_at: datetime
@@ -67,7 +67,7 @@ class Rejected:
         return UNSENT if (f"{MARK}reason", UNSENT.encode()) in self.headers else FOREIGN
 
     def about(self) -> dict[str, Any]:
-        """For machines, without its content."""
+        """Without its content, for JSON."""
         said = self.said
         return {
             "address": str(self.address),
@@ -82,7 +82,7 @@ class Rejected:
         }
 
     def replayed(self) -> Sequence[Record]:
-        """The records of the item as today's ingest reads it, with the source and the instant of its own receipt."""
+        """The records of the item as ingest reads it today, with the source and the receipt of the original."""
         said = self.said
         if said is None:
             raise Refused(self.reason, "ingest did not write it")
@@ -98,7 +98,7 @@ class Rejected:
 
 
 class RejectedItems:
-    """What ingest answered with success and yet did not take, for its sender cannot mend it."""
+    """Items that ingest refused and answered with success, since their senders cannot correct them."""
 
     verb, one, many, entries = "rejected", "rejected item", "rejected items", "items"
     fates: ClassVar[Mapping[str, str]] = {

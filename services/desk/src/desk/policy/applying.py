@@ -1,4 +1,4 @@
-"""`baton policy backtest|apply|status`: tries a draft on stored facts, puts it into force, reports how far it is."""
+"""`baton policy backtest|apply|status`: tries a draft on stored facts, puts it into force, reports its progress."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _backtest(
         typer.echo(f"The candidate is no policy:\n{error}", err=True)
         raise typer.Exit(2) from error
     asked = Asked(candidate, since, until, most=sys.maxsize if as_json else sheet.NAMED)
-    tame_garbage_collector()  # facts come and go by the page: a third of the time went into looking at the rest
+    tame_garbage_collector()  # without it, collecting takes a third of the time
     with plainly(), bar("Facts") as tell:
         report = asyncio.run(backtest(settings, asked, tell))
     write = sheet.as_json if as_json else sheet.as_html if as_html else sheet.as_text
@@ -112,14 +112,16 @@ def apply(
     with plainly():
         policies = load_policies(settings.policies, Policy)
     _show(settings, _candidate(draft, policies, at), aside=as_json)
-    candidate = _candidate(draft, policies, at)  # anew: reading all facts may have taken longer than its date was ahead
+    candidate = _candidate(
+        draft, policies, at
+    )  # again: reading all facts may have taken longer than its date was ahead
     terms = candidate.terms
     name = f"version {terms.version} of {terms.policy}, in force from {second(terms.effective_from)} UTC on"
     confirm(f"Make it {name}?", yes=yes)
     _put(candidate)
-    told = {"file": str(candidate.path), "version": terms.version, "effective_from": terms.effective_from.isoformat()}
+    answer = {"file": str(candidate.path), "version": terms.version, "effective_from": terms.effective_from.isoformat()}
     said = f"{candidate.path} is {name}; `baton policy status` says how far it has come."
-    typer.echo(json.dumps(told) if as_json else said)
+    typer.echo(json.dumps(answer) if as_json else said)
 
 
 def _candidate(draft: Path, policies: Policies[Policy], at: str | None) -> Candidate:
@@ -157,7 +159,7 @@ def _put(candidate: Candidate) -> None:
 
 
 def _show(settings: DeskSettings, candidate: Candidate, *, aside: bool) -> None:
-    """With `aside` on standard error, which a program does not read."""
+    """`aside`: prints on standard error, which a program does not read."""
     from desk.policy.backtesting import Asked, backtest
     from desk.policy.differences import differences
     from desk.policy.review import review
@@ -170,8 +172,8 @@ def _show(settings: DeskSettings, candidate: Candidate, *, aside: bool) -> None:
     found = differences(candidate.before, candidate.terms) or ["no term differs"]
     warnings = [f"warning: {remark.text}" for remark in review(candidate.terms)]
     edits = EDITS[candidate.terms.apply_to_past]
-    told = [as_summary(report), "", f"Against version {candidate.before.version}", *found, *warnings, ""]
-    typer.echo(plain("\n".join((*told, f"{edits[0].upper()}{edits[1:]} (apply_to_past)."))), err=aside)
+    lines = [as_summary(report), "", f"Against version {candidate.before.version}", *found, *warnings, ""]
+    typer.echo(plain("\n".join((*lines, f"{edits[0].upper()}{edits[1:]} (apply_to_past)."))), err=aside)
 
 
 @applying.command()
@@ -193,9 +195,9 @@ def status(as_json: Json = False) -> None:
     parts = {part: _share(revision, current) for part, revision in revisions.items()}
     versions = {version.version: version.effective_from for version in policies.versions}
     if as_json:
-        told = {"policy": policies.folder.name, "in_force": current, "judged": parts}
+        answer = {"policy": policies.folder.name, "in_force": current, "judged": parts}
         dates = {number: date.isoformat() for number, date in versions.items()}
-        typer.echo(json.dumps({**told, "effective_from": dates}, indent=2))
+        typer.echo(json.dumps({**answer, "effective_from": dates}, indent=2))
         return
     typer.echo(f"Policy {policies.folder.name}, times in UTC")
     for number, date in versions.items():
@@ -211,7 +213,7 @@ async def _revisions(settings: DeskSettings) -> dict[int, Revision]:
 
 
 def _share(revision: Revision, version: int) -> float:
-    """Of the partition's leads those that the version has judged, between 0 and 1: ids are hashes, so evenly spread."""
+    """The share of the partition's leads that the version has judged, 0 to 1: ids are hashes, so evenly spread."""
     if revision.version != version:
         return 1.0 if revision.version > version else 0.0
     return 1.0 if revision.until is None else int(revision.until[:8].ljust(8, "0"), 16) / 16**8

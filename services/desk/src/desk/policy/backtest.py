@@ -1,6 +1,6 @@
-"""Two policies side by side on the same facts (business.md N1): before, the one in force; after, a candidate.
+"""Compares two policies on the same facts (business.md N1): before, the one in force; after, the candidate.
 
-No order of leads, or of a lead's facts, can be told from a report.
+A report does not depend on the order of leads or facts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from scorer.rules.verdict import Verdict, score
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """So many leads, and the first of them by id."""
+    """Number of leads, and the first of them by id."""
 
     count: int
     leads: tuple[str, ...]
@@ -34,7 +34,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """How many leads a rule pays, and the points that it gives them in all."""
+    """How many leads a rule pays, and the sum of its points."""
 
     leads: int
     points: float
@@ -71,8 +71,9 @@ class Side:
 class Report:
     """What the candidate would change. `since` and `until` are the times asked for: [since, until).
 
-    `leads` are those in a band; `unheard` have facts that tell nothing, as links and machines' doings, and are in none.
-    `differing`: leads whose stored state is not what their facts come to; None where that was not looked at.
+    `leads` are those in a band; `unheard` have only facts without effect on a score, such as links and machines'
+    engagements, and are in no band. `differing`: leads whose stored state does not follow from their facts; None where
+    that was not checked.
     """
 
     before: Side
@@ -88,7 +89,7 @@ class Report:
     rules: tuple[RuleLine, ...]
     differing: Named | None
     dropped: int = 0
-    """Events ever dropped as flood, which count on neither side."""
+    """Events dropped as flood at any time; on neither side."""
 
 
 @dataclass(slots=True)
@@ -109,7 +110,7 @@ class _Names:
 
 
 class _Judge:
-    """One policy and what it has made of the leads so far; points in thousandths."""
+    """One policy and its counts so far; points in thousandths."""
 
     def __init__(self, policy: Policy) -> None:
         self.criteria = Criteria.of(policy)
@@ -120,7 +121,7 @@ class _Judge:
         self._milli: Counter[str] = Counter()
 
     def take(self, verdict: Verdict) -> bool:
-        """Counts the lead; whether it is in the gate's band or above."""
+        """Counts the lead; returns whether it is in the gate's band or above."""
         self.bands[verdict.band] += 1
         for line in verdict.lines:
             if line.cut != "clamp":
@@ -137,9 +138,9 @@ class _Judge:
 
 
 class Backtest:
-    """Reads facts, lead after lead, and keeps counts; of the leads that it names `most` ids of each kind.
+    """Reads facts, lead after lead, and counts; of the leads that it names `most` ids of each kind.
 
-    Scores are as of `instant`.
+    Scores are of `instant`.
     """
 
     def __init__(self, live: Policy, candidate: Policy, instant: datetime, most: int = sys.maxsize) -> None:
@@ -153,12 +154,12 @@ class Backtest:
         self._leads = self._unheard = self._facts = 0
 
     def expect(self, stored: Iterable[tuple[str, State]]) -> None:
-        """The states to hold the policy in force against, each before the first of its lead's facts is read."""
+        """The states to compare with the policy in force, each given before the first of its lead's facts."""
         self._expected = self._expected or {}
         self._expected.update(stored)
 
     def read(self, facts: Iterable[Fact]) -> None:
-        """More facts. Those of one lead come one after another, in any order."""
+        """Takes more facts. Those of one lead come together, in any order."""
         for lead_id, some in groupby(facts, key=attrgetter("lead_id")):
             if lead_id != self._lead_id:
                 self._close()
@@ -166,7 +167,7 @@ class Backtest:
             self._known += some
 
     def report(self, since: datetime | None = None, until: datetime | None = None, dropped: int = 0) -> Report:
-        """What all that was read comes to; nothing can be read after that."""
+        """The result of all that was read; the last call."""
         self._close()
         for lead_id in self._expected or ():
             self._differing.add(lead_id)  # it has a state and no fact

@@ -42,7 +42,7 @@ def validate(path: PolicyArgument, as_json: Json = False) -> None:
         problems.extend(error.problems)
     else:
         for found in versions:
-            warnings.extend(found.told(remark.place, f"warning: {remark.text}") for remark in review(found.version))
+            warnings.extend(found.located(remark.place, f"warning: {remark.text}") for remark in review(found.version))
         summary = "; ".join(_summary(found.version) for found in versions)
     if as_json:
         _say(json.dumps({"valid": not problems, "problems": problems, "warnings": warnings}, indent=2))
@@ -81,7 +81,7 @@ def show(
 def diff(before: PolicyArgument, after: PolicyArgument, as_json: Json = False) -> None:
     """Says in words what the second policy changes of the first. Of a folder it is the version in force.
 
-    A reason (`because`) that is another is told too. Exits with 0 if no term differs, with 1 if one does, and with 2
+    A reason (`because`) that is another is printed too. Exits with 0 if no term differs, with 1 if one does, and with 2
     if a policy cannot be used.
 
     Example: baton policy diff classic-50 balanced
@@ -91,8 +91,8 @@ def diff(before: PolicyArgument, after: PolicyArgument, as_json: Json = False) -
     was, now = (_agreed(path, exit_code=2) for path in (before, after))
     found, other = differences(was, now), reasons(was, now)
     if as_json:
-        told = {"before": was.ref.model_dump(), "after": now.ref.model_dump(), "differences": found, "reasons": other}
-        _say(json.dumps(told, indent=2))
+        answer = {"before": was.ref.model_dump(), "after": now.ref.model_dump(), "differences": found, "reasons": other}
+        _say(json.dumps(answer, indent=2))
     else:
         same = "no difference of terms" if other else "no difference"
         _say("\n".join((*(found or [same]), *other)))
@@ -122,7 +122,7 @@ def _candidate(path: Path) -> Located[Policy]:
 
     found = load_version(path, Policy)
     if path.stem.isdecimal() and path.stem != str(found.version.version):
-        raise PolicyError([found.told(("version",), f"expected the file's name, {path.stem}")])
+        raise PolicyError([found.located(("version",), f"expected the file's name, {path.stem}")])
     return found
 
 

@@ -1,4 +1,4 @@
-"""A backtest's report for people and programs: the same report gives the same bytes."""
+"""Formats a backtest's report for people and programs; the same report gives the same bytes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from desk.tables import columns
 from schemas.scores import PolicyRef
 
 NAMED = 20
-"""How many leads of each kind are named for people; JSON names all."""
+"""Leads of each kind named for people; JSON names all."""
 _RULES = "Rules"
 _STYLE = """
 body { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 50rem }
@@ -43,12 +43,12 @@ def as_json(report: Report) -> str:
 
 
 def as_text(report: Report) -> str:
-    """What a terminal shows."""
+    """For a terminal."""
     return _text(_parts(report))
 
 
 def as_summary(report: Report) -> str:
-    """What a terminal shows without the leads' ids and the rules."""
+    """For a terminal, without the leads' ids and the rules."""
     return _text(replace(part, leads=()) for part in _parts(report) if part.heading != _RULES)
 
 
@@ -62,7 +62,7 @@ def _text(parts: Iterable[_Part]) -> str:
 
 
 def as_html(report: Report) -> str:
-    """One page that needs nothing else: no scripts, nothing loaded."""
+    """One HTML page without scripts, which loads nothing."""
     title, *_ = parts = list(_parts(report))
     body = "\n".join(line for part in parts for line in _html(part, "h1" if part is title else "h2"))
     return (
