@@ -1,4 +1,4 @@
-"""Schema migrations: one alembic environment for all services, each with its own versions and its own schema."""
+"""Schema migrations: every service has the same tables, each in a Postgres schema of its own."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def check(database: Database, service: str) -> None:
     """
     async with connected(engine_of(database, service)) as connection:
         found = await _version(connection)
-    if found != (needed := _newest(service)):
+    if found != (needed := _newest()):
         at = f"schema {schema_of(service)} is at {found or 'nothing'}"
         raise WrongSchema(f"{at}, needed is {needed}: run {service} migrate")
 
@@ -47,9 +47,9 @@ async def _version(connection: AsyncConnection) -> str | None:
     return version
 
 
-def _newest(service: str) -> str:
+def _newest() -> str:
     """The number in the name of the newest `v<number>_<what>.py`, which is its revision."""
-    return newest(file.name for file in (files(schema_of(service)) / "migrations").iterdir())
+    return newest(file.name for file in (files("chassis.postgres") / "migrations" / "versions").iterdir())
 
 
 def newest(names: Iterable[str]) -> str:
@@ -63,8 +63,6 @@ def _upgrade(connection: Connection, service: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(files("chassis.postgres") / "migrations"))
-    config.set_main_option("version_locations", str(files(schema_of(service)) / "migrations"))
-    config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection.execution_options(isolation_level="READ COMMITTED")
     with connection.begin():  # one transaction: a migration that is killed leaves nothing half done
         connection.execute(text("SET LOCAL statement_timeout = 0"))
