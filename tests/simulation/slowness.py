@@ -17,7 +17,7 @@ from chassis.partition.supervisor import Supervisor
 from chassis.partition.worker import Links
 from chassis.process.failures import StatementTimeout
 from chassis.process.settings import Worker as Settings
-from chassis.service import At, Decision, Erase, Keep, Recall
+from chassis.service import At, Decision, Keep, Recall
 from schemas.envelope import Fact
 from tests.integration.chassis.counting import Counting, Recalling, Tally
 from tests.integration.chassis.driving import leads
@@ -51,9 +51,7 @@ class Slow(Recalling):
             return Keep(state, due=state.due)
         return Keep(Tally(state.count), counts={"fired": 1})
 
-    def recall(
-        self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At
-    ) -> Keep[Tally] | Erase[Tally]:
+    def recall(self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Tally]:
         self._compute("recall")
         return super().recall(state, earlier, heard, at)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -163,12 +164,16 @@ class Store:
             return now
 
     def _write(self, part: int, batch: Batch, new: dict[Key, Fact]) -> None:
-        row, gone = self.partitions[part], set(batch.erased)
+        row, gone = self.partitions[part], batch.erased
+        deleted = Counter(key[0] for key in self.facts if key[0] in gone) if gone else Counter[str]()
         self.forget(batch.replaced)
         self.facts = {key: fact for key, fact in self.facts.items() if key[0] not in gone} if gone else self.facts
         self.facts.update(new)
         row.progress = batch.progress.copy()
-        self.leads.update((lead.lead_id, (part, lead)) for lead in batch.leads)
+        deleted.update(gone)
+        for lead in batch.leads:
+            before = self.leads[lead.lead_id][1].deleted if lead.lead_id in self.leads else 0
+            self.leads[lead.lead_id] = (part, replace(lead, deleted=deleted.get(lead.lead_id, before)))
         self.shared.update((name, (version + 1, json.dumps(value))) for name, version, value in batch.shared)
         self.announced += batch.outbox
 

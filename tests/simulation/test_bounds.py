@@ -12,6 +12,7 @@ import pytest
 
 from chassis.kafka.consumer import Received
 from chassis.partition import owner
+from chassis.partition.journal import LeadRow
 from chassis.partition.owner import Ownership
 from chassis.policy import Policies
 from router.app import Router
@@ -87,9 +88,13 @@ class Bench:
         return self.store.partitions[0].progress.totals
 
     @property
+    def row(self) -> LeadRow:
+        return self.store.leads[ADA][1]
+
+    @property
     def text(self) -> str:
         """The lead's state as stored."""
-        return self.store.leads[ADA][1].state
+        return self.row.state
 
     @property
     def lead(self) -> Any:
@@ -123,7 +128,7 @@ def test_of_a_broken_crm_a_day_keeps_so_many_activities_of_each_type(make: Any) 
     bench.hear(*activities(10_000, SalesContacted))
 
     assert len(bench.store.facts) == before + DAILY
-    assert bench.totals["dropped:flood"] == 10_000 - DAILY == bench.lead.unkept["flood"]
+    assert bench.totals["dropped:flood"] == 10_000 - DAILY == bench.row.dropped["flood"]
     assert bench.totals["records"] == bench.totals["facts"] + bench.totals["dropped:flood"]
     bench.hear(*activities(3, SalesQualified))
     assert len(bench.store.facts) == before + DAILY + 3
@@ -182,19 +187,19 @@ def test_a_day_keeps_so_many_events_of_unknown_types(make: Any) -> None:
     bench.hear(*(_novelty(number) for number in range(3 * DAILY)))
 
     assert len(bench.store.facts) == before + DAILY
-    assert bench.totals["dropped:flood"] == 2 * DAILY == bench.lead.unkept["flood"]
+    assert bench.totals["dropped:flood"] == 2 * DAILY == bench.row.dropped["flood"]
 
 
 def test_a_score_that_was_replaced_in_the_batch_of_an_erasure_is_not_deleted_twice() -> None:
     bench = a_router()
     bench.hear(*activities(DAILY + 2))
-    assert bench.lead.unkept, "its facts are counted before anything is decided of it"
+    assert bench.row.dropped, "its facts are counted before anything is decided of it"
     kept = len(bench.store.facts)
 
     bench.hear(a_score(40, 2, subject=ADA, time=TODAY), _an_erasure())
 
     assert len(bench.store.facts) == 1
-    assert bench.lead.erased.facts == kept
+    assert bench.row.deleted == kept
 
 
 def test_what_an_older_version_has_kept_is_known_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -60,10 +61,27 @@ class Contract:
             await journal.claim()
             await journal.commit(1, batch(facts=[ONE, TWO, OTHER]), 0)
             with pytest.raises(Fenced):
-                await journal.commit(2, batch(erased=[ADA]), 0)
-            await journal.commit(1, batch(facts=[THREE], erased=[ADA]), 0)
+                await journal.commit(2, batch(erased={ADA: 0}), 0)
+            await journal.commit(1, batch(facts=[THREE], erased={ADA: 0}), 0)
             left = await journal.facts([ADA, BOB])
         assert sorted(each[:2] for each in left) == sorted((fact.lead_id, fact.value) for fact in (THREE, OTHER))
+
+    async def test_a_row_says_how_many_facts_its_erasure_deleted_and_what_was_dropped(self, place: Place) -> None:
+        since = at()
+        async with place.journal(0) as journal:
+            await journal.claim()
+            rows = [LeadRow(ADA, 1, None, "{}"), LeadRow(BOB, 1, None, "{}", dropped={"flood": 2})]
+            await journal.commit(1, batch(facts=[ONE, TWO, OTHER], leads=rows), 0)
+            assert await journal.leads([ADA]) + await journal.leads([BOB]) == rows
+            erased = LeadRow(ADA, 2, None, "{}", since, {"flood": 1})
+            await journal.commit(1, batch(facts=[THREE], leads=[erased, rows[1]], erased={ADA: 5}), 0)
+            assert await journal.leads([ADA]) == [replace(erased, deleted=2 + 5)]
+            later = replace(erased, version=3, due=at(1), dropped={"flood": 1, "erased": 1}, deleted=0)
+            await journal.commit(1, batch(leads=[later]), 0)
+            kept = replace(later, deleted=7)
+            assert await journal.leads([ADA]) + await journal.leads([BOB]) == [kept, rows[1]]
+            assert (await journal.due(9))[1] == [kept]
+            assert kept in (await journal.beyond("", 9))[1]
 
     async def test_replaced_facts_are_deleted_by_the_commit_that_has_the_newer_ones(self, place: Place) -> None:
         async with place.journal(0) as journal:
@@ -75,7 +93,7 @@ class Contract:
             await journal.commit(1, batch(facts=[THREE], replaced=gone), 0)
             left = await journal.facts([ADA, BOB])
             assert sorted(each[1] for each in left) == sorted(fact.value for fact in (TWO, THREE, OTHER))
-            await journal.commit(1, batch(facts=[ONE], replaced=[(ADA, *TWO.key)], erased=[ADA]), 0)
+            await journal.commit(1, batch(facts=[ONE], replaced=[(ADA, *TWO.key)], erased={ADA: 0}), 0)
             left = await journal.facts([ADA, BOB])
         assert sorted(each[1] for each in left) == sorted(fact.value for fact in (ONE, OTHER))
 

@@ -86,6 +86,7 @@ class LeadErased(Envelope):
     """The lead asked to be forgotten: all that is kept of it goes, and what comes later is dropped."""
 
     topic: ClassVar[str] = "engagements"
+    erases: ClassVar[bool] = True
     type: Literal["baton.lead.erased.v1"] = "baton.lead.erased.v1"
     data: Erasure
 

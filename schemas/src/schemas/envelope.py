@@ -67,6 +67,8 @@ class Envelope(Head):
     """
 
     topic: ClassVar[str]
+    erases: ClassVar[bool] = False
+    """Whether it asks that all other facts of the lead be deleted."""
 
     data: Any
 

@@ -22,7 +22,8 @@ from chassis.partition.worker import Links
 from chassis.postgres import migrations
 from chassis.postgres.database import connected, engine_of
 from chassis.process.settings import Database, Kafka, Worker
-from schemas.engagements import EngagementRecorded
+from schemas.engagements import EngagementRecorded, Erasure, LeadErased
+from schemas.envelope import Envelope
 from schemas.identity import lead_id_of, partition_of
 from tests.builders import an_engagement
 from tests.infrastructure import Room
@@ -48,12 +49,18 @@ def engaged(id: str, lead: str, kind: str = "page_viewed", **fields: Any) -> Eng
     return an_engagement(kind, id=id, subject=lead, time=datetime.now(UTC), **fields)
 
 
+def an_erasure(lead: str, id: str = "erase", time: datetime | None = None) -> LeadErased:  # noqa: A002
+    """An operator erases the lead, just now unless said."""
+    time = time or datetime.now(UTC)
+    return LeadErased(id=id, source="baton/operator", subject=lead, time=time, data=Erasure())
+
+
 def record(event: EngagementRecorded, **fields: Any) -> Record:
     """The event as its producer writes it."""
     return Record("engagements", event.subject.encode(), event.encode(), **fields)
 
 
-def arrived(events: Sequence[EngagementRecorded | bytes], first: int = 0, part: int = 0) -> list[Received]:
+def arrived(events: Sequence[Envelope | bytes], first: int = 0, part: int = 0) -> list[Received]:
     """The events as fetched from the partition, the first of them at offset `first`; bytes are a value as it is."""
     now = int(time.time() * 1000)
     found = []

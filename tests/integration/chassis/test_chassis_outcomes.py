@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from chassis.kafka.publisher import Record
-from tests.integration.chassis.counting import Counting, Recalling
+from tests.integration.chassis.counting import Counting, Recalling, Tally
 from tests.integration.chassis.driving import (
     PARTS,
     House,
+    an_erasure,
     arrived,
     engaged,
     leads,
@@ -156,17 +157,22 @@ async def test_late_fact_is_decided_with_all_facts_of_its_lead_and_what_fails_hi
     assert [letter.key for letter in await house.written("engagements-dlq")] == [ada.encode()] * 3
 
 
-async def test_an_erasure_beside_a_fact_that_fails_leaves_nothing_but_itself(house: House) -> None:
+async def test_an_erasure_leaves_nothing_but_itself_and_what_waits_with_it_is_dropped(house: House) -> None:
     [ada] = leads(0, 1)
-    kinds = ("page_viewed", "late", "boom", "late", "erase", "page_viewed")
-    batch = [engaged(str(number), ada, kind) for number, kind in enumerate(kinds, 1)]
-    async with house.claimed(Recalling()) as ownership:
-        await take_all(ownership, arrived([engaged("0", ada)]))
+    before = [engaged(str(number), ada, kind) for number, kind in enumerate(("page_viewed", "late", "boom"), 1)]
+    erasure = an_erasure(ada)
+    batch = [*before, erasure, engaged("4", ada, "late"), an_erasure(ada, "twice")]
+    service = Recalling()
+    async with house.claimed(service) as ownership:
+        await take_all(ownership, arrived([engaged("0", ada, "wait")]))
         await take_all(ownership, arrived(batch, 1))
-    left = ["4", "5", "6"]  # what waited with the erasure is decided after it, and this service keeps it
-    assert [row["id"] for row in await house.query("SELECT id FROM fact ORDER BY id")] == left
-    totals = await house.totals()
-    assert (totals["facts"], totals["dead_letters:rules_failed"], (await house.states())[ada].count) == (6, 1, 3)
+        await take_all(ownership, arrived([erasure, engaged("5", ada, "boom")], 7))
+    assert [row["id"] for row in await house.query("SELECT id FROM fact")] == ["erase"]
+    totals, states = await house.totals(), await house.states()
+    assert (totals["records"], totals["facts"], totals["duplicates"], totals["dropped:erased"]) == (9, 3, 1, 5)
+    assert (states[ada], service.recalled) == (Tally(1), []), "no fact was read for it"
+    [row] = await house.query("SELECT erased IS NOT NULL, deleted, dropped ->> 'erased', due_at FROM lead")
+    assert tuple(row) == (True, 2, "5", None)
 
 
 async def test_tick_that_takes_all_facts_gets_them(house: House) -> None:

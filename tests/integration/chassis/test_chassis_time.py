@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
-from chassis.service import At, Decision, Erase, Keep
+from chassis.service import At, Decision, Keep
 from schemas.envelope import Fact
 from tests.integration.chassis.counting import Counting, Recalling, Tally
 from tests.integration.chassis.driving import House, engaged, leads, record, untroubled, works
@@ -28,7 +28,7 @@ class Slow(Counting):
 class SlowRecall(Recalling):
     """One recall computes longer than the group waits for a member."""
 
-    def recall(self, *args: object) -> Keep[Tally] | Erase[Tally]:
+    def recall(self, *args: object) -> Keep[Tally]:
         until_ = time.monotonic() + 13
         while time.monotonic() < until_:
             sum(range(1000))

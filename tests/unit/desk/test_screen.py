@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from desk.lead.clocks import Row
 from desk.lead.explanation import explain
+from desk.lead.row import Tombstone
 from desk.lead.screen import Screen, lines
 from desk.lead.standing import overview
-from schemas.erasure import Tombstone
 from tests.builders import EMAIL, LEAD, NOON, a_description, a_fact, an_engagement, at
 from tests.unit.router.journeys import a_context, a_handed_off_lead
 from tests.unit.scorer.driver import CLASSIC

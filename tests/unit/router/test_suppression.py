@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from chassis.policy import Policies
-from chassis.service import At, Drop, Erase, Recall
+from chassis.service import At, Drop, Erase
+from desk.lead.row import Row, Tombstone
 from desk.lead.standing import overview, tell
 from router.app import Router
 from router.rules.lead import Lead
@@ -68,9 +69,7 @@ def test_a_suppressed_lead_that_qualifies_is_not_handed_off() -> None:
 
 def test_an_erased_lead_keeps_its_handoff_and_nothing_that_it_said() -> None:
     before = a_handed_off_lead()
-    assert ROUTER.decide(before, erased(), MOMENT) == Recall()
-    decision = the(Erase, ROUTER.recall(before, [a_fact(a_score(65))], [erased()], MOMENT))
-    assert (decision.keep, decision.due) == (erased(), None)
+    decision = the(Erase, ROUTER.decide(before, erased(), MOMENT))
     assert types(tuple(decision.events))[-1] == "lead-handoffs baton.lead.erased.v1"
     lead, text = decision.state, ROUTER.dump(decision.state)
     assert lead.episode is not None
@@ -79,8 +78,8 @@ def test_an_erased_lead_keeps_its_handoff_and_nothing_that_it_said() -> None:
     assert lead.stage == "suppressed"
     assert not any(word in text for word in ("ada@example.com", "Ada", "touchpoints", "download"))
     assert lead.episode.qualification.gate.predicates == (), "the evidence says what the lead did"
-    assert "Erased    2026-03-02 12:02:00: 1 facts deleted" in tell(overview(lead, a_context(NOON)))
-    later = the(Drop, ROUTER.decide(lead, a_fact(a_score(99, version=2)), MOMENT))
-    assert (later.reason, later.state.unkept, later.events) == ("erased", {"erased": 1}, ())
-    assert ROUTER.tick(later.state, MOMENT).state is later.state
-    assert ROUTER.load(LEAD, ROUTER.dump(later.state)) == later.state
+    told = tell(overview(lead, a_context(NOON), Row("", {"erased": 3}, Tombstone(at(2), 1))))
+    assert "Erased    2026-03-02 12:02:00: 1 facts deleted" in told
+    assert "Dropped   3 events as erased" in told
+    assert ROUTER.after_erasure(lead, a_fact(a_score(99, version=2)), MOMENT) == Drop(lead, "erased")
+    assert ROUTER.load(LEAD, text) == lead

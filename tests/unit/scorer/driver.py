@@ -69,7 +69,7 @@ class Play:
 
     def _follow(self, decision: Keep[State] | Drop[State] | Erase[State]) -> None:
         self.state = decision.state
-        if not isinstance(decision, Drop):
+        if isinstance(decision, Keep):
             self.due = decision.due
         self.published += [event for event in decision.events if isinstance(event, LeadScored)]
         self.counts.append(dict(decision.counts))

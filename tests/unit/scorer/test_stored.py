@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from schemas.erasure import Tombstone
 from scorer import stored
 from scorer.rules import State, Tally
 from scorer.rules.background import Background
@@ -45,8 +43,7 @@ bases = st.builds(
 )
 backgrounds = st.builds(Background, tuples(texts), stated, stated, maps(statements))
 published = st.builds(Published, numbers, texts, st.none() | numbers, maybe)
-erased = st.none() | st.builds(Tombstone, st.datetimes(timezones=st.just(UTC)), numbers)
-states = st.builds(State, st.just(LEAD), st.builds(Tally, bases, backgrounds), published, maps(numbers), erased)
+states = st.builds(State, st.just(LEAD), st.builds(Tally, bases, backgrounds), published)
 
 
 def older(state: State) -> str:
@@ -67,10 +64,12 @@ def test_the_same_state_is_the_same_text_as_before(state: State) -> None:
     assert stored.write(state) == older(state)
 
 
-@pytest.mark.parametrize("text", ["{}", '{"tally":{}}', '{"tally":{"basis":{"at":""}},"published":{"version":0}}'])
+@pytest.mark.parametrize(
+    "text", ["{}", '{"unkept":{},"erased":null}', '{"tally":{"basis":{"at":""}},"published":{"version":0}}']
+)
 def test_what_an_older_version_did_not_write_has_its_default(text: str) -> None:
     state = stored.read(LEAD, text)
-    assert (state.lead_id, state.tally, state.unkept, state.erased) == (LEAD, Tally(), {}, None)
+    assert (state.lead_id, state.tally) == (LEAD, Tally())
 
 
 def test_a_memo_is_neither_written_nor_compared() -> None:
@@ -78,7 +77,3 @@ def test_a_memo_is_neither_written_nor_compared() -> None:
     plain, with_memo = State(LEAD, Tally(basis)), State(LEAD, Tally(basis, memo=Memo(watch=Watch(None))))
     assert stored.write(with_memo) == stored.write(plain)
     assert with_memo == plain
-    moment = datetime(2026, 11, 1, 2, 3, 4, 567, tzinfo=UTC)
-    assert '"erased":{"at":"2026-11-01T02:03:04.000567Z","facts":2}' in stored.write(
-        State(LEAD, erased=Tombstone(moment, 2))
-    )

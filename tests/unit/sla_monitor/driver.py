@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.policy import Policies, load_policies
-from chassis.service import At, Decision, Drop, Recall
+from chassis.service import At, Decision, Erase, Keep, Recall
 from schemas.envelope import Envelope
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
@@ -71,7 +71,11 @@ class Play:
         self.lead = self.monitor.load(LEAD, text)
         assert self.lead == decision.state
         assert self.monitor.dump(self.lead) == text
-        self.due = self.due if isinstance(decision, Drop) else decision.due
+        match decision:
+            case Keep():
+                self.due = decision.due
+            case Erase():
+                self.due = None
         self.events += decision.events
         self.counts.update(decision.counts)
         return [in_words(event) for event in decision.events]

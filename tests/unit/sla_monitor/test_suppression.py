@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from chassis.service import At, Drop, Erase, Recall
+from chassis.service import At, Erase
 from schemas.engagements import Erasure, LeadErased, LeadSuppressed, Suppression
 from schemas.handoffs import ErasedOnHandoffs, SuppressedOnHandoffs
 from schemas.sales import SalesContacted, SalesDisqualified
@@ -59,13 +59,13 @@ def test_a_follow_up_in_the_instant_of_what_excuses_from_it_was_made(ids: str, o
 def erase(play: Play, minutes: float, now: float) -> list[str]:
     """The erasure, carried out as the worker does."""
     fact = a_fact(erased(minutes))
-    return play._follow(play.monitor.recall(play.lead, [], [fact], At(at(now), at(now))))
+    return play._follow(play.monitor.decide(play.lead, fact, At(at(now), at(now))))
 
 
 def after_erasure(play: Play, minutes: float, now: float) -> list[str]:
     """What follows from a contact at `minutes` that is read after the erasure; it is dropped."""
     fact = a_fact(a_sales_activity(SalesContacted, time=at(minutes)))
-    decision = the(Drop, play.monitor.decide(play.lead, fact, At(at(now), at(now))))
+    decision = play.monitor.after_erasure(play.lead, fact, At(at(now), at(now)))
     assert decision.reason == "erased"
     return play._follow(decision)
 
@@ -98,7 +98,7 @@ def test_a_handoff_read_after_an_erasure_starts_nothing() -> None:
     play = handed_off()
     erase(play, 30, 30)
     clocks = play.lead.clocks
-    decision = the(Drop, play.monitor.decide(play.lead, a_fact(a_handoff(episode=2)), At(at(40), at(40))))
+    decision = play.monitor.after_erasure(play.lead, a_fact(a_handoff(episode=2)), At(at(40), at(40)))
     assert (decision.reason, decision.events, decision.state.clocks) == ("erased", (), clocks)
 
 
@@ -124,15 +124,9 @@ def test_a_breach_before_the_suppression_stands() -> None:
 def test_an_erased_lead_keeps_its_verdicts_and_no_name() -> None:
     play = handed_off()
     assert play.lead.name
-    at_once, fact = At(at(40), at(40)), a_fact(erased())
-    assert play.monitor.decide(play.lead, fact, at_once) == Recall()
-    decision = the(Erase, play.monitor.recall(play.lead, [a_fact(a_handoff())], [fact], at_once))
-    assert decision.keep is fact
+    moment, fact = At(at(40), at(40)), a_fact(erased())
+    decision = the(Erase, play.monitor.decide(play.lead, fact, moment))
     lead, text = decision.state, play.monitor.dump(decision.state)
     assert {clock.standing for clock in lead.clocks} == {"cancelled"}
     assert not any(word in text for word in ("ada@example.com", "Ada"))
-    assert lead.erased is not None
-    assert lead.erased.facts == 1
-    later = the(Drop, play.monitor.decide(lead, a_fact(a_sales_activity(SalesContacted, time=at(50))), at_once))
-    assert (later.reason, later.state.unkept) == ("erased", {"erased": 1})
-    assert play.monitor.load(LEAD, play.monitor.dump(later.state)) == later.state
+    assert play.monitor.load(LEAD, text) == lead

@@ -57,7 +57,7 @@ class Keep(NamedTuple, Generic[S]):
 
 
 class Drop(NamedTuple, Generic[S]):
-    """The fact is not kept, only counted, by its reason; but for REPLACED the state counts it too. The due stays."""
+    """The fact is not kept, only counted, by its reason; but for REPLACED in the lead's row too. The due stays."""
 
     state: S
     reason: str
@@ -75,15 +75,13 @@ class Recall(NamedTuple):
 
 
 class Erase(NamedTuple, Generic[S]):
-    """The fact `keep` is the only one of the lead that stays, the commit deletes all others.
+    """The fact is the only one of the lead that stays: the commit deletes all others and counts them in its row.
 
-    What else waits to be decided of the lead is decided after it, whatever the order in which it came.
+    What comes later is dropped as ERASED, and the lead is ticked no more.
     """
 
     state: S
-    keep: Fact
     events: Sequence[Envelope] = ()
-    due: datetime | None = None
     counts: Mapping[str, int] = _NOTHING
 
 
@@ -92,11 +90,9 @@ Decision = Keep[S] | Drop[S] | Recall | Erase[S]
 
 
 @dataclass(frozen=True, slots=True)
-class Limit(Generic[S]):
-    """What a lead's file takes; what is more is dropped as flood, and counted.
-
-    `sort` says what a fact counts as, None: it is never dropped. `dropped` is the state with one more dropped, `before`
-    whether a state has any.
+class Limit:
+    """What a lead's file takes; what is more is dropped as FLOOD. `sort` says what a fact counts as, None: it is never
+    dropped.
     """
 
     most: int
@@ -104,8 +100,6 @@ class Limit(Generic[S]):
     late: int
     """Facts of all sorts that are recalled for one that comes late."""
     sort: Callable[[Fact], Hashable | None]
-    dropped: Callable[[S], S]
-    before: Callable[[S], bool]
 
 
 class Service(Protocol[S]):
@@ -124,7 +118,7 @@ class Service(Protocol[S]):
     """What is judged by. A version that comes into force has every lead ticked once."""
     shared: Sequence[str]
     """Names of the rows shared by all partitions that `decide` and `tick` may read and replace."""
-    limit: Limit[S] | None
+    limit: Limit | None
     """None: nothing is dropped as flood."""
 
     def new(self, lead_id: str) -> S:
@@ -144,13 +138,17 @@ class Service(Protocol[S]):
         ...
 
     def decide(self, state: S, fact: Fact, at: At) -> Decision[S]:
-        """What follows from one new fact. Never asked of a fact that is kept already."""
+        """What follows from one new fact: Erase if its event `erases`. Never asked of a fact that is kept already."""
         ...
 
-    def recall(self, state: S, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[S] | Erase[S]:
+    def after_erasure(self, state: S, fact: Fact, at: At) -> Drop[S]:
+        """What follows from a new fact of an erased lead; nothing of the fact may be in the state."""
+        ...
+
+    def recall(self, state: S, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[S]:
         """What follows from all facts of the lead, in any order, whatever `state` had made of them.
 
-        `heard` are the new ones, none where a tick asked. All of them are kept, or one of them erases.
+        `heard` are the new ones, none where a tick asked. All of them are kept; none of them erases.
         """
         ...
 

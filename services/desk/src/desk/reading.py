@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.partition.journal import Revision
 from chassis.postgres.database import connected, engine_of
 from chassis.process.settings import Database
+from desk.lead.row import Row, Tombstone
 from schemas.envelope import Decoder, Fact
 
 BEYOND = "g"
@@ -20,7 +22,7 @@ _FACTS = text("""
 SELECT data, time, fingerprint, coalesce(received_at, time) FROM fact WHERE lead_id = :lead_id
 ORDER BY time, source COLLATE "C", id COLLATE "C"
 """)
-_STATE = text("SELECT CAST(state AS text) FROM lead WHERE lead_id = :lead_id")
+_ROW = text("SELECT CAST(state AS text), CAST(dropped AS text), erased, deleted FROM lead WHERE lead_id = :lead_id")
 _NOW = text("SELECT now()")
 _REVISIONS = text("SELECT part, policy, judged_until FROM partition ORDER BY part")
 _EVER = text("SELECT CAST(coalesce(sum(CAST(totals->>:name AS bigint)), 0) AS bigint) FROM partition")
@@ -60,10 +62,13 @@ async def facts_of(connection: AsyncConnection, decoder: Decoder, lead_id: str) 
     return [decoder.stored(*row) for row in rows]
 
 
-async def state_of(connection: AsyncConnection, lead_id: str) -> str | None:
-    """The state as the service stored it; None for a lead that it does not know."""
-    state: str | None = (await connection.execute(_STATE, {"lead_id": lead_id})).scalar_one_or_none()
-    return state
+async def row_of(connection: AsyncConnection, lead_id: str) -> Row | None:
+    """The lead's row, None for a lead that the service does not know."""
+    found = (await connection.execute(_ROW, {"lead_id": lead_id})).one_or_none()
+    if found is None:
+        return None
+    state, dropped, erased, deleted = found
+    return Row(state, json.loads(dropped or "{}"), None if erased is None else Tombstone(erased, deleted))
 
 
 async def ever(connection: AsyncConnection, name: str = "facts") -> int:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
-from chassis.service import REPLACED, At, Decision, Drop, Erase, Keep, Limit, Recall
+from chassis.service import REPLACED, At, Decision, Drop, Erase, Keep, Limit
 from router.rules.handoff import Context
 from router.rules.lead import Lead
 from router.rules.route import Outcome, route, wake
@@ -18,7 +17,7 @@ from router.rules.suppression import erase
 from router.settings import Settings
 from schemas.engagements import LeadErased
 from schemas.envelope import Decoder, Fact
-from schemas.erasure import ERASED, FLOOD, erasing, one_more
+from schemas.erasure import ERASED
 from schemas.policy import Policy
 from schemas.sales import DAILY, RECALLED, sort_of
 from schemas.topics import TOPICS
@@ -40,13 +39,7 @@ class Router:
     name = "router"
     own: Collection[str] = ("lead-scores",)
     shared: Sequence[str] = (ROTATION,)
-    limit: Limit[Lead] | None = Limit(
-        DAILY,
-        RECALLED,
-        sort_of,
-        lambda lead: replace(lead, unkept=one_more(lead.unkept, FLOOD)),
-        lambda lead: lead.erased is None and FLOOD in lead.unkept,
-    )
+    limit: Limit | None = Limit(DAILY, RECALLED, sort_of)
 
     def __init__(self, policies: Policies[Policy]) -> None:
         self.policies = policies
@@ -64,27 +57,21 @@ class Router:
         return self._leads.dump_json(state).decode()
 
     def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
-        if state.erased is not None:
-            return Drop(replace(state, unkept=one_more(state.unkept, ERASED)), ERASED)
         if isinstance(fact.event, LeadErased):
-            return Recall()
+            return Erase(*erase(state, fact))
         outcome = route(state, fact, self._context(at))
         return Drop(outcome.lead, REPLACED) if outcome.outdated else _kept(outcome)
 
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self._facts.stored(value, time, fingerprint, received)
 
-    def recall(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Lead] | Erase[Lead]:
-        """Called for an erasure only."""
-        fact = erasing(heard)
-        if fact is None:
-            return self.tick(state, at)
-        lead, events = erase(state, earlier, fact)
-        return Erase(lead, fact, events)
+    def after_erasure(self, state: Lead, fact: Fact, at: At) -> Drop[Lead]:  # noqa: ARG002 - nothing follows
+        return Drop(state, ERASED)
+
+    def recall(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Lead]:
+        raise NotImplementedError("no decision asks for it")
 
     def tick(self, state: Lead, at: At) -> Keep[Lead]:
-        if state.erased is not None:
-            return Keep(state)
         return _kept(wake(state, self._context(at)))
 
     def _context(self, at: At) -> Context:

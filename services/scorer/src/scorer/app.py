@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from chassis.policy import Policies, load_policies
 from chassis.service import At, Decision, Drop, Erase, Keep, Limit, Recall
 from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Decoder, Envelope, Fact
-from schemas.erasure import ERASED, erasing, one_more
+from schemas.erasure import ERASED
 from schemas.policy import Policy
 from schemas.topics import TOPICS
 from scorer import stored
@@ -30,7 +29,7 @@ class Scorer:
         self.policies = policies
         self._criteria: dict[int, Criteria] = {}
         self._kinds: tuple[int, frozenset[str]] = (0, frozenset())
-        self.limit: Limit[State] | None = Limit(flood.DAILY, flood.RECALLED, self._sort, flood.dropped, flood.flooded)
+        self.limit: Limit | None = Limit(flood.DAILY, flood.RECALLED, self._sort)
         self.inputs: Mapping[str, Decoder] = {"engagements": Decoder(*TOPICS["engagements"].events)}
 
     @property
@@ -68,20 +67,19 @@ class Scorer:
         return stored.write(state)
 
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
-        if state.erased is not None:
-            return Drop(replace(state, unkept=one_more(state.unkept, ERASED)), ERASED)
         kind = type(fact.event)
         if kind is LeadErased:
-            return Recall()
+            return Erase(erasure.erased(state), erasure.told_downstream([fact]))
         passed = erasure.told_downstream([fact]) if kind is LeadSuppressed else ()
         try:
             return _kept(decide(state, fact, self.criteria(at.now), at.now), passed=passed)
         except Late as late:
             return Recall(late=not isinstance(late, Outdated))
 
+    def after_erasure(self, state: State, fact: Fact, at: At) -> Drop[State]:  # noqa: ARG002 - nothing follows
+        return Drop(state, ERASED)
+
     def tick(self, state: State, at: At) -> Keep[State] | Recall:
-        if state.erased is not None:
-            return Keep(state)
         try:
             return _kept(age(state, self.criteria(at.now), at.now))
         except Late:
@@ -90,11 +88,7 @@ class Scorer:
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self.inputs["engagements"].stored(value, time, fingerprint, received)
 
-    def recall(
-        self, state: State, earlier: Sequence[Fact], heard: Sequence[Fact], at: At
-    ) -> Keep[State] | Erase[State]:
-        if (fact := erasing(heard)) is not None:
-            return Erase(erasure.erased(state, earlier, fact), fact, erasure.told_downstream([fact]))
+    def recall(self, state: State, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[State]:
         passed = erasure.told_downstream(heard)
         return _kept(*judge(state, earlier, heard, self.criteria(at.now), at.now), passed=passed)
 

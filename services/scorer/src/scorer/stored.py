@@ -6,12 +6,10 @@ A field that an older version did not write has its default; one that a newer ve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import orjson
 
-from schemas.erasure import Tombstone
 from scorer.rules import State
 from scorer.rules.background import Background
 from scorer.rules.basis import Basis, Kept, Paid, Statement
@@ -22,13 +20,11 @@ from scorer.rules.tally import Tally
 def read(lead_id: str, text: str) -> State:
     """The state that `write` has made a text of."""
     state = orjson.loads(text)
-    tally, published, erased = state.get("tally", {}), state.get("published"), state.get("erased")
+    tally, published = state.get("tally", {}), state.get("published")
     return State(
         lead_id,
         Tally(_read_basis(tally.get("basis", {})), _read_background(tally.get("background", {}))),
         NEVER_PUBLISHED if published is None else _read_published(published),
-        state.get("unkept", {}),
-        None if erased is None else Tombstone(datetime.fromisoformat(erased["at"]), erased["facts"]),
     )
 
 
@@ -91,8 +87,6 @@ def write(state: State) -> str:
             "milli": published.milli,
             "contact": published.contact,
         },
-        "unkept": state.unkept,
-        "erased": state.erased,
     }
     return orjson.dumps(body, default=tuple, option=orjson.OPT_UTC_Z).decode()  # tuple: for a Statement
 

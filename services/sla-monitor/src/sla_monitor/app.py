@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
 from chassis.process.failures import OlderPolicy
-from chassis.service import At, Decision, Drop, Erase, Keep, Limit, Recall
+from chassis.service import At, Decision, Drop, Erase, Keep, Limit
 from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Decoder, Fact
-from schemas.erasure import ERASED, FLOOD, erasing, one_more
+from schemas.erasure import ERASED
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
 from schemas.sales import DAILY, RECALLED, SalesActivity, sort_of
@@ -31,13 +30,7 @@ class SlaMonitor:
     name = "sla-monitor"
     own: Collection[str] = ("lead-handoffs",)
     shared: Sequence[str] = ()
-    limit: Limit[Lead] | None = Limit(
-        DAILY,
-        RECALLED,
-        sort_of,
-        lambda lead: replace(lead, unkept=one_more(lead.unkept, FLOOD)),
-        lambda lead: lead.erased is None and FLOOD in lead.unkept,
-    )
+    limit: Limit | None = Limit(DAILY, RECALLED, sort_of)
 
     def __init__(self, policies: Policies[Policy], feed_patience: timedelta) -> None:
         self.policies = policies
@@ -61,10 +54,6 @@ class SlaMonitor:
         return self._leads.dump_json(state).decode()
 
     def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
-        if state.erased is not None:
-            outcome = stop_erased(state, fact.event, fact.time, at.now)
-            lead = replace(outcome.lead, unkept=one_more(state.unkept, ERASED))
-            return Drop(lead, ERASED, outcome.events, outcome.counts)
         match fact.event:
             case LeadQualified() | LeadHandedOff() as event:
                 try:
@@ -72,7 +61,8 @@ class SlaMonitor:
                 except NotYet as missing:
                     raise OlderPolicy(str(missing)) from missing
             case LeadErased():
-                return Recall()
+                outcome = erase(state, fact, at.now)
+                return Erase(outcome.lead, outcome.events, outcome.counts)
             case LeadSuppressed():
                 return _kept(suppress(state, fact, at.now))
             case SalesActivity() as event:
@@ -83,13 +73,12 @@ class SlaMonitor:
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self._facts.stored(value, time, fingerprint, received)
 
-    def recall(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Lead] | Erase[Lead]:
-        """Called for an erasure only."""
-        fact = erasing(heard)
-        if fact is None:
-            return _kept(unchanged(state))
-        outcome = erase(state, earlier, fact, at.now)
-        return Erase(outcome.lead, fact, outcome.events, outcome.due, outcome.counts)
+    def after_erasure(self, state: Lead, fact: Fact, at: At) -> Drop[Lead]:
+        outcome = stop_erased(state, fact.event, fact.time, at.now)
+        return Drop(outcome.lead, ERASED, outcome.events, outcome.counts)
+
+    def recall(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Lead]:
+        raise NotImplementedError("no decision asks for it")
 
     def tick(self, state: Lead, at: At) -> Keep[Lead]:
         return _kept(expire(state, Watch(at.now, at.known, self._patience)))

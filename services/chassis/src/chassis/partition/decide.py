@@ -6,7 +6,7 @@ A failure of the rules becomes a dead letter, or a later tick.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any, Generic
 
 from chassis.kafka.consumer import Received
@@ -18,7 +18,7 @@ from chassis.partition.lead_cache import File, Files, Stored, keys_of
 from chassis.partition.pending import Arrival, Key, Pending, Waiting
 from chassis.process.failures import Transient
 from chassis.process.logs import logger
-from chassis.service import Decision, Drop, Erase, Keep, Recall, S, Service
+from chassis.service import At, Decision, Drop, Erase, Keep, Recall, S, Service
 from schemas.envelope import Fact, Refused, older_fingerprint
 from schemas.identity import partition_of
 
@@ -71,7 +71,7 @@ class Decider(Generic[S]):
             self._postpone(file, pending, refusal)
             return
         try:
-            decision = self._service.tick(file.state, pending.at)
+            decision = Keep(file.state) if file.erased else self._service.tick(file.state, pending.at)
             outputs = self._outputs(file, decision, pending)
         except Exception as error:  # noqa: BLE001 - tried again, and counted
             self._postpone(file, pending, error)
@@ -90,6 +90,7 @@ class Decider(Generic[S]):
         self._guard.count(file, pending.facts_of(lead_id, earlier))
         if not waiting.arrivals:
             self._recall_for_tick(file, earlier, pending)
+        self._erase_first(file, waiting, pending)
         recalled = False
         while waiting.arrivals:
             if not waiting.recall and self._decide(file, waiting.arrivals[0], pending) is None:
@@ -106,13 +107,17 @@ class Decider(Generic[S]):
         fact = arrival.fact
         if _known(file, arrival, pending):
             return None
-        if self._guard.unsure(file):
-            return Waiting([arrival], recall=False)
-        if self._guard.full(file, fact):
-            self._guard.drop(file, pending)
-            return None
+        decide: Callable[[S, Fact, At], Decision[S]] = self._service.decide
+        if file.erased:
+            decide = self._service.after_erasure
+        elif not fact.event.erases:
+            if self._guard.unsure(file):
+                return Waiting([arrival], recall=False)
+            if self._guard.full(file, fact):
+                self._guard.drop(file, pending)
+                return None
         try:
-            decision = self._service.decide(file.state, fact, pending.at)
+            decision = decide(file.state, fact, pending.at)
             outputs = self._outputs(file, decision, pending)
         except Transient:
             raise
@@ -124,7 +129,15 @@ class Decider(Generic[S]):
             return None
         if isinstance(decision, Keep) and not decision.replaces:
             self._guard.keep(file, fact)
-        return None if self._carry_out(file, decision, outputs, pending, [fact]) else Waiting([arrival], recall=True)
+        return None if self._carry_out(file, decision, outputs, pending, fact) else Waiting([arrival], recall=True)
+
+    def _erase_first(self, file: File[S], waiting: Waiting, pending: Pending[S]) -> None:
+        """An erasure is decided before what waits with it, whichever came first: that is then dropped, not recalled."""
+        for arrival in [each for each in waiting.arrivals if each.fact.event.erases]:
+            if not file.erased:
+                waiting.arrivals = [each for each in waiting.arrivals if each is not arrival]
+                assert self._decide(file, arrival, pending) is None  # noqa: S101 - `Service.decide` promises it
+        waiting.recall = waiting.recall and not file.erased
 
     def _outputs(self, file: File[S], decision: Decision[S], pending: Pending[S]) -> list[Record]:
         return [] if isinstance(decision, Recall) or not decision.events else pending.outputs(file, decision.events)
@@ -135,12 +148,12 @@ class Decider(Generic[S]):
         decision: Decision[S],
         outputs: Sequence[Record],
         pending: Pending[S],
-        facts: Sequence[Fact] = (),
+        fact: Fact | None = None,
     ) -> bool:
-        """Takes the decision over; `facts` are those it was made for. False when it is that all facts are needed."""
+        """Takes the decision over; `fact` is the one that it was made for. False when it is that all are needed."""
         match decision:
             case Keep():
-                for fact in facts:
+                if fact is not None:
                     pending.accept(file, fact, decision.replaces)
                 if decision.shared:
                     pending.share(decision.shared)
@@ -151,8 +164,9 @@ class Decider(Generic[S]):
                 pending.drop(file, decision.reason, decision.state)
                 pending.tell(decision.counts, outputs)
             case Erase():
-                pending.erase(file)
-                pending.accept(file, decision.keep)
+                assert fact is not None  # noqa: S101 - only `decide` erases
+                pending.erase(file, fact.time.astimezone(UTC))
+                pending.accept(file, fact)
                 pending.apply(file, decision, outputs)
             case Recall():
                 return False
@@ -183,8 +197,6 @@ class Decider(Generic[S]):
                 taken = self._with_room(file, arrivals[:size])
                 continue
             self._carry_out(file, decision, outputs, pending)
-            if isinstance(decision, Erase):
-                return [arrival for arrival in arrivals if arrival.fact is not decision.keep]
             break
         for arrival in arrivals[:size]:
             if _known(file, arrival, pending):

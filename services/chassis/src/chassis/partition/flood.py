@@ -10,8 +10,8 @@ from chassis.partition.lead_cache import File
 from chassis.partition.pending import Pending
 from chassis.service import Limit, S
 from schemas.envelope import Fact
+from schemas.erasure import FLOOD
 
-FLOOD = "flood"
 UNCOUNTED = 100
 """Facts heard of a lead, before all that it has are read to be counted: few leads have so many, and no others pay."""
 
@@ -19,7 +19,7 @@ UNCOUNTED = 100
 class Guard(Generic[S]):
     """Counts in memory, so that no fact has to rewrite its lead's row; the facts themselves are what is counted."""
 
-    def __init__(self, limit: Limit[S] | None) -> None:
+    def __init__(self, limit: Limit | None) -> None:
         self._limit = limit
 
     def unsure(self, file: File[S]) -> bool:
@@ -28,10 +28,9 @@ class Guard(Generic[S]):
         Of a lead that was never flooded it does not before UNCOUNTED more have come: so many may go past the limit
         after each load. A flooded one is counted at once, so that no event dropped before is taken later.
         """
-        limit = self._limit
-        if limit is None or file.sorts is not None:
+        if self._limit is None or file.sorts is not None:
             return False
-        return file.heard >= UNCOUNTED or (file.heard == 0 and limit.before(file.state))
+        return file.heard >= UNCOUNTED or (file.heard == 0 and FLOOD in file.dropped)
 
     def full(self, file: File[S], fact: Fact) -> bool:
         """Whether the fact is one too many of its sort."""
@@ -62,5 +61,4 @@ class Guard(Generic[S]):
 
     def drop(self, file: File[S], pending: Pending[S]) -> None:
         """The lead's fact in hand is dropped."""
-        assert self._limit is not None  # noqa: S101 - nothing is full without a limit
-        pending.drop(file, FLOOD, self._limit.dropped(file.state))
+        pending.drop(file, FLOOD, file.state)

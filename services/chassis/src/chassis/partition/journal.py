@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -96,12 +96,18 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class LeadRow:
-    """A lead's row as stored."""
+    """A lead's row as stored. `erased`: since when; `dropped`: how many records were not kept, by reason.
+
+    `deleted`: how many facts the erasure deleted. The commit that erases counts them, so it is only read.
+    """
 
     lead_id: str
     version: int
     due: datetime | None
     state: str
+    erased: datetime | None = None
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    deleted: int = 0
 
 
 @dataclass(slots=True)
@@ -113,8 +119,8 @@ class Batch:
     leads: list[LeadRow] = field(default_factory=list)
     outbox: list[Record] = field(default_factory=list)
     shared: list[tuple[str, int, Any]] = field(default_factory=list)
-    erased: list[str] = field(default_factory=list)
-    """Leads of which only the facts of this batch are left."""
+    erased: Mapping[str, int] = field(default_factory=dict)
+    """Leads of which only the facts of this batch are left -> how many facts beside those in the database go."""
     replaced: list[tuple[str, str, str]] = field(default_factory=list)
     """Facts (lead, source, id) that are deleted, for newer ones say all that they said."""
 
@@ -152,7 +158,7 @@ class Journal:
 
     async def leads(self, lead_ids: Sequence[str]) -> list[LeadRow]:
         """The rows of those leads that have one."""
-        return [LeadRow(*row[:4]) for row in await self._rows(sql.LEADS, leads=lead_ids)]
+        return [_lead_row(row) for row in await self._rows(sql.LEADS, leads=lead_ids)]
 
     async def known(self, keys: Sequence[tuple[str, str, str]]) -> dict[int, bytes]:
         """Index in `keys` (lead, source, id) -> fingerprint, for those that are facts already."""
@@ -167,12 +173,12 @@ class Journal:
     async def due(self, most: int) -> tuple[datetime | None, list[LeadRow]]:
         """Leads whose due has come, earliest first, and the database's time; None when there is none."""
         rows = await self._rows(sql.DUE, part=self._part, most=most)
-        return (rows[-1][4] if rows else None), [LeadRow(*row[:4]) for row in rows]
+        return (rows[-1][7] if rows else None), [_lead_row(row) for row in rows]
 
     async def beyond(self, lead_id: str, most: int) -> tuple[datetime | None, list[LeadRow]]:
         """As `due`: the next leads of the partition by rising id."""
         rows = await self._rows(sql.BEYOND, part=self._part, after=lead_id, most=most)
-        return (rows[-1][4] if rows else None), [LeadRow(*row[:4]) for row in rows]
+        return (rows[-1][7] if rows else None), [_lead_row(row) for row in rows]
 
     async def next_due(self) -> datetime | None:
         """When the partition's next lead is due."""
@@ -256,7 +262,8 @@ def _parameters(batch: Batch) -> dict[str, Any]:
         "fact_fingerprints": [fact.fingerprint for fact in facts],
         "fact_data": [fact.value for fact in facts],
         "fact_received": [fact.received for fact in facts],
-        "erased": batch.erased,
+        "gone": list(batch.erased),
+        "unwritten": list(batch.erased.values()),
         "replaced_leads": [lead for lead, _, _ in batch.replaced],
         "replaced_sources": [source for _, source, _ in batch.replaced],
         "replaced_ids": [id_ for _, _, id_ in batch.replaced],
@@ -264,6 +271,8 @@ def _parameters(batch: Batch) -> dict[str, Any]:
         "versions": [row.version for row in leads],
         "dues": [row.due for row in leads],
         "states": [row.state for row in leads],
+        "erased": [row.erased for row in leads],
+        "dropped": [json.dumps(row.dropped) if row.dropped else None for row in leads],
         "seqs": list(range(progress.out_seq - len(outbox) + 1, progress.out_seq + 1)),
         "topics": [record.topic for record in outbox],
         "keys": [record.key for record in outbox],
@@ -274,6 +283,11 @@ def _parameters(batch: Batch) -> dict[str, Any]:
         "shared_versions": [version for _, version, _ in shared],
         "shared_values": [json.dumps(value) for _, _, value in shared],
     }
+
+
+def _lead_row(row: Sequence[Any]) -> LeadRow:
+    lead_id, version, due, state, erased, dropped, deleted = row[:7]
+    return LeadRow(lead_id, version, due, state, erased, json.loads(dropped or "{}"), deleted or 0)
 
 
 def _stored(headers: Headers) -> str:

@@ -30,6 +30,7 @@ class File(Generic[S]):
     """What is known of one lead. `complete`: every fact that the database has is in `keys`.
 
     `sorts` counts its facts by sort; while it is None, `heard` is how many came since the file is in memory.
+    `erased`: since when the lead is; `dropped` counts by reason what was not kept.
     """
 
     lead_id: str
@@ -41,6 +42,8 @@ class File(Generic[S]):
     changed: bool = False
     heard: int = 0
     sorts: dict[Hashable, int] | None = None
+    erased: datetime | None = None
+    dropped: dict[str, int] = field(default_factory=dict)
 
     def forget(self) -> None:
         """The lead has no facts any more."""
@@ -109,7 +112,8 @@ class Files(Generic[S]):
             if file.changed:
                 file.version += 1
                 file.changed = False
-                rows.append(LeadRow(file.lead_id, file.version, file.due, self._service.dump(file.state)))
+                state = self._service.dump(file.state)
+                rows.append(LeadRow(file.lead_id, file.version, file.due, state, file.erased, dict(file.dropped)))
         return rows
 
     def settle(self, touched: Iterable[File[S]]) -> None:
@@ -128,4 +132,5 @@ class Files(Generic[S]):
     def _file(self, lead_id: str, row: LeadRow | None) -> File[S]:
         if row is None:
             return File(lead_id, self._service.new(lead_id), complete=True)
-        return File(lead_id, self._service.load(lead_id, row.state), row.version, row.due)
+        state = self._service.load(lead_id, row.state)
+        return File(lead_id, state, row.version, row.due, erased=row.erased, dropped=dict(row.dropped))

@@ -61,8 +61,10 @@ class Pending(Generic[S]):
     facts: dict[str, dict[Key, Fact]] = field(default_factory=dict)
     """Lead -> its facts that are new with this commit."""
     files: dict[str, File[S]] = field(default_factory=dict)
-    erased: list[str] = field(default_factory=list)
-    """Leads whose facts in the database are deleted; those in `facts` are newer."""
+    erased: dict[str, int] = field(default_factory=dict)
+    """Leads whose facts in the database are deleted, those in `facts` are newer -> how many more are deleted that it
+    does not have yet.
+    """
     replaced: set[tuple[str, str, str]] = field(default_factory=set)
     """Facts in the database that are deleted, for newer ones say all that they said."""
     outbox: list[Record] = field(default_factory=list)
@@ -106,8 +108,9 @@ class Pending(Generic[S]):
 
     def apply(self, file: File[S], decision: Keep[S] | Erase[S], outputs: Sequence[Record]) -> None:
         """Takes over what was decided for the lead, and its `outputs`."""
-        if decision.state is not file.state or decision.due != file.due or file.version == 0:
-            file.state, file.due, file.changed = decision.state, decision.due, True
+        due = decision.due if isinstance(decision, Keep) else None
+        if decision.state is not file.state or due != file.due or file.version == 0:
+            file.state, file.due, file.changed = decision.state, due, True
         self.files[file.lead_id] = file
         self.tell(decision.counts, outputs)
 
@@ -127,14 +130,16 @@ class Pending(Generic[S]):
         self.outbox += outputs
         self.size += sum(len(record.value or b"") for record in outputs)
 
-    def erase(self, file: File[S]) -> None:
+    def erase(self, file: File[S], since: datetime) -> None:
         """All that was kept of the lead up to now goes with this commit."""
-        self.facts.pop(file.lead_id, None)
-        self.erased.append(file.lead_id)
+        replaced = {key for key in self.replaced if key[0] == file.lead_id}  # the database still has these
+        self.replaced -= replaced
+        self.erased[file.lead_id] = len(self.facts.pop(file.lead_id, ())) - len(replaced)
+        file.erased, file.changed = since, True
         file.forget()
 
     def drop(self, file: File[S], reason: str, state: S) -> None:
-        """What a record says of the lead is not kept; `state` is the lead's from now on, and counts it.
+        """What a record says of the lead is not kept; `state` is the lead's from now on.
 
         What is replaced already changes nothing.
         """
@@ -142,6 +147,7 @@ class Pending(Generic[S]):
             self.totals[REPLACED] += 1
             return
         file.state, file.changed = state, True
+        file.dropped[reason] = file.dropped.get(reason, 0) + 1
         self.files[file.lead_id] = file
         self.totals[f"dropped:{reason}"] += 1
 

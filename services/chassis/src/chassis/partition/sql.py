@@ -19,7 +19,8 @@ ORDER BY seq LIMIT 1000
 """)
 # LATERAL with LIMIT 1: `= ANY` prepared on an empty table keeps a bad plan for ever (performance.md §3).
 LEADS = text("""
-SELECT l.lead_id, l.version, l.due_at, CAST(l.state AS text) FROM unnest(CAST(:leads AS text[])) AS u(lead_id)
+SELECT l.lead_id, l.version, l.due_at, CAST(l.state AS text), l.erased, CAST(l.dropped AS text), l.deleted
+FROM unnest(CAST(:leads AS text[])) AS u(lead_id)
 CROSS JOIN LATERAL (SELECT * FROM lead WHERE lead.lead_id = u.lead_id LIMIT 1) AS l
 """)
 KNOWN = text("""
@@ -38,12 +39,12 @@ CROSS JOIN LATERAL (
 ) AS f
 """)
 DUE = text("""
-SELECT lead_id, version, due_at, CAST(state AS text), clock_timestamp() FROM lead
-WHERE part = :part AND due_at <= clock_timestamp() ORDER BY due_at LIMIT :most
+SELECT lead_id, version, due_at, CAST(state AS text), erased, CAST(dropped AS text), deleted, clock_timestamp()
+FROM lead WHERE part = :part AND due_at <= clock_timestamp() ORDER BY due_at LIMIT :most
 """)
 BEYOND = text("""
-SELECT lead_id, version, due_at, CAST(state AS text), clock_timestamp() FROM lead
-WHERE part = :part AND lead_id > :after ORDER BY lead_id LIMIT :most
+SELECT lead_id, version, due_at, CAST(state AS text), erased, CAST(dropped AS text), deleted, clock_timestamp()
+FROM lead WHERE part = :part AND lead_id > :after ORDER BY lead_id LIMIT :most
 """)
 NEXT_DUE = text("SELECT min(due_at) FROM lead WHERE part = :part AND due_at IS NOT NULL")
 SHARED = text("""
@@ -68,9 +69,12 @@ WITH f AS (
         AS u(lead_id, source, id, type, time, fingerprint, data, received_at)
 ), erased AS (  -- by place, not by a join: as for LEADS, a plan made on an empty table must not be kept
     DELETE FROM fact WHERE ctid = ANY(ARRAY(
-        SELECT l.ctid FROM f, unnest(CAST(:erased AS text[])) AS u(lead_id)
+        SELECT l.ctid FROM f, unnest(CAST(:gone AS text[])) AS u(lead_id)
         CROSS JOIN LATERAL (SELECT ctid FROM fact WHERE fact.lead_id = u.lead_id LIMIT 1000000) AS l
-    ))
+    )) RETURNING lead_id
+), deleted AS MATERIALIZED (
+    SELECT u.lead_id, u.unwritten + (SELECT count(*) FROM erased WHERE erased.lead_id = u.lead_id) AS facts
+    FROM unnest(CAST(:gone AS text[]), CAST(:unwritten AS bigint[])) AS u(lead_id, unwritten)
 ), replaced AS (
     DELETE FROM fact WHERE ctid = ANY(ARRAY(
         SELECT l.ctid FROM f, unnest(CAST(:replaced_leads AS text[]), CAST(:replaced_sources AS text[]),
@@ -80,12 +84,15 @@ WITH f AS (
         ) AS l
     ))
 ), leads AS (
-    INSERT INTO lead (lead_id, part, version, due_at, state)
-    SELECT u.lead_id, f.part, u.version, u.due_at, CAST(u.state AS json)
+    INSERT INTO lead (lead_id, part, version, due_at, state, erased, dropped, deleted)
+    SELECT u.lead_id, f.part, u.version, u.due_at, CAST(u.state AS json), u.erased, CAST(u.dropped AS json),
+        CASE WHEN u.erased IS NOT NULL THEN (SELECT facts FROM deleted WHERE deleted.lead_id = u.lead_id) END
     FROM f, unnest(CAST(:leads AS text[]), CAST(:versions AS bigint[]), CAST(:dues AS timestamptz[]),
-        CAST(:states AS text[])) AS u(lead_id, version, due_at, state)
+        CAST(:states AS text[]), CAST(:erased AS timestamptz[]), CAST(:dropped AS text[]))
+        AS u(lead_id, version, due_at, state, erased, dropped)
     ON CONFLICT (lead_id) DO UPDATE
-    SET part = excluded.part, version = excluded.version, due_at = excluded.due_at, state = excluded.state
+    SET part = excluded.part, version = excluded.version, due_at = excluded.due_at, state = excluded.state,
+        erased = excluded.erased, dropped = excluded.dropped, deleted = coalesce(excluded.deleted, lead.deleted)
 ), written AS (
     INSERT INTO outbox (part, seq, topic, partition, key, value, headers)
     SELECT f.part, u.seq, u.topic, u.partition, u.key, u.value, CAST(u.headers AS json)
@@ -100,6 +107,6 @@ WITH f AS (
     WHERE shared.name = u.name AND shared.version = u.version RETURNING 1
 )
 SELECT (SELECT count(*) FROM f), clock_timestamp(),
-       require((SELECT count(*) FROM f) = 0
-               OR (SELECT count(*) FROM swapped) = cardinality(CAST(:shared_names AS text[])))
+       require_held((SELECT count(*) FROM f) = 0
+                    OR (SELECT count(*) FROM swapped) = cardinality(CAST(:shared_names AS text[])))
 """)

@@ -11,6 +11,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from chassis.service import schema_of
+from schemas.erasure import ERASED, FLOOD
 
 if TYPE_CHECKING:  # ingest uses this module and has neither workers nor a database
     from chassis.kafka.publisher import Publisher
@@ -56,7 +57,7 @@ REASONS = (
 )
 
 
-DROPS = ("flood", "erased")
+DROPS = (FLOOD, ERASED)
 
 
 def prefix_of(service: str) -> str:

@@ -18,8 +18,8 @@ FETCH = 5_000
 FACTS = "SELECT lead_id, source, id, part, sha256(data) FROM {schema}.fact"
 OUTBOX = "SELECT part, topic, partition, key, value, headers::text FROM {schema}.outbox ORDER BY part, seq"
 UNKEPT = (
-    "SELECT lead_id, part, state ->> 'unkept', coalesce((state #>> '{erased,facts}')::bigint, 0) FROM {schema}.lead"
-    " WHERE state ->> 'unkept' <> '{}' OR state ->> 'erased' IS NOT NULL"
+    "SELECT lead_id, part, coalesce((SELECT sum(value::bigint) FROM json_each_text(dropped)), 0)::bigint,"
+    " coalesce(deleted, 0) FROM {schema}.lead WHERE dropped IS NOT NULL OR erased IS NOT NULL"
 )
 PARTITIONS = "SELECT part, offsets::text, out_seq, totals::text FROM {schema}.partition"
 
@@ -135,8 +135,8 @@ def part_of(fact: bytes) -> int:
 
 def unkept_of(row: asyncpg.Record) -> tuple[str, Unkept]:
     """A row as key and value of `Books.unkept`."""
-    lead, part, dropped, deleted = row
-    return lead, Unkept(part, sum(json.loads(dropped or "{}").values()), deleted)
+    lead, *unkept = row
+    return lead, Unkept(*unkept)
 
 
 def raw_of(row: asyncpg.Record) -> Raw:

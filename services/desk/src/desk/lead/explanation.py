@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 from desk.lead.changes import Attribute, Change
 from desk.lead.missing import CHANGES, Missing, missing
+from desk.lead.row import Tombstone
 from desk.policy.wording import attribute, company, engagement, listed, number, reach
 from schemas.engagements import LeadSuppressed
 from schemas.envelope import Fact
-from schemas.erasure import ERASED, FLOOD, Tombstone
+from schemas.erasure import ERASED, FLOOD
 from schemas.scores import Cut, Group, PolicyRef
 from schemas.scoring import AttributeMatch, EngagementMatch
 from scorer.rules import flood
@@ -69,9 +70,9 @@ class Explanation:
     as_of: datetime | None
     stored_agrees: bool | None
     missing: Missing | None
-    dropped: dict[str, int]
-    erased: Tombstone | None
     suppressed: datetime | None
+    dropped: dict[str, int] = field(default_factory=dict)
+    erased: Tombstone | None = None
 
 
 def explain(
@@ -103,8 +104,6 @@ def explain(
         as_of=instant if stored is None else None,
         stored_agrees=agreed,
         missing=missing(tally, criteria, latest + timedelta(microseconds=1)),
-        dropped={} if stored is None else dict(stored.unkept),
-        erased=None if stored is None else stored.erased,
         suppressed=min((fact.time for fact in facts if isinstance(fact.event, LeadSuppressed)), default=None),
     )
 

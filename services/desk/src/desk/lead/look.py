@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from chassis.policy import Policies, load_policies
@@ -12,7 +12,7 @@ from desk.lead.explanation import Explanation, explain
 from desk.lead.screen import Screen
 from desk.lead.standing import Overview as Standing
 from desk.lead.standing import overview
-from desk.reading import every_state, facts_of, one_moment, state_of
+from desk.reading import every_state, facts_of, one_moment, row_of
 from desk.settings import DeskSettings
 from router.app import Router
 from router.rules.handoff import Context
@@ -45,22 +45,23 @@ class Look:
         scorer = Scorer(self.policies)
         async with one_moment(self.settings.database, scorer.name) as (connection, moment):
             facts = await facts_of(connection, scorer.inputs["engagements"], lead_id)
-            stored = await state_of(connection, lead_id)
+            row = await row_of(connection, lead_id)
         if not facts:
             return None
         if instant is not None:
             return explain(lead_id, facts, scorer.criteria(instant), instant)
-        state = scorer.new(lead_id) if stored is None else scorer.load(lead_id, stored)
-        return explain(lead_id, facts, scorer.criteria(moment), moment, state)
+        state = scorer.new(lead_id) if row is None else scorer.load(lead_id, row.state)
+        view = explain(lead_id, facts, scorer.criteria(moment), moment, state)
+        return view if row is None else replace(view, dropped=row.dropped, erased=row.erased)
 
     async def standing(self, lead_id: str) -> Standing | None:
         """Stage, gate and owner; None for a lead that the router does not know."""
         router = Router(self.policies)
         async with one_moment(self.settings.database, router.name) as (connection, moment):
-            state = await state_of(connection, lead_id)
-        if state is None:
+            row = await row_of(connection, lead_id)
+        if row is None:
             return None
-        return overview(router.load(lead_id, state), Context(moment, router.policies))
+        return overview(router.load(lead_id, row.state), Context(moment, router.policies), row)
 
     async def screen(self, lead_id: str) -> Screen:
         """What the three services keep of the lead, each read at one instant."""
@@ -68,8 +69,8 @@ class Look:
         score, standing = await self.explanation(lead_id), await self.standing(lead_id)
         async with one_moment(self.settings.database, monitor.name) as (connection, moment):
             clocks = Overview(moment.astimezone(UTC), sys.maxsize, ended=True)
-            if (state := await state_of(connection, lead_id)) is not None:
-                clocks.add([monitor.load(lead_id, state)])
+            if (row := await row_of(connection, lead_id)) is not None:
+                clocks.add([monitor.load(lead_id, row.state)])
         return Screen(lead_id, score, standing, clocks.rows)
 
     async def clocks(self, *, ended: bool, limit: int) -> Overview:

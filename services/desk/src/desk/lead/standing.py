@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from desk.lead.row import Row, Tombstone
 from router.rules.gate import HIGH_INTENT, judge
 from router.rules.handoff import Context, awaits_event, bar, find_opening
 from router.rules.lead import ENDS, Entry, Episode, Lead, Past, Step
-from schemas.erasure import Tombstone
 from schemas.handoffs import GateReport, Owner, Stage
 from schemas.scores import Level, PolicyRef
 from schemas.terms import spelt
@@ -57,11 +56,14 @@ class Overview:
     past: tuple[Past, ...]
     suppressed: datetime | None
     erased: Tombstone | None
-    unkept: Mapping[str, int]
+    unkept: dict[str, int]
 
 
-def overview(lead: Lead, context: Context) -> Overview:
-    """The overview of the lead; `missing` names the predicates that keep the gate shut."""
+def overview(lead: Lead, context: Context, row: Row | None = None) -> Overview:
+    """The overview of the lead; `missing` names the predicates that keep the gate shut.
+
+    `row` says what was not kept.
+    """
     score = lead.score
     gate = judge(score, context.policy, answered=lead.answered) if score else None
     shut = gate is not None and not gate.holds
@@ -85,8 +87,8 @@ def overview(lead: Lead, context: Context) -> Overview:
         dropped=lead.dropped,
         past=lead.past,
         suppressed=lead.suppressed,
-        erased=lead.erased,
-        unkept=lead.unkept,
+        erased=row.erased if row else None,
+        unkept=row.dropped if row else {},
     )
 
 

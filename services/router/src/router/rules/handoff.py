@@ -113,7 +113,7 @@ def bar(lead: Lead) -> str | None:
     It needs news later than the end: neither the cool-off nor points that come back with time suffice.
     """
     if lead.suppressed is not None:
-        return f"the lead is {'erased' if lead.erased else 'suppressed'}"
+        return "the lead is suppressed"
     return None if lead.episode is None else _bar_after(lead.episode, lead.score)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from schemas.erasure import Tombstone
 from schemas.handoffs import Owner, Qualification, Stage
 from schemas.sales import Reason, rank_of
 from schemas.scores import Score
@@ -97,7 +95,7 @@ class Lead:
     `scored` is the key of the fact of `score`; `heard` is the latest score that an event brought, where time
     or another policy has changed it since. `standing` is the stage before any episode; `steps` are those of the latest
     episode, and those that wait for the next one; `dropped` counts the steps of the latest episode that found no room.
-    `suppressed`: since when nobody may approach the lead; `unkept` counts by reason the events that were dropped.
+    `suppressed`: since when nobody may approach the lead.
     """
 
     lead_id: str
@@ -110,8 +108,6 @@ class Lead:
     dropped: int = 0
     past: tuple[Past, ...] = ()
     suppressed: datetime | None = None
-    erased: Tombstone | None = None
-    unkept: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def number(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC
 
@@ -10,7 +9,7 @@ from router.rules.lead import Episode, Lead, Step
 from router.rules.stage import SOURCE, restage
 from schemas.engagements import LeadSuppressed
 from schemas.envelope import Envelope, Fact
-from schemas.erasure import Tombstone, passed_on
+from schemas.erasure import passed_on
 from schemas.handoffs import ErasedOnHandoffs, GateReport, SuppressedOnHandoffs
 from schemas.scores import Intent
 
@@ -29,12 +28,12 @@ def suppress(lead: Lead, fact: Fact) -> tuple[Lead, tuple[Envelope, ...]]:
     return lead, (*events, told)
 
 
-def erase(lead: Lead, earlier: Sequence[Fact], fact: Fact) -> tuple[Lead, tuple[Envelope, ...]]:
+def erase(lead: Lead, fact: Fact) -> tuple[Lead, tuple[Envelope, ...]]:
     """What is left of the lead: when it was handed off to whom and how that ended, and nothing that it said or did."""
     lead, events = suppress(lead, fact)
     episode = None if lead.episode is None else _bare(lead.episode)
     left = Lead(lead.lead_id, standing=lead.standing, episode=episode, past=lead.past, suppressed=lead.suppressed)
-    return replace(left, erased=Tombstone.of(fact, earlier), unkept=lead.unkept), events
+    return left, events
 
 
 def _bare(episode: Episode) -> Episode:

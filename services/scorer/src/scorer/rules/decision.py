@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import NamedTuple
 
 from schemas.envelope import Fact
-from schemas.erasure import Tombstone
 from schemas.identity import derived_id
 from schemas.scores import POLICY, TIME, LeadScored, told_of
 from scorer.rules.basis import Basis, Statement
@@ -44,16 +43,11 @@ NEVER_PUBLISHED = Published(milli=0, contact="")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the scorer keeps of a lead: `tally` depends on the set of facts only, `published` also on their order.
-
-    `unkept` counts the dropped events by reason.
-    """
+    """What the scorer keeps of a lead: `tally` depends on the set of facts only, `published` also on their order."""
 
     lead_id: str = ""
     tally: Tally = NOTHING_KNOWN
     published: Published = NEVER_PUBLISHED
-    unkept: Mapping[str, int] = field(default_factory=dict)
-    erased: Tombstone | None = None
 
 
 class Outcome(NamedTuple):

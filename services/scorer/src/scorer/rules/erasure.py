@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Envelope, Fact
-from schemas.erasure import Tombstone, passed_on
+from schemas.erasure import passed_on
 from schemas.scores import ErasedOnScores, SuppressedOnScores
 from scorer.rules.decision import SOURCE, Published, State
 from scorer.rules.tally import Tally
@@ -15,10 +15,9 @@ from scorer.rules.tally import Tally
 KINDS = ((LeadErased, ErasedOnScores), (LeadSuppressed, SuppressedOnScores))
 
 
-def erased(state: State, earlier: Sequence[Fact], fact: Fact) -> State:
-    """What is left once `fact` has erased the lead: its version, for one that was told is not told again."""
-    published = Published(state.published.version)
-    return replace(state, tally=Tally(), published=published, erased=Tombstone.of(fact, earlier))
+def erased(state: State) -> State:
+    """What is left of an erased lead: its version, for one that was published is not published again."""
+    return replace(state, tally=Tally(), published=Published(state.published.version))
 
 
 def told_downstream(facts: Sequence[Fact]) -> tuple[Envelope, ...]:

@@ -9,12 +9,9 @@ dropped: it leaves nothing to count.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from schemas.engagements import EngagementRecorded, LeadErased
 from schemas.envelope import Fact
-from schemas.erasure import FLOOD, one_more
-from scorer.rules.decision import State
 
 DAILY = 500
 """No person does one thing so often in a day, and no sensible rule counts so far."""
@@ -31,12 +28,3 @@ def sort_of(fact: Fact, kinds: Collection[str]) -> tuple[str, int] | None:
         kind = event.data.kind
         return (kind if kind in kinds else OTHERS, fact.time.toordinal())
     return None if isinstance(event, LeadErased) else (f" {type(event).__name__}", fact.time.toordinal())
-
-
-def dropped(state: State) -> State:
-    """The state with one more fact dropped; one that was dropped before and came again is one more."""
-    return replace(state, unkept=one_more(state.unkept, FLOOD))
-
-
-def flooded(state: State) -> bool:
-    return state.erased is None and FLOOD in state.unkept

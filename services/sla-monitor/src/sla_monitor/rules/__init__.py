@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from schemas.envelope import Envelope, Fact
-from schemas.erasure import Tombstone
 from schemas.handoffs import LeadHandedOff, LeadQualified, Qualification
 from schemas.policy import Policy
 from schemas.sales import SalesActivity
@@ -130,13 +129,13 @@ def suppress(lead: Lead, fact: Fact, now: datetime) -> Outcome:
     return _settled_by(lead, suppression_of(fact), now)
 
 
-def erase(lead: Lead, earlier: Sequence[Fact], fact: Fact, now: datetime) -> Outcome:
+def erase(lead: Lead, fact: Fact, now: datetime) -> Outcome:
     """As `suppress`; the verdicts stay, without anything that identifies the person.
 
     A breach published before can still be taken back: see `stop_erased`.
     """
     outcome = suppress(lead, fact, now)
-    return replace(outcome, lead=replace(outcome.lead, name=None, erased=Tombstone.of(fact, earlier)))
+    return replace(outcome, lead=replace(outcome.lead, name=None))
 
 
 def expire(lead: Lead, watch: Watch) -> Outcome:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from schemas.erasure import Tombstone
 from schemas.handoffs import LeadHandedOff, LeadQualified, Owner
 from schemas.policy import Policy
 from schemas.scores import PolicyRef
@@ -86,18 +85,13 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A lead as its clocks see it: `name` is for people, `starts` and `activities` are in the lead's order.
-
-    `unkept` counts by reason the events that were dropped.
-    """
+    """A lead as its clocks see it: `name` is for people, `starts` and `activities` are in the lead's order."""
 
     lead_id: str
     name: str | None = None
     clocks: tuple[Clock, ...] = ()
     starts: tuple[Milestone, ...] = ()
     activities: tuple[Milestone, ...] = ()
-    erased: Tombstone | None = None
-    unkept: Mapping[str, int] = field(default_factory=dict)
 
     def end_of(self, clock: Clock) -> Milestone | None:
         """The earliest known milestone that ends the clock in time."""
