@@ -19,7 +19,7 @@ def _in_order(properties: dict[str, Property]) -> dict[str, Property]:
 
 
 LARGEST_COMPANY = 10_000_000
-"""People of the largest company that a description may tell of."""
+"""Employees of the largest company that a description may have."""
 
 
 class Engagement(Frozen):

@@ -14,13 +14,13 @@ from schemas.terms import Bound, Days, Duration, Name, Strict, unique
 
 Cap = Annotated[float, Field(gt=0, le=100_000, multiple_of=0.001)]
 MOST_EVENTS = 200
-"""Engagements that one rule can pay for: so many of them a lead's state may hold."""
+"""Most engagements that one rule can pay for; a lead's state may hold as many."""
 MOST_KEPT = 2_000
-"""The same of all rules together: each decision about a lead goes through them."""
+"""The same for all rules together; each decision about a lead goes through them."""
 MOST_RULES = 500
-"""So many that a score which tells of each still fits into a record."""
+"""Most rules: a score with a line for each still fits into a record."""
 SESSION = timedelta(minutes=30)
-"""Without an engagement for so long the next one begins a new session (business.md B.2)."""
+"""A pause of this length ends a session (business.md B.2)."""
 
 
 class AttributeMatch(Strict):

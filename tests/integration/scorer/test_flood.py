@@ -19,7 +19,7 @@ from schemas.engagements import EngagementRecorded
 from schemas.envelope import Fact
 from scorer.app import Scorer
 from scorer.rules import State, flood, fold, score
-from scorer.rules.place import text_of
+from scorer.rules.order import text_of
 from tests.builders import a_description
 from tests.integration.chassis.driving import House, arrived, engaged, leads, take_all
 from tests.unit.scorer.driver import CLASSIC, a_scorer

@@ -20,7 +20,7 @@ from schemas.identity import lead_id_of
 from schemas.policy import Policy
 from schemas.scoring import Rule
 from scorer.rules import Criteria, State, fold, score
-from scorer.rules.place import text_of
+from scorer.rules.order import text_of
 from tests.builders import LEAD, a_description, a_fact, a_policy, an_engagement, at
 from tests.unit.scorer.driver import CLASSIC, LATER, Play, a_scorer
 from tests.unit.scorer.test_scores_any_order import events

@@ -15,7 +15,7 @@ from desk.lead.explanation import explain, rows, tell_missing
 from desk.lead.missing import Missing, Way
 from schemas.envelope import Envelope, Fact
 from scorer.rules import Criteria, Tally, fold
-from scorer.rules.place import text_of
+from scorer.rules.order import text_of
 from scorer.rules.verdict import worth
 from tests.builders import LEAD, a_description, a_fact, an_engagement, at
 from tests.unit.desk.ways import (

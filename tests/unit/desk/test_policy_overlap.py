@@ -16,7 +16,7 @@ from desk.policy.overlap import Overlap
 from schemas.envelope import Envelope, Fact
 from schemas.scoring import Scoring
 from scorer.rules import Criteria, Verdict, fold, score
-from scorer.rules.place import text_of
+from scorer.rules.order import text_of
 from tests.builders import a_description, a_fact, a_policy, an_engagement, at
 from tests.unit.scorer import small
 from tests.unit.scorer.drafts import a_draft, a_rule, a_scoring, coded, done, of_rules, remarks, sized

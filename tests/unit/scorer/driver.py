@@ -14,7 +14,7 @@ from schemas.policy import Policy
 from schemas.scores import LeadScored
 from scorer.app import Scorer
 from scorer.rules import Criteria, State, Verdict, fold, score
-from scorer.rules.place import text_of
+from scorer.rules.order import text_of
 from tests.builders import LEAD, a_fact, a_policy, an_engagement, at
 
 LATER = at(minutes=10_000)

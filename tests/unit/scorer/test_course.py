@@ -15,7 +15,7 @@ from schemas.scoring import Scoring
 from scorer.rules import Criteria, add, fold, score
 from scorer.rules.course import Course, Stretch, course_of
 from scorer.rules.memo import EMPTY
-from scorer.rules.place import instant_of, later, micros_of, text_of
+from scorer.rules.order import instant_of, later, micros_of, text_of
 from scorer.rules.tally import NOTHING_KNOWN, Tally, held_untimed
 from scorer.rules.verdict import changed_at, next_publication, settled_at, verdict_of, worth
 from tests.builders import NOON, a_description, a_fact, a_policy, an_engagement

@@ -16,7 +16,7 @@ from schemas.policy import Policy
 from schemas.scores import Score
 from schemas.scoring import Scoring
 from scorer.rules import Criteria, Verdict, fold, score
-from scorer.rules.place import text_of
+from scorer.rules.order import text_of
 from tests.builders import LEAD, NOON, a_fact, a_policy, an_engagement
 from tests.unit.scorer.drafts import a_draft, a_rule
 from tests.unit.scorer.driver import Play, a_scorer, verdict_on

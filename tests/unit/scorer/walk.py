@@ -13,8 +13,8 @@ from scorer.rules import Criteria
 from scorer.rules.basis import Basis
 from scorer.rules.criteria import Priced
 from scorer.rules.decay import DAY, Fading
+from scorer.rules.order import Instant, OrderKey, instant_of, later, time_of
 from scorer.rules.pay import _pay, _within, pays_at
-from scorer.rules.place import Instant, Place, instant_of, later, time_of
 from scorer.rules.verdict import POINT
 
 
@@ -102,7 +102,7 @@ def _turns(rule: Priced, basis: Basis, instant: Instant) -> Iterator[Instant]:
                 yield change
 
 
-def _fades(fading: Fading, since: Place, milli: int, instant: Instant) -> Instant | None:
+def _fades(fading: Fading, since: OrderKey, milli: int, instant: Instant) -> Instant | None:
     age = (time_of(instant) - time_of(since)) // DAY
     now = fading.left(milli, age)
     if now == 0:

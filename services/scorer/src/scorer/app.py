@@ -1,4 +1,4 @@
-"""The composition root of the scorer: its rules as the chassis wants them."""
+"""The composition root of the scorer: its rules as a Service of the chassis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scorer.settings import Settings
 
 
 class Scorer:
-    """Implements chassis.service.Service: an adapter without decisions of its own."""
+    """Implements chassis.service.Service; makes no decisions of its own."""
 
     name = "scorer"
     own: Collection[str] = ()
@@ -34,7 +34,7 @@ class Scorer:
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Names of the bands in every version of the policy: the values that the label `band` can have."""
+        """Names of the bands in all versions of the policy: the values of the label `band`."""
         return tuple(sorted({band.name for policy in self.policies.versions for band in policy.scoring.bands}))
 
     def policy(self, instant: datetime) -> Policy:
@@ -42,7 +42,7 @@ class Scorer:
         return self.policies.at(instant)
 
     def criteria(self, instant: datetime) -> Criteria:
-        """What is judged by at `instant`. Raises chassis.policy.PolicyError where no version is in force."""
+        """The criteria at `instant`. Raises chassis.policy.PolicyError where no version is in force."""
         return self._criteria_of(self.policy(instant))
 
     def _criteria_of(self, policy: Policy) -> Criteria:
@@ -69,8 +69,8 @@ class Scorer:
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
         kind = type(fact.event)
         if kind is LeadErased:
-            return Erase(erasure.erased(state), erasure.told_downstream([fact]))
-        passed = erasure.told_downstream([fact]) if kind is LeadSuppressed else ()
+            return Erase(erasure.erased(state), erasure.passed_downstream([fact]))
+        passed = erasure.passed_downstream([fact]) if kind is LeadSuppressed else ()
         try:
             return _kept(decide(state, fact, self.criteria(at.now), at.now), passed=passed)
         except Late as late:
@@ -89,7 +89,7 @@ class Scorer:
         return self.inputs["engagements"].stored(value, time, fingerprint, received)
 
     def recall(self, state: State, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[State]:
-        passed = erasure.told_downstream(heard)
+        passed = erasure.passed_downstream(heard)
         return _kept(*judge(state, earlier, heard, self.criteria(at.now), at.now), passed=passed)
 
 
@@ -99,7 +99,7 @@ def build(settings: Settings) -> Scorer:
 
 
 def _kept(*outcomes: Outcome, passed: Sequence[Envelope] = ()) -> Keep[State]:
-    """Of one that follows the other, and what is passed on."""
+    """The decision for successive outcomes, with the events `passed` on."""
     last = outcomes[-1]
     told = [outcome.scored for outcome in outcomes if outcome.scored is not None]
     if not told:

@@ -45,7 +45,7 @@ def _read_basis(basis: Mapping[str, Any]) -> Basis:
 
 
 def _read_paid(paid: Mapping[str, Any]) -> Paid:
-    shares = tuple([(place, milli) for place, milli in paid["shares"]])
+    shares = tuple([(order, milli) for order, milli in paid["shares"]])
     return Paid(shares, paid["found"], paid["used"], paid["day"], paid["today"], paid["over_day"])
 
 

@@ -15,8 +15,8 @@ from schemas.identity import derived_id
 from schemas.scoring import SESSION
 from scorer.rules.basis import Basis
 from scorer.rules.criteria import Criteria, Priced, Test, Value
+from scorer.rules.order import Instant
 from scorer.rules.pay import counted, pays_at
-from scorer.rules.place import Instant
 
 SIZE = "company_size"
 """The attribute that is a number."""

@@ -19,7 +19,7 @@ from schemas.scoring import AttributeMatch, EngagementMatch
 from scorer.rules import flood
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, agrees
-from scorer.rules.place import key_of, text_of, time_of
+from scorer.rules.order import key_of, text_of, time_of
 from scorer.rules.tally import fold, stands_on
 from scorer.rules.verdict import Earned, score
 

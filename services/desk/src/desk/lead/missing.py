@@ -14,7 +14,7 @@ from schemas.envelope import Fact
 from schemas.scoring import Band
 from schemas.terms import Bound
 from scorer.rules.criteria import Criteria
-from scorer.rules.place import text_of
+from scorer.rules.order import text_of
 from scorer.rules.tally import Tally, add
 from scorer.rules.verdict import score, settled_at, worth
 

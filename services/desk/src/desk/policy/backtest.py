@@ -19,7 +19,7 @@ from schemas.policy import Policy
 from schemas.scores import PolicyRef
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, agrees
-from scorer.rules.place import text_of
+from scorer.rules.order import text_of
 from scorer.rules.tally import Tally, fold, stands_on
 from scorer.rules.verdict import Verdict, score
 

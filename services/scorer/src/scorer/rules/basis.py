@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from scorer.rules.criteria import Value
-from scorer.rules.place import Instant, Place
+from scorer.rules.order import Instant, OrderKey
 
 
 class Statement(NamedTuple):
-    """A value and the place of the fact that stated it."""
+    """A value and the order key of the fact that stated it."""
 
-    place: Place
+    order: OrderKey
     value: Value
 
 
-Shares = tuple[tuple[Place, int], ...]
+Shares = tuple[tuple[OrderKey, int], ...]
 """What a rule has paid for each engagement, in thousandths, in order."""
 
 
@@ -25,7 +25,7 @@ Shares = tuple[tuple[Place, int], ...]
 class Kept:
     """The engagements that rules count by one key, in order; `last` is the instant of the latest, for sessions."""
 
-    places: tuple[Place, ...] = ()
+    places: tuple[OrderKey, ...] = ()
     last: Instant = ""
 
 
@@ -56,12 +56,12 @@ class Basis:
     """
 
     digest: str = ""
-    at: Place = ""
-    first: Place | None = None
+    at: OrderKey = ""
+    first: OrderKey | None = None
     kept: Mapping[str, Kept] = field(default_factory=dict)
     paid: Mapping[str, Paid] = field(default_factory=dict)
     values: Mapping[str, Statement] = field(default_factory=dict)
     held: Mapping[str, Instant] = field(default_factory=dict)
     email: Statement | None = None
-    opted_in: Place | None = None
-    intent: Place | None = None
+    opted_in: OrderKey | None = None
+    intent: OrderKey | None = None

@@ -16,8 +16,8 @@ from schemas.scores import Group
 from scorer.rules.basis import Basis, Kept, Shares, Statement
 from scorer.rules.criteria import Criteria, Priced
 from scorer.rules.decay import Lapse
+from scorer.rules.order import MICROS_A_DAY, Instant, Micros, instant_of, micros_of
 from scorer.rules.pay import total_of
-from scorer.rules.place import MICROS_A_DAY, Instant, Micros, instant_of, micros_of
 
 _MICRO = timedelta(microseconds=1)
 NEVER: Micros = micros_of("9999-12-31T00:00:00.000000")
@@ -206,14 +206,14 @@ def _stretch(rule: Priced, source: Statement | Kept | Shares | None) -> Stretch 
         return _of_shares(rule, ((places[counts], rule.milli),), until)
     if isinstance(source, Statement):
         holds = rule.test is not None and rule.test.holds(source.value)
-        return _of_shares(rule, ((source.place, rule.milli),)) if holds else None
+        return _of_shares(rule, ((source.order, rule.milli),)) if holds else None
     return _of_shares(rule, source) if source else None
 
 
 def _of_shares(rule: Priced, shares: Shares, until: Micros = NEVER) -> Stretch | None:
     alike: dict[int, list[Micros]] = {}
-    for place, milli in shares if rule.fading is not None else ():
-        alike.setdefault(milli, []).append(micros_of(place))
+    for order, milli in shares if rule.fading is not None else ():
+        alike.setdefault(milli, []).append(micros_of(order))
     fresh = gone = NEVER
     fading, made = rule.fading, []
     if fading is not None:

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from schemas.envelope import Fact
 from schemas.identity import derived_id
-from schemas.scores import POLICY, TIME, LeadScored, told_of
+from schemas.scores import POLICY, TIME, LeadScored, fitting_ids
 from scorer.rules.basis import Basis, Statement
 from scorer.rules.course import course_of
 from scorer.rules.criteria import Criteria, Value
 from scorer.rules.memo import Watch
-from scorer.rules.place import Instant, Place, instant_of, key_of, text_of, time_of
+from scorer.rules.order import Instant, OrderKey, instant_of, key_of, text_of, time_of
 from scorer.rules.tally import NOTHING_KNOWN, Tally, add, fold, require, stands_on
 from scorer.rules.verdict import POINT, Earned, Verdict, may_differ, next_publication, settled_at, verdict_of
 
@@ -222,12 +222,12 @@ def _time(cause: Fact | str, verdict: Verdict) -> datetime | None:
     return cause.time if isinstance(cause, Fact) else verdict.at if cause == TIME else None
 
 
-def _intent(asked: Place | None) -> dict[str, object]:
+def _intent(asked: OrderKey | None) -> dict[str, object]:
     return {} if asked is None else {"level": "high", "since": time_of(asked), "event": key_of(asked)[1]}
 
 
 def _line(line: Earned, lines: int) -> dict[str, object]:
-    shown = told_of(events := [key_of(place)[1] for place in line.evidence], lines)
+    shown = fitting_ids(events := [key_of(order)[1] for order in line.evidence], lines)
     return {
         "rule": line.rule,
         "group": line.group,

@@ -1,4 +1,4 @@
-"""A lead that asked to be forgotten or to be left alone: what is left of it, and what those downstream have to hear."""
+"""Erased and suppressed leads: what is kept of them, and what is published downstream."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ KINDS = ((LeadErased, ErasedOnScores), (LeadSuppressed, SuppressedOnScores))
 
 
 def erased(state: State) -> State:
-    """What is left of an erased lead: its version, for one that was published is not published again."""
+    """The state of an erased lead. The version stays, so that no later score reuses it."""
     return replace(state, tally=Tally(), published=Published(state.published.version))
 
 
-def told_downstream(facts: Sequence[Fact]) -> tuple[Envelope, ...]:
-    """What the services downstream have to hear of these facts, each once."""
+def passed_downstream(facts: Sequence[Fact]) -> tuple[Envelope, ...]:
+    """These facts as events for the services downstream, each once."""
     return tuple(
         passed_on(fact, kind, SOURCE) for fact in facts for event, kind in KINDS if isinstance(fact.event, event)
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from scorer.rules.basis import Shares
 from scorer.rules.course import Course
-from scorer.rules.place import Instant, Micros
+from scorer.rules.order import Instant, Micros
 
 
 class Settled(NamedTuple):

@@ -19,8 +19,8 @@ from scorer.rules.basis import Basis, Kept, Paid, Statement
 from scorer.rules.course import fresh_until
 from scorer.rules.criteria import Criteria, Priced, Wanted, code_of
 from scorer.rules.memo import EMPTY, Fresh, Memo
+from scorer.rules.order import Instant, OrderKey, instant_of, micros_of, order_of, time_of, with_entry
 from scorer.rules.pay import pays_at, total_of
-from scorer.rules.place import Instant, Place, instant_of, micros_of, place_of, time_of, with_entry
 from scorer.rules.verdict import holding, pay_alike, settled_at
 
 
@@ -67,22 +67,22 @@ def add(tally: Tally, fact: Fact, criteria: Criteria) -> Tally:
         engagement = event.data
         if engagement.machine:
             return tally
-        place = place_of(fact)
-        basis = _met(basis, place, engagement.identifiers, criteria)
+        order = order_of(fact)
+        basis = _met(basis, order, engagement.identifiers, criteria)
         named = engagement.kind != PAGE_VIEW or criteria.names(engagement.kind, engagement.content)
         if named:
-            basis, memo = _engaged(basis, memo, place, engagement, criteria)
-        background = engaged(background, place, engagement, named=named)
+            basis, memo = _engaged(basis, memo, order, engagement, criteria)
+        background = engaged(background, order, engagement, named=named)
     elif isinstance(event, LeadDescribed):
-        place = place_of(fact)
-        basis = _met(basis, place, event.data.identifiers, criteria)
-        basis, memo = _stated(basis, memo, place, event.data, criteria)
-        background = described(background, place, event.data)
+        order = order_of(fact)
+        basis = _met(basis, order, event.data.identifiers, criteria)
+        basis, memo = _stated(basis, memo, order, event.data, criteria)
+        background = described(background, order, event.data)
     elif isinstance(event, LeadOptedIn):
-        place = place_of(fact)
-        basis = _met(basis, place, event.data.identifiers, criteria)
-        if basis.opted_in is None or place < basis.opted_in:
-            basis = replace(basis, opted_in=place)
+        order = order_of(fact)
+        basis = _met(basis, order, event.data.identifiers, criteria)
+        if basis.opted_in is None or order < basis.opted_in:
+            basis = replace(basis, opted_in=order)
     if basis is not tally.basis:
         return Tally(basis, background, _carried(tally.basis, memo, basis, criteria))
     return tally if background is tally.background else replace(tally, background=background)
@@ -110,91 +110,95 @@ def _carried(before: Basis, memo: Memo, after: Basis, criteria: Criteria) -> Mem
     return memo
 
 
-def _met(basis: Basis, place: Place, identifiers: Identifiers, criteria: Criteria) -> Basis:
+def _met(basis: Basis, order: OrderKey, identifiers: Identifiers, criteria: Criteria) -> Basis:
     """The basis with what every fact can say: the lead's first fact and its address."""
     first, email = basis.first, basis.email
-    if first is None or place < first:
-        first = place
-    if identifiers.email is not None and (email is None or place < email.place):
-        email = Statement(place, identifiers.email)
+    if first is None or order < first:
+        first = order
+    if identifiers.email is not None and (email is None or order < email.order):
+        email = Statement(order, identifiers.email)
     if first is basis.first and email is basis.email and basis.digest == criteria.digest:
         return basis
     return replace(basis, digest=criteria.digest, first=first, email=email)
 
 
-def _engaged(basis: Basis, memo: Memo, place: Place, engagement: Engagement, criteria: Criteria) -> tuple[Basis, Memo]:
+def _engaged(
+    basis: Basis, memo: Memo, order: OrderKey, engagement: Engagement, criteria: Criteria
+) -> tuple[Basis, Memo]:
     kind = engagement.kind
     for wanted in criteria.wanted.get(kind, ()):
         if wanted.content is None or wanted.content == engagement.content:
-            basis, memo = _counted(basis, memo, place, wanted, criteria)
-    if kind in criteria.high_intent and (basis.intent is None or place > basis.intent):
-        basis = replace(basis, intent=place)
+            basis, memo = _counted(basis, memo, order, wanted, criteria)
+    if kind in criteria.high_intent and (basis.intent is None or order > basis.intent):
+        basis = replace(basis, intent=order)
     return basis, memo
 
 
-def _counted(basis: Basis, memo: Memo, place: Place, wanted: Wanted, criteria: Criteria) -> tuple[Basis, Memo]:
+def _counted(basis: Basis, memo: Memo, order: OrderKey, wanted: Wanted, criteria: Criteria) -> tuple[Basis, Memo]:
     known = basis.kept.get(wanted.key)
-    if known and wanted.full(len(known.places)) and place > known.places[-1]:
+    if known and wanted.full(len(known.places)) and order > known.places[-1]:
         return basis, memo  # the rules have enough earlier ones
-    if place < basis.at:
+    if order < basis.at:
         raise Late("an engagement that counts belongs before another")
-    held, memo = _held_before(basis, memo, place, criteria)
-    kept, new = _with(known or Kept(), place, wanted)
+    held, memo = _held_before(basis, memo, order, criteria)
+    kept, new = _with(known or Kept(), order, wanted)
     paid = basis.paid
     for rule in criteria.each.get(wanted.key, ()) if new else ():
-        one, memo = _paid(paid.get(rule.id, Paid()), memo, place, rule)
+        one, memo = _paid(paid.get(rule.id, Paid()), memo, order, rule)
         paid = with_entry(paid, rule.id, one)
     kepts = basis.kept if kept == known else with_entry(basis.kept, wanted.key, kept)
-    return replace(basis, at=place, held=held, kept=kepts, paid=paid), memo
+    return replace(basis, at=order, held=held, kept=kepts, paid=paid), memo
 
 
-def _with(kept: Kept, place: Place, wanted: Wanted) -> tuple[Kept, bool]:
+def _with(kept: Kept, order: OrderKey, wanted: Wanted) -> tuple[Kept, bool]:
     """With one more engagement, and whether it counts: within a session that goes on it does not."""
-    instant = instant_of(place)
+    instant = instant_of(order)
     if wanted.session and kept.last and time_of(instant) - time_of(kept.last) < SESSION:
         return Kept(kept.places, instant), False
     last = instant if wanted.session else ""
-    places = (*kept.places, place)
+    places = (*kept.places, order)
     return Kept(places[-wanted.most :] if wanted.latest else places[: wanted.most], last), True
 
 
-def _paid(paid: Paid, memo: Memo, place: Place, rule: Priced) -> tuple[Paid, Memo]:
+def _paid(paid: Paid, memo: Memo, order: OrderKey, rule: Priced) -> tuple[Paid, Memo]:
     """With the engagement's share: the points, cut to what the cap of the day and then the total cap leave."""
-    day, sign = place[:10], 1 if rule.milli >= 0 else -1
+    day, sign = order[:10], 1 if rule.milli >= 0 else -1
     today = paid.today if day == paid.day else 0
     worth = abs(rule.milli)
     allowed = worth if rule.day_cap is None else min(worth, rule.day_cap - today)
     share = min(allowed, (rule.cap or 0) - paid.used)
-    shares = (*paid.shares, (place, sign * share)) if share else paid.shares
+    shares = (*paid.shares, (order, sign * share)) if share else paid.shares
     if rule.fading is not None:
         known = memo.fresh or {}
         fresh = known.get(rule.id)
         if fresh is None or fresh.shares is not paid.shares:
             fresh = Fresh(paid.shares, fresh_until(rule, paid.shares))
             memo = memo._replace(fresh={**known, rule.id: fresh})
-        if fresh.until <= micros_of(place):  # drops shares that decayed to nothing; their room stays used
-            shares = tuple(one for one in shares if rule.fading.left_of(*one, instant_of(place)))
+        if fresh.until <= micros_of(order):  # drops shares that decayed to nothing; their room stays used
+            shares = tuple(one for one in shares if rule.fading.left_of(*one, instant_of(order)))
     over = paid.over_day + worth - allowed
     return Paid(shares, paid.found + 1, paid.used + share, day, today + allowed, over), memo
 
 
-def _stated(basis: Basis, memo: Memo, place: Place, description: Description, criteria: Criteria) -> tuple[Basis, Memo]:
+def _stated(
+    basis: Basis, memo: Memo, order: OrderKey, description: Description, criteria: Criteria
+) -> tuple[Basis, Memo]:
     for attribute in ATTRIBUTES:
         if attribute in criteria.attributes and (value := getattr(description, attribute)) is not None:
             code, known = code_of(value), basis.values.get(attribute)
-            if place < basis.at:
+            if order < basis.at:
                 raise Late("a description belongs before another fact")
-            held, memo = _held_before(basis, memo, place, criteria)
+            held, memo = _held_before(basis, memo, order, criteria)
             values = basis.values
             if known is None or known.value != code:
-                values = with_entry(values, attribute, Statement(place, code))
-            basis = replace(basis, at=place, held=held, values=values)
+                values = with_entry(values, attribute, Statement(order, code))
+            basis = replace(basis, at=order, held=held, values=values)
     return basis, memo
 
 
-def _held_before(basis: Basis, memo: Memo, place: Place, criteria: Criteria) -> tuple[Mapping[str, Instant], Memo]:
-    """Since when each condition that is true just before the instant of `place` has been true; and the memo after."""
-    instant = instant_of(place)
+def _held_before(basis: Basis, memo: Memo, order: OrderKey, criteria: Criteria) -> tuple[Mapping[str, Instant], Memo]:
+    """Since when each condition that is true just before the instant of `order` has been true; and the memo after."""
+    instant = instant_of(order)
     if instant_of(basis.at) == instant:
         return basis.held, memo
     if criteria.timed or memo.settled is not None or not basis.at:

@@ -12,8 +12,8 @@ from scorer.rules.basis import Basis
 from scorer.rules.course import NEVER, Course, Standing, Stretch, course_of
 from scorer.rules.criteria import Criteria, Priced
 from scorer.rules.memo import EMPTY, Memo, Settled
+from scorer.rules.order import Instant, instant_at, instant_of, micros_of, time_of
 from scorer.rules.pay import Evidence, Pay, pays_at
-from scorer.rules.place import Instant, instant_at, instant_of, micros_of, time_of
 
 POINT = 1000
 """Thousandths in a point."""
@@ -76,7 +76,7 @@ def verdict_of(course: Course, settled: Settled, instant: Instant) -> Verdict:
     if basis.first is not None:
         facts[f"band:{criteria.bands[0].name}"] = instant_of(basis.first)
     if basis.email is not None:
-        facts["contactable"] = basis.email.place
+        facts["contactable"] = basis.email.order
     if basis.opted_in is not None:
         facts["double_opt_in"] = basis.opted_in
     at = changed_at(course, instant)
