@@ -30,7 +30,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 async def run_until_signal(run: Run, console: Console) -> None:
     """Runs the relay until SIGINT, SIGTERM or SIGHUP; nothing is left running on return.
 
-    LocalError says in one sentence what failed.
+    Raises LocalError with one sentence.
     """
     relay = asyncio.create_task(_relay(run, console))
     loop = asyncio.get_running_loop()
@@ -90,7 +90,7 @@ async def _relay(run: Run, console: Console) -> None:
 
 
 async def _watch_and_play(run: Run, stack: Stack, board: Board) -> None:
-    """Counts and tells what comes, and sends the demo's traffic when it is wanted; runs until cancelled."""
+    """Counts and shows what comes, and sends the demo's traffic if wanted; runs until cancelled."""
     kafka = Kafka(bootstrap_servers=stack.bootstrap_servers)
     watch = Watch(kafka, board)
     async with watch.watching(), asyncio.TaskGroup() as tasks:
@@ -108,13 +108,13 @@ async def _until_all_ready(keepers: list[Keeper]) -> None:
 
 
 async def _guard(child: Child) -> None:
-    """Kafka and Postgres are not started again: what made them die needs a person."""
+    """Kafka and Postgres are not restarted: a person must look at why they died."""
     await child.process.wait()
     raise LocalError(f"{child.command.name} died {child.epitaph()}")
 
 
 def addresses_of(run: Run, stack: Stack) -> dict[str, str]:
-    """Where a person finds what, one line of 80 columns each unless the folder's name is long."""
+    """Addresses for people, one line of 80 columns each unless the folder's name is long."""
     ports = run.ports
     return {
         "ingest": f"{ports.http_url}/v1/batch",
@@ -127,12 +127,12 @@ def addresses_of(run: Run, stack: Stack) -> dict[str, str]:
 
 
 def _log_to(path: Path) -> None:
-    """What the client libraries have to say goes to a file, not into the picture."""
+    """The client libraries log to a file, not into the live view."""
     logging.basicConfig(filename=path, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
-    """The one failure that explains a stop: ours with a sentence where there is one."""
+    """The failure that explains a stop: a LocalError where there is one."""
     ours, others = group.split(LocalError)
     found: Exception = (ours or others or group).exceptions[0]
     return _first(found) if isinstance(found, ExceptionGroup) else found

@@ -18,14 +18,14 @@ from baton_local.options import SERVICES, WRITE_KEYS, Run
 from baton_local.stack import Stack
 
 READY_DEADLINE = 120.0
-"""Seconds that a service has to get ready at the start; 3 are usual."""
+"""Seconds until a service must be ready at the start; 3 are usual."""
 STOP_GRACE = 4.0
-"""Seconds that the services have, all at once, to stop by themselves before they are killed."""
+"""Seconds for all services together to stop before they are killed."""
 DEATHS = 5
 DEATHS_WITHIN = 60.0
-"""So many deaths within so many seconds, and the launcher gives up."""
+"""With so many deaths within so many seconds the launcher stops."""
 SHOWN_STATE = 100
-"""Characters of what a service says it waits for."""
+"""Characters shown of what a service waits for."""
 
 Say = Callable[[str], None]
 
@@ -47,7 +47,7 @@ class Service:
     def command(self, verb: str) -> Command:
         """Its console script by module name, so that it is always the one of this environment."""
         module = self.name.replace("-", "_")
-        # A service's own log is JSON to its last line; what another verb prints is not.
+        # A service's log is JSON to its last line; the output of another verb is not.
         log = self.log if verb == "serve" else self.log.with_stem(f"{self.name}-{verb}")
         return Command(self.name, (sys.executable, "-P", "-m", module, verb), log, self.env)
 
@@ -77,7 +77,7 @@ def services_of(run: Run, stack: Stack) -> list[Service]:
 
 
 def tell_desk(run: Run, stack: Stack) -> None:
-    """Writes the file in which the command `baton` finds this run."""
+    """Writes the file by which the command `baton` finds this run."""
     env = {
         "BATON_KAFKA__BOOTSTRAP_SERVERS": stack.bootstrap_servers,
         "BATON_DATABASE__URL": stack.database_url("baton_reader"),
@@ -87,7 +87,7 @@ def tell_desk(run: Run, stack: Stack) -> None:
 
 
 async def migrate(services: list[Service]) -> None:
-    """Brings every service's tables up to date; LocalError names the one that could not."""
+    """Brings every service's tables up to date; LocalError names the one that failed."""
     migrating = [service for service in services if service.migrates]
     await asyncio.gather(
         *(Child.complete(each.command("migrate"), f"{each.name} migrate failed") for each in migrating)
@@ -106,7 +106,7 @@ class Keeper:
         self._deaths: deque[float] = deque(maxlen=DEATHS)
 
     async def keep(self) -> None:
-        """Runs until cancelled, starting the service again whenever it dies; LocalError when that is in vain."""
+        """Starts the service again whenever it dies; runs until cancelled. LocalError after too many deaths."""
         while True:
             self.state = "starting"
             self.child = await Child.start(self.service.command("serve"))
@@ -114,7 +114,7 @@ class Keeper:
             await asyncio.sleep(self._mourn(self.child))
 
     async def watch(self) -> None:
-        """Keeps `state` true to /readyz; runs until cancelled."""
+        """Keeps `state` equal to /readyz; runs until cancelled."""
         async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
             while True:
                 if self.state != "restarting":
@@ -144,7 +144,7 @@ class Keeper:
         return (answer.text.strip().splitlines() or ["not ready"])[0][:SHOWN_STATE]
 
     def _mourn(self, child: Child) -> float:
-        """Says that the service died; the seconds to wait before it is started again."""
+        """Says that the service died; returns the seconds to wait before it is started again."""
         name, ending = self.service.name, child.ending()
         self.state = "restarting"
         now = asyncio.get_running_loop().time()
@@ -159,7 +159,7 @@ class Keeper:
 
 @asynccontextmanager
 async def keeping(services: list[Service], say: Say) -> AsyncIterator[list[Keeper]]:
-    """The services' keepers, to be run by the caller; on the way out all are stopped, last one first."""
+    """The services' keepers, to be run by the caller; at the end of the block all are stopped, the last one first."""
     keepers = [Keeper(service, say) for service in services]
     try:
         yield keepers
