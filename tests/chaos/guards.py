@@ -196,6 +196,7 @@ MUTANTS = (
         "if offsets.get(topic, 0) > offset:",
         "if offset >= 0:",
         tests(INTEGRATION.format("deadlines"), "open_transaction"),
+        also=SIMULATION,
     ),
     Mutant(
         "the word of a broker that does not tell a barrier's offset",
@@ -354,13 +355,6 @@ MUTANTS = (
         STORE,
         "if not self.unchanged(batch.shared):",
         "if False:",
-        SIMULATION,
-    ),
-    Mutant(
-        "the barrier instead of the end that a reader of committed records is told",
-        "tests/simulation/kafka.py",
-        "        return offset\n",
-        "        return self._log.stable(record.topic, record.partition or 0) - 1\n",
         SIMULATION,
     ),
 )
