@@ -1,7 +1,5 @@
 """Builders of events and facts for tests: each gives one valid value, and takes what the test is about."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path

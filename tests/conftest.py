@@ -1,7 +1,5 @@
 """Fixtures that need real servers: one pair for the session, a room of its own for each test that asks for one."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 
 import pytest

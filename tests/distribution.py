@@ -1,7 +1,5 @@
 """Distributes the tests of `make test` over processes (a plugin of pytest, named in the Makefile)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -4,8 +4,6 @@ Made from the contract's own examples by changing leaves to the extremes that th
 text can do: keys twice, deep nesting, odd escapes. Whatever a decoder lets through must be harmless to all rules.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

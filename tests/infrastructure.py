@@ -4,8 +4,6 @@
 where an engine answers, else `embedded`: the very code of `make run`. BATON_STACK names one and refuses the others.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

@@ -1,7 +1,5 @@
 """Processes of services: kept running, killed, frozen; the kernel's process state confirms each."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os

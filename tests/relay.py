@@ -1,7 +1,5 @@
 """The services as real processes in a room of their own, used as a user would use them."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

@@ -1,7 +1,5 @@
 """`make bench`: what the relay costs per event, on real Kafka and Postgres, in one run."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import platform

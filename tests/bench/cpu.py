@@ -1,7 +1,5 @@
 """CPU time by process, as the kernel's scheduler counts it: steadier than rates on a shared machine."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The scorer under an import: months of engagements at once, under a policy whose points fade from day to day."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncIterator

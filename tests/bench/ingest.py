@@ -5,8 +5,6 @@ topic has to hold exactly as many records as events were sent: the generator's c
 no link is added.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import sys

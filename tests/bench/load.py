@@ -4,8 +4,6 @@
 prints `Answers` as JSON. Each connection is kept alive and has one request under way.
 """
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json

@@ -1,7 +1,5 @@
 """The servers of a benchmark with their CPU time, and what a round measures."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence

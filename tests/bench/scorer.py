@@ -1,7 +1,5 @@
 """The scorer from a backlog: hot leads, new leads, and known leads that are not in memory, in order and late."""
 
-from __future__ import annotations
-
 import asyncio
 import sys
 import time

@@ -1,7 +1,5 @@
 """What the scorer is given: engagements as a tracker of a middling web site makes them."""
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Iterator

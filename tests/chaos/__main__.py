@@ -1,7 +1,5 @@
 """`make chaos`: breaks the relay in every way of the catalogue while it is under load, and counts what came of it."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

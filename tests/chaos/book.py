@@ -1,7 +1,5 @@
 """What the load's senders keep account of, for the auditor and for the progress line."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The sales side: follows some handoffs up in time, some late, some in time but heard of late, and some never."""
 
-from __future__ import annotations
-
 import asyncio
 import heapq
 import json

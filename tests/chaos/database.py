@@ -1,7 +1,5 @@
 """What a database can do to its services without being away: commits that take long, a clock behind the broker's."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterable

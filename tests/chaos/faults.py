@@ -1,7 +1,5 @@
 """The catalogue of `make chaos`: what happens to processes and to the group, and all of it by name."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 import signal

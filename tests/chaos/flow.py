@@ -1,7 +1,5 @@
 """Whether the relay flows: the probe that rings at ingest's door, and the way of its records to the last service."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import json

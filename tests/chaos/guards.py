@@ -3,8 +3,6 @@
 `make chaos-mutants` tries them all; `make test` those that the simulation finds.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

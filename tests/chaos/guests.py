@@ -1,7 +1,5 @@
 """One more instance that joins a service's group and leaves it again: every partition changes hands."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import signal

@@ -1,7 +1,5 @@
 """What outsiders do to a relay at work: an import of old events, hostile records, a transaction left open."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import time

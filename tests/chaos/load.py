@@ -3,8 +3,6 @@
 Everything is sent until it is acknowledged, whatever is dead meanwhile, and kept account of.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 import time

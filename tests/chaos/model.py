@@ -5,8 +5,6 @@ mistake would have to be made twice. It knows what the load of the chaos suite u
 episode per lead, no cancelled clocks; of a rule that fades only events so old that nothing is left of their points.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping

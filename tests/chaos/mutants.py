@@ -1,7 +1,5 @@
 """`make chaos-mutants`: removes each guard in a scratch copy of the project; a suite must fail."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """What happens to the network between a service and its servers; the proxies count that it did."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

@@ -7,8 +7,6 @@ outcome is the auditor's to say (I2, I10).
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Iterator

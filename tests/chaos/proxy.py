@@ -1,7 +1,5 @@
 """A TCP proxy that misbehaves on demand, on asyncio: what a network can do to one service, without root."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """How much of its inputs a service has still to read, and when nothing is unread, unpublished or undecided."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import math

@@ -1,7 +1,5 @@
 """Raw records read for the oracle, from schemas/README.md and business.md B.1: the event, its time, or why neither."""
 
-from __future__ import annotations
-
 import json
 import re
 from datetime import UTC, datetime, timedelta

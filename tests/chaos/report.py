@@ -1,7 +1,5 @@
 """What a run tells: a line while it goes on, tables at its end, JSON for machines."""
 
-from __future__ import annotations
-
 import asyncio
 import statistics
 import time

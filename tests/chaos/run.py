@@ -1,7 +1,5 @@
 """One run of the suite: start, load, one fault after another, wait for quiet, verdict."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import platform

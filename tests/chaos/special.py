@@ -1,8 +1,6 @@
 """The slow and special faults of `make chaos-matrix`: full disks, a database that is away or says no, a broker that
 refuses, clocks that are wrong."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib

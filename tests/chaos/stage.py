@@ -1,7 +1,5 @@
 """The whole relay on a Kafka and a Postgres of its own, each service behind fault proxies of its own."""
 
-from __future__ import annotations
-
 import asyncio
 import random
 import shutil

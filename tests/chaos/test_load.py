@@ -1,7 +1,5 @@
 """The load and the verdict on a real relay: nothing is found wrong with a healthy one, and what is spoilt is found."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable

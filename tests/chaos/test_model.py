@@ -1,7 +1,5 @@
 """The oracle against cases worked out by hand from business.md."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

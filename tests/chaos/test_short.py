@@ -1,7 +1,5 @@
 """The chaos suite in short: each part killed once, one frozen, one cut off; nothing is lost, nothing counted twice."""
 
-from __future__ import annotations
-
 import pytest
 from rich.console import Console
 

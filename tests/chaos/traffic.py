@@ -4,8 +4,6 @@ New people keep coming, so handoffs happen all the time. A person's company stay
 with what is known, and who is handed off does not depend on the order (see tests/e2e/people.py).
 """
 
-from __future__ import annotations
-
 import heapq
 import json
 import random

@@ -1,7 +1,5 @@
 """The verdict: what the relay shows against what the model says must be, invariant by invariant (delivery.md §7)."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

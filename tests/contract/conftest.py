@@ -1,7 +1,5 @@
 """Ingest behind its HTTP interface, with a broker in memory and with the real one: the same tests for both."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json

@@ -1,7 +1,5 @@
 """The bad-input matrix (design http.md §4): every case answered as it says, nothing a client sends ends in a 5xx."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import gzip

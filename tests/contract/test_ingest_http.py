@@ -1,7 +1,5 @@
 """What senders may rely on (design http.md §2.3): answers, and what is on the topics when the answer is success."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import json

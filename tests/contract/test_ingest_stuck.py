@@ -1,7 +1,5 @@
 """Partitions without a leader, on a real broker, fail the requests that need it and no other (delivery.md §3)."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from datetime import timedelta

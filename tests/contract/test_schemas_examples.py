@@ -1,7 +1,5 @@
 """The folder `schemas/` polices itself: each event has an example, and each example is what decoder and schema say."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """A record that nobody can read costs one dead letter, and its partition goes on."""
 
-from __future__ import annotations
-
 import json
 
 import asyncpg

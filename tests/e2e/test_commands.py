@@ -1,7 +1,5 @@
 """What operators type, on a running relay."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any

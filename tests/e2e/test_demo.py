@@ -1,7 +1,5 @@
 """The demo's stories on the real relay: each comes to the end that it promises, and the view's numbers say so."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 

@@ -1,7 +1,5 @@
 """One lead all the way: over HTTP, and by a platform's own producer, to a follow-up or to a breach."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any

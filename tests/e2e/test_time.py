@@ -1,7 +1,5 @@
 """What changes a score though nobody touches the lead: a window of time ends, a new version of the policy begins."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import signal

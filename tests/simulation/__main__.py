@@ -1,7 +1,5 @@
 """`python -m tests.simulation`: many seeds, or one that is told step by step if it breaks something."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """The clients: chassis.kafka.consumer and chassis.kafka.publisher on the simulated log."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The log: topics in memory, and the group that shares their partitions out, generation by generation."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Sequence
 from contextvars import Context

@@ -1,7 +1,5 @@
 """What lies between a process and the servers: delays, refusals, lost answers. What was sent may land after all."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context

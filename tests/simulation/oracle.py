@@ -1,7 +1,5 @@
 """What must hold when all is quiet, told from the log and the tables alone (delivery.md §7)."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator

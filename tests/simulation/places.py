@@ -1,7 +1,5 @@
 """Where a contract is tested: on the real servers, and on what stands in for them in the simulation."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

@@ -1,7 +1,5 @@
 """Runs one scenario from its seed to the verdict."""
 
-from __future__ import annotations
-
 import os
 import random
 import time

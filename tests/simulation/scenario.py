@@ -1,7 +1,5 @@
 """What happens in a simulation: who does what when, and what goes wrong. All of it follows from the seed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta

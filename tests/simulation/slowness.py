@@ -1,7 +1,5 @@
 """One partition in memory, and a service whose rules take their time."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager

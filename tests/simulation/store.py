@@ -1,7 +1,5 @@
 """The store: a service's Postgres schema in memory, with the semantics of the statements in chassis.partition.sql."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections import Counter

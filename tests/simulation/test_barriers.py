@@ -1,7 +1,5 @@
 """Barriers: what proves that an input has been read up to an instant, and how few of them are written."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta

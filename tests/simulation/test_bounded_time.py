@@ -1,7 +1,5 @@
 """A commit is bounded in time: what is left goes on where it stopped, and what does not go through is tried smaller."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import Callable

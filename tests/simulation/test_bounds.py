@@ -1,7 +1,5 @@
 """What router and sla-monitor keep of one lead is bounded, whatever a broken sender makes of it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a journal promises, on Postgres and in the simulation alike."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What the clients of the log promise, on Kafka and in the simulation alike."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,7 +1,5 @@
 """An output that its topic does not take: never in an outbox; and one that is there is set aside when told so."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from random import Random

@@ -1,7 +1,5 @@
 """Seeds through the simulation: nothing lost, nothing twice, whatever dies, freezes, repeats or comes late."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

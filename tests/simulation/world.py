@@ -1,7 +1,5 @@
 """The world: two processes of each service, one log, a store for each service, and the scenario that befalls them."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta

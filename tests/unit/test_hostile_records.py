@@ -1,7 +1,5 @@
 """Whatever an outsider writes and a decoder lets through is decided by every service's rules, and can be stored."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from functools import cache

@@ -3,8 +3,6 @@
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any
 

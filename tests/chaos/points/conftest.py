@@ -1,7 +1,5 @@
 """How often each crash point is struck."""
 
-from __future__ import annotations
-
 import pytest
 
 

@@ -1,7 +1,5 @@
 """Rows in which a partition has two holders, or the log or the database is not what it was."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import signal

@@ -3,8 +3,6 @@
 Not here: the broker and the database killed, which need servers of their own; `make chaos` kills both.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Every row of delivery.md §7.1 on real processes, and what is seen afterwards."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """An owner whom the group cannot hear any more ends itself and starts again; one that owns nothing is left alone."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -1,7 +1,5 @@
 """A service whose rules are trivial: it counts each lead's engagements, and the kind of one says what else it does."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Drives the chassis on real servers: a process's supervisor, or one partition claimed by hand without a group."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time

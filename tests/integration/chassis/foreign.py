@@ -3,8 +3,6 @@
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.
 
-from __future__ import annotations
-
 import struct
 import time
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """A version's number stands for one content, for good: another one is refused before it can judge."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path

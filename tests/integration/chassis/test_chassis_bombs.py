@@ -1,7 +1,5 @@
 """Batches that are small on the wire and large in memory: every reader of ours stays small, and loses no record."""
 
-from __future__ import annotations
-
 import gzip
 import io
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Deadlines: once, never early, and only once the feed is known up to them."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """A database of before erasures and drops were columns: each lead is afterwards in the condition that it was in."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a database says of a value is told to nobody: neither in a log line nor on the ops port."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import logging

@@ -3,8 +3,6 @@
 On the topics that others than Baton write: there nothing that comes in may stop a partition.
 """
 
-from __future__ import annotations
-
 import json
 import random
 from collections import Counter

@@ -1,7 +1,5 @@
 """The commit: all or nothing, by the owner only, and nothing lost between it and the publishing."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Sequence

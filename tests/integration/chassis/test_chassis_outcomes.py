@@ -1,7 +1,5 @@
 """Every record has exactly one outcome: a fact, a duplicate or a dead letter; and the partition goes on."""
 
-from __future__ import annotations
-
 import pytest
 
 from chassis.kafka.publisher import Record

@@ -1,7 +1,5 @@
 """What a real broker lets anybody write: good events beside it become facts, a bad record costs one dead letter."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 

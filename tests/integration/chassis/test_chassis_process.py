@@ -1,7 +1,5 @@
 """A process among others: partitions change hands, the log and the database have their whims, time passes."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from typing import Any

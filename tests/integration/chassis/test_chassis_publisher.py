@@ -1,7 +1,5 @@
 """The publisher: what the broker refuses is told apart, and costs the others nothing (delivery.md P1)."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Sequence
 

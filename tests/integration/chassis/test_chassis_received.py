@@ -1,7 +1,5 @@
 """When the broker got a fact's first record is kept with the fact."""
 
-from __future__ import annotations
-
 from chassis.partition.journal import Journal
 from chassis.postgres.database import connected
 from tests.integration.chassis.driving import House, engaged, leads, record

@@ -1,7 +1,5 @@
 """An event with neither id nor time: a retry in the next minute is the same event (business.md B.1, Duplicate)."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 

@@ -1,7 +1,5 @@
 """A version of the policy that comes into force judges every lead of a partition, once, wherever it was interrupted."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Slow rules and slow statements on real servers: no membership and no claim is lost, the commits become smaller."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from dataclasses import dataclass

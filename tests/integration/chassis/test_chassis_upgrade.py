@@ -1,7 +1,5 @@
 """A database from one version of the contract to the next: what the older one kept is read, and known again."""
 
-from __future__ import annotations
-
 from schemas.engagements import LeadDescribed
 from schemas.envelope import Decoder
 from tests.integration.chassis.counting import Counting, Recalling

@@ -1,7 +1,5 @@
 """What the auditor's tests look at: a relay's traffic, come to rest, and copies of it that may be tampered with."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -1,7 +1,5 @@
 """An operator at a room's tables; and a relay's work, come to rest, for the auditor."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What an operator types about dead letters."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from typing import Any

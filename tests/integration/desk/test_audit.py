@@ -1,7 +1,5 @@
 """The auditor on real services: nothing is broken in what they did, at rest and at work; and its command."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable

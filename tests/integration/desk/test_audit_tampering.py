@@ -1,7 +1,5 @@
 """The auditor finds what is not as it should be: one thing changed by hand breaks its invariants, and no others."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.integration.desk.auditing import Rest, audited, change, found, other_database

@@ -1,7 +1,5 @@
 """The auditor finds what was changed on a topic, and calls nothing lost that only is gone or yet to be read."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections import Counter

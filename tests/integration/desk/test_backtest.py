@@ -1,7 +1,5 @@
 """`baton policy backtest` on a real database: page after page, of one moment, and what it says when it fails."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import signal

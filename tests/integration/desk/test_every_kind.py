@@ -1,7 +1,5 @@
 """A letter of each kind, made by the service itself: listed, shown, replayed or told why not."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Dead letters rejoin history (business.md N12): the state is as if the event had been valid at its own time."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import AsyncIterator, Mapping

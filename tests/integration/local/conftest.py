@@ -1,7 +1,5 @@
 """Where the embedded stack keeps its data."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Kafka's jars from a Maven repository that fails: one sentence, nothing half there, and the next fetch heals."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -1,7 +1,5 @@
 """A held port is its server's alone: nobody is given it, before the server, after it, and between its lives."""
 
-from __future__ import annotations
-
 import socket
 import struct
 import sys

@@ -1,7 +1,5 @@
 """The embedded stack keeps its data, refuses what it must in one sentence, and leaves nothing behind."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import sys

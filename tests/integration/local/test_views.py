@@ -1,7 +1,5 @@
 """The live picture of `make run` on the smallest terminal that people still use."""
 
-from __future__ import annotations
-
 from io import StringIO
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Events in plain words."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any

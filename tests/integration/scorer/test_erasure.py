@@ -1,7 +1,5 @@
 """Erasing a lead on the real database: nothing that it said is left, whatever came before, with or after it."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """A flood of one lead on the real database: what is kept is bounded, what is not is counted, and no order evades it."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence

@@ -1,7 +1,5 @@
 """The limit past which a partition stops instead of draining its topic away."""
 
-from __future__ import annotations
-
 import pytest
 
 from chassis.kafka.dead_letter import RUN, WINDOW, Limiter, TooManyDeadLetters

@@ -1,7 +1,5 @@
 """Failpoints: inert unless armed, and then they act once, at the turn that was named."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

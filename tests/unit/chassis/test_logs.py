@@ -1,7 +1,5 @@
 """What logs tell of errors: never a message that is not ours."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import io

@@ -1,7 +1,5 @@
 """Policies: the version in force, and errors that say where and what was expected, all at once."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """When a record was received, also where its time stamp is none."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 
 import pytest

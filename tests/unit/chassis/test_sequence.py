@@ -1,7 +1,5 @@
 """Records follow on offset by offset; a gap is believed when it shows a second time."""
 
-from __future__ import annotations
-
 from chassis.kafka.consumer import Received
 from chassis.partition.worker import Gap, following
 

@@ -1,7 +1,5 @@
 """Changes of classic-50's terms, and in which words each is told."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from tests.builders import a_policy

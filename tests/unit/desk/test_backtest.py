@@ -1,7 +1,5 @@
 """A backtest counts what fold and score come to, lead by lead, and no order can be told from its report."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """A draft becomes the next version of the live policy's folder, whole or not at all."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copytree

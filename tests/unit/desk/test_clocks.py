@@ -1,7 +1,5 @@
 """What `baton due` lists."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

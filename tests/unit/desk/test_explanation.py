@@ -1,7 +1,5 @@
 """An explanation adds up, names its events, and tells when what is stored is something else."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """Every command of `baton` says what it does and shows an example; the services have `serve` and `migrate` only."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

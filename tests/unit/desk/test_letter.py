@@ -1,7 +1,5 @@
 """What becomes of a dead letter: the record that a replay publishes, or the reason why there is none."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """What is missing to the next band: each way that is told reaches it, none is longer than it has to be."""
 
-from __future__ import annotations
-
 from itertools import product
 from time import monotonic
 from typing import Any

@@ -1,7 +1,5 @@
 """What is typed about a policy, and what it answers."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Every change of terms is told in words, and what changes nothing is not."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Which rules can pay and which overlap, as dates, decay and bounds allow; and that the scorer says the same."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import product

@@ -1,7 +1,5 @@
 """What is valid and yet odd is told, and nothing else is."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

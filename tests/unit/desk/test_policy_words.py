@@ -1,7 +1,5 @@
 """A policy's words are exact at every boundary, and its page reads well wherever it is pasted."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any

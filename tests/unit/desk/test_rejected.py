@@ -1,7 +1,5 @@
 """What becomes of an item that ingest refused: the events that today's ingest makes of it, or the reason why none."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """What `baton lead` shows: one screen of what three services keep of a lead."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from desk.lead.clocks import Row

@@ -1,7 +1,5 @@
 """What `baton show` says of a lead."""
 
-from __future__ import annotations
-
 import pytest
 from typer.testing import CliRunner
 

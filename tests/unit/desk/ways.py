@@ -1,7 +1,5 @@
 """Leads, small policies, and changes made in every way: what the tests of what is missing draw from."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product

@@ -1,7 +1,5 @@
 """Null, absent and blank are one thing, in every field of every route (business.md B.1, http.md §2.4)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy

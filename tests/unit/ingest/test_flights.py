@@ -1,7 +1,5 @@
 """Group micro-batching: one flight at a time for each partition, and what room it takes."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager

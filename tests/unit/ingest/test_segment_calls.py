@@ -1,7 +1,5 @@
 """What the calls of the Segment family become."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Ingest starts with nothing that it has no use for: nobody can send while it loads."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

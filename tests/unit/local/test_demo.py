@@ -1,7 +1,5 @@
 """The schedule of the demo and what the launcher keeps of it."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from itertools import islice

@@ -1,7 +1,5 @@
 """A lead's way through the router, for its tests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path

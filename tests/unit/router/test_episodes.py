@@ -1,7 +1,5 @@
 """A further episode: when it opens, and what belongs to which (business.md B.3, B.4)."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Which leads qualify, since when, on what evidence (business.md B.3)."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,7 +1,5 @@
 """Exactly one handoff per episode, to whose turn it is, complete enough to act on (business.md B.3, B.6)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from itertools import permutations

@@ -1,7 +1,5 @@
 """A further episode takes news: something that the lead did, and never time alone (business.md B.3)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 

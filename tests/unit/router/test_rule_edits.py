@@ -1,7 +1,5 @@
 """No lead passes the gate because a rule was edited (business.md Part C, retroactive automations)."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

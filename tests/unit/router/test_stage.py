@@ -1,7 +1,5 @@
 """The stages of an episode, whatever sales reports and in whatever order it arrives (business.md B.4)."""
 
-from __future__ import annotations
-
 from itertools import permutations
 from random import Random
 

@@ -1,7 +1,5 @@
 """A suppressed lead is handed off no more, an erased one is forgotten but for its episodes; both are passed on."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from chassis.policy import Policies

@@ -1,7 +1,5 @@
 """The one strict way in: an event, or a reason (architecture.md §5)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from datetime import UTC, timedelta

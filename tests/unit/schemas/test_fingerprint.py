@@ -1,7 +1,5 @@
 """What makes a repeat a duplicate and not a conflict (business.md B.1, Duplicate)."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from typing import Any

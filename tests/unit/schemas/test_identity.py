@@ -1,7 +1,5 @@
 """Who a lead is, computed alike by every producer in every language (business.md B.1)."""
 
-from __future__ import annotations
-
 from uuid import UUID, uuid5
 
 import pytest

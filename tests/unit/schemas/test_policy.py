@@ -1,7 +1,5 @@
 """The format of a policy: what it takes, and what it says of a mistake."""
 
-from __future__ import annotations
-
 import copy
 import json
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """What sales may say (business.md B.8)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

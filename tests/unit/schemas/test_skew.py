@@ -1,7 +1,5 @@
 """What a sender's clock does to `t`, and what a retry does not (business.md B.1, Time)."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 
 import pytest

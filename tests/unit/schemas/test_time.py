@@ -1,7 +1,5 @@
 """When an event counts (business.md B.1, Time)."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Plays events to the scorer as its worker would, and keeps what it publishes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any

@@ -4,8 +4,6 @@ Written from business.md B.1, B.2 and the docstrings of schemas/policy.py, witho
 what one of the two misreads is a difference. Points are whole thousandths; facts are events, their times as judged.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

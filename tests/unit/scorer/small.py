@@ -1,7 +1,5 @@
 """Hypothesis strategies for small policies over the whole language of rules, and for facts at their boundaries."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import timedelta
 from math import prod

@@ -1,7 +1,5 @@
 """Every part of what the scorer keeps of a lead has a bound, and a lead that reaches it."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -3,8 +3,6 @@
 Left out: mautic#5964 (points of merged contacts), for leads are not merged yet.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Any
 

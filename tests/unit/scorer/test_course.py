@@ -1,7 +1,5 @@
 """What is found by search is what going through every day finds: since when what holds, and what is due when."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta

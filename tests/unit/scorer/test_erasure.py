@@ -1,7 +1,5 @@
 """What is left of a lead that asked to be forgotten, and how that is told."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from chassis.service import At, Drop, Erase, Keep

@@ -1,7 +1,5 @@
 """What counts as a flood: so many engagements of a kind in a day, whatever names a sender invents."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """The scorer against a slow reference that shares nothing with its rules, over the whole language of rules."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta

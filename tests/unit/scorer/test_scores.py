@@ -1,7 +1,5 @@
 """What each rule of the literal policies gives, at every boundary that business.md B.2 names."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

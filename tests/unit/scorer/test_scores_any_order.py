@@ -1,7 +1,5 @@
 """The score, its reasons and their dates follow from the set of facts: no order of arrival can be told from them."""
 
-from __future__ import annotations
-
 import contextlib
 from typing import Any
 

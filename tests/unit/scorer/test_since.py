@@ -1,7 +1,5 @@
 """Since when a band is held, a rule pays, a fact is known: by when it happened, not by when it was heard of."""
 
-from __future__ import annotations
-
 from datetime import timedelta, timezone
 
 from tests.builders import a_description, an_engagement, an_opt_in, at

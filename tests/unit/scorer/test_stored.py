@@ -1,7 +1,5 @@
 """A state as the database keeps it: what pydantic wrote of it is read, and what is written now is read by pydantic."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -3,8 +3,6 @@
 The scorer worked so up to 2026-11-28; what it finds by search since then has to be the same.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 

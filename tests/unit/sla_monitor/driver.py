@@ -1,7 +1,5 @@
 """Plays facts and ticks to sla-monitor as its worker would, and keeps what it publishes."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import datetime, timedelta
 from functools import cache

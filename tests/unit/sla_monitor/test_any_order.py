@@ -1,7 +1,5 @@
 """The verdict of each clock is the same whatever the order of arrival and wherever the ticks fall (B.5, N1, N2)."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta

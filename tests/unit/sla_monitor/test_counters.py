@@ -1,7 +1,5 @@
 """Every outcome that a decision counts is exported, and nothing else is."""
 
-from __future__ import annotations
-
 from schemas.sales import SalesDisqualified
 from sla_monitor.metrics import outcomes_of
 from tests.builders import a_handoff, a_qualification, a_sales_activity, at

@@ -1,7 +1,5 @@
 """Which clocks an event starts, from when, and on whose terms (business.md B.5)."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Nobody owes a suppressed or erased lead anything from then on; what was broken before stays broken."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

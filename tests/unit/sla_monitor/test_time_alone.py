@@ -1,7 +1,5 @@
 """What time alone brings: warnings, waiting for the feed, unknown, and when to look again (delivery.md §4)."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 from chassis.service import At

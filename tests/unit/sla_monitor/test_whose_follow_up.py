@@ -1,7 +1,5 @@
 """Whose follow-up it is: before its handoff, between episodes, in a flood (business.md B.5, Start edge)."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.builders import a_handoff, at
