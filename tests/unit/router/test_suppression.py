@@ -15,7 +15,7 @@ from tests.builders import LEAD, NOON, a_fact, a_policy, a_score, at, the
 from tests.unit.router.journeys import a_context, a_handed_off_lead, a_step, as_told, changes, go, handoffs, tick
 
 ROUTER = Router(Policies(Path(), (a_policy(),)))
-MOMENT = At(at(10), at(10))
+NOW = At(at(10), at(10))
 
 
 def suppressed(minutes: float = 2) -> SuppressedOnScores:
@@ -67,7 +67,7 @@ def test_a_suppressed_lead_that_qualifies_is_not_handed_off() -> None:
 
 def test_an_erased_lead_keeps_its_handoff_and_nothing_that_it_said() -> None:
     before = a_handed_off_lead()
-    decision = the(Erase, ROUTER.decide(before, erased(), MOMENT))
+    decision = the(Erase, ROUTER.decide(before, erased(), NOW))
     assert types(tuple(decision.events))[-1] == "lead-handoffs baton.lead.erased.v1"
     lead, text = decision.state, ROUTER.dump(decision.state)
     assert lead.episode is not None
@@ -79,5 +79,5 @@ def test_an_erased_lead_keeps_its_handoff_and_nothing_that_it_said() -> None:
     told = tell(overview(lead, a_context(NOON), Row("", {"erased": 3}, Tombstone(at(2), 1))))
     assert "Erased    2026-03-02 12:02:00: 1 facts deleted" in told
     assert "Dropped   3 events as erased" in told
-    assert ROUTER.after_erasure(lead, a_fact(a_score(99, version=2)), MOMENT) == Drop(lead, "erased")
+    assert ROUTER.after_erasure(lead, a_fact(a_score(99, version=2)), NOW) == Drop(lead, "erased")
     assert ROUTER.load(LEAD, text) == lead

@@ -22,7 +22,7 @@ from tests.unit.scorer import small, walk
 from tests.unit.scorer.drafts import a_draft, a_rule
 from tests.unit.scorer.driver import CLASSIC
 
-DAY, MOMENT = timedelta(days=1), timedelta(microseconds=1)
+DAY, RESOLUTION = timedelta(days=1), timedelta(microseconds=1)
 BALANCED = Criteria.of(a_policy("balanced"))
 PRICING = [("content_downloaded", "pricing"), ("page_viewed", "pricing")]
 DONE = [("webinar_attended", None), *PRICING, ("unsubscribed", None)]
@@ -81,7 +81,7 @@ def check_all(events: list[Envelope], criteria: Criteria, after: list[timedelta]
         before, tally = tally.basis, add(tally, a_fact(event), criteria)
         at = instant_of(tally.basis.at)
         if before.at and at != instant_of(before.at):
-            held = walk.walk(before, criteria, later(at, -MOMENT))[-1].held
+            held = walk.walk(before, criteria, later(at, -RESOLUTION))[-1].held
             assert tally.basis.held == held
     if tally.basis.at:
         instants = [later(tally.basis.at, wait) for wait in (timedelta(0), *after)]

@@ -12,7 +12,7 @@ from tests.builders import LEAD, a_description, a_fact, an_engagement, at, the
 from tests.unit.scorer.driver import CLASSIC, LATER, a_scorer
 
 SCORER = a_scorer()
-MOMENT = At(LATER, LATER)
+NOW = At(LATER, LATER)
 KNOWN = [a_fact(a_description(company="Engines", time=at())), a_fact(an_engagement("webinar_attended", time=at(1)))]
 
 
@@ -21,9 +21,9 @@ def an_erasure(id: str = "erase") -> Envelope:  # noqa: A002 - as in builders
 
 
 def test_an_erased_lead_has_no_words_left_and_keeps_its_version() -> None:
-    before = SCORER.recall(SCORER.new(LEAD), [], KNOWN, MOMENT).state
+    before = SCORER.recall(SCORER.new(LEAD), [], KNOWN, NOW).state
     assert "Engines" in SCORER.dump(before)
-    decision = the(Erase, SCORER.decide(before, a_fact(an_erasure()), MOMENT))
+    decision = the(Erase, SCORER.decide(before, a_fact(an_erasure()), NOW))
     assert [(event.topic, event.type) for event in decision.events] == [("lead-scores", "baton.lead.erased.v1")]
     state = SCORER.load(LEAD, SCORER.dump(decision.state))
     assert state == decision.state
@@ -31,7 +31,7 @@ def test_an_erased_lead_has_no_words_left_and_keeps_its_version() -> None:
     text = SCORER.dump(state)
     assert not any(word in text for word in ("Engines", "webinar", "example.com", "demo"))
     for event in (an_engagement("demo_requested"), a_description(name="Ada"), an_erasure("2")):
-        assert SCORER.after_erasure(state, a_fact(event), MOMENT) == Drop(state, "erased")
+        assert SCORER.after_erasure(state, a_fact(event), NOW) == Drop(state, "erased")
 
 
 def test_explain_tells_an_erasure_and_a_suppression() -> None:
@@ -44,7 +44,7 @@ def test_explain_tells_an_erasure_and_a_suppression() -> None:
     assert "1 event was dropped as erased: come after the erasure" in told
     assert tell_missing(view) == []
     quiet = LeadSuppressed(id="q", source="crm", subject=LEAD, time=at(3), data=Suppression())
-    kept = the(Keep, SCORER.decide(SCORER.new(LEAD), a_fact(quiet), MOMENT))
+    kept = the(Keep, SCORER.decide(SCORER.new(LEAD), a_fact(quiet), NOW))
     assert [event.topic for event in kept.events] == ["lead-scores"]
     view = explain(LEAD, [a_fact(quiet)], CLASSIC, LATER, kept.state)
     assert view.stored_agrees

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import NamedTuple
 
 from schemas.scores import Group
 from scorer.rules.basis import Basis, Kept, Shares, Statement
 from scorer.rules.criteria import Criteria, Priced
 from scorer.rules.decay import Lapse
-from scorer.rules.order import MICROS_A_DAY, Instant, Micros, instant_of, micros_of
+from scorer.rules.order import MICROS_A_DAY, RESOLUTION, Instant, Micros, instant_of, micros_of
 from scorer.rules.pay import total_of
 
-_MICRO = timedelta(microseconds=1)
 NEVER: Micros = micros_of("9999-12-31T00:00:00.000000")
 """Later than anything that is looked for, and still in the calendar."""
 _EVER: Micros = -NEVER
@@ -201,7 +199,7 @@ def _stretch(rule: Priced, source: Statement | Kept | Shares | None) -> Stretch 
         places = source.places
         if len(places) < rule.needed:
             return None
-        until = NEVER if rule.window is None else micros_of(places[-rule.needed]) + rule.window // _MICRO
+        until = NEVER if rule.window is None else micros_of(places[-rule.needed]) + rule.window // RESOLUTION
         counts = -1 if rule.window is not None or rule.fading is not None else rule.needed - 1
         return _of_shares(rule, ((places[counts], rule.milli),), until)
     if isinstance(source, Statement):

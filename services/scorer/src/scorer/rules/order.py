@@ -23,7 +23,7 @@ Micros = int
 MICROS_A_DAY = 86_400_000_000
 _WIDTH = len("2026-03-02T12:00:00.000000")
 _EPOCH = datetime(1970, 1, 1)
-_MICRO = timedelta(microseconds=1)
+RESOLUTION = timedelta(microseconds=1)
 _READ = 65_536
 """Cached instants; those of a lead's shares are needed for each of its facts."""
 
@@ -55,11 +55,11 @@ def micros_of(order: OrderKey | Instant) -> Micros:
 
 @lru_cache(_READ)
 def _micros(instant: Instant) -> Micros:
-    return (datetime.fromisoformat(instant) - _EPOCH) // _MICRO
+    return (datetime.fromisoformat(instant) - _EPOCH) // RESOLUTION
 
 
 def instant_at(micros: Micros) -> Instant:
-    return (_EPOCH + micros * _MICRO).isoformat(timespec="microseconds")
+    return (_EPOCH + micros * RESOLUTION).isoformat(timespec="microseconds")
 
 
 def key_of(order: OrderKey) -> tuple[str, str]:

@@ -15,8 +15,8 @@ from sla_monitor.rules.milestones import Milestone
 
 DISORDER = timedelta(minutes=5)
 """How far before its start a stop that names no episode may be: two machines' clocks, or an early owner."""
-TICK = timedelta(microseconds=1)
-"""The resolution of time: the first instant after `due` is one tick later."""
+RESOLUTION = timedelta(microseconds=1)
+"""The first instant after `due` is so much later."""
 
 Standing = Literal["running", "unknown", "breached", "met", "cancelled"]
 Stop = Literal["handed_off", "contacted", "decided", "feedback"]
@@ -80,7 +80,7 @@ class Clock:
     @property
     def next_look(self) -> datetime:
         """The next instant at which time alone may change an open clock."""
-        return min((self.warns_at(fraction) for fraction in self.warnings), default=self.due + TICK)
+        return min((self.warns_at(fraction) for fraction in self.warnings), default=self.due + RESOLUTION)
 
 
 @dataclass(frozen=True, slots=True)
