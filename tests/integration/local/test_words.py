@@ -61,5 +61,5 @@ def test_a_hostile_record_does_not_end_the_launcher() -> None:
     narrator, replies, funnel = Narrator(), Replies(), Funnel()
     assert [narrator.tell(value) for value in HOSTILE] == [None] * len(HOSTILE)
     for value in HOSTILE:
-        replies.hear(value)
-        funnel.hear(value)
+        replies.take(value)
+        funnel.take(value)

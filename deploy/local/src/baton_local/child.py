@@ -183,10 +183,10 @@ def _said(line: str) -> str:
     """A service's log line is a JSON object; its exception's last line says the most."""
     try:
         record = json.loads(line)
-        told = str(record.get("exception") or record.get("error") or record["event"]).strip()
+        said = str(record.get("exception") or record.get("error") or record["event"]).strip()
     except (ValueError, KeyError, AttributeError):
         return line
-    return told.splitlines()[-1].strip() if told else line
+    return said.splitlines()[-1].strip() if said else line
 
 
 def command_of(pid: int) -> str:

@@ -23,7 +23,7 @@ class Funnel:
         self._counts: Counter[str] = Counter()
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    def hear(self, value: bytes) -> None:
+    def take(self, value: bytes) -> None:
         """Takes a record's value; ignores what cannot be read, since anybody may write to a topic."""
         try:
             event = json.loads(value)

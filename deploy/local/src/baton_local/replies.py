@@ -40,7 +40,7 @@ class Replies:
         except TimeoutError:
             return None
 
-    def hear(self, value: bytes) -> None:
+    def take(self, value: bytes) -> None:
         """Takes a record's value; ignores what cannot be read, since anybody may write to a topic."""
         if not any(mark in value for mark in _MARKS):
             return

@@ -98,7 +98,7 @@ async def _watch_and_play(run: Run, stack: Stack, board: Board) -> None:
         tasks.create_task(watch.count())
         if run.demo:
             replies = Replies()
-            watch.listen(replies.hear)
+            watch.listen(replies.take)
             async with Senders.open(run.ports.http_url, kafka) as senders:
                 await Demo(senders, replies, board.say, run=int(time.time())).play()
 

@@ -38,7 +38,7 @@ class Watch:
     def __init__(self, kafka: Kafka, board: Board) -> None:
         self._prefix = kafka.prefix
         self._board = board
-        self._listeners: list[Listener] = [board.funnel.hear]
+        self._listeners: list[Listener] = [board.funnel.take]
         self._narrator = Narrator()
         self._starts: dict[TopicPartition, int] = {}
         names = [kafka.prefix + name for name in TOPICS]

@@ -144,10 +144,10 @@ class Service(Protocol[S]):
         """What follows from a new fact of an erased lead; the state must hold nothing of the fact."""
         ...
 
-    def recall(self, state: S, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[S]:
+    def recall(self, state: S, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[S]:
         """What follows from all facts of the lead, in any order, whatever `state` was before.
 
-        `heard` are the new ones, none for a tick. All of them are kept; none of them erases.
+        `new` are the new ones, none for a tick. All of them are kept; none of them erases.
         """
         ...
 

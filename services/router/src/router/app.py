@@ -68,7 +68,7 @@ class Router:
     def after_erasure(self, state: Lead, fact: Fact, at: At) -> Drop[Lead]:  # noqa: ARG002 - nothing follows
         return Drop(state, ERASED)
 
-    def recall(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Lead]:
+    def recall(self, state: Lead, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[Lead]:
         raise NotImplementedError("no decision asks for it")
 
     def tick(self, state: Lead, at: At) -> Keep[Lead]:

@@ -88,9 +88,9 @@ class Scorer:
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self.inputs["engagements"].stored(value, time, fingerprint, received)
 
-    def recall(self, state: State, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[State]:
-        passed = erasure.passed_downstream(heard)
-        return _kept(*judge(state, earlier, heard, self.criteria(at.now), at.now), passed=passed)
+    def recall(self, state: State, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[State]:
+        passed = erasure.passed_downstream(new)
+        return _kept(*judge(state, earlier, new, self.criteria(at.now), at.now), passed=passed)
 
 
 def build(settings: Settings) -> Scorer:
@@ -101,8 +101,8 @@ def build(settings: Settings) -> Scorer:
 def _kept(*outcomes: Outcome, passed: Sequence[Envelope] = ()) -> Keep[State]:
     """The decision for successive outcomes, with the events `passed` on."""
     last = outcomes[-1]
-    told = [outcome.scored for outcome in outcomes if outcome.scored is not None]
-    if not told:
+    scores = [outcome.scored for outcome in outcomes if outcome.scored is not None]
+    if not scores:
         return Keep(last.state, passed, last.due)
-    counts = Counter(f"scores:{scored.data.band}" for scored in told)
-    return Keep(last.state, (*told, *passed), last.due, counts)
+    counts = Counter(f"scores:{scored.data.band}" for scored in scores)
+    return Keep(last.state, (*scores, *passed), last.due, counts)

@@ -77,7 +77,7 @@ class SlaMonitor:
         outcome = stop_erased(state, fact.event, fact.time, at.now)
         return Drop(outcome.lead, ERASED, outcome.events, outcome.counts)
 
-    def recall(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Lead]:
+    def recall(self, state: Lead, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[Lead]:
         raise NotImplementedError("no decision asks for it")
 
     def tick(self, state: Lead, at: At) -> Keep[Lead]:

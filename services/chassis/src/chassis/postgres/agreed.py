@@ -30,12 +30,12 @@ async def agree(engine: AsyncEngine, policies: Policies[Any]) -> None:
     """
     if not policies.versions:
         return
-    told = {"name": policies.versions[0].policy, "versions": [each.version for each in policies.versions]}
-    told["digests"] = [each.digest for each in policies.versions]
+    parameters = {"name": policies.versions[0].policy, "versions": [each.version for each in policies.versions]}
+    parameters["digests"] = [each.digest for each in policies.versions]
     async with connected(engine) as connection:
         for statement in (_KNOWN, _KEEP, _KNOWN):  # read again: of two services that store at once one is second
             try:
-                found = await connection.execute(statement, told)
+                found = await connection.execute(statement, parameters)
             except (DBAPIError, OSError, TimeoutError) as error:
                 if is_transient(error):
                     raise DatabaseAway("database: while looking up what was agreed") from error

@@ -68,27 +68,27 @@ def _activity(item: object, source: str, received_at: datetime) -> SalesActivity
     if not isinstance(item, dict):
         raise Invalid([Wrong("", "must be an object")])
     activity = _type(item.get("type"))
-    told = {name: value for name, value in _given(item).items() if name in ATTRIBUTES}
+    attributes = {name: value for name, value in _given(item).items() if name in ATTRIBUTES}
     completed = {
         "id": "derived",
         "source": source,
         "time": received_at.isoformat(),
         "data": {},
-        **told,
+        **attributes,
         "subject": _lead_id(item.get("subject")),
     }
     if "data_base64" in item:
         raise Invalid([Wrong("/data_base64", "data must be JSON, under the name data")])
     if str(completed["source"]).startswith("baton/"):
         raise Invalid([Wrong("/source", "sources that start with baton/ are Baton's own")])
-    if "time" not in told:
+    if "time" not in attributes:
         completed.pop("sentat", None)
     event = _validated(activity, completed)
     try:
-        event = timed(event, event.time if "time" in told else None, received_at)
+        event = timed(event, event.time if "time" in attributes else None, received_at)
     except Refused as refused:
         raise Invalid([Wrong("/time", "must be less than 24 h ahead and 90 days behind")]) from refused
-    return event if "id" in told else event.model_copy(update={"id": id_of_content(event)})
+    return event if "id" in attributes else event.model_copy(update={"id": id_of_content(event)})
 
 
 def _given(of: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,9 +115,9 @@ def _lead_id(subject: object) -> str:
     raise Invalid([Wrong("/subject", "must be a lead_id or an e-mail address")])
 
 
-def _validated(activity: type[SalesActivity], told: Mapping[str, Any]) -> SalesActivity:
+def _validated(activity: type[SalesActivity], attributes: Mapping[str, Any]) -> SalesActivity:
     """Strict: no text for a number or truth value, no unknown member of data."""
-    text = json.dumps(told)
+    text = json.dumps(attributes)
     if has_nul(text):
         raise Invalid([Wrong("", "must have no NUL character, which Postgres cannot keep")])
     try:

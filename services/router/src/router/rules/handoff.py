@@ -9,7 +9,7 @@ from typing import Protocol
 
 from router.rules.gate import intent_of_episode, judge, qualified_at
 from router.rules.lead import PAST_KEPT, Entry, Episode, Lead, Past
-from router.rules.stage import SOURCE, restage, steps_of_next, tell_entry
+from router.rules.stage import SOURCE, entry_event, restage, steps_of_next
 from schemas.envelope import Envelope
 from schemas.handoffs import GateReport, Handoff, LeadHandedOff, LeadQualified, Owner, Qualification, handoff_id_of
 from schemas.identity import derived_id
@@ -209,9 +209,9 @@ def _tell(lead_id: str, episode: Episode, handoff: Handoff) -> tuple[Envelope, .
 
     return (
         LeadQualified(data=episode.qualification, **envelope("qualified", handoff.qualified_at)),
-        tell_entry(lead_id, episode, 0),
+        entry_event(lead_id, episode, 0),
         LeadHandedOff(data=handoff, **envelope("handed_off", handoff.handed_off_at)),
-        tell_entry(lead_id, episode, 1),
+        entry_event(lead_id, episode, 1),
     )
 
 

@@ -87,11 +87,11 @@ def take(lead: Lead, step: Step) -> tuple[Lead, tuple[Envelope, ...]]:
     """
     number = step.episode or lead.number
     if why := _misplaced(lead, step):
-        refusal = tell_refusal(lead.lead_id, Refusal(step, number, lead.stage, why))
+        refusal = refusal_event(lead.lead_id, Refusal(step, number, lead.stage, why))
         return (_wait(lead, step) if step.episode in (None, lead.number + 1) else lead), (refusal,)
     if len(steps_of_episode(lead)) >= STEPS_KEPT:
         why = f"the episode has {STEPS_KEPT} steps already, no more are kept"
-        refusal = tell_refusal(lead.lead_id, Refusal(step, number, lead.stage, why))
+        refusal = refusal_event(lead.lead_id, Refusal(step, number, lead.stage, why))
         return replace(lead, dropped=lead.dropped + 1), (refusal,)
     return restage(replace(lead, steps=_in_order(*lead.steps, step)))
 
@@ -117,10 +117,10 @@ def restage(lead: Lead) -> tuple[Lead, tuple[Envelope, ...]]:
         return lead, ()
     chain, refusals = fold(episode, steps_of_episode(lead))
     fresh = [refusal for refusal in refusals if not refusal.step.refused]
-    told = {(refusal.step.source, refusal.step.id) for refusal in fresh}
-    steps = tuple(replace(step, refused=step.refused or (step.source, step.id) in told) for step in lead.steps)
+    refused = {(refusal.step.source, refusal.step.id) for refusal in fresh}
+    steps = tuple(replace(step, refused=step.refused or (step.source, step.id) in refused) for step in lead.steps)
     changes = _changes(lead.lead_id, episode, chain)
-    events = (*changes, *(tell_refusal(lead.lead_id, refusal) for refusal in fresh))
+    events = (*changes, *(refusal_event(lead.lead_id, refusal) for refusal in fresh))
     return replace(lead, episode=replace(episode, chain=chain), steps=steps), events
 
 
@@ -141,7 +141,7 @@ def stand(lead: Lead, policy: Policy) -> tuple[Lead, tuple[Envelope, ...]]:
     return replace(lead, standing=stage), (tell_change(lead.lead_id, event_id, change),)
 
 
-def tell_entry(lead_id: str, episode: Episode, index: int) -> LeadStageChanged:
+def entry_event(lead_id: str, episode: Episode, index: int) -> LeadStageChanged:
     """The change into the stage at `index` of the episode's chain; its id is derived from the whole chain up to it."""
     entry = episode.chain[index]
     change = StageChange(
@@ -160,7 +160,7 @@ def tell_change(lead_id: str, event_id: str, change: StageChange) -> LeadStageCh
     return LeadStageChanged(id=event_id, source=SOURCE, subject=lead_id, time=change.at, finaltime=True, data=change)
 
 
-def tell_refusal(lead_id: str, refusal: Refusal) -> StageRejected:
+def refusal_event(lead_id: str, refusal: Refusal) -> StageRejected:
     """The refusal of a step, always under the same id."""
     step = refusal.step
     return StageRejected(
@@ -179,8 +179,8 @@ def _changes(lead_id: str, episode: Episode, chain: tuple[Entry, ...]) -> tuple[
     """The changes not published yet: all from the first entry that differs."""
     same = next((i for i, (old, new) in enumerate(zip(episode.chain, chain, strict=False)) if old != new), None)
     first = min(len(episode.chain), len(chain)) if same is None else same
-    told = replace(episode, chain=chain)
-    return tuple(tell_entry(lead_id, told, index) for index in range(first, len(chain)))
+    after = replace(episode, chain=chain)
+    return tuple(entry_event(lead_id, after, index) for index in range(first, len(chain)))
 
 
 def _wait(lead: Lead, step: Step) -> Lead:

@@ -17,15 +17,15 @@ from schemas.scores import Intent
 def suppress(lead: Lead, fact: Fact) -> tuple[Lead, tuple[Envelope, ...]]:
     """The lead with its open episode ended and no further one to come; what that changes in public, and the event."""
     kind = SuppressedOnHandoffs if isinstance(fact.event, LeadSuppressed) else ErasedOnHandoffs
-    told, time = passed_on(fact, kind, SOURCE), fact.time.astimezone(UTC)
+    passed, time = passed_on(fact, kind, SOURCE), fact.time.astimezone(UTC)
     lead = replace(lead, suppressed=min(time, lead.suppressed or time))
     episode = lead.episode
     if episode is None or episode.end is not None:
-        return lead, (told,)
+        return lead, (passed,)
     at = max(time, episode.handed_off_at)
     step = Step(at, fact.event.source, fact.event.id, "lead.suppressed", episode.number)
     lead, events = restage(replace(lead, steps=tuple(sorted((*lead.steps, step), key=lambda each: each.order))))
-    return lead, (*events, told)
+    return lead, (*events, passed)
 
 
 def erase(lead: Lead, fact: Fact) -> tuple[Lead, tuple[Envelope, ...]]:
