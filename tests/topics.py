@@ -21,7 +21,10 @@ Ends = dict[tuple[str, int], int]
 @asynccontextmanager
 async def _consumer(bootstrap_servers: str, isolation: str) -> AsyncIterator[Any]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers, enable_auto_commit=False, isolation_level=isolation
+        bootstrap_servers=bootstrap_servers,
+        enable_auto_commit=False,
+        isolation_level=isolation,
+        auto_offset_reset="earliest",  # a seek after `assign` can be overtaken by the reset that `assign` began
     )
     try:
         await consumer.start()
@@ -43,7 +46,6 @@ async def records(bootstrap_servers: str, topic: str, isolation: str = "read_unc
         partitions = [TopicPartition(topic, part) for part in range(PARTITIONS)]
         consumer.assign(partitions)
         last = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
         while any([await consumer.position(each) < last[each] for each in partitions]):
             for batch in (await consumer.getmany(timeout_ms=200)).values():
                 for record in batch:
