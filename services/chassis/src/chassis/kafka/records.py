@@ -35,11 +35,11 @@ _ATTRIBUTES, _RECORDS = 22, 61
 """Positions in a batch: the attributes, whose last 3 bits name the codec, and the first record."""
 _CODEC = 0x07
 _LOG_APPEND_TIME = 1
-"""Kafka's number for a time stamp that is the broker's."""
+"""Kafka's number for a time stamp set by the broker."""
 
 
 class NoAppendTime(Failure):
-    """An input's records do not tell when the broker got them: stop, page."""
+    """The records of an input topic have no append time: stop, page."""
 
 
 def read_all() -> None:
@@ -48,9 +48,9 @@ def read_all() -> None:
 
 
 def require_append_time(records: Iterable[Any]) -> None:
-    """Raises NoAppendTime for the first record that does not tell when the broker got it.
+    """Raises NoAppendTime for the first record whose time stamp is not the broker's.
 
-    By the record itself, since to read a topic's configuration takes a right that a service need not have.
+    It looks at the records, since reading a topic's configuration takes a right that a service need not have.
     """
     for record in records:
         if record.timestamp_type != _LOG_APPEND_TIME:

@@ -1,8 +1,8 @@
-"""The audit: a consistent cut through a system that goes on working, and what of it does not add up.
+"""The audit: compares a consistent cut through a running system.
 
-The order makes it safe on a live system. First the database, at one instant; then the topics' ends; then how far the
-partitions have come by then. What the instant's rows call published is before those ends; what is before those ends is
-in the later rows; records past the stored offsets are in flight.
+The order of reading makes it safe. First the database, at one instant; then the topics' ends; then the partitions'
+progress. Whatever the instant's rows call published is before those ends; what is before those ends is in the later
+rows; records past the stored offsets are in flight.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ ASIDE = tuple(dict.fromkeys(dead_letters_of(topic) for topics in INPUTS.values()
 CARRYING = tuple(
     dict.fromkeys(topic for of in (KINDS["sla-monitor"].topics, *reversed(INPUTS.values())) for topic in of)
 )
-"""Every topic but those of dead letters, the last in the chain first."""
+"""Every topic but dead-letter topics, the last of the chain first."""
 Acknowledged = tuple[str, str, str, str]
-"""Topic, lead, source, id of an event that was answered with success."""
+"""Topic, lead, source and id of an event answered with success."""
 Tell = Callable[[str, int, int], None]
-"""Hears what is being read, how far it is, and how much there is (0: not known)."""
+"""Called with what is being read, how far it is, and its size (0: unknown)."""
 
 
 async def audit(
@@ -39,7 +39,7 @@ async def audit(
     acknowledged: Iterable[Acknowledged] | None = None,
     tell: Tell = lambda *_: None,
 ) -> Report:
-    """Audits the system on these servers, which may be at work; reads only. With `acknowledged` I1 is checked too.
+    """Audits the system on these servers while it runs; only reads. With `acknowledged` I1 is checked too.
 
     Holds about 500 bytes for each fact and each output. Raises Unreachable, asyncpg.PostgresError, OSError.
     """
@@ -61,7 +61,7 @@ class Audit:
         self._later: dict[str, dict[int, Progress]] = {}
 
     async def run(self, acknowledged: Iterable[Acknowledged] | None) -> Report:
-        """The whole of it, in the order that the module's head explains."""
+        """The whole audit, in the order that the module's docstring explains."""
         async with self._database.one_instant():
             instant = await self._database.now()
             for service in INPUTS:
@@ -156,7 +156,9 @@ class Audit:
         outputs = self._outputs[service]
         progress = self._books[service].partitions[part]
         announced = progress.out_seq
-        aside = 2 * progress.totals.get("set_aside", 0)  # an operator's: the row itself, and what stands in its place
+        aside = 2 * progress.totals.get(
+            "set_aside", 0
+        )  # set aside by an operator: the row, and the record in its place
         known = outputs.known[part] + self._letters.known[service, part] + aside
         published = outputs.published[part] + self._letters.published[service, part]
         if whole and known < announced:

@@ -1,4 +1,4 @@
-"""One service's outcomes, recomputed from the raw records of its inputs and held against its books."""
+"""Recomputes one service's outcomes from the raw records of its inputs, and compares them with its tables."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from desk.audit.snapshot import Books, Database, part_of
 from desk.audit.topics import BARRIER_KEY, Extent, Place, Raw
 
 DISPUTED = 1_000
-"""Most records whose content is compared field by field; more are too many to look at."""
+"""Most records whose content is compared field by field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter: why, and a digest of what it holds; none where it had to be cut."""
+    """A dead letter: its reason, and a digest of its content; none where it was cut."""
 
     reason: str
     content: bytes | None
 
 
 class Letters:
-    """The dead letters by the record that each is of: (service, topic, partition, offset)."""
+    """The dead letters by their original record: (service, topic, partition, offset)."""
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
         self.found: dict[tuple[str, str, int, int], Letter] = {}
         self.published: Counter[tuple[str, int]] = Counter()
-        """(Service, partition) -> different dead letters that are on a topic."""
+        """(Service, partition) -> different dead letters on a topic."""
         self.known: Counter[tuple[str, int]] = Counter()
-        """The same, with those that are still in an outbox only."""
+        """The same with those that are only in an outbox yet."""
 
     def add(self, raw: Raw) -> None:
-        """Takes a record of a dead-letter topic, or one that is still in an outbox."""
+        """Takes a record of a dead-letter topic, or one still in an outbox."""
         marks = {name: (raw.headers.get(f"x-dlq-{name}") or b"").decode("latin-1") for name in _ABOUT}
         if not (marks["partition"].isdecimal() and marks["offset"].isdecimal() and marks["service"]):
             return self._findings.count("records that are no dead letters", raw.topic)
@@ -56,7 +56,7 @@ class Letters:
 
 
 class Ledger:
-    """The books of one service, closed record by record; `finish` once all were shown."""
+    """The outcomes of one service, record by record; call `finish` after the last one."""
 
     def __init__(self, books: Books, letters: Letters, extents: dict[Place, Extent], findings: Findings) -> None:
         self._books = books
@@ -68,14 +68,14 @@ class Ledger:
         self._disputed: list[tuple[Raw, Event]] = []
         self._scores = Scores()
         self._missing: defaultdict[str, set[bytes]] = defaultdict(set)
-        """Lead -> its events that are no facts; only of leads that say that there are some."""
+        """Lead -> its events that are no facts; only of leads whose rows count some."""
         self._minutes: defaultdict[bytes, set[int]] = defaultdict(set)
-        """Lead, source and content of what came without a time -> the minutes in which it was accepted."""
+        """Lead, source and content of events without a time -> the minutes in which one was accepted."""
         self.waiting: dict[Place, int] = {}
-        """Place -> time stamp of the oldest record that has no outcome yet."""
+        """Place -> time stamp of the oldest record without an outcome."""
 
     def add(self, raw: Raw, event: Event | None) -> None:
-        """Takes the next raw record of an input; `event` is what it says."""
+        """Takes the next raw record of an input and its `event`."""
         place = (raw.topic, raw.partition)
         letter = self._letters.found.pop((self._books.service, *place, raw.offset), None)
         if letter is not None and letter.content not in (None, digest(raw.key, raw.value)):
@@ -92,7 +92,7 @@ class Ledger:
         return self._findings.count(f"{self._books.service} records", outcome.partition(":")[0])
 
     async def finish(self, database: Database) -> None:
-        """Compares what was counted with the totals, and names what is in the books without a record."""
+        """Compares the counts with the totals, and reports what the tables have without a record."""
         for place in self._inputs():
             self._check_extent(place)
         for part, counted in self._counted.items():
@@ -116,7 +116,7 @@ class Ledger:
                 )
 
     def _accepted(self, raw: Raw, event: Event | None) -> str:
-        """A record without a dead letter is the fact or its repeat, or of a lead of which not all is kept."""
+        """A record without a dead letter is the fact or a repeat, or of a lead whose row counts events not kept."""
         if event is None:
             if self._whole(raw.partition):
                 self._findings.wrong("I10", f"{raw.name}: neither fact nor dead letter of {self._books.service}")
@@ -134,9 +134,9 @@ class Ledger:
         return "facts"
 
     def _of_next_minute(self, event: Event, key: bytes, content: bytes) -> bool:
-        """Whether it is a retry, in a minute next to the first one's, of what came with neither id nor time.
+        """Whether it is a retry, in a minute next to the first one's, of an event with neither id nor time.
 
-        Its id has the minute in it. One that is a fact all the same is none.
+        Its id has the minute in it. A record that is a fact is no retry.
         """
         minute = minute_of(event.body)
         if minute is None:
@@ -149,14 +149,14 @@ class Ledger:
         return False
 
     def _known(self, raw: Raw, event: Event, key: bytes, content: bytes) -> bool:
-        """Whether the event has been read before."""
+        """Whether the event was read before."""
         first = self._first.setdefault(key, content)
         if first != content and len(self._disputed) < DISPUTED:
             self._disputed.append((raw, event))
         return first is not content
 
     def _score(self, raw: Raw, event: Event, key: bytes, content: bytes) -> str:
-        """Only a lead's latest score is a fact; one that was kept beside it before 2026-11-28 is one still."""
+        """Only a lead's latest score is a fact; one kept beside it before 2026-11-28 still is."""
         if key in self._first and self._known(raw, event, key, content):
             return "duplicates"
         older = self._scores.add(raw, event, key)
@@ -177,7 +177,7 @@ class Ledger:
         return "facts"
 
     def _kept_or_not(self, raw: Raw, lead: str, key: bytes, content: bytes) -> str:
-        """Dropped, deleted or a duplicate are marks apart by their numbers only: one dropped may come again."""
+        """Dropped, deleted or duplicate: distinguished by their numbers only, since a dropped event may come again."""
         fact = self._books.facts.get(key)
         if fact is not None and fact[16:32] == value_of(raw):
             self._first.setdefault(key, content)
@@ -253,7 +253,7 @@ class Ledger:
         return 0 if progress is None else progress.offsets.get(place[0], 0)
 
     def _whole(self, part: int) -> bool:
-        """Whether nothing of the partition's inputs and dead letters is gone: what is gone cannot be compared."""
+        """Whether nothing of the partition's inputs and dead letters is gone; what is gone cannot be compared."""
         topics = [topic for topic, at in self._inputs() if at == part]
         return all(self._extents[name, part].first == 0 for topic in topics for name in (topic, dead_letters_of(topic)))
 
@@ -263,5 +263,5 @@ _JUDGED = ("records", "facts", "duplicates", "replaced", "barriers")
 
 
 def dead_letters_of(topic: str) -> str:
-    """Where records of the topic go that can never be accepted."""
+    """The topic for records of this topic that can never be accepted."""
     return f"{topic}-dlq"

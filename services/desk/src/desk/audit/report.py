@@ -1,4 +1,4 @@
-"""What an audit found: a verdict on each invariant of delivery.md §7, and the figures behind it."""
+"""The result of an audit: a verdict on each invariant of delivery.md §7, and figures."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Report:
 
 @dataclass(slots=True)
 class Findings:
-    """Collects what is wrong, at most five examples of each, and what could not be compared."""
+    """Collects violations, at most five examples of each, and what could not be compared."""
 
     violations: Counter[str] = field(default_factory=Counter)
     figures: dict[str, Any] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Findings:
     _examples: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def wrong(self, name: str, example: str) -> None:
-        """The invariant is broken, here for instance."""
+        """The invariant is broken; `example` says where."""
         self.violations[name] += 1
         if len(self._examples[name]) < EXAMPLES:
             self._examples[name].append(example)

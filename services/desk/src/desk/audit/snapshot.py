@@ -1,4 +1,4 @@
-"""One consistent look at the database, by a session that can write nothing and locks nothing."""
+"""Reads the database at one instant, in a session that can write nothing and locks nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PARTITIONS = "SELECT part, offsets::text, out_seq, totals::text FROM {schema}.pa
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A partition's row: topic -> next offset, the number of the last output, the outcomes ever."""
+    """A partition's row: topic -> next offset, the number of the last output, the totals."""
 
     offsets: dict[str, int]
     out_seq: int
@@ -67,7 +67,7 @@ class Database:
 
     @asynccontextmanager
     async def one_instant(self) -> AsyncIterator[None]:
-        """Whatever is read in the block was true at one and the same instant."""
+        """Everything read in the block is of one instant."""
         async with self._connection.transaction(isolation="repeatable_read", readonly=True):
             yield
 
@@ -77,12 +77,12 @@ class Database:
         return {part: Progress(json.loads(offsets), seq, json.loads(totals)) for part, offsets, seq, totals in rows}
 
     def rows(self, statement: str, service: str) -> AsyncIterator[asyncpg.Record]:
-        """The rows of a long answer, a few thousand at a time; only within `one_instant`."""
+        """The rows of a long result, some thousands at a time; only within `one_instant`."""
         cursor = self._connection.cursor(statement.replace("{schema}", schema_of(service)), prefetch=FETCH)
         return cursor.__aiter__()
 
     async def of_leads(self, statement: str, service: str, leads: Iterable[str]) -> list[asyncpg.Record]:
-        """The present rows of these leads only."""
+        """The current rows of these leads only."""
         names, found = list(leads), list[asyncpg.Record]()
         for start in range(0, len(names), FETCH):
             narrowed = statement.replace("{schema}", schema_of(service)) + " WHERE lead_id = ANY($1)"

@@ -1,4 +1,4 @@
-"""Raw records from Kafka, outside every consumer group: nobody's offsets move, nobody is rebalanced."""
+"""Raw records from Kafka, read without a consumer group: no offset is committed, no group is rebalanced."""
 
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.
@@ -17,9 +17,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 BARRIER_KEY = b"baton/barrier"
-"""The key of a record that is no event: it only says how far an input has been read."""
+"""The key of a barrier, a record that is no event."""
 QUIET_SECONDS = 30
-"""How long the broker may answer nothing before the audit gives up."""
+"""Longest wait for an answer of the broker."""
 ANSWER_SECONDS = 30
 
 Place = tuple[str, int]
@@ -27,11 +27,11 @@ Place = tuple[str, int]
 
 
 class Unreachable(Exception):  # noqa: N818 - what an operator can mend
-    """The servers do not answer, or are not what they should be."""
+    """The servers do not answer, or are not those of a relay."""
 
 
 class Raw(NamedTuple):
-    """A record as it is; an output that is still in an outbox has neither offset nor time stamp (-1)."""
+    """A record as it is; an output still in an outbox has neither offset nor time stamp (-1)."""
 
     topic: str
     partition: int
@@ -43,15 +43,15 @@ class Raw(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How people find it."""
+        """Its name for people."""
         return f"{self.topic}/{self.partition}" + (f"@{self.offset}" if self.offset >= 0 else " in the outbox")
 
 
 @dataclass(slots=True)
 class Extent:
-    """What a partition holds: its first offset and the one after its last, both when they were asked for.
+    """The first offset of a partition and the offset after its last record, when they were read.
 
-    `gaps`: offsets in between that no record has; the marks of a foreign producer's transactions are such.
+    `gaps`: offsets in between without a record, such as marks of a foreign producer's transactions.
     """
 
     first: int
@@ -60,7 +60,7 @@ class Extent:
 
 
 class Topics:
-    """Reads topics from their beginning to the end that they had at `measure`."""
+    """Reads topics from their beginning to their end at `measure`."""
 
     def __init__(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient, prefix: str) -> None:
         self._consumer = consumer
@@ -69,7 +69,7 @@ class Topics:
         self.extents: dict[Place, Extent] = {}
 
     async def measure(self, topics: Sequence[str]) -> None:
-        """Notes the topics' extents. Raises Unreachable when one does not exist."""
+        """Stores the topics' extents. Raises Unreachable when one does not exist."""
         async with _answering():
             for described in await self._admin.describe_topics([self._prefix + name for name in topics]):
                 partitions = [TopicPartition(described["topic"], each["partition"]) for each in described["partitions"]]

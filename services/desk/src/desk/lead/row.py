@@ -1,4 +1,4 @@
-"""What a service's row says of a lead beside the facts."""
+"""A lead's row: its state and what the row counts beside the facts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Tombstone:
-    """Since when a lead is erased, and how many facts were deleted."""
+    """When a lead was erased, and how many facts were deleted."""
 
     at: datetime
     facts: int
@@ -16,7 +16,7 @@ class Tombstone:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A lead's row: the state as the service stored it, and how many events were not kept, by reason."""
+    """A lead's row: the stored state, and the events not kept, by reason."""
 
     state: str
     dropped: dict[str, int] = field(default_factory=dict)

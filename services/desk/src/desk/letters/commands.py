@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 KINDS = {
     "letters": "Dead letters: records that a service set aside for good, each on `<topic>-dlq` with its reason.",
-    "rejected": "What ingest refused and its sender was not told of, on `events-rejected`, each with its reason.",
+    "rejected": "Items that ingest refused while it answered with success, on `events-rejected`, each with its reason.",
 }
 MANY = {"letters": "dead letters", "rejected": "rejected items"}
 EXAMPLES = {

@@ -96,7 +96,7 @@ def _read(report: Report) -> str:
     since, until = report.since, report.until
     if not report.facts:
         return "There are no leads yet." if since is None and until is None else f"There are no facts{_time(report)}."
-    what = "only links, machines' doings or an erasure are known"
+    what = "only links, machines' engagements or an erasure are known"
     unheard = f" Of {report.unheard} more {what}." if report.unheard else ""
     return f"{_counted(report.leads, 'lead')} and {_counted(report.facts, 'fact')}{_time(report)} read.{unheard}"
 
