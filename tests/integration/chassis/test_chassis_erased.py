@@ -13,7 +13,7 @@ from chassis.partition.journal import Journal
 from chassis.policy import Policies
 from chassis.postgres.database import connected, is_transient
 from desk.lead.row import Row, Tombstone
-from desk.reading import one_moment, row_of
+from desk.reading import one_instant, row_of
 from router.app import Router
 from sla_monitor.app import SlaMonitor
 from tests.builders import a_handoff, a_policy
@@ -75,7 +75,7 @@ async def test_what_a_state_said_is_in_the_columns(own_room: Room, index: int, m
         assert (row.version, row.erased, row.dropped, row.deleted) == (1, since, dropped, deleted or 0)
         assert service.load(lead, row.state) == service.load(lead, service.dump(state))
         assert lead == QUIET or not {"unkept", "erased"} & json.loads(row.state).keys()
-    async with one_moment(house.database, service.name) as (connection, _):
+    async with one_instant(house.database, service.name) as (connection, _):
         seen = await row_of(connection, HEARD_OF)
     assert seen == Row(rows[HEARD_OF].state, UNKEPT[HEARD_OF][0], Tombstone(SINCE, 0))
 

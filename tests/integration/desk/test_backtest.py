@@ -21,7 +21,7 @@ from chassis.process.settings import Database
 from chassis.service import At
 from desk.policy import sheet
 from desk.policy.backtest import Backtest
-from desk.reading import ever, every_fact, one_moment
+from desk.reading import ever, every_fact, one_instant
 from schemas.envelope import Envelope, Fact
 from schemas.identity import lead_id_of
 from tests.builders import a_description, a_fact, a_policy, an_engagement, at
@@ -148,7 +148,7 @@ async def test_the_live_policy_is_held_against_stored_states(bench: Bench) -> No
 async def test_all_is_of_one_moment_and_nothing_can_be_written(bench: Bench) -> None:
     facts = await bench.fill(*an_audience())
     decoder = a_scorer().inputs["engagements"]
-    async with one_moment(bench.database, "scorer") as (connection, _):
+    async with one_instant(bench.database, "scorer") as (connection, _):
         seen: list[Fact] = []
         async for _, some in every_fact(connection, decoder, None, None):
             if not seen:

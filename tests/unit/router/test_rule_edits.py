@@ -7,7 +7,7 @@ import pytest
 
 from desk.lead.standing import overview, tell
 from router.rules.lead import Lead
-from router.rules.route import Outcome, route, wake
+from router.rules.route import Result, route, wake
 from schemas.policy import Policy
 from schemas.scores import POLICY, TIME, Intent, LeadScored, PolicyRef
 from tests.builders import LEAD, NOON, a_fact, a_policy, a_score, at
@@ -26,13 +26,13 @@ def scored(points: float, version: int, policy: int, **fields: Any) -> LeadScore
     return a_score(points, version, policy=PolicyRef(name="classic-50", version=policy), **fields)
 
 
-def follow(second: Policy, *steps: tuple[float, LeadScored | None]) -> Outcome:
-    """The scores as heard so many minutes after NOON, None for a tick; the outcome of the last."""
-    outcome = Outcome(Lead(LEAD))
+def follow(second: Policy, *steps: tuple[float, LeadScored | None]) -> Result:
+    """The scores as heard so many minutes after NOON, None for a tick; the result of the last."""
+    result = Result(Lead(LEAD))
     for minutes, score in steps:
         context = a_context(at(minutes), FIRST, second)
-        outcome = route(outcome.lead, a_fact(score), context) if score else wake(outcome.lead, context)
-    return outcome
+        result = route(result.lead, a_fact(score), context) if score else wake(result.lead, context)
+    return result
 
 
 BEFORE = (1, scored(40, 1, policy=1))

@@ -40,10 +40,10 @@ def test_a_suppression_comes_after_the_steps_of_its_instant() -> None:
 
 
 def test_a_suppression_ends_the_open_episode_and_is_passed_on() -> None:
-    outcome = go(a_handed_off_lead(), a_step("accepted", 1), suppressed())
-    assert [(change.before, change.after) for change in changes(outcome.events)][-1] == ("sal", "suppressed")
-    assert types(outcome.events)[-1] == "lead-handoffs baton.lead.suppressed.v1"
-    lead = outcome.lead
+    result = go(a_handed_off_lead(), a_step("accepted", 1), suppressed())
+    assert [(change.before, change.after) for change in changes(result.events)][-1] == ("sal", "suppressed")
+    assert types(result.events)[-1] == "lead-handoffs baton.lead.suppressed.v1"
+    lead = result.lead
     assert (lead.stage, lead.answered) == ("suppressed", at(2))
     assert handoffs(go(lead, a_score(99, version=2, time=at(90_000)), now=at(90_000))) == []
     late = go(lead, a_step("qualified", 3))
@@ -59,10 +59,10 @@ def test_what_happened_before_the_suppression_and_is_told_later_keeps_its_place(
 
 
 def test_a_suppressed_lead_that_qualifies_is_not_handed_off() -> None:
-    outcome = go(Lead(LEAD), suppressed(), a_score(65))
-    assert handoffs(outcome) == []
-    assert handoffs(tick(outcome.lead, at(90_000))) == []
-    assert "Next      no episode: the lead is suppressed" in tell(overview(outcome.lead, a_context(NOON)))
+    result = go(Lead(LEAD), suppressed(), a_score(65))
+    assert handoffs(result) == []
+    assert handoffs(tick(result.lead, at(90_000))) == []
+    assert "Next      no episode: the lead is suppressed" in tell(overview(result.lead, a_context(NOON)))
 
 
 def test_an_erased_lead_keeps_its_handoff_and_nothing_that_it_said() -> None:

@@ -60,7 +60,7 @@ def due(course: Course, instant: str, published: int, far: str) -> str | None:
     """The next instant, up to `far`, at which a score is published; where a search ends early, the next search's."""
     read = reading(course, instant)
     while (found := next_publication(course, instant, published)) is not None and found <= far:
-        milli = course.standing(micros_of(found)).milli
+        milli = course.payment(micros_of(found)).milli
         if reading(course, found) != read or abs(milli - published) >= 1000:
             return found
         assert found > instant

@@ -44,7 +44,7 @@ SELECT lead_id, CAST(state AS text) FROM lead WHERE lead_id > :after AND lead_id
 
 
 @asynccontextmanager
-async def one_moment(database: Database, service: str) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
+async def one_instant(database: Database, service: str) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
     """A connection to the service's schema in one read-only snapshot.
 
     It locks nothing; while it lasts, Postgres cannot remove what is deleted meanwhile. Raises Transient when the
@@ -83,7 +83,7 @@ async def every_fact(
     """All leads' facts of a time in [since, until), by rising lead id, page by page.
 
     Each page comes with the number of rows read for it. One lead's facts may be on several pages, in no order of time.
-    Consistent only within `one_moment`.
+    Consistent only within `one_instant`.
     """
     after = {"lead_id": "", "source": "", "id": ""}
     while rows := (await connection.execute(_PAGE, {**after, "since": since, "until": until})).all():

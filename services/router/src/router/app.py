@@ -12,7 +12,7 @@ from chassis.policy import Policies, load_policies
 from chassis.service import REPLACED, At, Decision, Drop, Erase, Keep, Limit
 from router.rules.handoff import Context
 from router.rules.lead import Lead
-from router.rules.route import Outcome, route, wake
+from router.rules.route import Result, route, wake
 from router.rules.suppression import erase
 from router.settings import Settings
 from schemas.engagements import LeadErased
@@ -59,8 +59,8 @@ class Router:
     def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
         if isinstance(fact.event, LeadErased):
             return Erase(*erase(state, fact))
-        outcome = route(state, fact, self._context(at))
-        return Drop(outcome.lead, REPLACED) if outcome.outdated else _kept(outcome)
+        result = route(state, fact, self._context(at))
+        return Drop(result.lead, REPLACED) if result.outdated else _kept(result)
 
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self._facts.stored(value, time, fingerprint, received)
@@ -84,8 +84,8 @@ def build(settings: Settings) -> Router:
     return Router(load_policies(settings.policies, Policy))
 
 
-def _kept(outcome: Outcome) -> Keep[Lead]:
-    counts = Counter(COUNTED[event.type] for event in outcome.events if event.type in COUNTED)
-    shared = {} if outcome.turn is None else {ROTATION: {"next": outcome.turn}}
-    replaces = [] if outcome.replaces is None else [outcome.replaces]
-    return Keep(outcome.lead, outcome.events, outcome.due, counts, shared, replaces)
+def _kept(result: Result) -> Keep[Lead]:
+    counts = Counter(COUNTED[event.type] for event in result.events if event.type in COUNTED)
+    shared = {} if result.turn is None else {ROTATION: {"next": result.turn}}
+    replaces = [] if result.replaces is None else [result.replaces]
+    return Keep(result.lead, result.events, result.due, counts, shared, replaces)

@@ -14,7 +14,7 @@ from schemas.erasure import ERASED
 from schemas.policy import Policy
 from schemas.topics import TOPICS
 from scorer import stored
-from scorer.rules import Criteria, Late, Outcome, Outdated, State, age, decide, erasure, flood, judge
+from scorer.rules import Criteria, Late, Outdated, Result, State, age, decide, erasure, flood, recall
 from scorer.settings import Settings
 
 
@@ -90,7 +90,7 @@ class Scorer:
 
     def recall(self, state: State, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[State]:
         passed = erasure.passed_downstream(new)
-        return _kept(*judge(state, earlier, new, self.criteria(at.now), at.now), passed=passed)
+        return _kept(*recall(state, earlier, new, self.criteria(at.now), at.now), passed=passed)
 
 
 def build(settings: Settings) -> Scorer:
@@ -98,10 +98,10 @@ def build(settings: Settings) -> Scorer:
     return Scorer(load_policies(settings.policies, Policy))
 
 
-def _kept(*outcomes: Outcome, passed: Sequence[Envelope] = ()) -> Keep[State]:
-    """The decision for successive outcomes, with the events `passed` on."""
-    last = outcomes[-1]
-    scores = [outcome.scored for outcome in outcomes if outcome.scored is not None]
+def _kept(*results: Result, passed: Sequence[Envelope] = ()) -> Keep[State]:
+    """The decision for successive results, with the events `passed` on."""
+    last = results[-1]
+    scores = [result.scored for result in results if result.scored is not None]
     if not scores:
         return Keep(last.state, passed, last.due)
     counts = Counter(f"scores:{scored.data.band}" for scored in scores)

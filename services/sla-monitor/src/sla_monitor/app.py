@@ -17,7 +17,7 @@ from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
 from schemas.sales import DAILY, RECALLED, SalesActivity, sort_of
 from schemas.topics import TOPICS
-from sla_monitor.rules import NotYet, Outcome, Watch, erase, expire, start, stop, stop_erased, suppress, unchanged
+from sla_monitor.rules import NotYet, Result, Watch, erase, expire, start, stop, stop_erased, suppress, unchanged
 from sla_monitor.rules.clock import Lead
 from sla_monitor.settings import Settings
 
@@ -61,8 +61,8 @@ class SlaMonitor:
                 except NotYet as missing:
                     raise OlderPolicy(str(missing)) from missing
             case LeadErased():
-                outcome = erase(state, fact, at.now)
-                return Erase(outcome.lead, outcome.events, outcome.counts)
+                result = erase(state, fact, at.now)
+                return Erase(result.lead, result.events, result.counts)
             case LeadSuppressed():
                 return _kept(suppress(state, fact, at.now))
             case SalesActivity() as event:
@@ -74,8 +74,8 @@ class SlaMonitor:
         return self._facts.stored(value, time, fingerprint, received)
 
     def after_erasure(self, state: Lead, fact: Fact, at: At) -> Drop[Lead]:
-        outcome = stop_erased(state, fact.event, fact.time, at.now)
-        return Drop(outcome.lead, ERASED, outcome.events, outcome.counts)
+        result = stop_erased(state, fact.event, fact.time, at.now)
+        return Drop(result.lead, ERASED, result.events, result.counts)
 
     def recall(self, state: Lead, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[Lead]:
         raise NotImplementedError("no decision asks for it")
@@ -89,5 +89,5 @@ def build(settings: Settings) -> SlaMonitor:
     return SlaMonitor(load_policies(settings.policies, Policy), settings.feed_patience)
 
 
-def _kept(outcome: Outcome) -> Keep[Lead]:
-    return Keep(outcome.lead, outcome.events, outcome.due, outcome.counts, waits=outcome.waits)
+def _kept(result: Result) -> Keep[Lead]:
+    return Keep(result.lead, result.events, result.due, result.counts, waits=result.waits)

@@ -61,7 +61,7 @@ class Option:
     max_gain: int
 
 
-class Standing(NamedTuple):
+class Case(NamedTuple):
     """A lead's basis at an instant, under criteria."""
 
     basis: Basis
@@ -69,9 +69,9 @@ class Standing(NamedTuple):
     instant: Instant
 
 
-def options(standing: Standing) -> Iterator[Option]:
+def options(case: Case) -> Iterator[Option]:
     """Every change that can make a rule pay more or less; engagements first."""
-    basis, criteria, instant = standing
+    basis, criteria, instant = case
     paying = {pay.rule.id: pay.net for pay in pays_at(basis, criteria, instant)}
     slots: set[tuple[str, str | None]] = set()
     for kind, wants in criteria.wanted.items():
@@ -83,7 +83,7 @@ def options(standing: Standing) -> Iterator[Option]:
             apart = any(rule.session for rule in rules)
             have = max(counted(rule, basis, instant) for rule in rules)
             max_gain = _max_gain(rules, criteria, paying)
-            for more in steps(kind, want.content, standing):
+            for more in steps(kind, want.content, case):
                 change = Engagements(kind, want.content, more, have, apart)
                 yield Option(f"{kind}/{want.content}", change, max_gain)
     asked: dict[str, list[Priced]] = {}
@@ -106,18 +106,18 @@ def facts_of(change: Change, instant: datetime) -> list[Fact]:
     return [Fact(event, event.time, False, b"", b"", event.time) for event in _events(change, instant)]
 
 
-def steps(kind: str, content: str | None, standing: Standing, others: Iterable[Change] = ()) -> list[int]:
+def steps(kind: str, content: str | None, case: Case, others: Iterable[Change] = ()) -> list[int]:
     """How many more such engagements, beside the others, make a rule pay more, the fewest first.
 
     For a rule that decays one more suffices; for one that pays per event up to EACH more.
     """
     beside = sum(other.more for other in others if isinstance(other, Engagements) and other.kind == kind)
     found: set[int] = set()
-    for rule in _counting(kind, content, standing.criteria):
+    for rule in _counting(kind, content, case.criteria):
         if rule.cap is not None:
             found |= set(range(1, EACH + 1))
         else:
-            have = counted(rule, standing.basis, standing.instant) + (beside if rule.content is None else 0)
+            have = counted(rule, case.basis, case.instant) + (beside if rule.content is None else 0)
             found |= {rule.needed - have, *([1] if rule.fading else [])}
     return sorted(step for step in found if step > 0)
 

@@ -12,7 +12,7 @@ from desk.lead.explanation import Explanation, explain
 from desk.lead.screen import Screen
 from desk.lead.standing import Overview as Standing
 from desk.lead.standing import overview
-from desk.reading import every_state, facts_of, one_moment, row_of
+from desk.reading import every_state, facts_of, one_instant, row_of
 from desk.settings import DeskSettings
 from router.app import Router
 from router.rules.handoff import Context
@@ -43,7 +43,7 @@ class Look:
         row.
         """
         scorer = Scorer(self.policies)
-        async with one_moment(self.settings.database, scorer.name) as (connection, moment):
+        async with one_instant(self.settings.database, scorer.name) as (connection, now):
             facts = await facts_of(connection, scorer.inputs["engagements"], lead_id)
             row = await row_of(connection, lead_id)
         if not facts:
@@ -51,24 +51,24 @@ class Look:
         if instant is not None:
             return explain(lead_id, facts, scorer.criteria(instant), instant)
         state = scorer.new(lead_id) if row is None else scorer.load(lead_id, row.state)
-        view = explain(lead_id, facts, scorer.criteria(moment), moment, state)
+        view = explain(lead_id, facts, scorer.criteria(now), now, state)
         return view if row is None else replace(view, dropped=row.dropped, erased=row.erased)
 
     async def standing(self, lead_id: str) -> Standing | None:
         """Stage, gate and owner; None for a lead that the router does not know."""
         router = Router(self.policies)
-        async with one_moment(self.settings.database, router.name) as (connection, moment):
+        async with one_instant(self.settings.database, router.name) as (connection, now):
             row = await row_of(connection, lead_id)
         if row is None:
             return None
-        return overview(router.load(lead_id, row.state), Context(moment, router.policies), row)
+        return overview(router.load(lead_id, row.state), Context(now, router.policies), row)
 
     async def screen(self, lead_id: str) -> Screen:
         """What the three services keep of the lead, each read at one instant."""
         monitor = SlaMonitor(self.policies, timedelta())
         score, standing = await self.explanation(lead_id), await self.standing(lead_id)
-        async with one_moment(self.settings.database, monitor.name) as (connection, moment):
-            clocks = Overview(moment.astimezone(UTC), sys.maxsize, ended=True)
+        async with one_instant(self.settings.database, monitor.name) as (connection, now):
+            clocks = Overview(now.astimezone(UTC), sys.maxsize, ended=True)
             if (row := await row_of(connection, lead_id)) is not None:
                 clocks.add([monitor.load(lead_id, row.state)])
         return Screen(lead_id, score, standing, clocks.rows)
@@ -76,8 +76,8 @@ class Look:
     async def clocks(self, *, ended: bool, limit: int) -> Overview:
         """The clocks of all leads, the next due first, by the database's time."""
         monitor = SlaMonitor(self.policies, timedelta())
-        async with one_moment(self.settings.database, monitor.name) as (connection, moment):
-            found = Overview(moment.astimezone(UTC), limit, ended)
+        async with one_instant(self.settings.database, monitor.name) as (connection, now):
+            found = Overview(now.astimezone(UTC), limit, ended)
             async for page in every_state(connection, due=not ended):
                 found.add(monitor.load(lead_id, state) for lead_id, state in page)
         return found

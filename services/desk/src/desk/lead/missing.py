@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import reduce
 from itertools import combinations
 
-from desk.lead.changes import Change, Engagements, Option, Standing, ceiling, facts_of, options, steps
+from desk.lead.changes import Case, Change, Engagements, Option, ceiling, facts_of, options, steps
 from schemas.envelope import Fact
 from schemas.scoring import Band
 from schemas.terms import Bound
@@ -61,7 +61,7 @@ def missing(tally: Tally, criteria: Criteria, instant: datetime) -> Missing | No
     band = criteria.bands[place + 1]
     trial = _Trial(tally, criteria, instant, band)
     least = _least(band, criteria)
-    ways = _ways(trial, list(options(trial.standing)), least - verdict.milli)
+    ways = _ways(trial, list(options(trial.case)), least - verdict.milli)
     return Missing(
         band=band.name,
         least=band.least,
@@ -82,8 +82,8 @@ class _Trial:
     _facts: dict[Change, list[Fact]] = field(default_factory=dict)
 
     @property
-    def standing(self) -> Standing:
-        return Standing(self.tally.basis, self.criteria, text_of(self.instant))
+    def case(self) -> Case:
+        return Case(self.tally.basis, self.criteria, text_of(self.instant))
 
     def milli(self, changes: Iterable[Change]) -> int:
         facts = sorted((fact for change in changes for fact in self._of(change)), key=lambda fact: fact.order)
@@ -144,7 +144,7 @@ def _numbered(
 ) -> Iterator[tuple[Change, ...]]:
     """The same with each number of this change's engagements that makes a rule pay, the fewest first."""
     others = _without(changes, change)
-    for more in steps(change.kind, change.content, trial.standing, others):
+    for more in steps(change.kind, change.content, trial.case, others):
         if more < below:
             yield tuple(replace(change, more=more) if other is change else other for other in changes)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from desk.lead.row import Row, Tombstone
-from router.rules.gate import HIGH_INTENT, judge
+from router.rules.gate import HIGH_INTENT, examine
 from router.rules.handoff import Context, awaits_event, bar, find_opening
 from router.rules.lead import ENDS, Entry, Episode, Lead, Past, Step
 from schemas.handoffs import GateReport, Owner, Stage
@@ -65,7 +65,7 @@ def overview(lead: Lead, context: Context, row: Row | None = None) -> Overview:
     `row` says what was not kept.
     """
     score = lead.score
-    gate = judge(score, context.policy, answered=lead.answered) if score else None
+    gate = examine(score, context.policy, answered=lead.answered) if score else None
     shut = gate is not None and not gate.holds
     edited = gate is not None and gate.holds and awaits_event(lead, context)
     opening = find_opening(lead, context)

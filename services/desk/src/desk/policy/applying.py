@@ -206,9 +206,9 @@ def status(as_json: Json = False) -> None:
 
 
 async def _revisions(settings: DeskSettings) -> dict[int, Revision]:
-    from desk.reading import one_moment, revisions
+    from desk.reading import one_instant, revisions
 
-    async with one_moment(settings.database, "scorer") as (connection, _):
+    async with one_instant(settings.database, "scorer") as (connection, _):
         return await revisions(connection)
 
 

@@ -109,7 +109,7 @@ class _Names:
         return Named(self.count, tuple(self.leads))
 
 
-class _Judge:
+class _Counts:
     """One policy and its counts so far; points in thousandths."""
 
     def __init__(self, policy: Policy) -> None:
@@ -145,7 +145,7 @@ class Backtest:
 
     def __init__(self, live: Policy, candidate: Policy, instant: datetime, most: int = sys.maxsize) -> None:
         self._now, self._instant = instant, text_of(instant)
-        self._before, self._after = _Judge(live), _Judge(candidate)
+        self._before, self._after = _Counts(live), _Counts(candidate)
         self._alike = self._before.criteria.digest == self._after.criteria.digest
         self._newly, self._no_longer, self._differing = _Names(most), _Names(most), _Names(most)
         self._expected: dict[str, State] | None = None
@@ -210,8 +210,8 @@ class Backtest:
             self._differing.add(self._lead_id)
         self._lead_id = ""
 
-    def _score(self, tally: Tally, judge: _Judge) -> Verdict:
-        return score(tally.basis, judge.criteria, self._instant, tally.memo)
+    def _score(self, tally: Tally, side: _Counts) -> Verdict:
+        return score(tally.basis, side.criteria, self._instant, tally.memo)
 
     def _agrees(self, tally: Tally, verdict: Verdict) -> bool:
         stored = self._expected.pop(self._lead_id, None) if self._expected else None

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from chassis.policy import load_policies
 from desk.policy.backtest import Backtest, Report
-from desk.reading import BEYOND, ever, every_fact, one_moment, states_between
+from desk.reading import BEYOND, ever, every_fact, one_instant, states_between
 from desk.settings import DeskSettings
 from schemas.erasure import FLOOD
 from schemas.policy import Policy
@@ -33,9 +33,9 @@ async def backtest(settings: DeskSettings, asked: Asked, tell: Callable[[int, in
     out. Raises PolicyError, Transient, and DBAPIError where a statement fails.
     """
     scorer = Scorer(load_policies(settings.policies, Policy))
-    async with one_moment(settings.database, scorer.name) as (connection, moment):
-        live = scorer.policy(moment)
-        test = Backtest(live, asked.candidate, asked.until or moment, asked.most)
+    async with one_instant(settings.database, scorer.name) as (connection, now):
+        live = scorer.policy(now)
+        test = Backtest(live, asked.candidate, asked.until or now, asked.most)
         alike = asked.candidate.scoring == live.scoring
         comparing = alike and asked.since is None and asked.until is None
 

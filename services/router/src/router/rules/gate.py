@@ -25,7 +25,7 @@ _WORDS = {
 }
 
 
-def judge(score: Score, policy: Policy, answered: datetime | None = None) -> GateReport:
+def examine(score: Score, policy: Policy, answered: datetime | None = None) -> GateReport:
     """Every predicate that the policy's gate asks for, `contactable` always among them.
 
     A lead qualifies when all but `high_intent` are true, or by the fast track: `high_intent`, `contactable` and, where

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from router.rules.gate import intent_of_episode, judge, qualified_at
+from router.rules.gate import examine, intent_of_episode, qualified_at
 from router.rules.lead import PAST_KEPT, Entry, Episode, Lead, Past
 from router.rules.stage import SOURCE, entry_event, restage, steps_of_next
 from schemas.envelope import Envelope
@@ -65,7 +65,7 @@ def find_opening(lead: Lead, context: Context) -> Opening | None:
     score, policy = lead.score, context.policy
     if score is None or bar(lead) is not None:
         return None
-    gate = judge(score, policy, answered=lead.answered)
+    gate = examine(score, policy, answered=lead.answered)
     if not gate.holds or awaits_event(lead, context):
         return None
     end = lead.episode.end if lead.episode else None
@@ -89,7 +89,7 @@ def awaits_event(lead: Lead, context: Context) -> bool:
         return True
     if last.policy.version == lead.score.policy.version == policy.version or last.policy.version > len(versions):
         return False
-    return not judge(last, versions[last.policy.version - 1], answered=lead.answered).holds
+    return not examine(last, versions[last.policy.version - 1], answered=lead.answered).holds
 
 
 def released(lead: Lead, score: Score, context: Context) -> bool:
@@ -99,7 +99,7 @@ def released(lead: Lead, score: Score, context: Context) -> bool:
     if score.cause in (TIME, POLICY):
         return False
     before = lead.score
-    if before is None or not awaits_event(lead, context) or not judge(before, context.policy, lead.answered).holds:
+    if before is None or not awaits_event(lead, context) or not examine(before, context.policy, lead.answered).holds:
         return True
     did = zip(
         _did(score), _did(before), strict=True

@@ -15,7 +15,7 @@ from schemas.scores import LeadScored
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Result:
     """What follows for one lead; `turn` is the rotation's next turn where one was taken.
 
     `replaces` is the key of the fact that the new one replaces; `outdated`: a later one has replaced the new one
@@ -30,7 +30,7 @@ class Outcome:
     outdated: bool = False
 
 
-def route(lead: Lead, fact: Fact, context: Context) -> Outcome:
+def route(lead: Lead, fact: Fact, context: Context) -> Result:
     """What follows from one new fact: a score may hand the lead off, a sales activity may change its stage.
 
     Of a lead's scores only the one with the highest version is kept, whatever the order of arrival.
@@ -38,22 +38,22 @@ def route(lead: Lead, fact: Fact, context: Context) -> Outcome:
     if isinstance(fact.event, LeadScored):
         score = fact.event.data
         if lead.score is not None and score.version <= lead.score.version:
-            return Outcome(lead, outdated=True)
+            return Result(lead, outdated=True)
         heard = None if released(lead, score, context) else lead.heard or lead.score
-        outcome = wake(replace(lead, score=score, scored=fact.key, heard=heard), context)
-        return replace(outcome, replaces=lead.scored)
+        result = wake(replace(lead, score=score, scored=fact.key, heard=heard), context)
+        return replace(result, replaces=lead.scored)
     if isinstance(fact.event, LeadSuppressed):
         lead, events = suppress(lead, fact)
-        return Outcome(lead, events)
+        return Result(lead, events)
     step = step_of(fact)
     if step is None:
         return wake(lead, context)
     lead, events = take(lead, step)
-    outcome = wake(lead, context)
-    return replace(outcome, events=(*events, *outcome.events))
+    result = wake(lead, context)
+    return replace(result, events=(*events, *result.events))
 
 
-def wake(lead: Lead, context: Context) -> Outcome:
+def wake(lead: Lead, context: Context) -> Result:
     """What follows from time alone: a handoff when the gate is open and any cool-off over, else when to look again.
 
     Exactly one handoff per episode: no further one while an episode is open.
@@ -61,8 +61,8 @@ def wake(lead: Lead, context: Context) -> Outcome:
     opening = find_opening(lead, context)
     if opening is None:
         lead, events = stand(lead, context.policy)
-        return Outcome(lead, events)
+        return Result(lead, events)
     if lead.episode is not None and context.now < opening.earliest:
-        return Outcome(lead, due=opening.earliest)
+        return Result(lead, due=opening.earliest)
     lead, events = hand_off(lead, opening, context)
-    return Outcome(lead, events, turn=context.turn + 1)
+    return Result(lead, events, turn=context.turn + 1)

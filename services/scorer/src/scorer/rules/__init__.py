@@ -7,7 +7,7 @@ fact. `flood` limits how many facts of a lead are kept, `erasure` says what is l
 """
 
 from scorer.rules.criteria import Criteria
-from scorer.rules.decision import Outcome, State, age, decide, judge
+from scorer.rules.decision import Result, State, age, decide, recall
 from scorer.rules.tally import Late, Outdated, Tally, add, fold
 from scorer.rules.verdict import Earned, Verdict, score
 
@@ -15,8 +15,8 @@ __all__ = [
     "Criteria",
     "Earned",
     "Late",
-    "Outcome",
     "Outdated",
+    "Result",
     "State",
     "Tally",
     "Verdict",
@@ -24,6 +24,6 @@ __all__ = [
     "age",
     "decide",
     "fold",
-    "judge",
+    "recall",
     "score",
 ]

@@ -70,7 +70,7 @@ class Stretch:
         return max([self.start, *(fading.last_change(milli, since, at) for milli, since in shares if fading)])
 
 
-class Standing(NamedTuple):
+class Payment(NamedTuple):
     """An instant, the stretches that pay at it, what each pays, and the score in thousandths."""
 
     at: Micros
@@ -104,10 +104,10 @@ class Course:
                     taken.add(exclusive)
         return found
 
-    def standing(self, at: Micros) -> Standing:
+    def payment(self, at: Micros) -> Payment:
         paying = self.paying(at)
         nets = [stretch.net(at) for stretch in paying]
-        return Standing(at, paying, nets, self._total(paying, nets))
+        return Payment(at, paying, nets, self._total(paying, nets))
 
     def turn(self, at: Micros) -> Micros:
         """The first instant after `at` at which a stretch begins or ends; NEVER: none does."""
@@ -118,7 +118,7 @@ class Course:
         """The latest instant up to `at` at which what some rule pays changed; -NEVER: none did."""
         return max((stretch.last_change(at) for stretch in self.stretches), default=_EVER)
 
-    def leaves(self, now: Standing, until: Micros, low: float, high: float) -> Micros:
+    def leaves(self, now: Payment, until: Micros, low: float, high: float) -> Micros:
         """The first instant after `now` at which the score leaves [low, high], in which it is now; else `until`.
 
         The same rules must pay up to `until`. After EFFORT spans: an earlier instant, up to which the score stays.

@@ -50,7 +50,7 @@ class State:
     published: Published = NEVER_PUBLISHED
 
 
-class Outcome(NamedTuple):
+class Result(NamedTuple):
     """The state from now on, the score to publish, and when time alone changes it next."""
 
     state: State
@@ -58,10 +58,10 @@ class Outcome(NamedTuple):
     due: datetime | None
 
 
-def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Outcome:
+def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Result:
     """With one more fact: the lead's score, if that must be published again (see `_publish`).
 
-    Gives the very same state for a fact that changes nothing. Raises Late: see `judge`.
+    Gives the very same state for a fact that changes nothing. Raises Late: see `recall`.
     """
     tally, known = add(state.tally, fact, criteria), state.tally
     before, after = known.basis, tally.basis
@@ -72,23 +72,23 @@ def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Outco
         return _publishing(state if tally is known else replace(state, tally=tally), criteria, now, fact)
     if after is not before and tally.memo.watch is not watch:
         tally = replace(tally, memo=tally.memo._replace(watch=watch))
-    return Outcome(state if tally is known else replace(state, tally=tally), None, _time_of(watch))
+    return Result(state if tally is known else replace(state, tally=tally), None, _time_of(watch))
 
 
-def judge(
+def recall(
     state: State, earlier: Sequence[Fact], new: Sequence[Fact], criteria: Criteria, now: datetime
-) -> list[Outcome]:
+) -> list[Result]:
     """As `decide`, from all facts of the lead in any order, whatever tally the state has.
 
-    `new` are those that are new. What another policy alone changes is an outcome of its own, before theirs.
+    `new` are those that are new. What another policy alone changes is an result of its own, before theirs.
     """
-    outcomes = list[Outcome]()
+    results = list[Result]()
     if not new or not stands_on(state.tally.basis, criteria):
-        outcomes.append(_publishing(_folded(state, earlier, criteria), criteria, now, POLICY))
-        state = outcomes[-1].state
+        results.append(_publishing(_folded(state, earlier, criteria), criteria, now, POLICY))
+        state = results[-1].state
     if new:
-        outcomes.append(_publishing(_folded(state, [*earlier, *new], criteria), criteria, now, new[-1]))
-    return outcomes
+        results.append(_publishing(_folded(state, [*earlier, *new], criteria), criteria, now, new[-1]))
+    return results
 
 
 def _folded(state: State, facts: Sequence[Fact], criteria: Criteria) -> State:
@@ -96,7 +96,7 @@ def _folded(state: State, facts: Sequence[Fact], criteria: Criteria) -> State:
     return state if tally == state.tally else replace(state, tally=tally)
 
 
-def age(state: State, criteria: Criteria, now: datetime) -> Outcome:
+def age(state: State, criteria: Criteria, now: datetime) -> Result:
     """What time alone has changed. Raises Late for a tally of another policy."""
     require(state.tally.basis, criteria)
     return _publishing(state, criteria, now, TIME)
@@ -107,7 +107,7 @@ def _instant(basis: Basis, now: datetime) -> Instant:
     return max(text_of(now), instant_of(basis.at))
 
 
-def _publishing(state: State, criteria: Criteria, now: datetime, cause: Fact | str) -> Outcome:
+def _publishing(state: State, criteria: Criteria, now: datetime, cause: Fact | str) -> Result:
     tally, basis = state.tally, state.tally.basis
     instant = _instant(basis, now)
     settled, memo = settled_at(basis, criteria, instant, tally.memo)
@@ -119,10 +119,10 @@ def _publishing(state: State, criteria: Criteria, now: datetime, cause: Fact | s
     if published is not state.published:
         state = replace(state, tally=replace(tally, memo=memo), published=published)
         scored = _scored(state, verdict, cause, criteria, time_of(instant))
-        return Outcome(state, scored, _time_of(watch))
+        return Result(state, scored, _time_of(watch))
     if memo != tally.memo:
         state = replace(state, tally=replace(tally, memo=memo))
-    return Outcome(state, None, _time_of(watch))
+    return Result(state, None, _time_of(watch))
 
 
 def _time_of(watch: Watch | None) -> datetime | None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from schemas.scores import Cut, Group
 from scorer.rules.basis import Basis
-from scorer.rules.course import NEVER, Course, Standing, Stretch, course_of
+from scorer.rules.course import NEVER, Course, Payment, Stretch, course_of
 from scorer.rules.criteria import Criteria, Priced
 from scorer.rules.memo import EMPTY, Memo, Settled
 from scorer.rules.order import Instant, instant_at, instant_of, micros_of, time_of
@@ -122,7 +122,7 @@ def _settled(course: Course, before: Settled, instant: Instant) -> Settled:
     Looks ahead from `instant` as far as `instant` is from the origin: the next question will be of a later instant.
     """
     at, criteria = before.at, course.criteria
-    now = course.standing(micros_of(at))
+    now = course.payment(micros_of(at))
     held = {name: before.held.get(name, at) for name in _holding(course, now)}
     far = max(now.at, 2 * micros_of(instant) - before.origin) + 1
     until = course.leaves(now, min(course.turn(now.at), far), *criteria.band_of(now.milli)) if criteria.timed else NEVER
@@ -147,7 +147,7 @@ def next_publication(course: Course, instant: Instant, published: int) -> Instan
     criteria = course.criteria
     if not course.basis.at or not criteria.timed:
         return None
-    now = course.standing(micros_of(instant))
+    now = course.payment(micros_of(instant))
     read = _read(course, now)
     while True:
         turn, (low, high) = course.turn(now.at), criteria.band_of(now.milli)
@@ -156,14 +156,14 @@ def next_publication(course: Course, instant: Instant, published: int) -> Instan
             return instant_at(until)
         if turn >= NEVER:
             return None
-        now = course.standing(turn)
+        now = course.payment(turn)
         if abs(now.milli - published) >= POINT or _read(course, now) != read:
             return instant_at(turn)
 
 
 def worth(basis: Basis, criteria: Criteria, instant: Instant, memo: Memo = EMPTY) -> int:
     """The `milli` of `score`, without the instants since when each condition is true."""
-    return course_of(basis, criteria, memo.course).standing(micros_of(instant)).milli
+    return course_of(basis, criteria, memo.course).payment(micros_of(instant)).milli
 
 
 def may_differ(before: Basis, after: Basis, criteria: Criteria) -> bool:
@@ -215,7 +215,7 @@ def _lines(pays: Sequence[Pay], criteria: Criteria, held: Mapping[str, Instant],
         yield Earned("total", "total", within - total, time_of(at), cut="clamp")
 
 
-def _holding(course: Course, now: Standing) -> list[str]:
+def _holding(course: Course, now: Payment) -> list[str]:
     engaged, rules = _engaged_at(now.paying) is not None, [stretch.rule for stretch in now.paying]
     return holding(course.basis, course.criteria, rules, now.milli, engaged=engaged)
 
@@ -234,7 +234,7 @@ def holding(basis: Basis, criteria: Criteria, paying: Iterable[Priced], milli: i
     return names
 
 
-def _read(course: Course, now: Standing) -> list[str]:
+def _read(course: Course, now: Payment) -> list[str]:
     """The conditions that a gate can read, and the day of the latest engagement."""
     names = [name for name in _holding(course, now) if not name.startswith("rule:")]
     return [*names, (_engaged_at(now.paying) or "")[:10]]

@@ -52,7 +52,7 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Result:
     """The lead from now on, what to publish and to count, and when time may next change something."""
 
     lead: Lead
@@ -65,7 +65,7 @@ class Outcome:
 
 def start(
     lead: Lead, event: LeadQualified | LeadHandedOff, received: datetime, agreements: Agreements, now: datetime
-) -> Outcome:
+) -> Result:
     """Starts the episode's clocks, judged at once by what is known; a second start is ignored.
 
     `received`: when the event was published. Raises NotYet: see `terms_of`.
@@ -105,7 +105,7 @@ def terms_of(qualification: Qualification, agreements: Agreements) -> Policy:
     return policy
 
 
-def stop(lead: Lead, event: SalesActivity, time: datetime, now: datetime) -> Outcome:
+def stop(lead: Lead, event: SalesActivity, time: datetime, now: datetime) -> Result:
     """Ends the clocks that the activity, at its effective `time`, ends in time; breached ones too."""
     milestone = activity_of(event, time)
     if milestone is None:
@@ -113,15 +113,15 @@ def stop(lead: Lead, event: SalesActivity, time: datetime, now: datetime) -> Out
     return _settled_by(lead, milestone, now)
 
 
-def stop_erased(lead: Lead, event: Envelope, time: datetime, now: datetime) -> Outcome:
+def stop_erased(lead: Lead, event: Envelope, time: datetime, now: datetime) -> Result:
     """As `stop` for an erased lead: nothing of the activity is kept but the verdict of clocks that it ends."""
     if not isinstance(event, SalesActivity):
         return unchanged(lead)
-    outcome = stop(lead, event, time, now)
-    return replace(outcome, lead=replace(outcome.lead, activities=lead.activities))
+    result = stop(lead, event, time, now)
+    return replace(result, lead=replace(result.lead, activities=lead.activities))
 
 
-def suppress(lead: Lead, fact: Fact, now: datetime) -> Outcome:
+def suppress(lead: Lead, fact: Fact, now: datetime) -> Result:
     """Cancels the clocks that were not due when the lead was suppressed; all open ones if it was erased.
 
     After a suppression facts are kept as before, so a clock past its due is still judged by all of them.
@@ -129,16 +129,16 @@ def suppress(lead: Lead, fact: Fact, now: datetime) -> Outcome:
     return _settled_by(lead, suppression_of(fact), now)
 
 
-def erase(lead: Lead, fact: Fact, now: datetime) -> Outcome:
+def erase(lead: Lead, fact: Fact, now: datetime) -> Result:
     """As `suppress`; the verdicts stay, without anything that identifies the person.
 
     A breach published before can still be taken back: see `stop_erased`.
     """
-    outcome = suppress(lead, fact, now)
-    return replace(outcome, lead=replace(outcome.lead, name=None))
+    result = suppress(lead, fact, now)
+    return replace(result, lead=replace(result.lead, name=None))
 
 
-def expire(lead: Lead, watch: Watch) -> Outcome:
+def expire(lead: Lead, watch: Watch) -> Result:
     """What time alone changes: warnings; breaches once the inputs are proven read up to the due, unknown until then."""
     teller = Teller(lead.lead_id)
     lead = replace(lead, clocks=tuple(_passed(c, watch, teller) if c.open else c for c in lead.clocks))
@@ -148,12 +148,12 @@ def expire(lead: Lead, watch: Watch) -> Outcome:
         soonest, latest = RECHECK
         looks.append(watch.now + min(latest, max(soonest, watch.now - max(waiting))))
     due, waits = min(looks, default=None), max(waiting, default=None)
-    return Outcome(lead, due, tuple(teller.events), teller.counts, waits)
+    return Result(lead, due, tuple(teller.events), teller.counts, waits)
 
 
-def unchanged(lead: Lead) -> Outcome:
+def unchanged(lead: Lead) -> Result:
     """No change; the lead is looked at when it would have been anyway."""
-    return Outcome(lead, min((c.next_look for c in lead.clocks if c.open), default=None))
+    return Result(lead, min((c.next_look for c in lead.clocks if c.open), default=None))
 
 
 def _passed(clock: Clock, watch: Watch, teller: Teller) -> Clock:
@@ -169,23 +169,23 @@ def _passed(clock: Clock, watch: Watch, teller: Teller) -> Clock:
     return clock
 
 
-def _settled_by(lead: Lead, milestone: Milestone, now: datetime) -> Outcome:
+def _settled_by(lead: Lead, milestone: Milestone, now: datetime) -> Result:
     """With one more activity. The latest are kept, and the first suppression."""
-    outcome = _settled(replace(lead, activities=_ordered((*lead.activities, milestone))), Teller(lead.lead_id), now)
-    known = outcome.lead.activities
+    result = _settled(replace(lead, activities=_ordered((*lead.activities, milestone))), Teller(lead.lead_id), now)
+    known = result.lead.activities
     first = next((each for each in known if "suppressed" in each.means), None)
     latest = [each for each in known if "suppressed" not in each.means][-ACTIVITIES_KEPT:]
     kept = _ordered((*latest, *([first] if first else [])))
-    return replace(outcome, lead=replace(outcome.lead, activities=kept))
+    return replace(result, lead=replace(result.lead, activities=kept))
 
 
-def _settled(lead: Lead, teller: Teller, now: datetime) -> Outcome:
+def _settled(lead: Lead, teller: Teller, now: datetime) -> Result:
     clocks = sorted(
         (_settle(clock, lead.end_of(clock), teller, now) for clock in lead.clocks),
         key=lambda clock: (clock.started_at, clock.episode, clock.clock),
     )
-    outcome = unchanged(replace(lead, clocks=tuple(clocks)))
-    return replace(outcome, events=tuple(teller.events), counts=teller.counts)
+    result = unchanged(replace(lead, clocks=tuple(clocks)))
+    return replace(result, events=tuple(teller.events), counts=teller.counts)
 
 
 def _settle(clock: Clock, end: Milestone | None, teller: Teller, now: datetime) -> Clock:
