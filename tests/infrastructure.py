@@ -1,7 +1,7 @@
 """Real Kafka and real Postgres for the tests, from one of three sources (libraries.md §4.3).
 
 `external` where KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL (a role that may create databases) are given, else `docker`
-where an engine answers, else `embedded`: the very code of `make run`. BATON_STACK names one and refuses the others.
+where an engine answers, else `embedded`, by the code of `make run`. BATON_STACK names one and refuses the others.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class Infrastructure:
 
 @dataclass(frozen=True)
 class Room:
-    """A test's own place on the shared servers: topics under a prefix, a database with every service's schema."""
+    """Part of the shared servers for one test: topics under a prefix, a database with every service's schema."""
 
     bootstrap_servers: str
     prefix: str
@@ -93,7 +93,7 @@ def source() -> str:
 
 @contextlib.asynccontextmanager
 async def infrastructure() -> AsyncIterator[Infrastructure]:
-    """The servers, started where they are not external, gone after the block."""
+    """The servers, started unless they are external; stopped after the block."""
     match source():
         case "external":
             yield Infrastructure("external", os.environ["KAFKA_BOOTSTRAP_SERVERS"], os.environ["DATABASE_URL"])
@@ -110,7 +110,7 @@ async def infrastructure() -> AsyncIterator[Infrastructure]:
 
 @contextlib.asynccontextmanager
 async def room(servers: Infrastructure, template: str | None = None) -> AsyncIterator[Room]:
-    """A fresh place, its database a copy of `template` where one is named; both are removed after the block."""
+    """A fresh room, its database a copy of `template` where one is named; removed after the block."""
     name = f"t{uuid.uuid4().hex[:8]}"
     made = Room(servers.bootstrap_servers, f"{name}-", name, servers.admin_url)
     await create_topics(servers.bootstrap_servers, made.prefix)
@@ -154,7 +154,7 @@ async def _containers(port: int) -> AsyncIterator[Infrastructure]:
         kafka = kafka.with_env(name, value)
     postgres = DockerContainer(POSTGRES_IMAGE).with_exposed_ports(5432).with_env("POSTGRES_HOST_AUTH_METHOD", "trust")
     kafka.waiting_for(LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(120))
-    # Over TCP: the server that the image runs to set the cluster up says "ready" too, and `times=2` is not looked at.
+    # Over TCP: the image's server for the initial set-up says "ready" too, and `times=2` is ignored.
     ready = ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres"]
     postgres.waiting_for(ExecWaitStrategy(ready).with_startup_timeout(120))
     await asyncio.gather(asyncio.to_thread(kafka.start), asyncio.to_thread(postgres.start))

@@ -1,4 +1,4 @@
-"""Processes of services: kept running, killed, frozen; the kernel's process state confirms each."""
+"""Processes of services: kept running, killed, frozen; each checked by the kernel's process state."""
 
 import asyncio
 import contextlib
@@ -13,13 +13,13 @@ from baton_local.child import Child, Command
 from tests.until import until
 
 RESTART_SECONDS = 0.2
-"""From an instance's death to its next start, as a supervisor of services has it."""
+"""Seconds from an instance's death to its next start."""
 STUCK = 71
-"""Exit code of an instance whose watchdog found it a member in its own eyes only."""
+"""Exit code of an instance whose watchdog found that the group no longer counts it as a member."""
 GONE_SECONDS = 10
-"""What the kernel may take to end or to stop a process."""
+"""Most seconds for the kernel to end or stop a process."""
 STOP_SECONDS = 30
-"""What a service may take to end after SIGTERM; then it is killed."""
+"""Most seconds for a service to end after SIGTERM; then it is killed."""
 
 
 def state_of(pid: int) -> str:
@@ -40,7 +40,7 @@ def family_of(pid: int) -> list[int]:
 
 
 async def kill_family(child: Child) -> int:
-    """SIGKILL to the process and its descendants, as an out-of-memory killer or a reset has it; its exit code."""
+    """SIGKILL to the process and its descendants, as by an out-of-memory killer; returns its exit code."""
     family = family_of(child.pid)
     for pid in family:
         with contextlib.suppress(ProcessLookupError):
@@ -51,7 +51,7 @@ async def kill_family(child: Child) -> int:
 
 @contextlib.asynccontextmanager
 async def frozen(pids: Sequence[int]) -> AsyncIterator[None]:
-    """Stopped by SIGSTOP as long as the block runs. Raises TimeoutError when the kernel does not say so of each."""
+    """Stopped by SIGSTOP while the block runs. Raises TimeoutError when the kernel does not confirm it of each."""
     try:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
@@ -73,7 +73,7 @@ class Instance:
         self.log = log
         self.ops_url = f"http://127.0.0.1:{ops_port}"
         self.exits: list[int] = []
-        """Exit codes of the lives that `run` saw to their end."""
+        """Exit codes of the lives that `run` has seen end."""
         self._child: Child | None = None
 
     @property
@@ -81,7 +81,7 @@ class Instance:
         return self._child is not None and self._child.running
 
     async def start(self, **more: str) -> asyncio.subprocess.Process:
-        """Starts the service, `more` in its environment, and waits for nothing."""
+        """Starts the service with `more` in its environment, without waiting."""
         module = self.service.replace("-", "_")
         command = (sys.executable, "-P", "-m", module, "serve")
         self._child = await Child.start(Command(self.name, command, self.log, {**self.env, **more}))
@@ -98,13 +98,13 @@ class Instance:
             await asyncio.sleep(RESTART_SECONDS)
 
     async def process(self) -> asyncio.subprocess.Process:
-        """The process that runs, or the next."""
+        """The running process, or the next one."""
         await until(lambda: self.running, f"{self.name} to run")
         assert self._child is not None
         return self._child.process
 
     async def pid(self) -> int:
-        """Of the process that runs, or of the next."""
+        """The pid of the running process, or of the next one."""
         return (await self.process()).pid
 
     async def signal(self, number: signal.Signals) -> tuple[int, float]:
@@ -120,7 +120,7 @@ class Instance:
             await self._child.stop(grace)
 
     def mark(self) -> int:
-        """Where its log ends now."""
+        """The present end of its log."""
         return self.log.stat().st_size if self.log.exists() else 0
 
     def said(self, words: str, since: int = 0) -> int:

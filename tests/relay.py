@@ -1,4 +1,4 @@
-"""The services as real processes in a room of their own, used as a user would use them."""
+"""The services as real processes in their own room, used as a user uses them."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ SERVER_KEY = ("sk_demo_sales", "")
 
 
 class Relay:
-    """Instances of the services; each is started, killed and looked at by its name. Logs are in `folder`."""
+    """Instances of the services by name. Logs are in `folder`."""
 
     def __init__(self, where: Room, folder: Path, policies: Path, names: Sequence[str] = SERVICES) -> None:
         self.room = where
@@ -47,7 +47,7 @@ class Relay:
         self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.http_port}", timeout=15, trust_env=False)
 
     def environment(self, service: str) -> dict[str, str]:
-        """What the service is told beside what this process is told."""
+        """Settings of the service in addition to this process's environment."""
         return {
             "BATON_KAFKA__BOOTSTRAP_SERVERS": self.room.bootstrap_of(service),
             "BATON_KAFKA__PREFIX": self.room.prefix,
@@ -58,7 +58,7 @@ class Relay:
         }
 
     def named(self, name: str) -> Instance:
-        """The instance, a new one if there is none of this name: `scorer/2` is a second scorer."""
+        """The instance, made if there is none of this name: `scorer/2` is a second scorer."""
         found = next((instance for instance in self.instances if instance.name == name), None)
         if found is None:
             found = self.make(name)
@@ -66,7 +66,7 @@ class Relay:
         return found
 
     def make(self, name: str) -> Instance:
-        """An instance that the relay does not look after."""
+        """An instance that the relay does not stop."""
         log = self.folder / f"{name.replace('/', '-')}.log"
         return Instance(name, self.environment(name.partition("/")[0]), log, self._held.take())
 
@@ -82,7 +82,9 @@ class Relay:
             env={**os.environ, "COLUMNS": "200", **self.environment(service), **environment},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # who runs tests may ignore it
+            preexec_fn=partial(
+                signal.signal, signal.SIGINT, signal.SIG_DFL
+            ),  # whoever runs the tests may ignore SIGINT
         )
 
     async def typed(self, service: str, *words: str, **environment: str) -> tuple[int, str, str]:
@@ -97,7 +99,7 @@ class Relay:
         return code, out + err
 
     async def start(self, *names: str) -> None:
-        """Starts those named, all without names, and waits until each is ready."""
+        """Starts those named, by default all, and waits until each is ready."""
         chosen = names or [instance.name for instance in self.instances]
         for name in chosen:
             await self.launch(name)
@@ -105,11 +107,11 @@ class Relay:
             await until(partial(self.ready, name), f"{name} to be ready", 60)
 
     async def launch(self, name: str, **more: str) -> asyncio.subprocess.Process:
-        """Starts one instance, `more` in its environment, and does not wait for it."""
+        """Starts one instance with `more` in its environment, without waiting."""
         return await self.named(name).start(**more)
 
     async def migrate(self, *services: str) -> None:
-        """Makes their schemas, every one without names."""
+        """Migrates those named, by default all."""
         for code, *said in await asyncio.gather(*(self.typed(each, "migrate") for each in services or JUDGES)):
             assert code == 0, said
 
@@ -130,12 +132,12 @@ class Relay:
         await self.named(name).signal(number)
 
     async def discard(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
-        """As `kill`, of an instance that may be dead already."""
+        """As `kill`, for an instance that may have ended already."""
         if self.named(name).running:
             await self.kill(name, number)
 
     async def stop(self) -> None:
-        """Ends everything that still runs."""
+        """Stops everything that still runs."""
         await asyncio.gather(*(instance.end() for instance in reversed(self.instances)))
         await self.http.aclose()
         self._held.close()
@@ -158,11 +160,11 @@ class Relay:
         return await self.room.query(service, statement, *arguments)
 
     async def records(self, topic: str) -> list[Any]:
-        """Every record of the topic, from its beginning to its present end."""
+        """Every record of the topic, from its beginning to its end at the call."""
         return await written(self.room.bootstrap_servers, self.room.prefix + topic)
 
     async def events(self, topic: str, kind: str = "", lead: str | None = None) -> list[dict[str, Any]]:
-        """The topic's events whose type contains `kind`, of every lead or of one."""
+        """The topic's events whose type contains `kind`, of one lead or of all."""
         keyed = [each for each in await self.records(topic) if each.key != BARRIER_KEY]
         own = [each for each in keyed if lead is None or each.key == lead.encode()]
         return [event for event in (json.loads(each.value) for each in own) if kind in event["type"]]
@@ -170,7 +172,7 @@ class Relay:
 
 @contextlib.asynccontextmanager
 async def relay(where: Room, folder: Path, policies: Path, *names: str) -> AsyncIterator[Relay]:
-    """The services named, all four without names, migrated and ready; ended after the block."""
+    """The services named, by default all four, migrated and ready; stopped after the block."""
     running = Relay(where, folder, policies, names or SERVICES)
     try:
         await running.migrate()

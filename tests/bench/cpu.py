@@ -1,11 +1,11 @@
-"""CPU time by process, as the kernel's scheduler counts it: steadier than rates on a shared machine."""
+"""CPU time of processes from the kernel's scheduler; steadier than rates on a shared machine."""
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 TICK = 1_000_000 / os.sysconf("SC_CLK_TCK")
-"""Microseconds in the kernel's unit."""
+"""Microseconds per unit of the kernel."""
 
 
 def cpu_of(pid: int) -> float:

@@ -1,4 +1,4 @@
-"""The scorer under an import: months of engagements at once, under a policy whose points fade from day to day."""
+"""Benchmark of an import: months of engagements at once, under a policy with decay."""
 
 import asyncio
 import time
@@ -11,13 +11,13 @@ from tests.bench.measure import Measured, Servers, bench_relay
 from tests.infrastructure import connected, room
 
 MOST_SECONDS = 120
-"""What an import may take on two cores."""
+"""Most seconds of an import on two cores."""
 PROGRESS = "SELECT coalesce(sum((totals->>'records')::int), 0), coalesce(sum(epoch), 0) FROM partition"
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """So many events of so many leads, all between `days` old. Nobody but the one process claims a partition."""
+    """Events of leads, all between `days` days old. Only the one process claims partitions."""
 
     name: str
     events: int

@@ -1,8 +1,8 @@
-"""Ingest over HTTP: accepted events a second, each acknowledged by the broker before its request is answered.
+"""Benchmark of ingest over HTTP: accepted events a second, each acknowledged by the broker before its request is
+answered.
 
-A real `ingest serve` on fresh topics; the load generator is a process of its own. Every answer has to be 200, and the
-topic has to hold exactly as many records as events were sent: the generator's calls carry one identifier each, so that
-no link is added.
+A real `ingest serve` on fresh topics; the load generator is another process. Every answer must be 200, and the topic
+must have exactly as many records as events were sent: each call has one identifier, so that no link is added.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from tests.topics import ends
 
 @dataclass(frozen=True)
 class Scenario:
-    """How requests come: `batch` calls in each, and how many requests a round counts."""
+    """The requests: `batch` calls in each, and how many requests a round has."""
 
     name: str
     connections: int

@@ -19,9 +19,10 @@ from tests.infrastructure import Room, connected, room
 
 @dataclass(frozen=True)
 class Scenario:
-    """A backlog, and what the database holds before: `facts_before` of each lead, earlier ones or, if `late`, later.
+    """A backlog, and the facts in the database before it: `facts_before` of each lead, earlier ones or, if `late`,
+    later.
 
-    Each round has a part of the workload's times of its own, so a scenario has at most MOST_ROUNDS.
+    Each round uses other times of the workload, so a scenario has at most MOST_ROUNDS.
     """
 
     name: str
@@ -31,7 +32,7 @@ class Scenario:
     late: bool = False
 
     async def rounds(self, servers: Servers, count: int) -> AsyncIterator[Measured]:
-        """Each round in a database of its own. Raises ValueError for more rounds than MOST_ROUNDS."""
+        """Each round in its own database. Raises ValueError for more rounds than MOST_ROUNDS."""
         if count > MOST_ROUNDS:
             raise ValueError(f"{count} rounds are more than {MOST_ROUNDS}")
         async with known_leads(servers, self) if self.facts_before else nullcontext() as template:
@@ -48,7 +49,7 @@ SCENARIOS = (
     Scenario("scorer late: 100k leads, 20 later facts each", 100_000, 100_000, 20, late=True),
 )
 MOST_ROUNDS = 10
-"""As many parts of 100,000 events as `workload.PERIOD` has room for beside those of `facts_before`."""
+"""As many parts of 100,000 events as fit into `workload.PERIOD` beside those of `facts_before`."""
 
 
 FORGET = (
@@ -58,7 +59,7 @@ FORGET = (
 
 
 async def measure(scenario: Scenario, servers: Servers, seed: int, template: str | None = None) -> Measured:
-    """One round: from the first commit seen to the last, so that starting up is not counted."""
+    """One round, from the first commit seen to the last, so that the start is not counted."""
     async with room(servers.infrastructure, template) as where, bench_relay(where, "scorer") as running:
         if template is None:
             await running.migrate("scorer")
@@ -88,9 +89,10 @@ async def _watch(connection: asyncpg.Connection, scenario: Scenario, servers: Se
 
 @asynccontextmanager
 async def known_leads(servers: Servers, scenario: Scenario) -> AsyncIterator[str]:
-    """A database in which every lead has its facts, made by the scorer itself, to be copied for each round.
+    """A database in which every lead has its facts, made by the scorer and copied for each round.
 
-    The copies read topics of their own, from the beginning: offsets, marks and totals go, the policy's version stays.
+    The copies read their own topics from the beginning: offsets, marks and totals are removed, the policy's version
+    stays.
     """
     total = scenario.leads * scenario.facts_before
     async with room(servers.infrastructure) as where:
