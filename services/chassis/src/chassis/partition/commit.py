@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Generic
@@ -12,10 +12,10 @@ from chassis.kafka.consumer import append_time
 from chassis.kafka.dead_letter import unsent
 from chassis.kafka.publisher import Publisher, Record, size_of
 from chassis.partition.barrier import Barriers
-from chassis.partition.journal import Batch, Claim, Journal
-from chassis.partition.lead_cache import Files
+from chassis.partition.journal import Batch, Claim, Journal, LeadRow
+from chassis.partition.lead_cache import File, Files
 from chassis.partition.pending import Pending
-from chassis.partition.stride import EPOCH, SIZE, Stride
+from chassis.partition.stride import EPOCH, SIZE, Stride, breathing
 from chassis.process import failpoints
 from chassis.process.failures import Failure, Unpublishable
 from chassis.process.logs import logger
@@ -129,7 +129,7 @@ class Committer(Generic[S]):
         progress.totals["published"] += len(outbox)
         progress.totals[EPOCH], progress.totals[SIZE] = self._claim.epoch, self._stride.size
         shared = [(name, pending.versions[name], value) for name, value in pending.swapped.items()]
-        rows = await self._files.rows(pending.files.values())
+        rows = await self._rows(pending.files.values())
         new = [fact for facts in pending.facts.values() for fact in facts.values()]
         batch = Batch(progress, new, rows, outbox, shared, pending.erased, sorted(pending.replaced))
         now = await self._journal.commit(self._claim.epoch, batch, self._acknowledged)
@@ -144,6 +144,17 @@ class Committer(Generic[S]):
             self._owed_since = now
             await self._publish(list(enumerate(outbox, progress.out_seq - len(outbox) + 1)))
             self._acknowledged, self._owed_since = progress.out_seq, None
+
+    async def _rows(self, files: Iterable[File[S]]) -> list[LeadRow]:
+        """The rows to write for the files that changed, their versions raised."""
+        rows = []
+        async for file in breathing(files):
+            if file.changed:
+                file.version += 1
+                file.changed = False
+                state = self._service.dump(file.state)
+                rows.append(LeadRow(file.lead_id, file.version, file.due, state, file.erased, dict(file.dropped)))
+        return rows
 
     async def _publish(self, rows: Sequence[tuple[int, Record]]) -> None:
         """Raises Stuck that names the rows which the broker refuses for good; the others have then landed."""

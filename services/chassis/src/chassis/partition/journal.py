@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from chassis.kafka.consumer import Received
-from chassis.kafka.publisher import Headers, Record
+from chassis.kafka.publisher import Record
 from chassis.partition import sql
 from chassis.postgres.database import connected, is_transient, sqlstate_of
 from chassis.process.failures import DatabaseAway, Fenced, StatementTimeout, Transient
@@ -152,7 +152,7 @@ class Journal:
         """The next outbox rows that nobody has seen acknowledged, in order."""
         rows = await self._rows(sql.LEFTOVERS, part=self._part, after=after)
         return [
-            (seq, Record(topic, key, value, _headers(headers), partition))
+            (seq, Record(topic, key, value, sql.headers_of(headers), partition))
             for seq, topic, key, value, headers, partition in rows
         ]
 
@@ -201,7 +201,7 @@ class Journal:
         """
         try:
             [row] = await self._rows(
-                sql.COMMIT, part=self._part, epoch=epoch, acknowledged=acknowledged, **_parameters(batch)
+                sql.COMMIT, part=self._part, epoch=epoch, acknowledged=acknowledged, **sql.parameters(batch)
             )
         except DBAPIError as error:
             raise _meaning(error) from error
@@ -243,56 +243,6 @@ def _meaning(error: DBAPIError) -> Exception:
     return error
 
 
-def _parameters(batch: Batch) -> dict[str, Any]:
-    facts = sorted(batch.facts, key=lambda fact: fact.event.subject)  # neighbours in the index are written together
-    leads = sorted(batch.leads, key=lambda row: row.lead_id)
-    progress, outbox, shared = batch.progress, batch.outbox, batch.shared
-    return {
-        "offsets": json.dumps(progress.offsets),
-        "marks": json.dumps(progress.marks),
-        "policy": progress.revision.version,
-        "judged_until": progress.revision.until,
-        "out_seq": progress.out_seq,
-        "totals": json.dumps(progress.totals),
-        "fact_leads": [fact.event.subject for fact in facts],
-        "fact_sources": [fact.event.source for fact in facts],
-        "fact_ids": [fact.event.id for fact in facts],
-        "fact_types": [fact.event.type for fact in facts],
-        "fact_times": [fact.time for fact in facts],
-        "fact_fingerprints": [fact.fingerprint for fact in facts],
-        "fact_data": [fact.value for fact in facts],
-        "fact_received": [fact.received for fact in facts],
-        "gone": list(batch.erased),
-        "unwritten": list(batch.erased.values()),
-        "replaced_leads": [lead for lead, _, _ in batch.replaced],
-        "replaced_sources": [source for _, source, _ in batch.replaced],
-        "replaced_ids": [id_ for _, _, id_ in batch.replaced],
-        "leads": [row.lead_id for row in leads],
-        "versions": [row.version for row in leads],
-        "dues": [row.due for row in leads],
-        "states": [row.state for row in leads],
-        "erased": [row.erased for row in leads],
-        "dropped": [json.dumps(row.dropped) if row.dropped else None for row in leads],
-        "seqs": list(range(progress.out_seq - len(outbox) + 1, progress.out_seq + 1)),
-        "topics": [record.topic for record in outbox],
-        "keys": [record.key for record in outbox],
-        "values": [record.value for record in outbox],
-        "partitions": [record.partition for record in outbox],
-        "headers": [_stored(record.headers) for record in outbox],
-        "shared_names": [name for name, _, _ in shared],
-        "shared_versions": [version for _, version, _ in shared],
-        "shared_values": [json.dumps(value) for _, _, value in shared],
-    }
-
-
 def _lead_row(row: Sequence[Any]) -> LeadRow:
     lead_id, version, due, state, erased, dropped, deleted = row[:7]
     return LeadRow(lead_id, version, due, state, erased, json.loads(dropped or "{}"), deleted or 0)
-
-
-def _stored(headers: Headers) -> str:
-    return json.dumps([(key, None if value is None else value.decode("latin-1")) for key, value in headers])
-
-
-def _headers(stored: str) -> Headers:
-    return [(key, None if value is None else value.encode("latin-1")) for key, value in json.loads(stored)]

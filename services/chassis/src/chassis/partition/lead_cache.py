@@ -105,17 +105,6 @@ class Files(Generic[S]):
             self._files[row.lead_id] = self._file(row.lead_id, row)
         return self.of(row.lead_id)
 
-    async def rows(self, files: Iterable[File[S]]) -> list[LeadRow]:
-        """The rows to write for the files that changed, their versions raised."""
-        rows = []
-        async for file in breathing(files):
-            if file.changed:
-                file.version += 1
-                file.changed = False
-                state = self._service.dump(file.state)
-                rows.append(LeadRow(file.lead_id, file.version, file.due, state, file.erased, dict(file.dropped)))
-        return rows
-
     def settle(self, touched: Iterable[File[S]]) -> None:
         """After a commit: forgets what is too much. Before it nothing may be forgotten, the database has it not yet."""
         for file in touched:

@@ -1,10 +1,19 @@
-"""The journal's statements; what each guarantees stands at the method of `journal.Journal` that runs it.
+"""The journal's SQL statements, and what COMMIT is given; `journal.Journal` says what each one guarantees.
 
 A statement reads as of its own start, but sees a row that it waited for as the other statement left it. So what must
 agree with a locked row is read by a later statement, or stands in the locked row itself.
 """
 
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
 from sqlalchemy import text
+
+if TYPE_CHECKING:  # for the types only: the journal imports this module
+    from chassis.kafka.publisher import Headers
+    from chassis.partition.journal import Batch
 
 CLAIM = text("""
 INSERT INTO partition AS p (part, epoch, offsets, out_seq, totals) VALUES (:part, 1, '{}', 0, '{}')
@@ -110,3 +119,55 @@ SELECT (SELECT count(*) FROM f), clock_timestamp(),
        require_held((SELECT count(*) FROM f) = 0
                     OR (SELECT count(*) FROM swapped) = cardinality(CAST(:shared_names AS text[])))
 """)
+
+
+def parameters(batch: Batch) -> dict[str, Any]:
+    """What COMMIT writes, by the names of its parameters."""
+    facts = sorted(batch.facts, key=lambda fact: fact.event.subject)  # neighbours in the index are written together
+    leads = sorted(batch.leads, key=lambda row: row.lead_id)
+    progress, outbox, shared = batch.progress, batch.outbox, batch.shared
+    return {
+        "offsets": json.dumps(progress.offsets),
+        "marks": json.dumps(progress.marks),
+        "policy": progress.revision.version,
+        "judged_until": progress.revision.until,
+        "out_seq": progress.out_seq,
+        "totals": json.dumps(progress.totals),
+        "fact_leads": [fact.event.subject for fact in facts],
+        "fact_sources": [fact.event.source for fact in facts],
+        "fact_ids": [fact.event.id for fact in facts],
+        "fact_types": [fact.event.type for fact in facts],
+        "fact_times": [fact.time for fact in facts],
+        "fact_fingerprints": [fact.fingerprint for fact in facts],
+        "fact_data": [fact.value for fact in facts],
+        "fact_received": [fact.received for fact in facts],
+        "gone": list(batch.erased),
+        "unwritten": list(batch.erased.values()),
+        "replaced_leads": [lead for lead, _, _ in batch.replaced],
+        "replaced_sources": [source for _, source, _ in batch.replaced],
+        "replaced_ids": [id_ for _, _, id_ in batch.replaced],
+        "leads": [row.lead_id for row in leads],
+        "versions": [row.version for row in leads],
+        "dues": [row.due for row in leads],
+        "states": [row.state for row in leads],
+        "erased": [row.erased for row in leads],
+        "dropped": [json.dumps(row.dropped) if row.dropped else None for row in leads],
+        "seqs": list(range(progress.out_seq - len(outbox) + 1, progress.out_seq + 1)),
+        "topics": [record.topic for record in outbox],
+        "keys": [record.key for record in outbox],
+        "values": [record.value for record in outbox],
+        "partitions": [record.partition for record in outbox],
+        "headers": [_stored(record.headers) for record in outbox],
+        "shared_names": [name for name, _, _ in shared],
+        "shared_versions": [version for _, version, _ in shared],
+        "shared_values": [json.dumps(value) for _, _, value in shared],
+    }
+
+
+def _stored(headers: Headers) -> str:
+    return json.dumps([(key, None if value is None else value.decode("latin-1")) for key, value in headers])
+
+
+def headers_of(stored: str) -> Headers:
+    """A record's headers from the outbox; their values may be any bytes, so each byte is kept as one character."""
+    return [(key, None if value is None else value.encode("latin-1")) for key, value in json.loads(stored)]
