@@ -48,11 +48,11 @@ class Barriers:
         return min(self._known.values(), default=NEVER)
 
     def want(self, instant: datetime) -> None:
-        """Somebody waits until the inputs are known up to there."""
+        """Asks for proof that the inputs are read up to there."""
         self._wanted = max(self._wanted, instant)
 
     def passed(self, offsets: Mapping[str, int]) -> None:
-        """Everything before these offsets has been decided, and that is committed."""
+        """Everything before these offsets is decided and committed."""
         for topic, (instant, offset) in list(self._standing.items()):
             if offsets.get(topic, 0) > offset:
                 self._known[topic] = instant

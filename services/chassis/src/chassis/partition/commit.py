@@ -1,4 +1,4 @@
-"""Commits what was decided by one fenced statement, then publishes its outputs; first of all those that were left."""
+"""Commits what was decided with one fenced statement, then publishes its outputs; at first those left by others."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Committer(Generic[S]):
         return count
 
     async def begin(self, now: datetime | None = None) -> Pending[S]:
-        """Nothing yet, at one instant and on one reading of the shared rows for all that is decided into it."""
+        """An empty Pending: one instant and one reading of the shared rows for everything decided into it."""
         at = At(now or self.clock.now(), self.barriers.known)
         shared = await self._journal.shared(self._service.shared)
         at = replace(at, shared={name: value for name, (version, value) in shared.items() if version})
@@ -123,7 +123,7 @@ class Committer(Generic[S]):
         return Pending(self._service.name, self._claim.part, self.progress.copy(), versions, at)
 
     async def commit(self, pending: Pending[S]) -> None:
-        """All that is pending is written, or nothing; once it is, its outputs are published and acknowledged."""
+        """Writes all that is pending or nothing; then publishes its outputs and waits for the acknowledgements."""
         progress, outbox = pending.progress, pending.outbox
         progress.out_seq += len(outbox)
         progress.totals["published"] += len(outbox)

@@ -1,4 +1,4 @@
-"""The journal: what a service knows, in its own Postgres schema, written by one fenced statement a batch.
+"""Reads and writes a partition's rows in the service's Postgres schema; a batch is one fenced statement.
 
 Tables (delivery.md §1): partition (the fence, offsets, totals), fact, lead, outbox, shared.
 """

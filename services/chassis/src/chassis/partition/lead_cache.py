@@ -1,4 +1,4 @@
-"""The leads' files that a partition's owner keeps in memory while it owns the partition."""
+"""Loads the leads that a partition's records are about, and keeps them in memory while the partition is owned."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class File(Generic[S]):
 
 
 class Files(Generic[S]):
-    """At most `most` files, the least used forgotten first.
+    """At most `most` files; the least recently used are evicted first.
 
     They change as facts are decided, before the commit: after a commit that failed the whole cache must be dropped.
     """
@@ -68,7 +68,7 @@ class Files(Generic[S]):
         return lead_id in self._files
 
     async def load(self, facts: Sequence[Fact]) -> None:
-        """Has these facts' leads in memory, and in `keys` which of the facts are known: two round trips at the most."""
+        """Loads the leads of these facts, and into `keys` which of the facts are known, in two round trips at most."""
         missing = list({fact.event.subject for fact in facts} - self._files.keys())
         if missing:
             stored = {row.lead_id: row for row in await self._journal.leads(missing)}
@@ -106,7 +106,7 @@ class Files(Generic[S]):
         return self.of(row.lead_id)
 
     def settle(self, touched: Iterable[File[S]]) -> None:
-        """After a commit: forgets what is too much. Before it nothing may be forgotten, the database has it not yet."""
+        """Evicts the least recently used leads. Only after a commit: until then memory has the only copy."""
         for file in touched:
             if len(file.keys) > MAX_KEYS:
                 file.keys.clear()
@@ -115,7 +115,7 @@ class Files(Generic[S]):
             self._files.popitem(last=False)
 
     def forget(self) -> None:
-        """Forgets everything, for what is in memory was never committed."""
+        """Drops every file, for what is in memory was not committed."""
         self._files.clear()
 
     def _file(self, lead_id: str, row: LeadRow | None) -> File[S]:

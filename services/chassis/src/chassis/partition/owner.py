@@ -1,4 +1,4 @@
-"""What the owner of a partition does with a batch of records, and when time has passed: read, load, decide, commit."""
+"""Takes a partition's records batch by batch, and its due leads: reads, loads the leads, decides, commits."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class Ownership(Generic[S]):
         return due is not None and due <= self.committer.clock.now()
 
     def _revised(self) -> Revision:
-        """From the first lead on when a version newly in force has to judge; else as written already."""
+        """The revision to go on with: from the first lead where a newer version is in force, else as last committed."""
         written = self.committer.progress.revision
         version = self._service.policies.number_at(self.committer.clock.now())
         return Revision(version, "") if version > written.version else written
@@ -160,15 +160,15 @@ class Ownership(Generic[S]):
             committer.clock.set(now)
             followed = await self._judge_rows(rows, now)
             await committer.barriers.write(now)
-            if not followed:  # they all wait for an input that is behind
+            if not followed:  # all of them wait for an input that is not read so far
                 committer.next_due = committer.clock.now() + LOOK_AGAIN
                 return
         due, again = await self._journal.next_due(), committer.clock.now() + LOOK_AGAIN
-        # Nothing was due although our clock says so: the database's was set back, and is not asked without a pause.
+        # None is due although our clock says so: the database's clock was set back. It is asked again after a pause.
         committer.next_due = due if due is None or now is not None else max(due, again)
 
     async def _judge_anew(self, revision: Revision) -> None:
-        """The next leads are judged by the version in force now; the commit that does it says how far it has come."""
+        """Judges the next leads by the version in force; the same commit writes how far it has come."""
         now, rows = await self._journal.beyond(revision.until or "", self._slice.size)
         if now is None:
             pending = await self.committer.begin()
@@ -180,10 +180,10 @@ class Ownership(Generic[S]):
             await self._judge_rows(rows, now, revision.version)
 
     async def _judge_rows(self, rows: Sequence[LeadRow], now: datetime, version: int = 0) -> bool:
-        """Goes through the rows until something follows, and commits that; whether anything did.
+        """Decides the rows slice by slice, up to the first slice that changes something; whether one did.
 
-        A lead whose outcome the database refuses is found, and tried again later. `version`, if any: the rows are the
-        next by id that it has to judge.
+        A lead whose outcome the database refuses is isolated by halving the slice, and tried again later. `version`,
+        if any: the rows are the next by id that it has to judge.
         """
         while rows:
             some = rows[: self._slice.size]
@@ -224,10 +224,10 @@ class Ownership(Generic[S]):
         return done, followed
 
     async def _recall(self, pending: Pending[S]) -> str | None:
-        """Decides what takes all facts of a lead; returns the lead at which time or room was up, None if all are.
+        """Decides the leads that need all their facts; returns the lead at which time or room was up, or None.
 
-        Facts are read of several leads at once, and decided lead by lead: where they are many in a thread, so that
-        heartbeats go on however long the rules take. What is decided is the same in any order.
+        Reads the facts of several leads with one query and decides lead by lead; a lead of many facts in a thread, so
+        that heartbeats go on however long the rules take. The order of the leads changes nothing.
         """
         waiting, pace = list(pending.waiting), Pace()
         first = waiting[0] if waiting else None

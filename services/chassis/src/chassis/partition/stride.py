@@ -55,7 +55,7 @@ class Stride:
     """How often shared rows have changed under the items in hand."""
 
     def failed(self, tried: int, failure: Exception) -> None:
-        """So many items failed together: fewer next time. Raises the failure where it was a single one already."""
+        """Takes fewer than the `tried` items next time. Raises the failure where it was a single one already."""
         if isinstance(failure, SharedConflict):
             self.conflicts += 1
             if self.conflicts < (ATTEMPTS_FEW if tried <= FEW else ATTEMPTS_MANY):
@@ -67,7 +67,7 @@ class Stride:
         self.size, self.conflicts = max(1, tried // 2), 0
 
     def committed(self, tried: int, done: int) -> None:
-        """A quarter more if all that fits was taken, twice of what was done if time was up."""
+        """Takes a quarter more next time if all were done; twice of what was done if time was up."""
         self.conflicts = 0
         if done < tried:
             self.size = min(self.size, 2 * done)
@@ -85,7 +85,7 @@ def stride(most: int, epoch: int, totals: Mapping[str, int]) -> Stride:
 
 
 def few_bytes(records: Sequence[Received]) -> Sequence[Received]:
-    """The first of the records, at least one: compressed ones may be 16 MiB, and 30 times that once they are read."""
+    """The first records of up to DECODED_BYTES, at least one: they take 30 times that once they are read."""
     total = 0
     for place, record in enumerate(records):
         total += len(record.value or b"")
@@ -115,7 +115,7 @@ class Pace:
 
 
 async def breathing(items: Iterable[T]) -> AsyncIterator[T]:
-    """The same items; between two of them the loop gets its turn when one is due."""
+    """Yields the items, and gives the event loop a turn between two of them every TURN_SECONDS."""
     pace = Pace()
     for item in items:
         await pace.over()

@@ -1,4 +1,4 @@
-"""One process of a service: its membership in the group, a worker for each partition it owns, and the watchdog."""
+"""Runs one process of a service: its membership in the group, a worker for each partition, and the watchdog."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOK_SECONDS = 0.5
 HANDOVER_SECONDS = 5
 FINISH_SECONDS = 10
 STUCK = 71
-"""Exit code of a process that is a member in its own eyes only."""
+"""Exit code of a process whose offset commits the group has refused for too long: it is no member any more."""
 
 
 class Supervisor(Generic[S]):
@@ -121,7 +121,7 @@ class Supervisor(Generic[S]):
             self._tasks.clear()
 
     async def _keep_polling(self) -> None:
-        """Polling goes on while all workers back off, and errors of the group surface: they end the process."""
+        """Keeps polling while all workers back off, and raises the group's errors: they end the process."""
         while True:
             await self._consumer.poll_nothing()
 

@@ -1,4 +1,4 @@
-"""The partition worker: claims its partition, works as its owner, and begins again after whatever went wrong."""
+"""Claims one partition, hands its records to the owner in order, and claims it again after whatever went wrong."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ class Links:
     journals: Callable[[int], AbstractAsyncContextManager[Journal]]
     settings: Settings
     resume: bool = False
-    """Whether what stands in the topics at the first claim is taken without a limit of failures."""
+    """Whether the limit of failures does not hold for what the topics have at the first claim (`serve --resume`)."""
     set_aside: frozenset[tuple[int, int]] = frozenset()
-    """Partitions and numbers of outbox rows that are set aside at the first claim if the broker refuses them."""
+    """Partition and number of outbox rows to set aside at the first claim if the broker refuses them."""
 
 
 class Worker(Generic[S]):
-    """The only writer of one partition's leads, while the database says so.
+    """The only writer of one partition's leads, as long as its epoch is the newest.
 
-    `waiting` is None while it works, else what it waits for in plain words. `progressed_at` is the
-    database's time when it last did its work, or saw that there was none.
+    `waiting` is None while it works, else what it waits for. `progressed_at` is the database's time when it last
+    finished its work, or found that there was none.
     """
 
     def __init__(self, service: Service[S], part: int, links: Links) -> None:
@@ -128,7 +128,7 @@ class Worker(Generic[S]):
             await self._take(ownership, records, stop)
 
     async def _take(self, ownership: Ownership[S], records: Sequence[Received], stop: asyncio.Event) -> None:
-        """All of the records in order, unless stopped, in as many commits as it takes, with a tick after each."""
+        """Takes all of the records in order, in as many commits as needed, with a tick after each; or until `stop`."""
         follow, done = following(records, ownership.committer.progress.offsets, self._gaps), 0
         while not stop.is_set():
             if done < follow:
@@ -142,7 +142,7 @@ class Worker(Generic[S]):
                 return
 
     async def _start_offsets(self, progress: Progress) -> dict[str, int]:
-        """Where to read on. Raises Discontinuity when a topic no longer has what comes next: never skip silently."""
+        """Where to read on. Raises Discontinuity where a topic no longer has the next record: none is skipped."""
         bounds = await self._consumer.bounds(self.part)
         offsets = {topic: progress.offsets.get(topic, first) for topic, (first, _) in bounds.items()}
         for topic, (first, end) in bounds.items():
@@ -156,7 +156,7 @@ class Worker(Generic[S]):
         return offsets
 
     async def _require_same_log(self, offsets: Mapping[str, int], marks: Mapping[str, int]) -> None:
-        """The last record read is still the one that is there: a topic made anew may have as many as the old one."""
+        """Raises Discontinuity where the last record read is another now: a topic made anew may be as long."""
         found = await self._consumer.before(self.part, offsets) if offsets else {}
         for topic, stamp in found.items():
             if stamp != marks[topic]:
