@@ -1,4 +1,4 @@
-"""What the load's senders keep account of, for the auditor and for the progress line."""
+"""What the load's senders have sent, for the auditor and the progress line."""
 
 import asyncio
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""The broker as a platform's producer and a CRM's consumer see it: gone for a minute, and the same as before after."""
+"""Faults of the broker: away for a minute, with the same data afterwards."""
 
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.

@@ -1,4 +1,4 @@
-"""What a database can do to its services without being away: commits that take long, a clock behind the broker's."""
+"""Faults of a database that answers: slow commits, a clock behind the broker's."""
 
 import asyncio
 import contextlib

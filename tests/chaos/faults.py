@@ -1,4 +1,4 @@
-"""The catalogue of `make chaos`: what happens to processes and to the group, and all of it by name."""
+"""The catalogue of `make chaos`: faults of processes and the group, and all faults by name."""
 
 import asyncio
 import math

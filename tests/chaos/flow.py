@@ -1,4 +1,4 @@
-"""Whether the relay flows: the probe that rings at ingest's door, and the way of its records to the last service."""
+"""Checks that the relay works: sends a probe to ingest and follows its records to the last service."""
 
 import asyncio
 import contextlib

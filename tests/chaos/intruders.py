@@ -1,4 +1,4 @@
-"""What outsiders do to a relay at work: an import of old events, hostile records, a transaction left open."""
+"""Faults by outsiders: an import of old events, hostile records, an open transaction."""
 
 import asyncio
 import json

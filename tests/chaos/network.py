@@ -1,4 +1,4 @@
-"""What happens to the network between a service and its servers; the proxies count that it did."""
+"""Faults of the network between a service and its servers; the proxies count that they happened."""
 
 import asyncio
 import contextlib

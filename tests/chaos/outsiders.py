@@ -1,4 +1,4 @@
-"""Records of writers that are not Baton: hostile ones on every input topic, and what a foreign transaction holds.
+"""Records by outsiders: hostile ones on every input topic, and a foreign transaction's.
 
 Each carries a header by which oracle and CRM leave it alone, and is about a lead of its own: that each has exactly one
 outcome is the auditor's to say (I2, I10).

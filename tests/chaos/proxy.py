@@ -1,4 +1,4 @@
-"""A TCP proxy that misbehaves on demand, on asyncio: what a network can do to one service, without root."""
+"""A TCP proxy with faults on demand: what a network can do to one service, without root."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""What a run tells: a line while it goes on, tables at its end, JSON for machines."""
+"""The report of a run: a line while it runs, tables at its end, JSON for programs."""
 
 import asyncio
 import statistics

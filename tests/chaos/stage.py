@@ -1,4 +1,4 @@
-"""The whole relay on a Kafka and a Postgres of its own, each service behind fault proxies of its own."""
+"""The whole relay on its own Kafka and Postgres, each service behind its own fault proxies."""
 
 import asyncio
 import random

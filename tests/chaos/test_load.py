@@ -1,4 +1,4 @@
-"""The load and the verdict on a real relay: nothing is found wrong with a healthy one, and what is spoilt is found."""
+"""The load and the verdict on a real relay: no violation on a healthy one, and each deliberate change is found."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The verdict: what the relay shows against what the model says must be, invariant by invariant (delivery.md §7)."""
+"""The verdict: compares the relay's data with the model, invariant by invariant (delivery.md §7)."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator

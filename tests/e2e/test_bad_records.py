@@ -1,4 +1,4 @@
-"""A record that nobody can read costs one dead letter, and its partition goes on."""
+"""An unreadable record becomes one dead letter, and its partition continues."""
 
 import json
 

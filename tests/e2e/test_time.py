@@ -1,4 +1,4 @@
-"""What changes a score though nobody touches the lead: a window of time ends, a new version of the policy begins."""
+"""Score changes without an event: a window ends, a new version of the policy comes into force."""
 
 import asyncio
 import json

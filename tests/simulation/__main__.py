@@ -1,4 +1,4 @@
-"""`python -m tests.simulation`: many seeds, or one that is told step by step if it breaks something."""
+"""`python -m tests.simulation`: many seeds, or one, traced step by step if it breaks an invariant."""
 
 import json
 import os

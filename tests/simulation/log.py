@@ -1,4 +1,4 @@
-"""The log: topics in memory, and the group that shares their partitions out, generation by generation."""
+"""The simulated log: topics in memory, and a consumer group that assigns their partitions by generation."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""What lies between a process and the servers: delays, refusals, lost answers. What was sent may land after all."""
+"""The simulated network: delays, refusals, lost answers. What was sent may arrive nevertheless."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine

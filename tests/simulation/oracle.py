@@ -1,4 +1,4 @@
-"""What must hold when all is quiet, told from the log and the tables alone (delivery.md §7)."""
+"""The invariants once nothing is pending, checked on the log and the tables alone (delivery.md §7)."""
 
 import json
 from collections import Counter, defaultdict

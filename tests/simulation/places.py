@@ -1,4 +1,4 @@
-"""Where a contract is tested: on the real servers, and on what stands in for them in the simulation."""
+"""The two sides of a contract suite: the real servers, and their simulation."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""One partition in memory, and a service whose rules take their time."""
+"""One partition in memory, and a service with slow rules."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

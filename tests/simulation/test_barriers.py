@@ -1,4 +1,4 @@
-"""Barriers: what proves that an input has been read up to an instant, and how few of them are written."""
+"""Barriers: what proves an input read up to an instant, and how many are written."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

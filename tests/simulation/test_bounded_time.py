@@ -1,4 +1,4 @@
-"""A commit is bounded in time: what is left goes on where it stopped, and what does not go through is tried smaller."""
+"""A commit is bounded in time: the rest is taken next, and what fails is tried in smaller parts."""
 
 import asyncio
 import os

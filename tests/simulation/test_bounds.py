@@ -1,4 +1,4 @@
-"""What router and sla-monitor keep of one lead is bounded, whatever a broken sender makes of it."""
+"""What router and sla-monitor keep of one lead is bounded, whatever a faulty sender sends."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta

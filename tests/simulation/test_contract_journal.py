@@ -1,4 +1,4 @@
-"""What a journal promises, on Postgres and in the simulation alike."""
+"""The contract of the journal, on Postgres and in the simulation."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What the clients of the log promise, on Kafka and in the simulation alike."""
+"""The contract of the log's clients, on Kafka and in the simulation."""
 
 import asyncio
 from collections.abc import AsyncIterator

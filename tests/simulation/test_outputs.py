@@ -1,4 +1,4 @@
-"""An output that its topic does not take: never in an outbox; and one that is there is set aside when told so."""
+"""An output that its topic refuses: never put in an outbox; one that is there is set aside by an operator."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

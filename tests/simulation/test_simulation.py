@@ -1,4 +1,4 @@
-"""Seeds through the simulation: nothing lost, nothing twice, whatever dies, freezes, repeats or comes late."""
+"""Seeds in the simulation: nothing lost or counted twice under kills, freezes, repeats and late events."""
 
 import os
 import subprocess

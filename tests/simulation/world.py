@@ -1,4 +1,4 @@
-"""The world: two processes of each service, one log, a store for each service, and the scenario that befalls them."""
+"""The simulated relay: two processes of each service, one log, a store for each service, and the scenario."""
 
 import asyncio
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Whatever an outsider writes and a decoder lets through is decided by every service's rules, and can be stored."""
+"""Every hostile record that a decoder accepts is decided by each service's rules, and can be stored."""
 
 import json
 from datetime import UTC, datetime, timedelta

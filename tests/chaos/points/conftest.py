@@ -1,4 +1,4 @@
-"""How often each crash point is struck."""
+"""The option that says how often each crash point is tried."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The relay on which the crash points are tried, and queries for what became of each lead."""
+"""The relay for the crash points, and queries for the state of each lead."""
 
 from __future__ import annotations
 

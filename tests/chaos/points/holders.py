@@ -1,4 +1,4 @@
-"""Rows in which a partition has two holders, or the log or the database is not what it was."""
+"""Rows with two owners of a partition, or a changed log or database."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""An owner whom the group cannot hear any more ends itself and starts again; one that owns nothing is left alone."""
+"""An owner whose heartbeats no longer reach the group exits and restarts; one that owns nothing does not."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A service whose rules are trivial: it counts each lead's engagements, and the kind of one says what else it does."""
+"""A service with trivial rules: it counts each lead's engagements, and the kind of one can ask for more."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence

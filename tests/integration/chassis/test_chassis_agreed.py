@@ -1,4 +1,4 @@
-"""A version's number stands for one content, for good: another one is refused before it can judge."""
+"""A version's number stands for one content for good: another one is refused before it judges."""
 
 import asyncio
 from collections.abc import Sequence

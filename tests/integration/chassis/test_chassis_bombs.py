@@ -1,4 +1,4 @@
-"""Batches that are small on the wire and large in memory: every reader of ours stays small, and loses no record."""
+"""Batches that are small on the wire and large in memory: every reader's memory is bounded, and no record is lost."""
 
 import gzip
 import io

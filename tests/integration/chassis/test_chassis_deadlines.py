@@ -1,4 +1,4 @@
-"""Deadlines: once, never early, and only once the feed is known up to them."""
+"""Deadlines: once, never early, and only when the inputs are proven read up to them."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a database says of a value is told to nobody: neither in a log line nor on the ops port."""
+"""A database's message about a value appears neither in the log nor on the ops port."""
 
 import contextlib
 import io

@@ -1,4 +1,4 @@
-"""The commit: all or nothing, by the owner only, and nothing lost between it and the publishing."""
+"""The commit: all or nothing, by the owner only, and nothing lost between commit and publication."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A process among others: partitions change hands, the log and the database have their whims, time passes."""
+"""Several processes: rebalances, faults of the log and the database, ticks."""
 
 import asyncio
 import time

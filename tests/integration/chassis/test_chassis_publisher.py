@@ -1,4 +1,4 @@
-"""The publisher: what the broker refuses is told apart, and costs the others nothing (delivery.md P1)."""
+"""The publisher isolates refused records; the others are written (delivery.md P1)."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence

@@ -1,4 +1,4 @@
-"""When the broker got a fact's first record is kept with the fact."""
+"""The append time of a fact's first record is kept with the fact."""
 
 from chassis.partition.journal import Journal
 from chassis.postgres.database import connected

@@ -1,4 +1,4 @@
-"""A database from one version of the contract to the next: what the older one kept is read, and known again."""
+"""Upgrade to another version of the contract: facts kept by the older one are read, and their repeats recognised."""
 
 from schemas.engagements import LeadDescribed
 from schemas.envelope import Decoder

@@ -1,4 +1,4 @@
-"""What the auditor's tests look at: a relay's traffic, come to rest, and copies of it that may be tampered with."""
+"""Data for the auditor's tests: a relay's finished traffic, and copies of it to tamper with."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""An operator at a room's tables; and a relay's work, come to rest, for the auditor."""
+"""An operator's commands on a room's tables; and a relay's finished traffic for the auditor."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The auditor finds what is not as it should be: one thing changed by hand breaks its invariants, and no others."""
+"""The auditor finds every change made by hand: it breaks its own invariants, and no others."""
 
 import pytest
 

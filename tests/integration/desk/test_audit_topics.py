@@ -1,4 +1,4 @@
-"""The auditor finds what was changed on a topic, and calls nothing lost that only is gone or yet to be read."""
+"""The auditor finds changes on a topic, and does not report expired or unread records as lost."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""A held port is its server's alone: nobody is given it, before the server, after it, and between its lives."""
+"""A held port is given to no other process: before its server starts, between restarts, and after it."""
 
 import socket
 import struct

@@ -1,4 +1,4 @@
-"""Erasing a lead on the real database: nothing that it said is left, whatever came before, with or after it."""
+"""Erasing a lead on the real database: none of its facts is left, whatever came before or after it."""
 
 from datetime import UTC, datetime, timedelta
 

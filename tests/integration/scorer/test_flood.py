@@ -1,4 +1,4 @@
-"""A flood of one lead on the real database: what is kept is bounded, what is not is counted, and no order evades it."""
+"""A flood of one lead on the real database: what is kept is bounded in every order, the rest is counted."""
 
 import random
 from collections import Counter

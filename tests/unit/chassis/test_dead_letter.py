@@ -1,4 +1,4 @@
-"""The limit past which a partition stops instead of draining its topic away."""
+"""The limit of dead letters, past which a partition stops."""
 
 import pytest
 

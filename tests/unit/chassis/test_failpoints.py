@@ -1,4 +1,4 @@
-"""Failpoints: inert unless armed, and then they act once, at the turn that was named."""
+"""Failpoints: inert unless armed; then they act once, at the n-th time."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What logs tell of errors: never a message that is not ours."""
+"""Errors in logs: never a message that is not ours."""
 
 import asyncio
 import contextlib

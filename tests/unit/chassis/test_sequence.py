@@ -1,4 +1,4 @@
-"""Records follow on offset by offset; a gap is believed when it shows a second time."""
+"""Records without gaps in their offsets; a gap is accepted when it is seen a second time."""
 
 from chassis.kafka.consumer import Received
 from chassis.partition.worker import Gap, following

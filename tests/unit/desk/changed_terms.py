@@ -1,4 +1,4 @@
-"""Changes of classic-50's terms, and in which words each is told."""
+"""Changes of classic-50's terms, and the sentence for each."""
 
 from typing import Any
 

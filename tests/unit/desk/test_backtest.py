@@ -1,4 +1,4 @@
-"""A backtest counts what fold and score come to, lead by lead, and no order can be told from its report."""
+"""A backtest counts the results of fold and score, lead by lead, in whatever order facts are read."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is missing to the next band: each way that is told reaches it, none is longer than it has to be."""
+"""What is missing to the next band: each way reaches it, and none is longer than needed."""
 
 from itertools import product
 from time import monotonic

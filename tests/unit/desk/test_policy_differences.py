@@ -1,4 +1,4 @@
-"""Every change of terms is told in words, and what changes nothing is not."""
+"""Every change of terms has its sentence, and nothing else has one."""
 
 from typing import Any
 

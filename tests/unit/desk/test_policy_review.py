@@ -1,4 +1,4 @@
-"""What is valid and yet odd is told, and nothing else is."""
+"""Oddities of valid policies are reported, and nothing else."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Leads, small policies, and changes made in every way: what the tests of what is missing draw from."""
+"""Strategies for leads, small policies and changes, for the tests of `missing`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Group micro-batching: one flight at a time for each partition, and what room it takes."""
+"""Group micro-batching: one flight at a time for each partition, and its use of the room."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A suppressed lead is handed off no more, an erased one is forgotten but for its episodes; both are passed on."""
+"""A suppressed lead is no longer handed off, an erased one keeps only its episodes; both are passed on."""
 
 from pathlib import Path
 

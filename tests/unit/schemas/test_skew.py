@@ -1,4 +1,4 @@
-"""What a sender's clock does to `t`, and what a retry does not (business.md B.1, Time)."""
+"""The effect of a sender's clock and of retries on `t` (business.md B.1, Time)."""
 
 from datetime import UTC, datetime, timedelta
 

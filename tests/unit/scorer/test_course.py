@@ -1,4 +1,4 @@
-"""What is found by search is what going through every day finds: since when what holds, and what is due when."""
+"""The search gives the same as evaluating every day: since when conditions are true, and when a lead is due."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What counts as a flood: so many engagements of a kind in a day, whatever names a sender invents."""
+"""The flood limit: engagements of a kind in a day, whatever kinds a sender invents."""
 
 from collections import Counter
 from dataclasses import replace

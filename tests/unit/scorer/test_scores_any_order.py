@@ -1,4 +1,4 @@
-"""The score, its reasons and their dates follow from the set of facts: no order of arrival can be told from them."""
+"""Score, lines and dates are functions of the set of facts, whatever the order of arrival."""
 
 import contextlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""Since when a band is held, a rule pays, a fact is known: by when it happened, not by when it was heard of."""
+"""Since when a band is held, a rule pays, a fact is known: by the time of the event, not of its arrival."""
 
 from datetime import timedelta, timezone
 

@@ -1,4 +1,4 @@
-"""What holds and since when, found by going through every instant at which age may take something: slow and plain.
+"""Reference for the search: evaluates every instant at which decay may take something; slow and plain.
 
 The scorer worked so up to 2026-11-28; what it finds by search since then has to be the same.
 """

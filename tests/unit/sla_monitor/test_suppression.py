@@ -1,4 +1,4 @@
-"""Nobody owes a suppressed or erased lead anything from then on; what was broken before stays broken."""
+"""A suppression or erasure cancels clocks from then on; earlier breaches stay."""
 
 from datetime import timedelta
 

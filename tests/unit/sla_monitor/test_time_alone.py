@@ -1,4 +1,4 @@
-"""What time alone brings: warnings, waiting for the feed, unknown, and when to look again (delivery.md §4)."""
+"""Changes by time alone: warnings, waiting for inputs, unknown, and the next due (delivery.md §4)."""
 
 from datetime import timedelta
 
