@@ -1,10 +1,10 @@
-"""Proves up to when each input of a partition has been read, by records of our own: barriers (delivery.md §4).
+"""Barriers: records of ours that prove up to when each input of a partition has been read (delivery.md §4).
 
-A barrier is written with acks=all after an instant, so it lies behind every record that was acknowledged before that
-instant; once it has been passed, all of those have been decided. Nothing else proves that. The end of a topic does not:
-read-committed it stops at a foreign open transaction, and the high watermark lags behind while replicas catch up. A
-time stamp does not: the broker's clock may run ahead of the database's. A barrier is known by the offset that the
-broker acknowledged, so whoever else writes such records proves nothing and delays nothing.
+A barrier is written with acks=all after an instant, so it is behind every record acknowledged before that instant; once
+it has been read, all of those have been decided. Nothing else proves that. The end of a topic does not: read-committed
+it stops at a foreign open transaction, and the high watermark lags while replicas catch up. A time stamp does not: the
+broker's clock may be ahead of the database's. A barrier is identified by the offset that the broker acknowledged, so
+barriers written by others prove nothing and delay nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def is_barrier(record: Received) -> bool:
 
 
 class Barriers:
-    """One partition's: at most one of each topic is waited for at any time. Begins anew with each owner."""
+    """The barriers of one partition, at most one of each topic waited for at a time. Every owner starts without any."""
 
     def __init__(self, service: str, part: int, topics: Iterable[str], publisher: Publisher) -> None:
         self._service = service
@@ -37,14 +37,14 @@ class Barriers:
         self._publisher = publisher
         self._known = dict.fromkeys(topics, NEVER)
         self._standing: dict[str, tuple[datetime, int]] = {}
-        """Topic -> the instant after which the barrier was written, and its offset."""
+        """Topic -> the instant after which its barrier was written, and the barrier's offset."""
         self._wanted = NEVER
         self._written = -PAUSE_SECONDS
-        """The event loop's time when the latest ones were written."""
+        """The event loop's time of the latest ones."""
 
     @property
     def known(self) -> datetime:
-        """Whatever an input's broker acknowledged before this instant, by the database's clock, has been decided."""
+        """Every record acknowledged before this instant, by the database's clock, has been decided."""
         return min(self._known.values(), default=NEVER)
 
     def want(self, instant: datetime) -> None:
@@ -59,7 +59,7 @@ class Barriers:
                 del self._standing[topic]
 
     async def write(self, now: datetime) -> None:
-        """Writes those that are wanted; `now` is the database's time. Raises BrokerAway, Unpublishable."""
+        """Writes the barriers that are wanted; `now` is the database's time. Raises BrokerAway, Unpublishable."""
         topics = [t for t, known in self._known.items() if known < self._wanted and t not in self._standing]
         loop_time = asyncio.get_running_loop().time()
         if not topics or now < self._wanted or loop_time < self._written + PAUSE_SECONDS:

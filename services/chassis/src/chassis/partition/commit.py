@@ -25,11 +25,11 @@ from schemas.sizes import REJECTED
 log = logger(__name__)
 
 PUBLISHED_BYTES = 8 * 1024 * 1024
-"""Most bytes of an outbox that are published within one deadline: a larger one would be begun anew for ever."""
+"""Most bytes of an outbox published within one deadline; a larger publish would time out and start again for ever."""
 
 
 class Stuck(Failure):
-    """Rows of the outbox that the broker refuses for good; `rows` are those, by number. What is behind them waits."""
+    """Rows of the outbox that the broker refuses for good; `rows` are their numbers. Later rows wait."""
 
     def __init__(self, service: str, part: int, rows: Mapping[int, Record]) -> None:
         verbs = " ".join(f"--set-aside {part}/{seq}" for seq in rows)
@@ -39,7 +39,9 @@ class Stuck(Failure):
 
 
 class DatabaseClock:
-    """The database's time, the only one that decides, carried on between round trips by the loop's monotonic clock."""
+    """The database's time, the only one that decides; between round trips it is extrapolated by the loop's
+    monotonic clock.
+    """
 
     def __init__(self, now: datetime) -> None:
         self.set(now)
@@ -52,10 +54,10 @@ class DatabaseClock:
 
 
 class Committer(Generic[S]):
-    """Writes for one owner of the partition, commit after commit, and knows how far the partition has come.
+    """Writes the commits of one owner of the partition, and keeps its progress.
 
-    Anything raised leaves the files in memory ahead of the database: the epoch is then over, and a new claim finds
-    out what was written.
+    After any exception the files in memory are ahead of the database: the epoch is over, and a new claim finds out what
+    was written.
     """
 
     def __init__(  # noqa: PLR0913 - what the owner has, each on its own
@@ -84,10 +86,10 @@ class Committer(Generic[S]):
         self.progress = replace(claim.progress, offsets=offsets)
 
     async def drain(self, aside: frozenset[int] = frozenset()) -> int:
-        """Publishes what an earlier owner left in the outbox, in order; returns how many records that were.
+        """Publishes what an earlier owner left in the outbox, in order; returns the number of records.
 
-        Rows numbered in `aside` are set aside if the broker refuses them: somebody said so. Also writes down where
-        reading begins, where nobody has yet: what is deleted from then on is missed.
+        Rows numbered in `aside` are set aside if the broker refuses them: an operator has said so. Also stores the
+        first offsets, where none are stored yet: from then on deleted records are noticed.
         """
         count, stuck = 0, dict[int, Record]()
         while rows := await self._journal.leftovers(self._acknowledged):
@@ -157,7 +159,7 @@ class Committer(Generic[S]):
         return rows
 
     async def _publish(self, rows: Sequence[tuple[int, Record]]) -> None:
-        """Raises Stuck that names the rows which the broker refuses for good; the others have then landed."""
+        """Raises Stuck with the rows that the broker refuses for good; all others are then written."""
         stuck = dict[int, Record]()
         for some in _pieces(rows):
             try:
@@ -169,15 +171,15 @@ class Committer(Generic[S]):
 
     @property
     def untidy(self) -> bool:
-        """Whether acknowledged rows are still in the outbox, for no commit has followed."""
+        """Whether acknowledged rows are still in the outbox, since no commit has followed."""
         return self._deleted < self._acknowledged
 
     def outbox_age(self) -> timedelta:
-        """For how long something committed has not been acknowledged by the broker; zero when all is."""
+        """Age of the oldest committed output that is not acknowledged; zero when all are."""
         return timedelta(0) if self._owed_since is None else self.clock.now() - self._owed_since
 
     def behind(self, topic: str) -> timedelta:
-        """How old the last record read of the topic is; since the claim, where none was read yet."""
+        """Age of the last record read of the topic; since the claim, where none was read yet."""
         if self.progress.offsets[topic] == self._offsets[topic]:
             return self.clock.now() - self._claim.now
         return self.clock.now() - append_time(self.progress.marks[topic])

@@ -17,20 +17,20 @@ from schemas.identity import neighbours
 Stored = tuple[bytes, datetime, bytes, datetime]
 """A fact's value, effective time, fingerprint and append time."""
 MAX_KEYS = 1_000
-"""Past this many remembered facts a file forgets them and asks the database again."""
+"""Past so many keys a file drops them and asks the database again."""
 
 
 def keys_of(fact: Fact) -> list[tuple[str, str]]:
-    """The fact's own key, then those under which the same content may be known; where one is, it is a duplicate."""
+    """The fact's own key, then those under which the same content may be known; if one is known it is a duplicate."""
     return [fact.key, *((fact.event.source, id_) for id_ in neighbours(fact))]
 
 
 @dataclass(slots=True)
 class File(Generic[S]):
-    """What is known of one lead. `complete`: every fact that the database has is in `keys`.
+    """What is known of one lead. `complete`: `keys` has every fact in the database.
 
-    `sorts` counts its facts by sort; while it is None, `heard` is how many came since the file is in memory.
-    `erased`: since when the lead is; `dropped` counts by reason what was not kept.
+    `sorts` counts its facts by sort; while it is None, `heard` counts the facts received since the file was loaded.
+    `erased`: since when; `dropped`: what was not kept, by reason.
     """
 
     lead_id: str
@@ -46,7 +46,7 @@ class File(Generic[S]):
     dropped: dict[str, int] = field(default_factory=dict)
 
     def forget(self) -> None:
-        """The lead has no facts any more."""
+        """Drops what is known of its facts: they are deleted."""
         self.keys.clear()
         self.sorts = {}
         self.complete = True
@@ -87,7 +87,7 @@ class Files(Generic[S]):
                 self._files[keys[at][0]].keys[keys[at][1:]] = fingerprint
 
     async def histories(self, lead_ids: Collection[str]) -> dict[str, list[Stored]]:
-        """Every fact that the database has of these leads, as stored, in one round trip, in no order."""
+        """All facts of these leads in the database, in one round trip, in no order."""
         found: dict[str, list[Stored]] = {lead_id: [] for lead_id in lead_ids}
         stored = [lead_id for lead_id in lead_ids if self._files[lead_id].version]
         for lead_id, *fact in await self._journal.facts(stored) if stored else ():
@@ -95,12 +95,12 @@ class Files(Generic[S]):
         return found
 
     def of(self, lead_id: str) -> File[S]:
-        """The lead's file; it must have been loaded."""
+        """The lead's file, which must be loaded."""
         self._files.move_to_end(lead_id)
         return self._files[lead_id]
 
     def of_row(self, row: LeadRow) -> File[S]:
-        """The file of a lead whose row was just read; the one in memory, where there is one."""
+        """The file for a row just read; the one in memory, where there is one."""
         if row.lead_id not in self._files:
             self._files[row.lead_id] = self._file(row.lead_id, row)
         return self.of(row.lead_id)

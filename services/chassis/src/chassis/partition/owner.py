@@ -27,18 +27,19 @@ from schemas.envelope import Fact, Refused
 log = logger(__name__)
 
 OUTPUT_BYTES = 8 * 1024 * 1024
-"""Bytes of outputs past which a commit takes nothing more: a second of decisions may make a thousand large scores."""
+"""Bytes of outputs after which a commit takes no more records: within its time it may make a thousand large scores."""
 SLICE = 500
-"""Most due leads decided in one transaction, so that records do not wait long behind a wave of deadlines."""
+"""Most due leads decided in one transaction, so that records do not wait long behind many deadlines."""
 TOGETHER = 50
 """Most leads whose facts are read at once: each may have thousands."""
 MANY_FACTS = 100
-"""Past this many a lead is recalled in a thread: rules take up to 1 ms for each, and the loop has 50."""
+"""A lead with more facts is recalled in a thread: rules take up to 1 ms for each fact, and the loop must not
+block 50 ms."""
 LOOK_AGAIN = timedelta(milliseconds=250)
 
 
 class Ownership(Generic[S]):
-    """The partition between a claim and the first thing that is raised; `committer` knows how far it has come."""
+    """The partition from a claim to the first exception; `committer` keeps its progress."""
 
     def __init__(  # noqa: PLR0913 - what a claim found and what the process has, each on its own
         self,
@@ -67,9 +68,9 @@ class Ownership(Generic[S]):
         self.committer = Committer(service, journal, publisher, self._files, self._stride, claim=claim, offsets=offsets)
 
     async def take(self, records: Sequence[Received]) -> int:
-        """Decides, commits and publishes a first part of the records, at least one; each has exactly one outcome.
+        """Decides, commits and publishes a first part of the records, at least one; each gets exactly one outcome.
 
-        Returns how many that are: as many as are decided in bounded time. The rest is to be given again, in order.
+        Returns how many: those decided in bounded time. Call it again with the rest, in order.
         """
         while True:
             some = records[: self._stride.size]
@@ -99,7 +100,7 @@ class Ownership(Generic[S]):
             except OlderPolicy:
                 if not done:
                     raise
-                break  # what was read before it does not wait with it
+                break  # the records read before it are decided without waiting
             done += 1
         pending.progress.read(records[:done])
         if (left := await self._recall(pending)) is not None:
@@ -116,7 +117,7 @@ class Ownership(Generic[S]):
         return 1
 
     async def _commit(self, records: Sequence[Received], pending: Pending[S]) -> None:
-        """Commits the records' outcomes, unless too many failed of those that Baton wrote: nobody else can stop it."""
+        """Commits the records' outcomes, unless too many of those that Baton wrote failed."""
         mine, failed = self._service.own, set(pending.failed)
         own = [place for place, record in enumerate(records) if record.topic in mine and not is_barrier(record)]
         limiter = self._limiter.after(len(own), [number for number, place in enumerate(own) if place in failed])
@@ -125,13 +126,13 @@ class Ownership(Generic[S]):
 
     @property
     def overdue(self) -> bool:
-        """Whether a tick has work to do at once."""
+        """Whether a tick is needed at once."""
         return self._leads_are_due() or self.committer.progress.revision.until is not None
 
     async def tick(self, *, idle: bool) -> None:
-        """Decides some of the leads whose due has come, or some that another version of the policy has to judge.
+        """Decides some of the leads whose due has come, or some that another version of the policy must judge.
 
-        When idle, deletes acknowledged outbox rows that no batch will.
+        When idle, deletes acknowledged outbox rows.
         """
         try:
             if self._leads_are_due():
@@ -175,7 +176,7 @@ class Ownership(Generic[S]):
             pending.progress.revision = Revision(revision.version)
             await self.committer.commit(pending)
             log.info("policy_applied", partition=pending.part, version=revision.version)
-        elif self._service.policies.number_at(now) == revision.version:  # our clock may run ahead of the database's
+        elif self._service.policies.number_at(now) == revision.version:  # our clock may be ahead of the database's
             self.committer.clock.set(now)
             await self._judge_rows(rows, now, revision.version)
 
@@ -205,7 +206,9 @@ class Ownership(Generic[S]):
     async def _judge(
         self, rows: Sequence[LeadRow], now: datetime, version: int, refusal: RefusedByDatabase | None = None
     ) -> tuple[int, bool]:
-        """Commits what follows for as many of the leads as are decided in time; how many, and whether anything did."""
+        """Commits what follows for as many of the leads as are decided in time; returns how many, and whether
+        anything followed.
+        """
         pending = await self.committer.begin(now)
         done, pace = 0, Pace()
         for row in rows:

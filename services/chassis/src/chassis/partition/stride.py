@@ -1,7 +1,7 @@
-"""How much one commit takes: so many records or leads (Stride), bytes of values, seconds of computing (Pace).
+"""Limits of one commit: records or leads (Stride), bytes of values, seconds of computing (Pace).
 
 A stride shrinks when time is up, when Postgres refuses or cancels the statement, when shared rows change too often, and
-with every claim that follows a claim without a commit: what a process died of must not be tried again at the same size.
+with every claim that follows a claim without a commit: what ended a process must not be tried again at the same size.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from chassis.partition.journal import RefusedByDatabase, SharedConflict
 from chassis.process.failures import StatementTimeout
 
 FEW = 50
-"""Items that are decided about as quickly as one."""
+"""Items that take about as long as one."""
 ATTEMPTS_FEW, ATTEMPTS_MANY = 50, 5
-"""How often they are decided again after a conflict at shared rows before they are halved."""
+"""How often few and many items are decided again after a conflict on shared rows, before they are halved."""
 EPOCH, SIZE = "epoch", "stride"
-"""Names in a partition's totals: the epoch of its last commit, and the stride that was in force then."""
+"""Names in a partition's totals: the epoch of its last commit, and its stride."""
 DECODED_BYTES = 4 * 1024 * 1024
-"""Most bytes of values that one commit decides; those of an answer that came uncompressed are fewer."""
+"""Most bytes of values in one commit; only compressed batches have more."""
 TURN_SECONDS = 0.05
 """Longest time between two turns of the loop's other tasks: heartbeats, the workers of other partitions."""
 DECIDING_SECONDS = 0.5
-"""Longest time for the decisions of one commit, and as long again for its recalls: a second between two commits.
+"""Longest time for the decisions of one commit, and the same again for its recalls: at most a second between commits.
 
-The group evicts a member whose heartbeats stop for 10 s, and whatever was decided but not committed is then lost.
+The group removes a member without heartbeats for 10 s, and what it decided but did not commit is lost.
 """
 T = TypeVar("T")
 
 
 class Unfinished(Exception):  # noqa: N818 - nothing went wrong
-    """Time was up before every lead was recalled: nothing is committed, the first `done` items are to be tried."""
+    """Time was up before every lead was recalled: nothing is committed, the first `done` items are tried next."""
 
     def __init__(self, done: int) -> None:
         super().__init__(done)
@@ -42,7 +42,7 @@ class Unfinished(Exception):  # noqa: N818 - nothing went wrong
 
 
 TRY_LESS = (SharedConflict, RefusedByDatabase, StatementTimeout, Unfinished)
-"""After one of these nothing is committed, and what is in memory of the leads is to be forgotten."""
+"""After one of these nothing is committed, and the leads in memory must be dropped."""
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class Stride:
     most: int
     size: int
     conflicts: int = 0
-    """How often shared rows have changed under the items in hand."""
+    """How often shared rows have changed under the current items."""
 
     def failed(self, tried: int, failure: Exception) -> None:
         """Takes fewer than the `tried` items next time. Raises the failure where it was a single one already."""
@@ -76,9 +76,9 @@ class Stride:
 
 
 def stride(most: int, epoch: int, totals: Mapping[str, int]) -> Stride:
-    """The stride after the claim of `epoch`, from the totals as last committed: half for each claim without a commit.
+    """The stride after the claim of `epoch`, from the totals as last committed: halved for each claim without a commit.
 
-    It is read from the partition's row, so it survives the process, and it counts other processes' claims too.
+    It is read from the partition's row, so it survives the process, and counts other processes' claims too.
     """
     fruitless = max(0, epoch - 1 - totals.get(EPOCH, epoch - 1))
     return Stride(most, max(1, min(most, totals.get(SIZE, most)) >> fruitless))
@@ -95,7 +95,7 @@ def few_bytes(records: Sequence[Received]) -> Sequence[Received]:
 
 
 class Pace:
-    """Measures computing by the loop's monotonic clock; no rule sees it."""
+    """Measures computing by the loop's monotonic clock; rules never see it."""
 
     def __init__(self) -> None:
         self._clock = asyncio.get_running_loop().time
@@ -103,14 +103,14 @@ class Pace:
         self._over = self._clock() + DECIDING_SECONDS
 
     async def over(self) -> bool:
-        """Whether time is up; gives the loop its turn first when one is due."""
+        """Whether time is up; lets other tasks run first when it is their turn."""
         if self._clock() >= self._turn_over:
             await asyncio.sleep(0)
             self._turn_over = self._clock() + TURN_SECONDS
         return self.up()
 
     def up(self) -> bool:
-        """Whether time is up; may be asked in another thread."""
+        """Whether time is up; may be called in another thread."""
         return self._clock() >= self._over
 
 

@@ -44,7 +44,7 @@ class Supervisor(Generic[S]):
         return list(self._tasks.values())
 
     def ready(self) -> str | None:
-        """None when every partition owned is being worked on, else what is missing."""
+        """None when every owned partition is worked on, else what is missing."""
         if self._wanted is None:
             return "waiting for the group to assign partitions"
         if self._partial:
@@ -56,7 +56,7 @@ class Supervisor(Generic[S]):
         return "; ".join(waiting) or None
 
     def lag(self, part: int, topic: str, offset: int) -> int:
-        """How many records of the topic's partition are still unread, as far as the client knows."""
+        """Unread records of the topic's partition, as far as the client knows."""
         return self._consumer.lag(part, topic, offset)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -108,8 +108,8 @@ class Supervisor(Generic[S]):
                 self._tasks[task] = worker
 
     async def _end(self, seconds: float) -> None:
-        """Ends all workers; one that does not end in time is left behind, its successor's claim fences it."""
-        for task in self._tasks:  # also those begun since the last revocation: two rebalances may come at once
+        """Ends all workers; one that does not end in time is abandoned, and fenced by the next owner's claim."""
+        for task in self._tasks:  # also those started since the last revocation: two rebalances may come at once
             task.cancel()
         if self._tasks:
             ended, late = await asyncio.wait(self._tasks, timeout=seconds)
@@ -136,7 +136,7 @@ class Supervisor(Generic[S]):
             self._awake += min(clock() - before, 2 * LOOK_SECONDS)
 
     async def _report(self) -> None:
-        """Commits offsets to Kafka as advice, and notices when that has been refused for too long."""
+        """Commits offsets to Kafka as a hint, and notices when that is refused for too long."""
         while True:
             await asyncio.sleep(COMMIT_SECONDS)
             await self._commit_offsets()
@@ -150,7 +150,9 @@ class Supervisor(Generic[S]):
         try:
             if read:
                 await self._consumer.commit(read)
-            elif self._wanted:  # the database is not there yet, so there is nothing to commit: no reason to leave
+            elif (
+                self._wanted
+            ):  # the database is not reachable yet, so there is nothing to commit and no reason to leave
                 await self._consumer.bounds(min(self._wanted))
             if self._wanted is not None:
                 self._accepted_at = self._awake

@@ -25,7 +25,7 @@ log = logger(__name__)
 
 BACKOFF_SECONDS = (0.1, 5.0)
 Gap = tuple[str, int, int]
-"""Topic, the offset that was expected, the offset that came."""
+"""Topic, expected offset, offset read."""
 
 
 class OffsetsMissing(Transient):
@@ -74,7 +74,7 @@ class Worker(Generic[S]):
         self.events: Counter[str] = Counter()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works until `stop`; finishes the batch in hand. Cancelling it is safe at any moment."""
+        """Works until `stop` and finishes the current batch. Cancelling it is safe at any time."""
         while not stop.is_set():
             try:
                 async with self._journals(self.part) as journal:
@@ -117,7 +117,7 @@ class Worker(Generic[S]):
         self._aside = frozenset()
         self._consumer.start_reading(self.part, offsets)
         log.info("claimed", partition=self.part, epoch=claim.epoch, drained=drained, offsets=offsets)
-        if self._undecidable:  # the next record waits for a version of the policy: what is due does not wait with it
+        if self._undecidable:  # the next record waits for a version of the policy; due leads do not wait with it
             await ownership.tick(idle=False)
         self.waiting = None
         while not stop.is_set():
@@ -163,7 +163,9 @@ class Worker(Generic[S]):
                 raise Discontinuity(f"{topic}/{self.part} is not the log that was read: record {offsets[topic] - 1}")
 
     async def _prove_membership(self, stop: asyncio.Event) -> None:
-        """Only a member of the group's present generation may claim again: else two processes fence each other."""
+        """Only a member of the group's present generation may claim again: else two processes fence each other
+        for ever.
+        """
         while not stop.is_set():
             try:
                 return await self._consumer.commit(self.offsets())
@@ -174,7 +176,7 @@ class Worker(Generic[S]):
         return None
 
     def offsets(self) -> dict[int, dict[str, int]]:
-        """The partition's offsets as last committed; empty before the first claim."""
+        """The offsets committed last; empty before the first claim."""
         return {} if self.ownership is None else {self.part: self.ownership.committer.progress.offsets}
 
     def _begin_again(self, event: str, error: Exception, kind: str = "") -> None:
@@ -191,10 +193,10 @@ class Worker(Generic[S]):
 
 
 def following(records: Sequence[Received], offsets: Mapping[str, int], seen: set[Gap]) -> int:
-    """How many of the records may be taken, counted from the first: the guard against records skipped in silence.
+    """How many of the records may be taken from the first on: guards against silently skipped records.
 
-    A gap is the log's own (a transaction's mark, a compacted record) only if it shows again after a new claim, so the
-    first time it ends what may be taken and is remembered in `seen`, with all that are behind it.
+    A gap is legitimate (a transaction's mark, a compacted record) only if it is seen again after a new claim. The first
+    time it ends what may be taken, and is remembered in `seen` with all gaps behind it.
     """
     expected = dict(offsets)
     taken = len(records)
