@@ -33,8 +33,7 @@ SLICE = 500
 TOGETHER = 50
 """Most leads whose facts are read at once: each may have thousands."""
 MANY_FACTS = 100
-"""A lead with more facts is recalled in a thread: rules take up to 1 ms for each fact, and the loop must not
-block 50 ms."""
+"""A lead with more facts is recalled in a thread: rules take up to 1 ms for each, and the loop must not block 50 ms."""
 LOOK_AGAIN = timedelta(milliseconds=250)
 
 
@@ -206,9 +205,7 @@ class Ownership(Generic[S]):
     async def _judge(
         self, rows: Sequence[LeadRow], now: datetime, version: int, refusal: RefusedByDatabase | None = None
     ) -> tuple[int, bool]:
-        """Commits what follows for as many of the leads as are decided in time; returns how many, and whether
-        anything followed.
-        """
+        """Commits what follows for as many leads as are decided in time; returns how many, and whether any changed."""
         pending = await self.committer.begin(now)
         done, pace = 0, Pace()
         for row in rows:
