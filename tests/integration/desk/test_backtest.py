@@ -142,7 +142,7 @@ async def test_the_live_policy_is_held_against_stored_states(bench: Bench) -> No
         code, printed = await bench.backtest(LIVE, how)
         assert code == 1
         assert [lead in printed for lead in LEADS] == [True, True, False, True]
-        assert "they need to be looked into" in printed
+        assert "do not follow from the facts" in printed
 
 
 async def test_all_is_of_one_moment_and_nothing_can_be_written(bench: Bench) -> None:

@@ -15,8 +15,8 @@ def outcomes_of(clocks: Sequence[str]) -> tuple[Outcome, ...]:
             ("started", "baton_sla_clocks_started", "Clocks that were started"),
             ("warned", "baton_sla_clocks_warned", "Warnings given before a clock's due"),
             ("met", "baton_sla_clocks_met", "Promises that were kept in time"),
-            ("cancelled", "baton_sla_clocks_cancelled", "Promises that nobody owed any more"),
-            ("unknown", "baton_sla_clocks_unknown", "Clocks past due whose feed was behind for too long"),
+            ("cancelled", "baton_sla_clocks_cancelled", "Clocks cancelled: nobody owes the promise any more"),
+            ("unknown", "baton_sla_clocks_unknown", "Clocks past due whose inputs were behind for too long"),
             ("breaches", "baton_sla_breaches", "Breaches published; less the retractions, those that stand"),
             ("retractions", "baton_sla_breach_retractions", "Breaches taken back by a stop that arrived late"),
         )

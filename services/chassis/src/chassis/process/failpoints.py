@@ -20,14 +20,14 @@ POINTS = {
     "sending": "before records are handed to the producer",
     "sent": "handed over, no acknowledgement awaited yet",
     "partly_acknowledged": "the first of several batches is acknowledged",
-    "acknowledged": "all of it is, and nobody has heard of it yet",
-    "claimed": "the epoch is raised, nothing drained",
-    "draining": "a part of what an earlier owner left is published",
+    "acknowledged": "all of it is, and the caller does not know yet",
+    "claimed": "the epoch is raised, nothing of the outbox published",
+    "draining": "a part of an earlier owner's outbox is published",
     "fetched": "records are in memory, nothing is decided",
     "decided": "a batch is decided, the commit not sent",
     "committed": "the database has answered, nothing else has happened",
     "ticked": "due leads are decided, nothing is committed",
-    "reporting": "before Kafka is told the offsets",
+    "reporting": "before the offsets are committed to Kafka",
 }
 _FORM = re.compile(r"(?P<point>\w+)=(?P<action>kill|freeze|fail|stall:(?P<seconds>\d+))(@(?P<turn>[1-9]\d*))?")
 

@@ -78,12 +78,12 @@ def outcomes_of(service: str) -> tuple[Outcome, ...]:
         Outcome("records", f"{prefix}_records", "Records read, each with exactly one outcome"),
         Outcome("facts", f"{prefix}_facts", "Records accepted as facts"),
         Outcome("duplicates", f"{prefix}_duplicates", "Records known already, without effect"),
-        Outcome("replaced", f"{prefix}_replaced", "Records in the place of an older one, or older than it"),
+        Outcome("replaced", f"{prefix}_replaced", "Scores that replace an older one, or are older than the one kept"),
         Outcome("barriers", f"{prefix}_barriers", "Records that only say how far an input has been read"),
-        Outcome("dropped", f"{prefix}_dropped", "Records of which nothing is kept but their number", "reason", DROPS),
+        Outcome("dropped", f"{prefix}_dropped", "Records not kept, only counted", "reason", DROPS),
         Outcome("dead_letters", f"{prefix}_dead_letters", "Records set aside for good", "reason", REASONS),
         Outcome("published", f"{prefix}_published", "Records written to the outbox, each published at least once"),
-        Outcome("repeats", f"{prefix}_repeats", "Records published by a new owner, which may have been so before"),
+        Outcome("repeats", f"{prefix}_repeats", "Records published by a new owner, perhaps a second time"),
         Outcome(
             "set_aside", f"{prefix}_set_aside", "Outputs that an operator has set aside: nobody downstream has them"
         ),
@@ -118,7 +118,7 @@ class WorkerCollector(Collector):
             ("partition_working", "1: worked on, 0: waiting or stopped", lambda w: w.waiting is None),
             ("partition_stopped", "1: stopped for good, a person is needed", lambda w: w.events["stopped"] > 0),
             ("last_progress_timestamp_seconds", "When work was last done, or there was none", _progressed),
-            ("outbox_age_seconds", "For how long something committed has not been acknowledged", _outbox_age),
+            ("outbox_age_seconds", "Age of the oldest committed output that is not acknowledged", _outbox_age),
         ):
             gauge = GaugeMetricFamily(f"{self._prefix}_{name}", text, labels=["partition"])
             for worker in workers:

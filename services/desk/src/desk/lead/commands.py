@@ -50,11 +50,11 @@ def explain(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Explains a score line by line, recomputed from the facts, and tells what is missing to the next band.
+    """Explains a score line by line, computed again from its facts, and says what is missing to the next band.
 
-    With --at it is judged by the policy in force at that instant, on the facts up to it that are known today.
+    With --at: by the policy in force at that instant, on the facts up to it that are known today.
 
-    Exits with 1 for an unknown lead and, without --at, when the stored score is not what the facts come to.
+    Exits with 1 for an unknown lead and, without --at, when the stored score does not follow from the facts.
 
     Example: baton explain ada@example.com --at 2026-11-20T10:00Z
     """
@@ -79,12 +79,12 @@ def explain(
     else:
         _print(view)
     if view.stored_agrees is False:
-        typer.echo("The stored score is not what these facts come to: it needs to be looked into.", err=True)
+        typer.echo("The stored score does not follow from these facts: this needs a person.", err=True)
         raise typer.Exit(1)
 
 
 def show(lead: LeadArgument, as_json: Json = False) -> None:
-    """Shows where a lead stands: stages, gate with its evidence, owner, targets. Exits with 1 for an unknown one.
+    """Shows a lead's stages, its gate with the evidence, owner and targets. Exits with 1 for an unknown one.
 
     Example: baton show ada@example.com
     """

@@ -68,7 +68,7 @@ def _score(score: Explanation) -> Iterator[str]:
         events = f"{len(line.events)} events" if len(line.events) != 1 else "1 event"
         yield f"  {number(line.points):>6}  {line.rule:{width}}  since {second(line.since)}, {events}{cut}"
     if score.stored_agrees is False:
-        yield "          NOT what is stored: it needs to be looked into (baton explain)"
+        yield "          NOT the stored score: this needs a person (baton explain)"
     for place, text in enumerate(tell_missing(score)):
         yield f"{'' if place else 'Missing':10}{text.strip() if not place else text}"
 

@@ -82,17 +82,16 @@ def verbs(name: str) -> typer.Typer:
 LIST = """Counts {many} by topic and reason; with --reason lists the single ones with their addresses.
 
 `again` counts those that were replayed and failed once more. They stay on their topic for as long as it keeps records,
-also when a replay succeeded. Exits with 0, with 1 when the broker does not answer."""
+even after a successful replay. Exits with 0, with 1 when the broker does not answer."""
 SHOW = """Shows one of the {many} whole: why and where it was refused, and the original, which may hold personal data.
 
 Bytes are shown as text when they are UTF-8, else as hex. Exits with 1 when the broker does not answer, with 2 when
 there is none there."""
 REPLAY = """Publishes {many} to their topics again, so that the state is as if they had been valid at their own time.
 
-Mend the cause first: rules that fail again stop their partition after 20 in a row. Each event is judged anew, except
-its time, which is judged against the instant it first came. One that fails again is a new dead letter, which
-`letters list` counts under `again`. Repeating a replay changes nothing, also one that was killed: an event that has
-been accepted is dropped as a duplicate.
+Mend the cause first: rules that fail again stop their partition after 20 in a row. Each event is judged again, its time
+against the instant it first came. One that fails again is a new dead letter, which `letters list` counts under `again`.
+Repeating a replay changes nothing, even after a kill: an event that was accepted is a duplicate.
 
 Exits with 0 when all that can succeed was (or would be) published, with 1 when the broker does not answer or
 refuses a record, with 2 when there is none there, with 130 after Ctrl-C."""

@@ -35,11 +35,11 @@ def backtest(
 ) -> None:
     """Scores all stored facts under another policy, beside the policy in force, and changes nothing.
 
-    Tells leads by band, who would newly reach the gate's band and who no longer, and what each rule pays. What is read
-    is of one moment; the same facts give the same bytes. A candidate that scores as the policy in force does is held
-    against the stored scores too, if neither --from nor --to is given.
+    Prints leads by band, who would newly reach the gate's band and who no longer, and what each rule pays. Facts are
+    read at one instant; the same facts give the same bytes. A candidate that scores as the policy in force does is
+    compared with the stored scores too, if neither --from nor --to is given.
 
-    Exits with 0, with 1 when a stored score is not what the facts come to or the database cannot be read, with 2 for a
+    Exits with 0, with 1 when a stored score does not follow from the facts or the database cannot be read, with 2 for a
     policy file that is wrong, with 130 after Ctrl-C.
 
     Example: baton policy backtest balanced --html > balanced.html
@@ -75,7 +75,7 @@ def _backtest(
     write = sheet.as_json if as_json else sheet.as_html if as_html else sheet.as_text
     print(write(report))
     if report.differing is not None and report.differing.count:
-        typer.echo("Stored scores are not what the facts come to: they need to be looked into.", err=True)
+        typer.echo("Stored scores do not follow from the facts: this needs a person.", err=True)
         raise typer.Exit(1)
 
 
@@ -95,7 +95,7 @@ def apply(
 
     The draft's own name, number and date are replaced. The running services find the version within seconds; at its
     date each partition's worker judges its leads by it and publishes each score that changes by a point, or in what
-    the gate reads, once, wherever it is interrupted. No lead passes the gate by it alone unless it says
+    the gate reads, once, even if it is interrupted. No lead passes the gate by it alone unless it says
     `apply_to_past: true`.
 
     Exits with 0, with 1 when it was not put into force, with 2 for a draft or an instant that is wrong.

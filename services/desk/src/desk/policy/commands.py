@@ -25,7 +25,7 @@ policy.add_typer(applying)
 
 @policy.command()
 def validate(path: PolicyArgument, as_json: Json = False) -> None:
-    """Says what is wrong with a policy, and warns of what is valid and yet hardly meant.
+    """Says what is wrong with a policy, and warns of what is valid but probably a mistake.
 
     A file may have any name. Of a folder all versions are checked together, with warnings of those in force or to
     come. Exits with 1 if anything is wrong, and with 0 whatever the warnings.
@@ -65,7 +65,7 @@ def show(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Shows a policy in plain words, for people who have never seen Baton. Of a folder it is the version in force.
+    """Prints a policy in plain words, for people who have never seen Baton. Of a folder it is the version in force.
 
     Example: baton policy show balanced
     """
@@ -81,7 +81,7 @@ def show(
 def diff(before: PolicyArgument, after: PolicyArgument, as_json: Json = False) -> None:
     """Says in words what the second policy changes of the first. Of a folder it is the version in force.
 
-    A reason (`because`) that is another is printed too. Exits with 0 if no term differs, with 1 if one does, and with 2
+    A changed reason (`because`) is printed too. Exits with 0 if no term differs, with 1 if one does, and with 2
     if a policy cannot be used.
 
     Example: baton policy diff classic-50 balanced

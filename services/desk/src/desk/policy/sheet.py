@@ -78,14 +78,14 @@ def _parts(report: Report) -> Iterator[_Part]:
     flood = [f"{dropped} of any time dropped as flood, on neither side."] if report.dropped else []
     yield _Part("Backtest", (policies, _read(report), *flood, *_stored(report)))
     if differing is not None and differing.count:
-        yield _named("Stored otherwise than their facts come to", differing)
+        yield _named("Stored scores that do not follow from the facts", differing)
     if not report.leads:
         return
     cells = [(line.band, _or_dash(line.before), _or_dash(line.after)) for line in report.bands]
     yield _Part("Leads by band", headings=("band", "before", "after"), rows=cells)
     gate = f"({before.gate_band} before, {after.gate_band} after)"
     reached = f"{_counted(before.reached, 'lead')} before, {after.reached} after."
-    yield _Part(f"In the gate's band or above {gate}", (reached, "What else the gate asks is not looked at here."))
+    yield _Part(f"In the gate's band or above {gate}", (reached, "Other conditions of the gate are not checked here."))
     yield _named("Would newly reach the gate's band", report.newly)
     yield _named("Would no longer reach the gate's band", report.no_longer)
     paid = [(line.rule, *_paid(line.before, line.after)) for line in report.rules]
@@ -109,7 +109,7 @@ def _time(report: Report) -> str:
 
 def _stored(report: Report) -> Iterator[str]:
     if report.facts and report.differing is not None and not report.differing.count:
-        yield "Both score alike, and every stored score is what the lead's facts come to."
+        yield "Both score alike, and every stored score follows from the lead's facts."
 
 
 def _named(heading: str, named: Named) -> _Part:
