@@ -83,8 +83,8 @@ MUTANTS = (
     Mutant(
         "outputs checked before the commit",
         f"{CHASSIS}/partition/pending.py",
-        "if (size := size_of(found[-1])) > (limit := record_limit(event.topic)):",
-        "if (size := size_of(found[-1])) > 2 * (limit := record_limit(event.topic)):",
+        "if (size := size_of(record)) > (limit := record_limit(record.topic)):",
+        "if (size := size_of(record)) > 2 * (limit := record_limit(record.topic)):",
         tests("tests/simulation/test_outputs.py", "too_large"),
     ),
     Mutant(
@@ -202,6 +202,27 @@ MUTANTS = (
         "now))) >= 0:",
         "now))) >= -1:",
         tests("tests/simulation/test_barriers.py", "does_not_tell"),
+    ),
+    Mutant(
+        "the copy in the commit that forwards",
+        f"{CHASSIS}/partition/pending.py",
+        "self.apply(file, Keep(decision.state, due=file.due), outputs)",
+        "self.apply(file, Keep(decision.state, due=file.due), ())",
+        tests("tests/simulation/test_simulation.py", "is_forwarded"),
+    ),
+    Mutant(
+        "what comes after an erasure is dropped",
+        f"{CHASSIS}/partition/decide.py",
+        "        if file.erased:\n            decide = self._service.after_erasure\n        elif not",
+        "        if not",
+        tests(INTEGRATION.format("outcomes"), "an_erasure"),
+    ),
+    Mutant(
+        "the stop of owners that go by what states said of erasures",
+        f"{CHASSIS}/postgres/migrations/versions/v0006_erased.py",
+        "RENAME TO require_held",
+        "OWNER TO CURRENT_USER",
+        tests(INTEGRATION.format("erased"), "commits_nothing"),
     ),
     Mutant(
         "the erasure of what is past its due",

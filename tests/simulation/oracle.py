@@ -21,6 +21,7 @@ from schemas.topics import TOPICS
 from sla_monitor.rules import Watch, expire, start, stop
 from sla_monitor.rules.clock import Clock
 from sla_monitor.rules.clock import Lead as Watched
+from tests.simulation.forwarding import links
 from tests.simulation.scenario import PARTS
 from tests.simulation.store import Store
 from tests.simulation.world import World, services
@@ -49,10 +50,13 @@ def _books(world: World, name: str, store: Store) -> Iterator[str]:
             outcome
             for topic in services()[name].inputs
             for record in world.log.read(topic, part)
-            for outcome in ("records", _outcome(record, services()[name].inputs[topic], expected, latest))
+            for outcome in (
+                "records",
+                _forwarded(name, record, _outcome(record, services()[name].inputs[topic], expected, latest)),
+            )
         )
         written = store.partitions[part].progress.totals
-        kinds = ("records", "facts", "duplicates", "replaced", "barriers", "dead_letters", "tick_failures")
+        kinds = ("records", "facts", "duplicates", "replaced", "forwarded", "barriers", "dead_letters", "tick_failures")
         booked = {key: count for key, count in written.items() if key.startswith(kinds) and count}
         if part in store.stale:  # the score in force, told again, was not known and is found outdated by its version
             for books in (booked, counts):
@@ -63,6 +67,15 @@ def _books(world: World, name: str, store: Store) -> Iterator[str]:
     for key in sorted(expected.keys() | found.keys()):
         if expected.get(key) != found.get(key):
             yield f"{name}: fact {key} is {'lost' if key not in found else 'not the accepted one'}"
+    for lead, source, id_ in found if name == "scorer" else ():
+        if lead in links() and (links()[lead], source, id_) not in found:
+            yield f"{name}: {id_} of {lead} is no fact of {links()[lead]}, whom it was forwarded to"
+
+
+def _forwarded(name: str, record: Received, outcome: str) -> str:
+    """The outcome where it is a fact of an alias."""
+    alias = name == "scorer" and outcome == "facts" and (record.key or b"").decode() in links()
+    return "forwarded" if alias else outcome
 
 
 def _outcome(
@@ -130,6 +143,10 @@ def _scores(world: World, events: Events) -> Iterator[str]:
         versions[event["subject"]].append(event["data"]["version"])
     for lead_id, (_, row) in store.leads.items():
         state = scorer.load(lead_id, row.state)
+        if lead_id in links():
+            if versions[lead_id]:
+                yield f"scorer: {lead_id} is an alias, and has a score"
+            continue
         facts = _shuffled(store, lead_id)
         told = explain(lead_id, facts, scorer.criteria(world.now()), world.now(), state)  # type: ignore[attr-defined]
         if not told.stored_agrees:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.chaos.guards import MUTANTS, SIMULATION, Mutant
 from tests.chaos.mutants import HUNT_SECONDS, RED, found, hunted, scratch
+from tests.simulation.forwarding import forwarding_of, linked
 from tests.simulation.hunt import hunting, shrink, story
 from tests.simulation.oracle import judge
 from tests.simulation.run import simulate
@@ -17,6 +18,7 @@ from tests.simulation.scenario import scenario_of
 from tests.simulation.store import StoreJournal
 
 SEEDS = 2000
+FORWARDING_SEEDS = 100
 HAPPENS = (
     *("killed", "ended", "frozen", "expel!", "stop!", "outage!", "clock!", "transaction!", "time passes"),
     *("kill!", "freeze!", "slow!", "refuse!", "lose!", "skip!", "stale!", "disk!"),
@@ -46,6 +48,16 @@ def test_a_guard_taken_away_is_found_within_200_seeds(mutant: Mutant) -> None:
 
 async def no_leftovers(*_: object) -> list[object]:
     return []
+
+
+def test_what_is_forwarded_comes_once_to_the_lead_that_it_is_for() -> None:
+    happened: Counter[str] = Counter()
+    with linked():
+        for seed in range(FORWARDING_SEEDS):
+            run = simulate(forwarding_of(seed), judge)
+            assert not run.violations, (seed, run.violations)
+            happened += run.happened
+    assert min(happened["forwarded"], happened["duplicates"], happened["handed_off"]) > FORWARDING_SEEDS / 4, happened
 
 
 def test_a_failure_is_told_in_few_steps() -> None:

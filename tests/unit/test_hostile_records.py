@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from chassis.policy import load_policies
-from chassis.service import At, Decision, Drop, Erase, Keep, Recall
+from chassis.service import At, Decision, Drop, Erase, Forward, Keep, Recall
 from router.app import Router
 from schemas.envelope import Decoder, Fact, Refused, UnknownEvent
 from schemas.policy import Policy
@@ -77,7 +77,7 @@ class Lead:
 
     def take(self, decision: Decision[Any]) -> None:
         """What is stored and published can be: Postgres and the next service can read it."""
-        assert not isinstance(decision, Recall)
+        assert not isinstance(decision, Recall | Forward)
         if isinstance(decision, Keep):
             self.shared |= json.loads(json.dumps(dict(decision.shared)))
         text = self.service.dump(decision.state)

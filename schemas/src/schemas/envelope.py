@@ -164,6 +164,18 @@ def fingerprint(event: Envelope, data: Any = None) -> bytes:
     return _digest(event, content.encode())
 
 
+def forwarded(fact: Fact, to: str) -> bytes:
+    """The value of the fact's event told for the lead `to`: its time judged, `via` the lead that it came for.
+
+    Source, id and content stay, so that however often it comes it is one fact of that lead.
+    """
+    body = json.loads(fact.value)
+    if not fact.event.finaltime:
+        body |= {"occurredat": body["time"], "time": fact.time.isoformat(), "finaltime": True}
+    body |= {"subject": to, "via": fact.lead_id}
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
 def older_fingerprint(fact: Fact) -> bytes:
     """The fingerprint as versions before 2026-11-28 computed it, for facts kept by them."""
     data = fact.event.data

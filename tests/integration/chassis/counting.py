@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from chassis.policy import Policies
-from chassis.service import At, Decision, Drop, Erase, Keep, Limit, Recall
+from chassis.service import At, Decision, Drop, Erase, Forward, Keep, Limit, Recall
 from schemas.engagements import EngagementRecorded
 from schemas.envelope import Decoder, Envelope, Fact
 from schemas.erasure import ERASED
@@ -38,7 +38,8 @@ class Tally:
 class Counting:
     """`boom` raises, `tell` publishes the count, `huge` more than its topic takes.
 
-    `wait` is due in 0.4 s, `soon` at once, `share` counts for everyone. An erasure leaves a count of 1.
+    `wait` is due in 0.4 s, `soon` at once, `share` counts for everyone. An erasure leaves a count of 1;
+    `forward` is for the lead that its content names, unless it is that lead's already.
 
     `rot` is due in 0.4 s too, and what then comes of it the database cannot hold; of `break` it cannot at once.
 
@@ -74,6 +75,8 @@ class Counting:
                 raise RuntimeError("boom")
             case "erase":
                 return Erase(Tally(1))
+            case "forward" if (to := _content(fact)) != fact.lead_id:
+                return Forward(state, to)
             case "break":
                 return Keep(replace(state, rotting=True), due=state.due)
             case "tell":
@@ -130,6 +133,10 @@ def _kind(fact: Fact) -> str:
     if isinstance(fact.event, EngagementRecorded):
         return fact.event.data.kind
     return "erase" if fact.event.erases else ""
+
+
+def _content(fact: Fact) -> str:
+    return (fact.event.data.content or "") if isinstance(fact.event, EngagementRecorded) else ""
 
 
 def _told(state: Tally, lead_id: str, at: At, size: int = 0) -> Counted:

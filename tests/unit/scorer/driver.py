@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from chassis.policy import Policies
-from chassis.service import At, Drop, Erase, Keep, Recall
+from chassis.service import At, Drop, Erase, Forward, Keep, Recall
 from schemas.engagements import EngagementRecorded
 from schemas.envelope import Envelope, Fact
 from schemas.policy import Policy
@@ -65,7 +65,8 @@ class Play:
         )
         return self.published[before:]
 
-    def _follow(self, decision: Keep[State] | Drop[State] | Erase[State]) -> None:
+    def _follow(self, decision: Keep[State] | Drop[State] | Erase[State] | Forward[State]) -> None:
+        assert not isinstance(decision, Forward)
         self.state = decision.state
         if isinstance(decision, Keep):
             self.due = decision.due

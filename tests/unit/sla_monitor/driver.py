@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.policy import Policies, load_policies
-from chassis.service import At, Decision, Erase, Keep, Recall
+from chassis.service import At, Decision, Erase, Forward, Keep, Recall
 from schemas.envelope import Envelope
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
@@ -64,7 +64,7 @@ class Play:
         return [event for event in self.events if event.data.clock == clock]
 
     def _follow(self, decision: Decision[Lead]) -> list[str]:
-        assert not isinstance(decision, Recall)
+        assert not isinstance(decision, Recall | Forward)
         text = self.monitor.dump(decision.state)
         self.lead = self.monitor.load(LEAD, text)
         assert self.lead == decision.state

@@ -84,8 +84,15 @@ class Erase(NamedTuple, Generic[S]):
     counts: Mapping[str, int] = _NOTHING
 
 
-Decision = Keep[S] | Drop[S] | Recall | Erase[S]
-"""What follows from one fact; `partition.decide` carries each kind out in one place."""
+class Forward(NamedTuple, Generic[S]):
+    """The fact is kept as proof that it came, and its event published again for the lead `to`. The due stays."""
+
+    state: S
+    to: str
+
+
+Decision = Keep[S] | Drop[S] | Recall | Erase[S] | Forward[S]
+"""What follows from one fact; `partition.pending` carries each kind out in one place."""
 
 
 @dataclass(frozen=True, slots=True)

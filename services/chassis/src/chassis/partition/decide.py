@@ -1,4 +1,4 @@
-"""Applies the service's rules to one record or one due lead, and carries the decision out into what is pending.
+"""Applies the service's rules to one record or one due lead, and has what they decide carried out.
 
 A failure of the rules becomes a dead letter, or a later tick.
 """
@@ -6,7 +6,7 @@ A failure of the rules becomes a dead letter, or a later tick.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any, Generic
 
 from chassis.kafka.consumer import Received
@@ -18,7 +18,7 @@ from chassis.partition.lead_cache import File, Files, Stored, keys_of
 from chassis.partition.pending import Arrival, Key, Pending, Waiting
 from chassis.process.failures import Transient
 from chassis.process.logs import logger
-from chassis.service import At, Decision, Drop, Erase, Keep, Recall, S, Service
+from chassis.service import At, Decision, Forward, Keep, Recall, S, Service
 from schemas.envelope import Fact, Refused, older_fingerprint
 from schemas.identity import partition_of
 
@@ -76,7 +76,7 @@ class Decider(Generic[S]):
         except Exception as error:  # noqa: BLE001 - tried again, and counted
             self._postpone(file, pending, error)
             return
-        if not self._carry_out(file, decision, outputs, pending):
+        if not pending.carry_out(file, decision, outputs):
             pending.waiting[file.lead_id] = Waiting([], recall=True)
 
     def settle(self, lead_id: str, stored: Sequence[Stored], pending: Pending[S], over: Callable[[], bool]) -> bool:
@@ -118,7 +118,7 @@ class Decider(Generic[S]):
                 return None
         try:
             decision = decide(file.state, fact, pending.at)
-            outputs = self._outputs(file, decision, pending)
+            outputs = self._outputs(file, decision, pending, arrival)
         except Transient:
             raise
         except Exception as error:  # noqa: BLE001 - whatever rules raise is held against this fact, and limited
@@ -127,9 +127,9 @@ class Decider(Generic[S]):
         if isinstance(decision, Recall) and decision.late and self._guard.too_late(file, fact):
             self._guard.drop(file, pending)
             return None
-        if isinstance(decision, Keep) and not decision.replaces:
+        if isinstance(decision, Forward) or (isinstance(decision, Keep) and not decision.replaces):
             self._guard.keep(file, fact)
-        return None if self._carry_out(file, decision, outputs, pending, fact) else Waiting([arrival], recall=True)
+        return None if pending.carry_out(file, decision, outputs, fact) else Waiting([arrival], recall=True)
 
     def _erase_first(self, file: File[S], waiting: Waiting, pending: Pending[S]) -> None:
         """An erasure is decided before what waits with it, whichever came first: that is then dropped, not recalled."""
@@ -139,38 +139,16 @@ class Decider(Generic[S]):
                 assert self._decide(file, arrival, pending) is None  # noqa: S101 - `Service.decide` promises it
         waiting.recall = waiting.recall and not file.erased
 
-    def _outputs(self, file: File[S], decision: Decision[S], pending: Pending[S]) -> list[Record]:
-        return [] if isinstance(decision, Recall) or not decision.events else pending.outputs(file, decision.events)
-
-    def _carry_out(
-        self,
-        file: File[S],
-        decision: Decision[S],
-        outputs: Sequence[Record],
-        pending: Pending[S],
-        fact: Fact | None = None,
-    ) -> bool:
-        """Takes the decision over; `fact` is the one that it was made for. False when it is that all are needed."""
+    def _outputs(
+        self, file: File[S], decision: Decision[S], pending: Pending[S], arrival: Arrival | None = None
+    ) -> list[Record]:
         match decision:
-            case Keep():
-                if fact is not None:
-                    pending.accept(file, fact, decision.replaces)
-                if decision.shared:
-                    pending.share(decision.shared)
-                if decision.waits is not None:
-                    pending.wait(decision.waits)
-                pending.apply(file, decision, outputs)
-            case Drop():
-                pending.drop(file, decision.reason, decision.state)
-                pending.tell(decision.counts, outputs)
-            case Erase():
-                assert fact is not None  # noqa: S101 - only `decide` erases
-                pending.erase(file, fact.time.astimezone(UTC))
-                pending.accept(file, fact)
-                pending.apply(file, decision, outputs)
             case Recall():
-                return False
-        return True
+                return []
+            case Forward():
+                assert arrival is not None  # noqa: S101 - only `decide` forwards
+                return [pending.copy(arrival, decision.to)]
+        return pending.outputs(file, decision.events) if decision.events else []
 
     def _recall(
         self, file: File[S], earlier: Sequence[Fact], arrivals: list[Arrival], pending: Pending[S]
@@ -196,7 +174,7 @@ class Decider(Generic[S]):
                 size = (size + 1) // 2
                 taken = self._with_room(file, arrivals[:size])
                 continue
-            self._carry_out(file, decision, outputs, pending)
+            pending.carry_out(file, decision, outputs)
             break
         for arrival in arrivals[:size]:
             if _known(file, arrival, pending):
@@ -226,7 +204,7 @@ class Decider(Generic[S]):
         except Exception as error:  # noqa: BLE001 - as in `tick`
             self._postpone(file, pending, error)
         else:
-            self._carry_out(file, decision, outputs, pending)
+            pending.carry_out(file, decision, outputs)
 
     def _postpone(self, file: File[S], pending: Pending[S], error: Exception) -> None:
         """The lead's tick failed: it is tried again in a minute."""

@@ -245,4 +245,4 @@ def _meaning(error: DBAPIError) -> Exception:
 
 def _lead_row(row: Sequence[Any]) -> LeadRow:
     lead_id, version, due, state, erased, dropped, deleted = row[:7]
-    return LeadRow(lead_id, version, due, state, erased, json.loads(dropped or "{}"), deleted or 0)
+    return LeadRow(lead_id, version, due, state, erased, json.loads(dropped) if dropped else {}, deleted or 0)

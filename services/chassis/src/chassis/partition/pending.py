@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple
 
 from chassis.kafka.consumer import Received
@@ -14,8 +14,8 @@ from chassis.kafka.publisher import Record, size_of
 from chassis.partition.journal import Progress
 from chassis.partition.lead_cache import File
 from chassis.process.failures import Failure
-from chassis.service import REPLACED, At, Erase, Keep, S
-from schemas.envelope import Envelope, Fact, Refused
+from chassis.service import REPLACED, At, Decision, Drop, Erase, Forward, Keep, Recall, S
+from schemas.envelope import Envelope, Fact, Refused, forwarded
 from schemas.sizes import record_limit
 
 
@@ -23,6 +23,7 @@ class OutputTooLarge(Failure):
     """Rules made an event that its topic does not take: in the outbox it would be stuck for ever."""
 
 
+FORWARDED = "forwarded"
 _JSON = (("content-type", b"application/cloudevents+json"),)
 
 
@@ -80,15 +81,44 @@ class Pending(Generic[S]):
     def totals(self) -> Counter[str]:
         return self.progress.totals
 
-    def accept(self, file: File[S], fact: Fact, replaces: Sequence[tuple[str, str]] = ()) -> None:
-        """The fact is in the lead's file from now on, in the place of those that it `replaces`."""
+    def carry_out(
+        self, file: File[S], decision: Decision[S], outputs: Sequence[Record], fact: Fact | None = None
+    ) -> bool:
+        """Takes the decision over; `fact` is the one that it was made for. False when it is that all are needed."""
+        match decision:
+            case Keep():
+                if fact is not None:
+                    self.accept(file, fact, decision.replaces)
+                if decision.shared:
+                    self.share(decision.shared)
+                if decision.waits is not None:
+                    self.wait(decision.waits)
+                self.apply(file, decision, outputs)
+            case Drop():
+                self.drop(file, decision.reason, decision.state)
+                self.tell(decision.counts, outputs)
+            case Erase():
+                assert fact is not None  # noqa: S101 - only `decide` erases
+                self.erase(file, fact.time.astimezone(UTC))
+                self.accept(file, fact)
+                self.apply(file, decision, outputs)
+            case Forward():
+                assert fact is not None  # noqa: S101 - only `decide` forwards
+                self.accept(file, fact, total=FORWARDED)
+                self.apply(file, Keep(decision.state, due=file.due), outputs)
+            case Recall():
+                return False
+        return True
+
+    def accept(self, file: File[S], fact: Fact, replaces: Sequence[tuple[str, str]] = (), total: str = "facts") -> None:
+        """The fact is in the lead's file from now on, counted in `total` or as one that `replaces` others."""
         for key in replaces:
             file.keys.pop(key, None)
             if self.facts.get(file.lead_id, {}).pop(key, None) is None:
                 self.replaced.add((file.lead_id, *key))
         file.keys[fact.key] = fact.fingerprint
         self.facts.setdefault(file.lead_id, {})[fact.key] = fact
-        self.totals[REPLACED if replaces else "facts"] += 1
+        self.totals[REPLACED if replaces else total] += 1
 
     def facts_of(self, lead_id: str, stored: Sequence[Fact]) -> list[Fact]:
         """All facts of the lead as of now, `stored` being those in the database before this commit."""
@@ -96,14 +126,16 @@ class Pending(Generic[S]):
         kept = [] if gone else [fact for fact in stored if (lead_id, *fact.key) not in self.replaced]
         return [*kept, *self.facts.get(lead_id, {}).values()]
 
+    def copy(self, arrival: Arrival, to: str) -> Record:
+        """The arrival's event for the lead `to`, on the topic that it came by. Raises OutputTooLarge as `outputs`."""
+        return _fitting(Record(arrival.record.topic, to.encode(), forwarded(arrival.fact, to), _JSON))
+
     def outputs(self, file: File[S], events: Sequence[Envelope]) -> list[Record]:
         """The events as records. Raises OutputTooLarge: the rules have failed then, and nothing is taken over."""
         found = list[Record]()
         for event in events:
             part = self.part if event.subject == file.lead_id else None
-            found.append(Record(event.topic, event.subject.encode(), event.encode(), _JSON, part))
-            if (size := size_of(found[-1])) > (limit := record_limit(event.topic)):
-                raise OutputTooLarge(f"{event.topic}: {size} bytes, {limit} are allowed")
+            found.append(_fitting(Record(event.topic, event.subject.encode(), event.encode(), _JSON, part)))
         return found
 
     def apply(self, file: File[S], decision: Keep[S] | Erase[S], outputs: Sequence[Record]) -> None:
@@ -165,3 +197,9 @@ class Pending(Generic[S]):
         """Whether there is anything to write that is not `written` already."""
         changed = any(file.changed for file in self.files.values())
         return changed or bool(self.outbox or self.swapped) or self.progress != written
+
+
+def _fitting(record: Record) -> Record:
+    if (size := size_of(record)) > (limit := record_limit(record.topic)):
+        raise OutputTooLarge(f"{record.topic}: {size} bytes, {limit} are allowed")
+    return record

@@ -72,13 +72,16 @@ def loop_lag(service: str, registry: CollectorRegistry) -> Histogram:
 
 
 def outcomes_of(service: str) -> tuple[Outcome, ...]:
-    """What every worker counts: records = facts + duplicates + replaced + dropped + barriers + dead letters (I2)."""
+    """What every worker counts. Each record is one of the facts, duplicates, replaced, dropped, forwarded, barriers or
+    dead letters (I2).
+    """
     prefix = prefix_of(service)
     return (
         Outcome("records", f"{prefix}_records", "Records read, each with exactly one outcome"),
         Outcome("facts", f"{prefix}_facts", "Records accepted as facts"),
         Outcome("duplicates", f"{prefix}_duplicates", "Records known already, without effect"),
         Outcome("replaced", f"{prefix}_replaced", "Scores that replace an older one, or are older than the one kept"),
+        Outcome("forwarded", f"{prefix}_forwarded", "Records kept as proof, and published again for another lead"),
         Outcome("barriers", f"{prefix}_barriers", "Records that only say how far an input has been read"),
         Outcome("dropped", f"{prefix}_dropped", "Records not kept, only counted", "reason", DROPS),
         Outcome("dead_letters", f"{prefix}_dead_letters", "Records set aside for good", "reason", REASONS),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import UUID
 
 from desk.audit.content import Event, conflict, content_of, digest, event_of, minute_of
+from desk.audit.copies import Copies
+from desk.audit.dead_letters import Letter, Letters, dead_letters_of
 from desk.audit.latest import Scores, value_of
 from desk.audit.report import Findings
 from desk.audit.snapshot import Books, Database, part_of
@@ -15,44 +16,6 @@ from desk.audit.topics import BARRIER_KEY, Extent, Place, Raw
 
 DISPUTED = 1_000
 """Most records whose content is compared field by field."""
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A dead letter: its reason, and a digest of its content; none where it was cut."""
-
-    reason: str
-    content: bytes | None
-
-
-class Letters:
-    """The dead letters by their original record: (service, topic, partition, offset)."""
-
-    def __init__(self, findings: Findings) -> None:
-        self._findings = findings
-        self.found: dict[tuple[str, str, int, int], Letter] = {}
-        self.published: Counter[tuple[str, int]] = Counter()
-        """(Service, partition) -> different dead letters on a topic."""
-        self.known: Counter[tuple[str, int]] = Counter()
-        """The same with those that are only in an outbox yet."""
-
-    def add(self, raw: Raw) -> None:
-        """Takes a record of a dead-letter topic, or one still in an outbox."""
-        marks = {name: (raw.headers.get(f"x-dlq-{name}") or b"").decode("latin-1") for name in _ABOUT}
-        if not (marks["partition"].isdecimal() and marks["offset"].isdecimal() and marks["service"]):
-            return self._findings.count("records that are no dead letters", raw.topic)
-        original = (marks["service"], marks["topic"], int(marks["partition"]), int(marks["offset"]))
-        letter = Letter(marks["reason"], None if "x-dlq-cut" in raw.headers else digest(raw.key, raw.value))
-        known = self.found.setdefault(original, letter)
-        if known is letter:
-            self._findings.count("dead letters", f"{marks['service']}: {marks['reason']}")
-            self.known[marks["service"], raw.partition] += 1
-            self.published[marks["service"], raw.partition] += raw.offset >= 0
-        elif known != letter:
-            self._findings.wrong("I10", f"{raw.name}: another dead letter of the same record says otherwise")
-        elif raw.offset >= 0:
-            self._findings.count("repeats", raw.topic)
-        return None
 
 
 class Ledger:
@@ -71,12 +34,14 @@ class Ledger:
         """Lead -> its events that are no facts; only of leads whose rows count some."""
         self._minutes: defaultdict[bytes, set[int]] = defaultdict(set)
         """Lead, source and content of events without a time -> the minutes in which one was accepted."""
+        self.copies = Copies(books)
         self.waiting: dict[Place, int] = {}
         """Place -> time stamp of the oldest record without an outcome."""
 
     def add(self, raw: Raw, event: Event | None) -> None:
         """Takes the next raw record of an input and its `event`."""
         place = (raw.topic, raw.partition)
+        self.copies.add(event, published=True)
         letter = self._letters.found.pop((self._books.service, *place, raw.offset), None)
         if letter is not None and letter.content not in (None, digest(raw.key, raw.value)):
             self._findings.wrong("I10", f"{raw.name}: its dead letter holds other bytes")
@@ -95,6 +60,7 @@ class Ledger:
         """Compares the counts with the totals, and reports what the tables have without a record."""
         for place in self._inputs():
             self._check_extent(place)
+        self.copies.close()
         for part, counted in self._counted.items():
             self._check_totals(part, counted)
         for latest in self._scores:
@@ -116,11 +82,15 @@ class Ledger:
                 )
 
     def _accepted(self, raw: Raw, event: Event | None) -> str:
-        """A record without a dead letter is the fact or a repeat, or of a lead whose row counts events not kept."""
+        """A record without a dead letter is the fact or a repeat, or of a lead whose row counts events not kept.
+
+        One that was forwarded is a fact too, until all copies are known.
+        """
         if event is None:
             if self._whole(raw.partition):
                 self._findings.wrong("I10", f"{raw.name}: neither fact nor dead letter of {self._books.service}")
             return "unaccounted"
+        self.copies.accepted(event, raw.partition)
         key, content = digest(*event.key), content_of(event.body)
         if self._scores.counts(raw, event):
             return self._score(raw, event, key, content)
@@ -231,6 +201,8 @@ class Ledger:
             wrong.append(f"dropped are {in_totals} in the totals, {dropped} in the leads")
         counted = counted + Counter(facts=deleted, **{name: totals[name] for name in judged if name[:8] == "dropped:"})
         counted["duplicates"] += counted.pop("unkept", 0) - deleted - dropped
+        counted["facts"] -= self.copies.known[part]
+        counted["forwarded"] = self.copies.known[part]
         if self._whole(part):
             differing = sorted(n for n in judged | counted.keys() if totals[n] != counted[n] and n != "unaccounted")
             wrong += [f"{name} are {totals[name]} in the totals, {counted[name]} in the topics" for name in differing]
@@ -255,13 +227,9 @@ class Ledger:
     def _whole(self, part: int) -> bool:
         """Whether nothing of the partition's inputs and dead letters is gone; what is gone cannot be compared."""
         topics = [topic for topic, at in self._inputs() if at == part]
+        if self.copies.any and any(self._extents[place].first for place in self._inputs()):
+            return False  # a copy may have been there
         return all(self._extents[name, part].first == 0 for topic in topics for name in (topic, dead_letters_of(topic)))
 
 
-_ABOUT = ("reason", "topic", "partition", "offset", "service")
-_JUDGED = ("records", "facts", "duplicates", "replaced", "barriers")
-
-
-def dead_letters_of(topic: str) -> str:
-    """The topic for records of this topic that can never be accepted."""
-    return f"{topic}-dlq"
+_JUDGED = ("records", "facts", "duplicates", "replaced", "forwarded", "barriers")

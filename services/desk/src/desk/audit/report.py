@@ -20,7 +20,7 @@ MEANING = {
     "I7": "one handoff per (lead, episode), with one content",
     "I8": "each version of a breach has one content, and the last word on each is the database's",
     "I9": "no breach is published before its due",
-    "I10": "accepted = facts + duplicates + dropped + dead letters + in flight",
+    "I10": "accepted = facts + duplicates + replaced + dropped + forwarded + dead letters + in flight",
     "I11": "the oldest record not read yet is younger than half of its topic's retention",
     "I12": "no decision reads a service's clock or a replica",
 }
