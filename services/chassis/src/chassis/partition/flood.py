@@ -30,7 +30,7 @@ class Guard(Generic[S]):
         """
         if self._limit is None or file.sorts is not None:
             return False
-        return file.heard >= UNCOUNTED or (file.heard == 0 and FLOOD in file.dropped)
+        return file.arrived >= UNCOUNTED or (file.arrived == 0 and FLOOD in file.dropped)
 
     def full(self, file: File[S], fact: Fact) -> bool:
         """Whether the fact is over the limit of its sort."""
@@ -50,7 +50,7 @@ class Guard(Generic[S]):
     def keep(self, file: File[S], fact: Fact) -> None:
         """Counts the fact with the file."""
         if file.sorts is None:
-            file.heard += 1
+            file.arrived += 1
         elif self._limit is not None and (sort := self._limit.sort(fact)) is not None:
             file.sorts[sort] = file.sorts.get(sort, 0) + 1
 

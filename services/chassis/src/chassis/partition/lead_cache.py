@@ -29,7 +29,7 @@ def keys_of(fact: Fact) -> list[tuple[str, str]]:
 class File(Generic[S]):
     """What is known of one lead. `complete`: `keys` has every fact in the database.
 
-    `sorts` counts its facts by sort; while it is None, `heard` counts the facts received since the file was loaded.
+    `sorts` counts its facts by sort; while it is None, `arrived` counts the facts received since the file was loaded.
     `erased`: since when; `dropped`: what was not kept, by reason.
     """
 
@@ -40,7 +40,7 @@ class File(Generic[S]):
     keys: dict[tuple[str, str], bytes] = field(default_factory=dict)
     complete: bool = False
     changed: bool = False
-    heard: int = 0
+    arrived: int = 0
     sorts: dict[Hashable, int] | None = None
     erased: datetime | None = None
     dropped: dict[str, int] = field(default_factory=dict)
