@@ -1,4 +1,4 @@
-"""The service's membership in its Kafka consumer group; a rebalance is treated as a crash (delivery.md §2.1)."""
+"""Fetches a service's records as a member of its Kafka group; a rebalance counts as a crash (delivery.md §2.1)."""
 
 from __future__ import annotations
 
