@@ -1,4 +1,4 @@
-"""What one commit will write, while it is being decided."""
+"""Collects what the next commit will write, decision by decision."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Arrival(NamedTuple):
 
 @dataclass(slots=True)
 class Waiting:
-    """Records of one lead from the first on that cannot be decided without all of its facts; none where a tick asked.
+    """Records of one lead that cannot be decided without all of its facts; none where a tick asked.
 
     `recall`: the rules asked for the facts; else they are only to be counted.
     """
@@ -52,7 +52,9 @@ class Waiting:
 
 @dataclass(slots=True)
 class Pending(Generic[S]):
-    """Grows fact by fact; `at` is one instant for all of them, its shared rows are as the draft has them."""
+    """What has been decided since the last commit. `at` is one instant for all of it; its shared rows have the changes
+    that are pending.
+    """
 
     service: str
     part: int
@@ -63,11 +65,9 @@ class Pending(Generic[S]):
     """Lead -> its facts that are new with this commit."""
     files: dict[str, File[S]] = field(default_factory=dict)
     erased: dict[str, int] = field(default_factory=dict)
-    """Leads whose facts in the database are deleted, those in `facts` are newer -> how many more are deleted that it
-    does not have yet.
-    """
+    """Leads whose facts in the database are deleted, those in `facts` are newer -> how many facts beside them go."""
     replaced: set[tuple[str, str, str]] = field(default_factory=set)
-    """Facts in the database that are deleted, for newer ones say all that they said."""
+    """Facts (lead, source, id) in the database that are deleted: newer ones replace them."""
     outbox: list[Record] = field(default_factory=list)
     size: int = 0
     """Bytes of the outputs' values."""
@@ -84,15 +84,16 @@ class Pending(Generic[S]):
     def carry_out(
         self, file: File[S], decision: Decision[S], outputs: Sequence[Record], fact: Fact | None = None
     ) -> bool:
-        """Takes the decision over; `fact` is the one that it was made for. False when it is that all are needed."""
+        """Collects what the decision for `fact`, or for a tick, changes. False where it needs all facts of the lead."""
         match decision:
             case Keep():
                 if fact is not None:
                     self.accept(file, fact, decision.replaces)
-                if decision.shared:
-                    self.share(decision.shared)
+                if decision.shared:  # what is decided next sees the rows so
+                    self.swapped.update(decision.shared)
+                    self.at = replace(self.at, shared={**self.at.shared, **decision.shared})
                 if decision.waits is not None:
-                    self.wait(decision.waits)
+                    self.waits = max(decision.waits, self.waits or decision.waits)
                 self.apply(file, decision, outputs)
             case Drop():
                 self.drop(file, decision.reason, decision.state)
@@ -111,7 +112,7 @@ class Pending(Generic[S]):
         return True
 
     def accept(self, file: File[S], fact: Fact, replaces: Sequence[tuple[str, str]] = (), total: str = "facts") -> None:
-        """The fact is in the lead's file from now on, counted in `total` or as one that `replaces` others."""
+        """Keeps the fact in the lead's file, counted in `total` or as one that `replaces` others."""
         for key in replaces:
             file.keys.pop(key, None)
             if self.facts.get(file.lead_id, {}).pop(key, None) is None:
@@ -139,31 +140,22 @@ class Pending(Generic[S]):
         return found
 
     def apply(self, file: File[S], decision: Keep[S] | Erase[S], outputs: Sequence[Record]) -> None:
-        """Takes over what was decided for the lead, and its `outputs`."""
+        """Sets the lead's state and due, and collects the `outputs`."""
         due = decision.due if isinstance(decision, Keep) else None
         if decision.state is not file.state or due != file.due or file.version == 0:
             file.state, file.due, file.changed = decision.state, due, True
         self.files[file.lead_id] = file
         self.tell(decision.counts, outputs)
 
-    def share(self, shared: Mapping[str, Any]) -> None:
-        """Shared rows that were replaced: what is decided next sees them so."""
-        self.swapped.update(shared)
-        self.at = replace(self.at, shared={**self.at.shared, **shared})
-
-    def wait(self, until: datetime) -> None:
-        """A decision wants the inputs to be known up to there."""
-        self.waits = max(until, self.waits or until)
-
     def tell(self, counts: Mapping[str, int], outputs: Sequence[Record]) -> None:
-        """Counts what was decided, and publishes its `outputs`."""
+        """Adds to the totals and to the outbox."""
         if counts:
             self.totals.update(counts)
         self.outbox += outputs
         self.size += sum(len(record.value or b"") for record in outputs)
 
     def erase(self, file: File[S], since: datetime) -> None:
-        """All that was kept of the lead up to now goes with this commit."""
+        """Deletes all that is kept of the lead up to now."""
         replaced = {key for key in self.replaced if key[0] == file.lead_id}  # the database still has these
         self.replaced -= replaced
         self.erased[file.lead_id] = len(self.facts.pop(file.lead_id, ())) - len(replaced)
@@ -171,10 +163,7 @@ class Pending(Generic[S]):
         file.forget()
 
     def drop(self, file: File[S], reason: str, state: S) -> None:
-        """What a record says of the lead is not kept; `state` is the lead's from now on.
-
-        What is replaced already changes nothing.
-        """
+        """Counts a record of which nothing is kept; one that a newer fact has replaced changes nothing else."""
         if reason == REPLACED:
             self.totals[REPLACED] += 1
             return
