@@ -126,8 +126,8 @@ class Supervisor(Generic[S]):
             await self._consumer.poll_nothing()
 
     async def _count(self) -> None:
-        """Counts the seconds in which this process could have been heard: one that was frozen, or whose loop was
-        blocked, rejoins the group by itself, and must not take its own silence for a lost membership.
+        """Counts the seconds in which this process could send heartbeats. After being frozen, or with a blocked loop,
+        it rejoins the group by itself; that time must not count as a lost membership.
         """
         clock = asyncio.get_running_loop().time
         while True:
