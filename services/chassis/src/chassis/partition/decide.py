@@ -23,13 +23,13 @@ from schemas.envelope import Fact, Refused, older_fingerprint
 from schemas.identity import partition_of
 
 TRY_AGAIN = timedelta(seconds=60)
-"""When a lead whose tick failed is looked at again."""
+"""Until the next try for a lead whose tick failed."""
 
 log = logger(__name__)
 
 
 class Decider(Generic[S]):
-    """Writes into what is pending and into the leads' files, never into the world."""
+    """Changes only what is pending and the leads' files."""
 
     def __init__(self, service: Service[S], files: Files[S], part: int, partitions: int) -> None:
         self._service = service
@@ -39,7 +39,7 @@ class Decider(Generic[S]):
         self._partitions = partitions
 
     def read(self, record: Received) -> Fact | Refused:
-        """The record's fact, or why it cannot be read."""
+        """The record's fact, or why it is refused."""
         try:
             fact = self._service.inputs[record.topic].fact(record.key, record.value, record.append_time)
         except Refused as refusal:
@@ -52,7 +52,9 @@ class Decider(Generic[S]):
         return fact
 
     def take(self, number: int, record: Received, reading: Fact | Refused, pending: Pending[S]) -> None:
-        """The record, the `number`th of its batch, has its outcome, or waits until its lead's facts are read."""
+        """Gives the record, the `number`th of its batch, its outcome, or lets it wait until its lead's facts are
+        read.
+        """
         if is_barrier(record):
             pending.totals["barriers"] += 1
             return
@@ -66,7 +68,7 @@ class Decider(Generic[S]):
             pending.waiting[file.lead_id] = waiting
 
     def tick(self, file: File[S], pending: Pending[S], refusal: Exception | None = None) -> None:
-        """One lead's failure holds up no other; after a `refusal` of the database it is not even tried."""
+        """Ticks one lead; its failure delays no other. After a `refusal` of the database it is not tried."""
         if refusal is not None:
             self._postpone(file, pending, refusal)
             return
@@ -82,8 +84,8 @@ class Decider(Generic[S]):
     def settle(self, lead_id: str, stored: Sequence[Stored], pending: Pending[S], over: Callable[[], bool]) -> bool:
         """Decides what waits for the lead's facts, of which the database has `stored`.
 
-        False where time was up (`over`) before all of it was decided; a first part always is. Touches nothing but the
-        lead's file and what is pending, so it may run in a thread.
+        False where time was up (`over`) before all was decided; a first part always is. Changes only the lead's file
+        and what is pending, so it may run in a thread.
         """
         file, waiting = self._files.of(lead_id), pending.waiting[lead_id]
         earlier = [self._service.stored(*fact) for fact in stored]
@@ -132,7 +134,9 @@ class Decider(Generic[S]):
         return None if pending.carry_out(file, decision, outputs, fact) else Waiting([arrival], recall=True)
 
     def _erase_first(self, file: File[S], waiting: Waiting, pending: Pending[S]) -> None:
-        """An erasure is decided before what waits with it, whichever came first: that is then dropped, not recalled."""
+        """Decides an erasure before what waits with it, whichever came first: the others are then dropped, not
+        recalled.
+        """
         for arrival in [each for each in waiting.arrivals if each.fact.event.erases]:
             if not file.erased:
                 waiting.arrivals = [each for each in waiting.arrivals if each is not arrival]
@@ -155,12 +159,11 @@ class Decider(Generic[S]):
     ) -> list[Arrival]:
         """Decides as many of the arrivals as the rules take together with all facts of the lead, at least the first.
 
-        Halves them while the rules fail, so that it takes few attempts to find the one that they fail on. Returns what
-        is left to be decided.
+        Bisects them while the rules fail, to isolate the one on which they fail. Returns what is left to be decided.
         """
         facts, size = pending.facts_of(file.lead_id, earlier), len(arrivals)
         taken = self._with_room(file, arrivals)
-        while taken:  # of a flood alone nothing follows
+        while taken:  # nothing follows if all are dropped as flood
             try:
                 decision = self._service.recall(file.state, facts, list(taken.values()), pending.at)
                 outputs = self._outputs(file, decision, pending)
@@ -186,7 +189,7 @@ class Decider(Generic[S]):
         return arrivals[size:]
 
     def _with_room(self, file: File[S], arrivals: Sequence[Arrival]) -> dict[Key, Fact]:
-        """What is new of the arrivals and finds room; it is counted with the file from now on."""
+        """The new arrivals that the limits allow, counted with the file from now on."""
         taken: dict[Key, Fact] = {}
         for _, _, fact in arrivals:
             new = not any(key in file.keys or key in taken for key in keys_of(fact))
@@ -207,7 +210,7 @@ class Decider(Generic[S]):
             pending.carry_out(file, decision, outputs)
 
     def _postpone(self, file: File[S], pending: Pending[S], error: Exception) -> None:
-        """The lead's tick failed: it is tried again in a minute."""
+        """Ticks the lead again in a minute, since its tick failed."""
         log.error("tick_failed", partition=self._part, lead_id=file.lead_id, error=type(error).__name__)
         pending.totals["tick_failures"] += 1
         pending.apply(file, Keep(file.state, due=pending.at.now + TRY_AGAIN), ())
@@ -218,7 +221,9 @@ class Decider(Generic[S]):
 
 
 def _known(file: File[Any], arrival: Arrival, pending: Pending[Any]) -> bool:
-    """Whether a fact of this id is there already, or the same content under a key of `keys_of`: that is the outcome."""
+    """Whether the fact is known, by its id or as the same content under a key of `keys_of`: a duplicate or an id
+    conflict.
+    """
     _, record, fact = arrival
     own, *others = keys_of(fact)
     known = file.keys.get(own)

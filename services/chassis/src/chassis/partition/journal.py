@@ -29,7 +29,7 @@ SHARED_CONFLICT = "BT001"
 
 
 class FactKnown(Transient):
-    """A fact was already there: the cache was wrong, the whole statement is undone."""
+    """A fact was in the table already: the cache was wrong, and nothing was written."""
 
     kind = "fact_known"
 
@@ -41,12 +41,14 @@ class SharedConflict(Transient):
 
 
 class RefusedByDatabase(Exception):  # noqa: N818 - a verdict on the batch's content
-    """The database cannot hold a value of this batch (SQLSTATE 22 or 23)."""
+    """The database cannot store a value of this batch (SQLSTATE 22 or 23)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """How far a version of the policy has judged a partition's leads: up to and with `until`, by id; None: all."""
+    """The policy version that judges a partition's leads, up to and including the lead id `until`; None: all of
+    them.
+    """
 
     version: int = 0
     until: str | None = None
@@ -54,14 +56,14 @@ class Revision:
 
 @dataclass(slots=True)
 class Progress:
-    """What one commit moves of a partition, all of it or nothing; the next owner goes on from it."""
+    """What one commit changes of a partition, all or nothing; the next owner continues from it."""
 
     offsets: dict[str, int] = field(default_factory=dict)
     """Topic -> the offset to read next."""
     marks: dict[str, int] = field(default_factory=dict)
-    """Topic -> Kafka's time stamp of the last record read, to know the log again by."""
+    """Topic -> Kafka's time stamp of the last record read, by which the log is recognised."""
     totals: Counter[str] = field(default_factory=Counter)
-    """What became of how many records, since the partition's first."""
+    """Outcomes of all records since the partition's first."""
     revision: Revision = Revision()
     out_seq: int = 0
     """The number of the last output."""
@@ -70,7 +72,7 @@ class Progress:
         return Progress(dict(self.offsets), dict(self.marks), Counter(self.totals), self.revision, self.out_seq)
 
     def read(self, records: Sequence[Received]) -> None:
-        """The records, each topic's in order, have their outcome with this commit; gaps between them are counted."""
+        """Counts the records, each topic's in order, and the gaps between them: their outcomes are in this commit."""
         self.totals["records"] += len(records)
         gaps = 0
         for record in records:
@@ -83,7 +85,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a partition's new owner takes over."""
+    """What the new owner of a partition starts from."""
 
     part: int
     epoch: int
@@ -96,9 +98,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class LeadRow:
-    """A lead's row as stored. `erased`: since when; `dropped`: how many records were not kept, by reason.
+    """A lead's row as stored. `erased`: since when; `dropped`: records not kept, by reason.
 
-    `deleted`: how many facts the erasure deleted. The commit that erases counts them, so it is only read.
+    `deleted`: facts deleted by the erasure, counted by the commit that erases; here it is only read.
     """
 
     lead_id: str
@@ -112,7 +114,7 @@ class LeadRow:
 
 @dataclass(slots=True)
 class Batch:
-    """What one commit writes. `outbox` rows have consecutive numbers up to the progress's `out_seq`."""
+    """The content of one commit. `outbox` rows have consecutive numbers up to the progress's `out_seq`."""
 
     progress: Progress
     facts: list[Fact] = field(default_factory=list)
@@ -120,13 +122,13 @@ class Batch:
     outbox: list[Record] = field(default_factory=list)
     shared: list[tuple[str, int, Any]] = field(default_factory=list)
     erased: Mapping[str, int] = field(default_factory=dict)
-    """Leads of which only the facts of this batch are left -> how many facts beside those in the database go."""
+    """Leads of which only this batch's facts stay -> how many facts are deleted besides those in the database."""
     replaced: list[tuple[str, str, str]] = field(default_factory=list)
-    """Facts (lead, source, id) that are deleted, for newer ones say all that they said."""
+    """Facts (lead, source, id) that are deleted, since newer ones include them."""
 
 
 class Journal:
-    """One partition's access to its service's schema, over one connection of its own.
+    """One partition's access to its service's schema, over its own connection.
 
     Every method but `claim` is one statement, and raises Transient where the same call may succeed on a new connection.
     """
@@ -136,9 +138,9 @@ class Journal:
         self._part = part
 
     async def claim(self) -> Claim:
-        """Takes the partition over: from its first statement on any older owner can write nothing.
+        """Takes the partition over: after its first statement no older owner can write.
 
-        What lies beside the partition's row is read after it, and so as the older owner's last commit left it.
+        Everything else is read after that statement, so as the older owner's last commit left it.
         """
         [row] = await self._rows(sql.CLAIM, part=self._part)
         epoch, offsets, out_seq, totals, now, marks, version, until = row
@@ -149,7 +151,7 @@ class Journal:
         return Claim(self._part, epoch, progress, due, now, owed_since)
 
     async def leftovers(self, after: int) -> list[tuple[int, Record]]:
-        """The next outbox rows that nobody has seen acknowledged, in order."""
+        """The next outbox rows not known to be acknowledged, in order."""
         rows = await self._rows(sql.LEFTOVERS, part=self._part, after=after)
         return [
             (seq, Record(topic, key, value, sql.headers_of(headers), partition))
@@ -171,12 +173,12 @@ class Journal:
         return [(row[0], row[1], row[2], row[3], row[4]) for row in await self._rows(sql.FACTS, leads=list(leads))]
 
     async def due(self, most: int) -> tuple[datetime | None, list[LeadRow]]:
-        """Leads whose due has come, earliest first, and the database's time; None when there is none."""
+        """Leads whose due has come, the earliest first, and the database's time; None when there is none."""
         rows = await self._rows(sql.DUE, part=self._part, most=most)
         return (rows[-1][7] if rows else None), [_lead_row(row) for row in rows]
 
     async def beyond(self, lead_id: str, most: int) -> tuple[datetime | None, list[LeadRow]]:
-        """As `due`: the next leads of the partition by rising id."""
+        """As `due`: the next leads of the partition by id."""
         rows = await self._rows(sql.BEYOND, part=self._part, after=lead_id, most=most)
         return (rows[-1][7] if rows else None), [_lead_row(row) for row in rows]
 
@@ -189,7 +191,7 @@ class Journal:
     async def shared(self, names: Sequence[str]) -> dict[str, tuple[int, Any]]:
         """Name -> (version, value) of the rows that all partitions share."""
         found: dict[str, tuple[int, Any]] = {}
-        while not found.keys() >= set(names):  # one that another partition inserts meanwhile shows at a second look
+        while not found.keys() >= set(names):  # a row that another partition inserts meanwhile is found the second time
             found = {row[0]: (row[1], json.loads(row[2])) for row in await self._rows(sql.SHARED, names=list(names))}
         return found
 
@@ -222,7 +224,7 @@ class Journal:
 
 
 def journals(engine: AsyncEngine) -> Callable[[int], AbstractAsyncContextManager[Journal]]:
-    """Opens a partition's journal on a connection of its own. Raises Transient when the database is not reached."""
+    """Opens a partition's journal on its own connection. Raises Transient when the database cannot be reached."""
 
     @asynccontextmanager
     async def journal_of(part: int) -> AsyncIterator[Journal]:

@@ -20,7 +20,7 @@ from schemas.sizes import record_limit
 
 
 class OutputTooLarge(Failure):
-    """Rules made an event that its topic does not take: in the outbox it would be stuck for ever."""
+    """Rules made an event larger than its topic accepts: in the outbox it would be stuck for ever."""
 
 
 FORWARDED = "forwarded"
@@ -62,7 +62,7 @@ class Pending(Generic[S]):
     versions: dict[str, int]
     at: At
     facts: dict[str, dict[Key, Fact]] = field(default_factory=dict)
-    """Lead -> its facts that are new with this commit."""
+    """Lead -> its new facts."""
     files: dict[str, File[S]] = field(default_factory=dict)
     erased: dict[str, int] = field(default_factory=dict)
     """Leads whose facts in the database are deleted, those in `facts` are newer -> how many facts beside them go."""
@@ -122,7 +122,7 @@ class Pending(Generic[S]):
         self.totals[REPLACED if replaces else total] += 1
 
     def facts_of(self, lead_id: str, stored: Sequence[Fact]) -> list[Fact]:
-        """All facts of the lead as of now, `stored` being those in the database before this commit."""
+        """All facts of the lead now, `stored` being those in the database before this commit."""
         gone = lead_id in self.erased
         kept = [] if gone else [fact for fact in stored if (lead_id, *fact.key) not in self.replaced]
         return [*kept, *self.facts.get(lead_id, {}).values()]
@@ -132,7 +132,7 @@ class Pending(Generic[S]):
         return _fitting(Record(arrival.record.topic, to.encode(), forwarded(arrival.fact, to), _JSON))
 
     def outputs(self, file: File[S], events: Sequence[Envelope]) -> list[Record]:
-        """The events as records. Raises OutputTooLarge: the rules have failed then, and nothing is taken over."""
+        """The events as records. Raises OutputTooLarge, which counts as a failure of the rules."""
         found = list[Record]()
         for event in events:
             part = self.part if event.subject == file.lead_id else None
@@ -173,12 +173,12 @@ class Pending(Generic[S]):
         self.totals[f"dropped:{reason}"] += 1
 
     def bury(self, record: Received, refusal: Refused) -> None:
-        """The record becomes a dead letter."""
+        """Makes the record a dead letter."""
         self.totals[f"dead_letters:{refusal.reason}"] += 1
         self.outbox.append(dead_letter(record, refusal, self.service))
 
     def fail(self, number: int, record: Received, refusal: Refused) -> None:
-        """As `bury`, where the record could not be read or the rules failed: the limit of failures counts it."""
+        """As `bury` for a record that could not be read or on which the rules failed: it counts towards the limit."""
         self.failed.append(number)
         self.bury(record, refusal)
 
