@@ -1,4 +1,4 @@
-"""What a service has forwarded: facts of a lead, published again `via` that lead for another one."""
+"""Compares what a service has forwarded: facts of a lead, published again for another lead, `via` the first."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from desk.audit.snapshot import Books
 
 
 class Copies:
-    """Shown the records of a service's inputs and outbox, then `close`; remembers none where nothing was forwarded.
+    """Takes the records of a service's inputs and outbox, then `close`; stores none where nothing was forwarded.
 
-    `known`: partition -> how many of its facts have a copy; `published`: how many have one on a topic.
+    `known`: partition -> number of its facts with a copy; `published`: number with a copy on a topic.
     """
 
     def __init__(self, books: Books) -> None:
@@ -22,19 +22,19 @@ class Copies:
         self.published: Counter[int] = Counter()
 
     def accepted(self, event: Event, part: int) -> None:
-        """The event is a fact, or its repeat, in the partition."""
+        """The event is a fact of the partition, or a repeat."""
         if self.any:
             self._accepted.setdefault(digest(*event.key), part)
 
     def add(self, event: Event | None, *, published: bool) -> None:
-        """Takes an event that is on a topic, or still in the outbox only; if it is a copy, it names its lead."""
+        """Takes an event on a topic, or one only in the outbox yet; a copy names the lead that it came from."""
         via = event.body.get("via") if self.any and event is not None else None
         if event is not None and isinstance(via, str):
             key = digest(via, *event.key[1:])
             self._found[key] = published or self._found.get(key, False)
 
     def close(self) -> None:
-        """All were shown. A copy of what the service has not accepted is nobody's."""
+        """Call it after the last record. Copies of events that the service has not accepted are ignored."""
         for key, published in self._found.items():
             if (part := self._accepted.get(key)) is not None:
                 self.known[part] += 1

@@ -1,4 +1,4 @@
-"""The dead letters, by the record that each is of."""
+"""The dead letters by their original record."""
 
 from __future__ import annotations
 
