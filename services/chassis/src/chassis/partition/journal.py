@@ -74,11 +74,11 @@ class Progress:
     def read(self, records: Sequence[Received]) -> None:
         """Counts the records, each topic's in order, and the gaps between them: their outcomes are in this commit."""
         self.totals["records"] += len(records)
-        gaps = 0
+        gaps, offsets, marks = 0, self.offsets, self.marks
         for record in records:
-            gaps += record.offset != self.offsets[record.topic]
-            self.offsets[record.topic] = record.offset + 1
-            self.marks[record.topic] = record.timestamp
+            topic, offset = record.topic, record.offset
+            gaps += offset != offsets[topic]
+            offsets[topic], marks[topic] = offset + 1, record.timestamp
         if gaps:
             self.totals["gaps"] += gaps
 
