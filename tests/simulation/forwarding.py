@@ -1,7 +1,5 @@
 """Some leads are other names of others: the scorer forwards their engagements, as it will once there are links."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The files and functions that services/README.md lists as the path of one event exist, and are numbered in order."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What is forwarded is kept as proof, and published again for another lead with the same commit."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Tables: one line a row for programs, no wider than the terminal for people, and never in control of it."""
 
-from __future__ import annotations
-
 import sys
 
 import pytest

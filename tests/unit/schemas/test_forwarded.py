@@ -1,7 +1,5 @@
 """An event told for another lead: however it comes to that lead, it is one fact."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 
