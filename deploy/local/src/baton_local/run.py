@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from baton_local.errors import LocalError
 from baton_local.options import SERVICES, Run
 from baton_local.replies import Replies
 from baton_local.senders import SALES_KEY, TRACKER_KEY, Senders
-from baton_local.services import Keeper, keeping, migrate, services_of, tell_desk
+from baton_local.services import keeping, migrate, services_of, tell_desk
 from baton_local.stack import Stack, StackOptions
 from baton_local.views import Lines, Picture, View
 from baton_local.watch import Watch
@@ -63,6 +64,7 @@ async def _relay(run: Run, console: Console) -> None:
         prepare=lambda stack: migrate(services_of(run, stack)),
     )
     stack = Stack(run.data, options, console)
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     console.print("Starting Kafka and Postgres ...")
     async with AsyncExitStack() as exits:
         await exits.enter_async_context(stack)
@@ -83,7 +85,7 @@ async def _relay(run: Run, console: Console) -> None:
             for keeper in keepers:
                 tasks.create_task(keeper.keep())
                 tasks.create_task(keeper.watch())
-            await _until_all_ready(keepers)
+            await asyncio.gather(*(keeper.until_ready(say) for keeper in keepers))
             console.print(f"Everything runs, {time.monotonic() - began:.1f} s after the start. Ctrl-C stops it.")
             tasks.create_task(view.show())
             await _watch_and_play(run, stack, board)
@@ -101,10 +103,6 @@ async def _watch_and_play(run: Run, stack: Stack, board: Board) -> None:
             watch.listen(replies.take)
             async with Senders.open(run.ports.http_url, kafka) as senders:
                 await Demo(senders, replies, board.say, run=int(time.time())).play()
-
-
-async def _until_all_ready(keepers: list[Keeper]) -> None:
-    await asyncio.gather(*(keeper.until_ready() for keeper in keepers))
 
 
 async def _guard(child: Child) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 
 import httpx
 
@@ -24,8 +26,14 @@ STOP_GRACE = 4.0
 DEATHS = 5
 DEATHS_WITHIN = 60.0
 """With so many deaths within so many seconds the launcher stops."""
+LONG_STATE = 5.0
+"""Seconds after which the start says what a service still waits for."""
 SHOWN_STATE = 100
 """Characters shown of what a service waits for."""
+MISSING_VERSION = re.compile(r"version (\d+) of .+ has (?:judged here|handed off), the newest")
+"""In the state of a service whose leads were judged by a version of the policy that it does not have. At the start
+nothing will add that version: waiting is of no use.
+"""
 
 Say = Callable[[str], None]
 
@@ -100,6 +108,7 @@ class Keeper:
     def __init__(self, service: Service, say: Say) -> None:
         self.service = service
         self.state = "starting"
+        self._since = asyncio.get_running_loop().time()
         self.child: Child | None = None
         self._say = say
         self._ready = asyncio.Event()
@@ -108,7 +117,7 @@ class Keeper:
     async def keep(self) -> None:
         """Starts the service again whenever it dies; runs until cancelled. LocalError after too many deaths."""
         while True:
-            self.state = "starting"
+            self._become("starting")
             self.child = await Child.start(self.service.command("serve"))
             await self.child.process.wait()
             await asyncio.sleep(self._mourn(self.child))
@@ -118,21 +127,37 @@ class Keeper:
         async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
             while True:
                 if self.state != "restarting":
-                    self.state = await self._ask(client)
+                    self._become(await self._ask(client))
                 if self.state == "ready":
                     self._ready.set()
                 await asyncio.sleep(1 if self.state == "ready" else 0.2)
 
-    async def until_ready(self) -> None:
-        """Returns once the service is ready for the first time; LocalError when that takes too long."""
-        try:
-            async with asyncio.timeout(READY_DEADLINE):
-                await self._ready.wait()
-        except TimeoutError as error:
-            raise LocalError(
-                f"{self.service.name} did not get ready within {READY_DEADLINE:.0f} s ({self.state}): "
-                f"see {self.service.log}."
-            ) from error
+    async def until_ready(self, tell: Say) -> None:
+        """Returns once the service is ready for the first time; until then says each state that lasts.
+
+        LocalError when that takes too long, or when a version of the policy is missing.
+        """
+        now = asyncio.get_running_loop().time
+        deadline, told = now() + READY_DEADLINE, "ready"
+        while not self._ready.is_set():
+            if missing := MISSING_VERSION.search(self.state):
+                raise LocalError(
+                    f"The leads in this folder were judged by version {missing[1]} of the policy, which is not here: "
+                    f"start with --fresh, or with the policy that has version {missing[1]}."
+                )
+            if now() > deadline:
+                raise LocalError(
+                    f"{self.service.name} did not get ready within {READY_DEADLINE:.0f} s ({self.state}): "
+                    f"see {self.service.log}."
+                )
+            if self.state != told and now() - self._since > LONG_STATE:
+                told = self.state
+                tell(f"{self.service.name}: {told}")
+            await asyncio.sleep(0.1)
+
+    def _become(self, state: str) -> None:
+        if state != self.state:
+            self.state, self._since = state, asyncio.get_running_loop().time()
 
     async def _ask(self, client: httpx.AsyncClient) -> str:
         try:
@@ -141,12 +166,12 @@ class Keeper:
             return "starting" if self.state in {"starting", "restarting"} else "not answering"
         if answer.status_code == 200:
             return "ready"
-        return (answer.text.strip().splitlines() or ["not ready"])[0][:SHOWN_STATE]
+        return shorten((answer.text.strip().splitlines() or ["not ready"])[0], SHOWN_STATE, placeholder=" ...")
 
     def _mourn(self, child: Child) -> float:
         """Says that the service died; returns the seconds to wait before it is started again."""
         name, ending = self.service.name, child.ending()
-        self.state = "restarting"
+        self._become("restarting")
         now = asyncio.get_running_loop().time()
         self._deaths.append(now)
         recent = sum(now - death < DEATHS_WITHIN for death in self._deaths)
