@@ -1,4 +1,4 @@
-"""Real Kafka and real Postgres for the tests, from one of three sources (libraries.md §4.3).
+"""Real Kafka and real Postgres for the tests, from one of three sources.
 
 `external` where KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL (a role that may create databases) are given, else `docker`
 where an engine answers, else `embedded`, by the code of `make run`. BATON_STACK names one and refuses the others.

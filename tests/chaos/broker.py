@@ -16,7 +16,7 @@ from tests.chaos.book import Backoff, Book
 from tests.chaos.traffic import Message
 
 DEADLINE = 12.0
-"""Seconds around every call to the client, which waits for ever when the broker is gone (delivery.md P2)."""
+"""Seconds around every call to the client, which waits for ever when the broker is gone."""
 FAILURES = (TimeoutError, KafkaError, OSError)
 
 

@@ -67,7 +67,7 @@ async def slow_commits(trial: Trial) -> None:
 
 async def clock_behind(trial: Trial) -> None:
     """The database's clock is behind the broker's: what the broker stamps now has not come yet. The function that
-    services ask is another for sessions that begin after it was exchanged; libfaketime hangs a JVM (delivery.md P25).
+    services ask is another for sessions that begin after it was exchanged; libfaketime hangs a JVM.
     """
     async with _held(trial, _BEHIND, _RIGHT):
         await all_begin_anew(trial, [])

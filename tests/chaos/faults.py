@@ -21,11 +21,11 @@ SESSION_SECONDS = 10
 """Kafka's session timeout: so long the group waits for a member that is silent."""
 KILLED, STOPPED = SESSION_SECONDS + 5, 5
 READY = 5
-"""Until an ingest that has ended takes events again (delivery.md §8.1); what they lead to has KILLED."""
+"""Until an ingest that has ended takes events again; what they lead to has KILLED."""
 BROKER, DATABASE = 15, 30
-"""Limits from the end of the fault (delivery.md §9 G6)."""
+"""Limits from the end of the fault."""
 CUT_OFF = 20
-"""The same for a service that the network kept from its broker (delivery.md §8.1)."""
+"""The same for a service that the network kept from its broker."""
 ZOMBIE_SECONDS = 40
 NO_MEMBER = ("offset commit refused", "member_id was not recognized")
 """By these a log tells that the group has gone on without the instance: the worker's words, and the client's."""

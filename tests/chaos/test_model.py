@@ -1,4 +1,4 @@
-"""The oracle against cases worked out by hand from business.md."""
+"""The oracle against cases worked out by hand."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The verdict: compares the relay's data with the model, invariant by invariant (delivery.md §7)."""
+"""The verdict: compares the relay's data with the model, invariant by invariant."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Violation:
-    """An invariant of delivery.md §7 that does not hold, how often, and some of the cases."""
+    """An invariant that does not hold, how often, and some of the cases."""
 
     invariant: str
     text: str

@@ -1,4 +1,4 @@
-"""What senders may rely on (design http.md §2.3): the answers, and the records on the topics after success."""
+"""What senders may rely on: the answers, and the records on the topics after success."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""Partitions without a leader, on a real broker, fail the requests that need it and no other (delivery.md §3)."""
+"""Partitions without a leader, on a real broker, fail the requests that need it and no other."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The invariants once nothing is pending, checked on the log and the tables alone (delivery.md §7)."""
+"""The invariants once nothing is pending, checked on the log and the tables alone."""
 
 import json
 from collections import Counter, defaultdict

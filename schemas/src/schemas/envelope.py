@@ -1,7 +1,4 @@
-"""The envelope of every event: CloudEvents 1.0 in structured mode, read by one strict decoder.
-
-Sources: CloudEvents 1.0.2 (attributes); business.md B.1 (time, duplicates).
-"""
+"""The envelope of every event: CloudEvents 1.0.2 in structured mode, read by one strict decoder."""
 
 from __future__ import annotations
 
@@ -121,12 +118,12 @@ class Fact(NamedTuple):
 
     @property
     def order(self) -> tuple[datetime, str, str]:
-        """The total order of a lead's facts (business.md B.1)."""
+        """The total order of a lead's facts."""
         return (self.time, self.event.source, self.event.id)
 
 
 def effective_time(event: Envelope, received_at: datetime, *, sent_anew: bool = False) -> tuple[datetime, bool]:
-    """When the event counts, and whether that was clamped to `received_at` (business.md B.1, Time). UTC in, UTC out.
+    """When the event counts, and whether that was clamped to `received_at`. UTC in, UTC out.
 
     The skew of the sender's clock is removed as far as `sentat` shows it. `sent_anew`: the sender sets it anew at every
     attempt, as the Segment family does; then a slow clock is corrected too. From other senders it may be a retry of the
@@ -148,7 +145,7 @@ def effective_time(event: Envelope, received_at: datetime, *, sent_anew: bool = 
 
 
 def fingerprint(event: Envelope, data: Any = None) -> bytes:
-    """A digest of what a retry keeps the same: type, subject, the client's own time, data (business.md B.1, Duplicate).
+    """A digest of what a retry keeps the same: type, subject, the client's own time, data.
 
     `data` is the record's own JSON, so that the fingerprint does not depend on the version of the contract that reads
     it; without it, as `encode` writes it. White space, the order of keys, the spelling of a number (1, 1.0) and null

@@ -1,4 +1,4 @@
-"""The reasons for dropping events, and how an erasure or a suppression is passed on downstream (http.md, S13)."""
+"""The reasons for dropping events, and how an erasure or a suppression is passed on downstream."""
 
 from __future__ import annotations
 

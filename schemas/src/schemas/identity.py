@@ -1,4 +1,4 @@
-"""The lead's id: a hash of the strongest identifier, so that every producer computes it alone (business.md B.1)."""
+"""The lead's id: a hash of the strongest identifier, so that every producer computes it alone."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The format of a policy: what marketing and sales agreed, as one versioned, effective-dated document.
 
-Sources: business.md B.3 (gate), B.5 (clocks), B.6 (routing); scoring has a module of its own.
+Scoring has a module of its own, `schemas.scoring`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from schemas.terms import Domain, Duration, Name, Strict, unique
 
 
 class Gate(Strict):
-    """The conditions of qualification; an e-mail address is always one of them (business.md B.1)."""
+    """The conditions of qualification; an e-mail address is always one of them."""
 
     band: Name = Field(description="the score must be in this band or above")
     double_opt_in: bool = False

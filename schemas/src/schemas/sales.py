@@ -29,7 +29,7 @@ Reason = Literal[
     "opted_out",
     "other",
 ]
-"""Why a lead was not taken on (business.md B.8)."""
+"""Why a lead was not taken on."""
 
 
 class Activity(Frozen):
@@ -49,7 +49,7 @@ class Contact(Activity):
 
 
 class Validation(Activity):
-    """What sales found out: budget, timeline, authority, fit (business.md B.4)."""
+    """What sales found out: budget, timeline, authority, fit."""
 
     budget: Answer = "unknown"
     timeline: Answer = "unknown"
@@ -82,7 +82,7 @@ class Recycling(Reasoned):
 
 
 class Opportunity(Activity):
-    """A sale in progress; without a value and a date it is none (business.md B.4)."""
+    """A sale in progress; without a value and a date it is none."""
 
     value: Annotated[Money, Field(gt=0)]
     close_date: Day
@@ -203,8 +203,8 @@ SALES_ACTIVITIES: tuple[type[SalesActivity], ...] = (
     SalesRecycled,
     FeedbackSubmitted,
 )
-"""In the order of the lifecycle, which orders activities of one instant (business.md B.1): many a CRM has seconds
-only, and ids are random. Of outcomes that exclude one another the costliest comes first: a won deal."""
+"""In the order of the lifecycle, which orders activities of one instant: many a CRM has seconds only,
+and ids are random. Of outcomes that exclude one another the costliest comes first: a won deal."""
 _RANKS = {name_of(event): rank for rank, event in enumerate(SALES_ACTIVITIES)}
 
 

@@ -1,4 +1,4 @@
-"""The format of a policy's scoring (business.md B.2): what pays, how much, for how long, and what bands are called."""
+"""The format of a policy's scoring: what pays, how much, for how long, and what bands are called."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_KEPT = 2_000
 MOST_RULES = 500
 """Most rules: a score with a line for each still fits into a record."""
 SESSION = timedelta(minutes=30)
-"""A pause of this length ends a session (business.md B.2)."""
+"""A pause of this length ends a session."""
 
 
 class AttributeMatch(Strict):
@@ -76,7 +76,7 @@ class Count(Bound):
 
 
 class Rule(Strict):
-    """A line of the scoring policy, and what it pays at an instant (business.md B.2).
+    """A line of the scoring policy, and what it pays at an instant.
 
     `award: once` pays the points while enough matching engagements have happened; with a decay it is the latest of
     them whose age counts. `award: per_event` pays for each, in the lead's order, up to the caps, which count points

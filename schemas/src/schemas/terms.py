@@ -58,7 +58,7 @@ class Strict(Frozen):
 
 
 class Bound(Strict):
-    """A threshold that says itself whether the number is in (business.md CON-1)."""
+    """A threshold that says itself whether the number is in."""
 
     op: Literal[">", ">="]
     n: float

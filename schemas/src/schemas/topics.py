@@ -1,4 +1,4 @@
-"""The wiring table: which topic carries what, from whom to whom (architecture.md §5)."""
+"""The wiring table: which topic carries what, from whom to whom."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The crash points of delivery.md §7.1, each reached on real processes of the services."""
+"""The crash points, each reached on real processes of the services."""

@@ -1,4 +1,4 @@
-"""Every row of delivery.md §7.1 on real processes, with its visible effect."""
+"""Every crash point on real processes, with its visible effect."""
 
 import contextlib
 from collections.abc import AsyncIterator

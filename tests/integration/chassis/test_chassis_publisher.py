@@ -1,4 +1,4 @@
-"""The publisher isolates refused records; the others are written (delivery.md P1)."""
+"""The publisher isolates refused records; the others are written."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence

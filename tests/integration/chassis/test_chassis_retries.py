@@ -1,4 +1,4 @@
-"""An event with neither id nor time: a retry in the next minute is the same event (business.md B.1, Duplicate)."""
+"""An event with neither id nor time: a retry in the next minute is the same event."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations

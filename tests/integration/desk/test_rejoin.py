@@ -1,4 +1,4 @@
-"""Replayed dead letters (business.md N12): the state is as if the event had been valid at its own time."""
+"""Replayed dead letters: the state is as if the event had been valid at its own time."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Null, absent and blank are one thing, in every field of every route (business.md B.1, http.md §2.4)."""
+"""Null, absent and blank are one thing, in every field of every route."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping

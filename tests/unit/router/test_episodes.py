@@ -1,4 +1,4 @@
-"""A further episode: when it opens, and what belongs to which (business.md B.3, B.4)."""
+"""A further episode: when it opens, and what belongs to which."""
 
 from dataclasses import replace
 from datetime import timedelta

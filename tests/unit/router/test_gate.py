@@ -1,4 +1,4 @@
-"""Which leads qualify, since when, on what evidence (business.md B.3)."""
+"""Which leads qualify, since when, on what evidence."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Exactly one handoff per episode, to whose turn it is, complete enough to act on (business.md B.3, B.6)."""
+"""Exactly one handoff per episode, to whose turn it is, complete enough to act on."""
 
 from collections import Counter
 from dataclasses import replace

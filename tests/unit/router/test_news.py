@@ -1,4 +1,4 @@
-"""A further episode takes news: something that the lead did, and never time alone (business.md B.3)."""
+"""A further episode takes news: something that the lead did, and never time alone."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

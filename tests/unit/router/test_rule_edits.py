@@ -1,4 +1,4 @@
-"""No lead passes the gate because a rule was edited (business.md Part C, retroactive automations)."""
+"""No lead passes the gate because a rule was edited."""
 
 from datetime import timedelta
 from typing import Any

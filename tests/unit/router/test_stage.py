@@ -1,4 +1,4 @@
-"""The stages of an episode, whatever sales reports and in whatever order it arrives (business.md B.4)."""
+"""The stages of an episode, whatever sales reports and in whatever order it arrives."""
 
 from itertools import permutations
 from random import Random

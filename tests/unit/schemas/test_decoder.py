@@ -1,4 +1,4 @@
-"""The strict decoder: an event, or a reason (architecture.md §5)."""
+"""The strict decoder: an event, or a reason."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What sales may say (business.md B.8)."""
+"""What sales may say."""
 
 from typing import Any
 

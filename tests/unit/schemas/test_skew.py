@@ -1,4 +1,4 @@
-"""The effect of a sender's clock and of retries on `t` (business.md B.1, Time)."""
+"""The effect of a sender's clock and of retries on `t`."""
 
 from datetime import UTC, datetime, timedelta
 

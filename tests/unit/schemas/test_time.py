@@ -1,4 +1,4 @@
-"""When an event counts (business.md B.1, Time)."""
+"""When an event counts."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any

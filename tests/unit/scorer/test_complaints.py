@@ -1,4 +1,4 @@
-"""What users of other systems complain about in scoring (business.md Part C), each shown not to happen here.
+"""What users of other systems complain about in scoring, each shown not to happen here.
 
 Left out: mautic#5964 (points of merged contacts), for leads are not merged yet.
 """

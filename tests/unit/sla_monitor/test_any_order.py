@@ -37,7 +37,7 @@ Life = list[tuple[Envelope, datetime]]
 
 
 class Oracle:
-    """Judges a lead whose facts all arrive in order and at once; written from business.md B.4 and B.5 alone."""
+    """Judges a lead whose facts all arrive in order and at once; written from the requirements alone."""
 
     def __init__(self, rules: Sequence[ClockRule]) -> None:
         self.rules = rules

@@ -1,4 +1,4 @@
-"""A clock started by a handoff starts when the handoff was published: our own outage counts for nobody (B.5)."""
+"""A clock started by a handoff starts when the handoff was published: our own outage counts for nobody."""
 
 from datetime import datetime, timedelta
 from typing import Any

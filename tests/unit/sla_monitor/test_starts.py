@@ -1,4 +1,4 @@
-"""Which clocks an event starts, from when, and on whose terms (business.md B.5)."""
+"""Which clocks an event starts, from when, and on whose terms."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path

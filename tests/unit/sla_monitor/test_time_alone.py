@@ -1,4 +1,4 @@
-"""Changes by time alone: warnings, waiting for inputs, unknown, and the next due (delivery.md §4)."""
+"""Changes by time alone: warnings, waiting for inputs, unknown, and the next due."""
 
 from datetime import timedelta
 

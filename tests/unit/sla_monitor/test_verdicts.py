@@ -1,4 +1,4 @@
-"""When a promise is kept, broken, taken back or fallen away (business.md B.5, Verdict; B.4)."""
+"""When a promise is kept, broken, taken back or fallen away."""
 
 from datetime import timedelta
 from typing import Any

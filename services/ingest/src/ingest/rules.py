@@ -1,4 +1,4 @@
-"""Turns items into events, and refuses items with a reason (business.md B.1)."""
+"""Turns items into events, and refuses items with a reason."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class IngestOps(Ops):
 
 
 class Limits(Section):
-    """Limits of one request and of all requests together (http.md §2.2, §4; delivery.md §3)."""
+    """Limits of one request and of all requests together."""
 
     body: int = Field(500 * KIB, ge=1, description="most bytes of a request's body as sent")
     inflated: int = Field(1024 * KIB, ge=1, description="most bytes of a gzip body once inflated")

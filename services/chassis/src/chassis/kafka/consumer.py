@@ -1,4 +1,4 @@
-"""Fetches a service's records as a member of its Kafka group; a rebalance counts as a crash (delivery.md §2.1)."""
+"""Fetches a service's records as a member of its Kafka group; a rebalance counts as a crash."""
 
 from __future__ import annotations
 

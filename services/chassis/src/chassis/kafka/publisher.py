@@ -26,8 +26,7 @@ from schemas.identity import partition_of
 from schemas.sizes import record_limit
 
 DEADLINE_SECONDS = 12
-"""Bounds each send and stop: with the broker dead both hang for ever, whatever the client's timeouts (delivery.md §2).
-"""
+"""Bounds each send and stop: with the broker dead both hang for ever, whatever the client's timeouts."""
 _REFUSED = (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError)
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -61,10 +60,10 @@ class Publisher:
 
     `publish` may be called from many tasks at once; the records of one call keep their order within a partition.
 
-    A refusal uses up sequence numbers of an idempotent producer, which must then be replaced (delivery.md P1). So
-    records that the contract forbids are never sent. A broker may accept less than the contract: each refusal halves
-    the batch size assumed for the topic, larger batches go through a second producer without sequence numbers, and an
-    acknowledgement there raises the assumed size again. So one topic costs at most 20 producers.
+    A refusal uses up sequence numbers of an idempotent producer, which must then be replaced. So records that the
+    contract forbids are never sent. A broker may accept less than the contract: each refusal halves the batch size
+    assumed for the topic, larger batches go through a second producer without sequence numbers, and an acknowledgement
+    there raises the assumed size again. So one topic costs at most 20 producers.
     """
 
     def __init__(self, kafka: Kafka) -> None:

@@ -1,4 +1,4 @@
-"""Barriers: records of ours that prove up to when each input of a partition has been read (delivery.md §4).
+"""Barriers: records of ours that prove up to when each input of a partition has been read.
 
 A barrier is written with acks=all after an instant, so it is behind every record acknowledged before that instant; once
 it has been read, all of those have been decided. Nothing else proves that. The end of a topic does not: read-committed

@@ -1,6 +1,6 @@
 """Reads and writes a partition's rows in the service's Postgres schema; a batch is one fenced statement.
 
-Tables (delivery.md §1): partition (the fence, offsets, totals), fact, lead, outbox, shared.
+Tables: partition (the fence, offsets, totals), fact, lead, outbox, shared.
 """
 
 from __future__ import annotations

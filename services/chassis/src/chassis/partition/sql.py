@@ -26,7 +26,7 @@ LEFTOVERS = text("""
 SELECT seq, topic, key, value, CAST(headers AS text), partition FROM outbox WHERE part = :part AND seq > :after
 ORDER BY seq LIMIT 1000
 """)
-# LATERAL with LIMIT 1: `= ANY` prepared on an empty table keeps a bad plan for ever (performance.md §3).
+# LATERAL with LIMIT 1: `= ANY` prepared on an empty table keeps a bad plan for ever.
 LEADS = text("""
 SELECT l.lead_id, l.version, l.due_at, CAST(l.state AS text), l.erased, CAST(l.dropped AS text), l.deleted
 FROM unnest(CAST(:leads AS text[])) AS u(lead_id)

@@ -60,7 +60,7 @@ class Supervisor(Generic[S]):
         return self._consumer.lag(part, topic, offset)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works until `stop`, then lets every worker finish its batch and leaves the group (delivery.md §6)."""
+        """Works until `stop`, then lets every worker finish its batch and leaves the group."""
         await self._join(stop)
         if stop.is_set():
             await self._finish()

@@ -1,4 +1,4 @@
-"""Failpoints: named places in the code where a test kills, freezes, delays or fails the process (delivery.md §7.1).
+"""Failpoints: named places in the code where a test kills, freezes, delays or fails the process.
 
 Inert unless `BATON_FAILPOINTS` names some as `<point>=<action>[@<n>]`, separated by `;`. The action is taken once, at
 the n-th time that the point is reached (default: the first). No failpoint is on the path of a single event.

@@ -63,7 +63,7 @@ async def _measure(lag: Histogram) -> None:
 
 @contextlib.asynccontextmanager
 async def listening(app: object, host: str, port: int, grace: int = 2) -> AsyncIterator[Server]:
-    """Serves an ASGI app on asyncio's own loop while the block runs (uvloop breaks aiokafka, delivery.md §2).
+    """Serves an ASGI app on asyncio's own loop while the block runs (uvloop breaks aiokafka).
 
     At its end it stops accepting and gives running requests `grace` seconds. Raises CannotListen.
     """

@@ -17,7 +17,7 @@ from chassis.process.settings import Log
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
 SHUTDOWN_SECONDS = 25
-"""Longest orderly stop (delivery.md §6); correctness does not depend on an orderly stop."""
+"""Longest orderly stop; correctness does not depend on an orderly stop."""
 
 
 def run(main: Main, log: Log, name: str) -> None:
@@ -69,7 +69,7 @@ def _nobody_awaited(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> No
 
 
 def tame_garbage_collector() -> None:
-    """Fewer, later collections: a batch makes many short-lived objects (performance.md §3)."""
+    """Fewer, later collections: a batch makes many short-lived objects."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -1,4 +1,4 @@
-"""The result of an audit: a verdict on each invariant of delivery.md §7, and figures."""
+"""The result of an audit: a verdict on each invariant, and figures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """One line of delivery.md §7. `examples` are places in topics or lead ids, `violations` counts all of them."""
+    """An invariant and its verdict. `examples` are places in topics or lead ids, `violations` counts all of them."""
 
     name: str
     verdict: Verdict

@@ -20,7 +20,7 @@ MARK = "x-dlq-"
 
 
 class Marks(BaseModel):
-    """The headers of the service that set the record aside (delivery.md §5)."""
+    """The headers of the service that set the record aside."""
 
     model_config = ConfigDict(frozen=True, alias_generator=lambda name: name.replace("_", "-"))
 

@@ -1,4 +1,4 @@
-"""Compares two policies on the same facts (business.md N1): before, the one in force; after, the candidate.
+"""Compares two policies on the same facts: before, the one in force; after, the candidate.
 
 A report does not depend on the order of leads or facts.
 """

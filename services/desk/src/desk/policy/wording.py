@@ -1,4 +1,4 @@
-"""Says a policy's terms in words for readers outside the company (business.md RTE-6), one function per term.
+"""Says a policy's terms in words for readers outside the company, one function per term.
 
 Terms with the same effect have the same words: `> 0` and `>= 1` times, "Financial Services" and financial_services.
 """

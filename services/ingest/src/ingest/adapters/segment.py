@@ -1,4 +1,4 @@
-"""The Segment family: what trackers and server libraries send as identify, track and page calls (http.md §2).
+"""The Segment family: what trackers and server libraries send as identify, track and page calls.
 
 | Call | Becomes |
 |---|---|

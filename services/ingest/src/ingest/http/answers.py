@@ -1,4 +1,4 @@
-"""Answers: success as the Segment family expects it, and one shape for every error (http.md §1, §2.3)."""
+"""Answers: success as the Segment family expects it, and one shape for every error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads a request's body from the wire to JSON, trusting nothing that the sender says about it (http.md §4)."""
+"""Reads a request's body from the wire to JSON, trusting nothing that the sender says about it."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _is_deeper(value: object, depth: int) -> bool:
 
 
 def _inflation(request: Request, limits: Limits) -> _Gunzip | None:
-    """By the Content-Encoding alone: these clients' Content-Type is unreliable (http.md §2.2)."""
+    """By the Content-Encoding alone: these clients' Content-Type is unreliable."""
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding in {"", "identity"}:
         return None

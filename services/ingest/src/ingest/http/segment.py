@@ -1,4 +1,4 @@
-"""POST /v1/batch, /v1/track, /v1/identify, /v1/page: the Segment family's calls (http.md §2)."""
+"""POST /v1/batch, /v1/track, /v1/identify, /v1/page: the Segment family's calls."""
 
 from __future__ import annotations
 

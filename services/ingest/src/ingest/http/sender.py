@@ -1,4 +1,4 @@
-"""The sender of a request, by its write key (http.md §2.2)."""
+"""The sender of a request, by its write key."""
 
 from __future__ import annotations
 

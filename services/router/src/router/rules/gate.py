@@ -1,4 +1,4 @@
-"""The gate: whether a lead qualifies, since when, and by what evidence (business.md B.3)."""
+"""The gate: whether a lead qualifies, since when, and by what evidence."""
 
 from __future__ import annotations
 

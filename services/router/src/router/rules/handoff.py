@@ -1,4 +1,4 @@
-"""The handoff: when a lead may be handed off, to whom, and what is published to the owner (business.md B.3, B.6)."""
+"""The handoff: when a lead may be handed off, to whom, and what is published to the owner."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from schemas.scores import POLICY, TIME, Score, fitting
 FOR_GOOD: frozenset[Reason] = frozenset(
     ("competitor", "existing_customer", "student_or_job_seeker", "duplicate", "bad_contact_data", "opted_out")
 )
-"""Reasons of disqualification that are permanent (business.md B.4 `disqualified(soft)`, B.5 CK-S1): no further
-episode opens after them, nor after a won deal."""
+"""Reasons of disqualification that are permanent: no further episode opens after them, nor after a won deal."""
 
 
 class Agreements(Protocol):
@@ -77,8 +76,8 @@ def find_opening(lead: Lead, context: Context) -> Opening | None:
 
 
 def awaits_event(lead: Lead, context: Context) -> bool:
-    """Whether the lead, if it passes the gate, does so only by an edit of the policy: it then needs one new
-    scored event (business.md Part C, retroactive automations), unless the version says `apply_to_past`.
+    """Whether the lead, if it passes the gate, does so only by an edit of the policy: it then needs a new scored event,
+    unless the version says `apply_to_past`.
     """
     policy, versions, last = context.policy, context.agreements.versions, lead.heard or lead.score
     if last is None or lead.score is None or policy.apply_to_past:

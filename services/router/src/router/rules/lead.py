@@ -33,7 +33,7 @@ class Step:
 
     @property
     def order(self) -> tuple[datetime, int, str, str]:
-        """The order of a lead's sales activities (business.md B.1); within one instant that of the lifecycle."""
+        """The order of a lead's sales activities; within one instant that of the lifecycle."""
         return (self.time, rank_of(self.activity), self.source, self.id)
 
 

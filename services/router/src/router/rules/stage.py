@@ -1,4 +1,4 @@
-"""The stages: a fold over the sales activities of an episode, in the order in which they happened (business.md B.4).
+"""The stages: a fold over the sales activities of an episode, in the order in which they happened.
 
 A late activity is put in its place in that order, so published stages may change. A `lead.stage_changed` names the
 stage before it: whatever was published to follow that stage is void.

@@ -1,4 +1,4 @@
-"""A lead that nobody may approach any more, and one that is erased (business.md B.4: `suppressed`; http.md S13)."""
+"""A lead that nobody may approach any more, and one that is erased."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores a lead's facts (business.md B.2). Pure; start reading at `decide`.
+"""Scores a lead's facts. Pure; start reading at `decide`.
 
 `decision` → `tally` (folds facts in the lead's order: `basis` decides the score, `background` is only published with
 it) → `verdict` (the score, its lines, since when each condition is true) → `pay` and `decay` (each rule), all under

@@ -10,7 +10,7 @@ from scorer.rules.basis import Statement
 from scorer.rules.order import OrderKey, with_entry
 
 TOUCHPOINTS = 20
-"""Most touchpoints published with a score: the latest (business.md B.2)."""
+"""Most touchpoints published with a score: the latest."""
 PAGE_VIEW = "page_viewed"
 """A touchpoint only where a rule names it: others would replace those an owner can use, and rewrite the lead each
 time."""

@@ -1,4 +1,4 @@
-"""Decay: what is left of points at an age (business.md B.2). Ages are whole elapsed days, points are thousandths."""
+"""Decay: what is left of points at an age. Ages are whole elapsed days, points are thousandths."""
 
 from __future__ import annotations
 

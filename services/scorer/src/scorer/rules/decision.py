@@ -130,7 +130,7 @@ def _time_of(watch: Watch | None) -> datetime | None:
 
 
 def _publish(state: State, verdict: Verdict, criteria: Criteria) -> Published:
-    """What is published last; the same object where nothing is to be published (business.md B.2).
+    """What is published last; the same object where nothing is to be published.
 
     Published is each change of band, of a fact that a gate can read, of intent or contact; else of whole points only.
     """

@@ -1,4 +1,4 @@
-"""Limits how many facts of a lead are kept; more come from a machine (business.md B.1, "under the flood limit").
+"""Limits how many facts of a lead are kept; more come from a machine.
 
 Counted by UTC day, each sort by itself: engagements of each kind that a policy names, all other engagements together,
 descriptions, opt-ins, links, suppressions, events of unknown types. Kinds are free strings, so a limit for each could

@@ -1,4 +1,4 @@
-"""Order keys: a fact's place in the total order of its lead's facts, (time, source, id) of business.md B.1, as a text.
+"""Order keys: a fact's place in the total order of its lead's facts, (time, source, id), as a text.
 
 Texts sort as the facts do: the time is in UTC and of fixed width, and the tab after it sorts below every character of
 source and id. As texts, states are small, fast to read, and legible in the database.

@@ -1,4 +1,4 @@
-"""What each rule pays at one instant, and for which facts (business.md B.2); `course` has it over time."""
+"""What each rule pays at one instant, and for which facts; `course` has it over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folds a lead's facts, in the lead's own order, into what its score depends on (business.md B.1).
+"""Folds a lead's facts, in the lead's own order, into what its score depends on.
 
 A fact that belongs before one already folded, and matters, raises Late: the tally is then folded anew from all facts.
 So the tally is a function of the set of facts, and its size is bounded.

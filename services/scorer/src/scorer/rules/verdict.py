@@ -1,4 +1,4 @@
-"""The score of a basis at an instant: its lines, and since when each condition has been true (business.md B.2)."""
+"""The score of a basis at an instant: its lines, and since when each condition has been true."""
 
 from __future__ import annotations
 

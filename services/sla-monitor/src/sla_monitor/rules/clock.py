@@ -1,4 +1,4 @@
-"""A clock and its lead: everything that sla-monitor keeps of a lead (business.md B.5)."""
+"""A clock and its lead: everything that sla-monitor keeps of a lead."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Milestones: which clocks an event starts, stops or cancels (business.md B.4, B.5)."""
+"""Milestones: which clocks an event starts, stops or cancels."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ class Milestone:
 
     @property
     def order(self) -> tuple[datetime, int, str, str]:
-        """The order of a lead's milestones (business.md B.1); within one instant what keeps a promise comes
-        before what excuses from it.
-        """
+        """The order of a lead's milestones; in one instant what keeps a promise comes before what excuses from it."""
         return (self.time, max(_RANKS.get(means, 0) for means in self.means), self.source, self.id)
 
 

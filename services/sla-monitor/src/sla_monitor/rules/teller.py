@@ -1,4 +1,4 @@
-"""Makes the events of a lead's clocks, each with the next version of its clock (business.md B.5, Events)."""
+"""Makes the events of a lead's clocks, each with the next version of its clock."""
 
 from __future__ import annotations
 
