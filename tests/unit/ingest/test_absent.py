@@ -9,7 +9,7 @@ import pytest
 
 from ingest.adapters.sales import Invalid, activities
 from ingest.adapters.segment import read
-from ingest.rules import record
+from ingest.rules import events_of
 from schemas.envelope import Decoder, Refused
 from schemas.topics import TOPICS
 from tests.builders import EMAIL, NOON, an_engagement, at
@@ -92,7 +92,7 @@ def changed(item: dict[str, Any], place: tuple[str, ...], *value: Any) -> dict[s
 
 def by_segment(item: dict[str, Any]) -> Any:
     try:
-        return record(read(item, None, {"sentAt": item.get("sentAt")}), "segment/tests", NOON)
+        return events_of(read(item, None, {"sentAt": item.get("sentAt")}), "segment/tests", NOON)
     except Refused as refused:
         return refused.reason, refused.detail
 

@@ -48,7 +48,7 @@ class Item:
     """The time by our clock, where the sender's time is outside the contract's range."""
 
 
-def record(item: Item, source: str, received_at: datetime) -> tuple[Envelope, ...]:
+def events_of(item: Item, source: str, received_at: datetime) -> tuple[Envelope, ...]:
     """The item's event, then a link for each weaker identifier. Raises Refused."""
     if not item.lead_ids:
         raise Refused("no_identifier", "none of email, userId, anonymousId is given")

@@ -107,7 +107,7 @@ class Decider(Generic[S]):
     def _decide(self, file: File[S], arrival: Arrival, pending: Pending[S]) -> Waiting | None:
         """None when the record has its outcome; else how it waits for the lead's facts."""
         fact = arrival.fact
-        if _known(file, arrival, pending):
+        if _ends_as_known(file, arrival, pending):
             return None
         decide: Callable[[S, Fact, At], Decision[S]] = self._service.decide
         if file.erased:
@@ -180,7 +180,7 @@ class Decider(Generic[S]):
             pending.carry_out(file, decision, outputs)
             break
         for arrival in arrivals[:size]:
-            if _known(file, arrival, pending):
+            if _ends_as_known(file, arrival, pending):
                 continue
             if arrival.fact.key in taken:
                 pending.accept(file, arrival.fact)
@@ -220,9 +220,10 @@ class Decider(Generic[S]):
         pending.fail(arrival.number, arrival.record, Refused(RULES_FAILED, type(error).__name__))
 
 
-def _known(file: File[Any], arrival: Arrival, pending: Pending[Any]) -> bool:
-    """Whether the fact is known, by its id or as the same content under a key of `keys_of`: a duplicate or an id
-    conflict.
+def _ends_as_known(file: File[Any], arrival: Arrival, pending: Pending[Any]) -> bool:
+    """Whether the fact is known, by its id or as the same content under a key of `keys_of`.
+
+    It has its outcome then: counted as a duplicate, or a dead letter with an id conflict.
     """
     _, record, fact = arrival
     own, *others = keys_of(fact)

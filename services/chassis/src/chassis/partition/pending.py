@@ -123,8 +123,8 @@ class Pending(Generic[S]):
 
     def facts_of(self, lead_id: str, stored: Sequence[Fact]) -> list[Fact]:
         """All facts of the lead now, `stored` being those in the database before this commit."""
-        gone = lead_id in self.erased
-        kept = [] if gone else [fact for fact in stored if (lead_id, *fact.key) not in self.replaced]
+        erased = lead_id in self.erased
+        kept = [] if erased else [fact for fact in stored if (lead_id, *fact.key) not in self.replaced]
         return [*kept, *self.facts.get(lead_id, {}).values()]
 
     def copy(self, arrival: Arrival, to: str) -> Record:

@@ -78,12 +78,12 @@ WITH f AS (
         AS u(lead_id, source, id, type, time, fingerprint, data, received_at)
 ), erased AS (  -- by place, not by a join: as for LEADS, a plan made on an empty table must not be kept
     DELETE FROM fact WHERE ctid = ANY(ARRAY(
-        SELECT l.ctid FROM f, unnest(CAST(:gone AS text[])) AS u(lead_id)
+        SELECT l.ctid FROM f, unnest(CAST(:erased_leads AS text[])) AS u(lead_id)
         CROSS JOIN LATERAL (SELECT ctid FROM fact WHERE fact.lead_id = u.lead_id LIMIT 1000000) AS l
     )) RETURNING lead_id
 ), deleted AS MATERIALIZED (
     SELECT u.lead_id, u.unwritten + (SELECT count(*) FROM erased WHERE erased.lead_id = u.lead_id) AS facts
-    FROM unnest(CAST(:gone AS text[]), CAST(:unwritten AS bigint[])) AS u(lead_id, unwritten)
+    FROM unnest(CAST(:erased_leads AS text[]), CAST(:unwritten AS bigint[])) AS u(lead_id, unwritten)
 ), replaced AS (
     DELETE FROM fact WHERE ctid = ANY(ARRAY(
         SELECT l.ctid FROM f, unnest(CAST(:replaced_leads AS text[]), CAST(:replaced_sources AS text[]),
@@ -107,7 +107,7 @@ WITH f AS (
     SELECT f.part, u.seq, u.topic, u.partition, u.key, u.value, CAST(u.headers AS json)
     FROM f, unnest(CAST(:seqs AS bigint[]), CAST(:topics AS text[]), CAST(:keys AS bytea[]), CAST(:values AS bytea[]),
         CAST(:headers AS text[]), CAST(:partitions AS int[])) AS u(seq, topic, key, value, headers, partition)
-), gone AS (
+), published AS (  -- and acknowledged: no later owner has to publish them
     DELETE FROM outbox USING f WHERE outbox.part = f.part AND outbox.seq <= :acknowledged
 ), swapped AS (
     UPDATE shared SET version = shared.version + 1, value = CAST(u.value AS json)
@@ -141,7 +141,7 @@ def parameters(batch: Batch) -> dict[str, Any]:
         "fact_fingerprints": [fact.fingerprint for fact in facts],
         "fact_data": [fact.value for fact in facts],
         "fact_received": [fact.received for fact in facts],
-        "gone": list(batch.erased),
+        "erased_leads": list(batch.erased),
         "unwritten": list(batch.erased.values()),
         "replaced_leads": [lead for lead, _, _ in batch.replaced],
         "replaced_sources": [source for _, source, _ in batch.replaced],

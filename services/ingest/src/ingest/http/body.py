@@ -43,7 +43,7 @@ async def read(request: Request, limits: Limits, held: Held) -> bytes:
 
 
 def too_large(message: str) -> Problem:
-    """413."""
+    """The answer to a request with more bytes, or more events, than a limit allows."""
     return Problem(413, "too_large", message)
 
 

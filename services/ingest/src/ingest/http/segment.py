@@ -158,7 +158,7 @@ def taken(item: object, call: Call, most: int) -> tuple[Sequence[Envelope], int]
     if bodies.has_nul(compact, item):
         raise Refused("nul_character", "a text with a NUL character")
     found = segment.read(item, call.name, call.batch)
-    return rules.record(found, call.source, call.received_at), found.dropped
+    return rules.events_of(found, call.source, call.received_at), found.dropped
 
 
 def _without_key(content: dict[str, object]) -> object:

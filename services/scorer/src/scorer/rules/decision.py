@@ -1,4 +1,4 @@
-"""Decides what is published of a lead, and when: only what can change a decision downstream."""
+"""Folds facts into a lead, and publishes its score only where that can change a decision downstream."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Result(NamedTuple):
 
 
 def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Result:
-    """With one more fact: the lead's score, if that must be published again (see `_publish`).
+    """With one more fact: the lead's score, if that must be published again (see `_next_published`).
 
     Gives the very same state for a fact that changes nothing. Raises Late: see `recall`.
     """
@@ -69,7 +69,7 @@ def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Resul
     differs = tally.background.contact is not known.background.contact
     differs = differs or (after is not before and may_differ(before, after, criteria))
     if differs or watch is None or (watch.due is not None and watch.due <= _instant(after, now)):  # or a tick is lost
-        return _publishing(state if tally is known else replace(state, tally=tally), criteria, now, fact)
+        return _result_at(state if tally is known else replace(state, tally=tally), criteria, now, fact)
     if after is not before and tally.memo.watch is not watch:
         tally = replace(tally, memo=tally.memo._replace(watch=watch))
     return Result(state if tally is known else replace(state, tally=tally), None, _time_of(watch))
@@ -80,14 +80,14 @@ def recall(
 ) -> list[Result]:
     """As `decide`, from all facts of the lead in any order, whatever tally the state has.
 
-    `new` are those that are new. What another policy alone changes is an result of its own, before theirs.
+    `new` are those that are new. What another policy alone changes is a result of its own, before theirs.
     """
     results = list[Result]()
     if not new or not stands_on(state.tally.basis, criteria):
-        results.append(_publishing(_folded(state, earlier, criteria), criteria, now, POLICY))
+        results.append(_result_at(_folded(state, earlier, criteria), criteria, now, POLICY))
         state = results[-1].state
     if new:
-        results.append(_publishing(_folded(state, [*earlier, *new], criteria), criteria, now, new[-1]))
+        results.append(_result_at(_folded(state, [*earlier, *new], criteria), criteria, now, new[-1]))
     return results
 
 
@@ -99,7 +99,7 @@ def _folded(state: State, facts: Sequence[Fact], criteria: Criteria) -> State:
 def age(state: State, criteria: Criteria, now: datetime) -> Result:
     """What time alone has changed. Raises Late for a tally of another policy."""
     require(state.tally.basis, criteria)
-    return _publishing(state, criteria, now, TIME)
+    return _result_at(state, criteria, now, TIME)
 
 
 def _instant(basis: Basis, now: datetime) -> Instant:
@@ -107,13 +107,14 @@ def _instant(basis: Basis, now: datetime) -> Instant:
     return max(text_of(now), instant_of(basis.at))
 
 
-def _publishing(state: State, criteria: Criteria, now: datetime, cause: Fact | str) -> Result:
+def _result_at(state: State, criteria: Criteria, now: datetime, cause: Fact | str) -> Result:
+    """The state judged at `now`, with a score where the judgement has to be published."""
     tally, basis = state.tally, state.tally.basis
     instant = _instant(basis, now)
     settled, memo = settled_at(basis, criteria, instant, tally.memo)
     course = course_of(basis, criteria, memo.course)
     verdict = verdict_of(course, settled, instant)
-    published = _publish(state, verdict, criteria)
+    published = _next_published(state, verdict, criteria)
     watch = Watch(next_publication(course, instant, verdict.milli if published.milli is None else published.milli))
     memo = memo._replace(course=None, watch=watch)  # a course is large, and many leads are in memory
     if published is not state.published:
@@ -129,8 +130,8 @@ def _time_of(watch: Watch | None) -> datetime | None:
     return None if watch is None or watch.due is None else time_of(watch.due)
 
 
-def _publish(state: State, verdict: Verdict, criteria: Criteria) -> Published:
-    """What is published last; the same object where nothing is to be published.
+def _next_published(state: State, verdict: Verdict, criteria: Criteria) -> Published:
+    """What is published last from now on; the same object where nothing has to be published.
 
     Published is each change of band, of a fact that a gate can read, of intent or contact; else of whole points only.
     """
@@ -160,7 +161,7 @@ def agrees(stored: State, tally: Tally, verdict: Verdict, criteria: Criteria, no
             right.append(verdict_of(course_of(basis, criteria, memo.course), settled, instant))
             instant = text_of(now) if settled.until is None else settled.until
     last = stored.published  # an earlier version's cannot be compared
-    return last.milli is None or any(_publish(stored, each, criteria) is last for each in right)
+    return last.milli is None or any(_next_published(stored, each, criteria) is last for each in right)
 
 
 def _contact_digest(tally: Tally) -> str:
