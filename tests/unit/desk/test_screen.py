@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from desk.lead.clocks import Row
-from desk.lead.explanation import explain
+from desk.lead.explanation import explain, tell
 from desk.lead.row import Tombstone
 from desk.lead.screen import Screen, lines
 from desk.lead.standing import overview
@@ -28,6 +28,15 @@ def test_each_part_of_the_relay_has_its_lines() -> None:
     ]
     assert "Clock     CK-S2  running   due 2026-03-02 13:00:00, in 50 min, Grace" in told
     assert any(line.startswith("Score     50 points, band ") for line in told)
+
+
+def test_the_score_reads_as_in_its_explanation() -> None:
+    facts = [*FACTS, a_fact(an_engagement("content_downloaded", content="pricing", time=at(6)))]
+    for instant, standing in ((at(5), "nurture, in it or above since 2026-03-02 12:00:00"), (at(10), "pass since")):
+        view = explain(LEAD, facts, CLASSIC, instant)
+        [score] = [line for line in tell(view) if " points, band " in line]
+        assert standing in score
+        assert f"Score     {score}" in lines(Screen(LEAD, view, None, ()))
 
 
 def test_what_a_service_does_not_know_and_what_was_dropped_is_said() -> None:

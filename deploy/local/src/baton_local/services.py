@@ -138,7 +138,7 @@ class Keeper:
         LocalError when that takes too long, or when a version of the policy is missing.
         """
         now = asyncio.get_running_loop().time
-        deadline, told = now() + READY_DEADLINE, "ready"
+        deadline, told = now() + READY_DEADLINE, "starting"
         while not self._ready.is_set():
             if missing := MISSING_VERSION.search(self.state):
                 raise LocalError(

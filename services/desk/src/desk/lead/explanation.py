@@ -115,13 +115,10 @@ def second(instant: datetime | None) -> str:
 
 def tell(view: Explanation) -> list[str]:
     """The text above the lines."""
-    asked = f", asked for sales {second(view.asked_for_sales)}" if view.asked_for_sales else ""
-    top = view.missing is None
-    since = f"{'' if top else ', in it or above'} since {second(view.band_since)}" if view.band_since else ""
     lines = [
         f"Lead {f'{view.email}, ' if view.email else ''}{view.lead_id}",
-        f"{number(view.score)} points, band {view.band}{since}{asked}",
-        f"Policy {view.policy.name} version {view.policy.version}, {_counted(view.facts_read, 'fact')}, times in UTC",
+        standing(view),
+        f"Policy {judged_by(view)}",
     ]
     if view.as_of is not None:
         lines.insert(1, f"As of {second(view.as_of)}, by what is known today of the time up to then")
@@ -135,6 +132,19 @@ def tell(view: Explanation) -> list[str]:
         deleted = _were(view.erased.facts, "fact")
         lines.append(f"Erased {second(view.erased.at)}: {deleted} deleted, nothing more is kept of the lead")
     return [*lines, *(_dropped(reason, count) for reason, count in sorted(view.dropped.items()))]
+
+
+def standing(view: Explanation) -> str:
+    """Points and band; `band_since` is since when the lead has been in the band or above, which only the top has not."""
+    top = view.missing is None
+    since = f"{'' if top else ', in it or above'} since {second(view.band_since)}" if view.band_since else ""
+    asked = f", asked for sales {second(view.asked_for_sales)}" if view.asked_for_sales else ""
+    return f"{number(view.score)} points, band {view.band}{since}{asked}"
+
+
+def judged_by(view: Explanation) -> str:
+    """The policy's name and version, and the number of facts."""
+    return f"{view.policy.name} version {view.policy.version}, {_counted(view.facts_read, 'fact')}, times in UTC"
 
 
 def rows(view: Explanation) -> list[tuple[str, str, str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from desk.lead.clocks import Row
-from desk.lead.explanation import WHY, Explanation, second, tell_missing
+from desk.lead.explanation import WHY, Explanation, judged_by, second, standing, tell_missing
 from desk.lead.standing import Overview as Standing
 from desk.lead.standing import tell_refused, tell_stage
 from desk.policy.wording import number
@@ -58,10 +58,8 @@ def _conditions(screen: Screen) -> Iterator[str]:
 
 
 def _score(score: Explanation) -> Iterator[str]:
-    since = f" since {second(score.band_since)}" if score.band_since else ""
-    asked = f", asked for sales {second(score.asked_for_sales)}" if score.asked_for_sales else ""
-    yield f"Score     {number(score.score)} points, band {score.band}{since}{asked}"
-    yield f"          policy {score.policy.name} version {score.policy.version}, {score.facts_read} facts, times in UTC"
+    yield f"Score     {standing(score)}"
+    yield f"          policy {judged_by(score)}"
     width = max((len(line.rule) for line in score.lines), default=0)
     for line in score.lines:
         cut = f", {line.cut.replace('_', ' ')}" if line.cut else ""
