@@ -71,14 +71,16 @@ class Topics:
     async def measure(self, topics: Sequence[str]) -> None:
         """Stores the topics' extents. Raises Unreachable when one does not exist."""
         async with _answering():
-            for described in await self._admin.describe_topics([self._prefix + name for name in topics]):
-                partitions = [TopicPartition(described["topic"], each["partition"]) for each in described["partitions"]]
-                if not partitions:
-                    raise Unreachable(f"there is no topic {described['topic']}")
-                first = await self._consumer.beginning_offsets(partitions)
-                ends = await self._consumer.end_offsets(partitions)
-                for at in sorted(partitions):
-                    self.extents[at.topic.removeprefix(self._prefix), at.partition] = Extent(first[at], ends[at])
+            described = await self._admin.describe_topics([self._prefix + name for name in topics])
+            if missing := [each["topic"] for each in described if not each["partitions"]]:
+                raise Unreachable(f"there is no topic {missing[0]}")
+            places = [
+                TopicPartition(topic["topic"], each["partition"]) for topic in described for each in topic["partitions"]
+            ]
+            first = await self._consumer.beginning_offsets(places)
+            ends = await self._consumer.end_offsets(places)
+        for at in sorted(places):
+            self.extents[at.topic.removeprefix(self._prefix), at.partition] = Extent(first[at], ends[at])
 
     async def names(self) -> set[str]:
         """The topics of the deployment."""
@@ -105,7 +107,9 @@ class Topics:
 
         A record behind its end may be among the last. Raises Unreachable.
         """
-        places = {TopicPartition(self._prefix + topic, part): span for part, span in spans.items()}
+        places = {TopicPartition(self._prefix + topic, part): (a, b) for part, (a, b) in spans.items() if a < b}
+        if not places:  # assigned for nothing, it would delay every other request by its poll of an empty partition
+            return
         self._consumer.assign(list(places))
         for at, (first, _) in places.items():
             self._consumer.seek(at, first)

@@ -121,10 +121,11 @@ def _list(kinds: tuple[Kind, Kind], topic: str | None, reason: str | None, limit
 
     async def look(passed: Passed) -> int:
         async with reader(DeskSettings.read().kafka) as source:
+            others = await count(source, other)  # first: once a partition is read, each request waits for its poll
             async for entry in every(source, kind, topic, reason, passed):
                 overview.add(entry)
                 single.append(entry)
-            return await count(source, other)
+            return others
 
     with _plainly(), bar(kind.many) as passed:
         others = asyncio.run(look(passed))
