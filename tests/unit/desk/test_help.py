@@ -1,6 +1,7 @@
 """Every command of `baton` says what it does and shows an example; the services have `serve` and `migrate` only."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,21 @@ def test_every_command_has_help_with_an_example_and_an_answer_for_programs(words
     assert answer.exit_code == 0
     assert f"baton {' '.join(words)}" in answer.output.partition("Example:")[2]
     assert "--json" in answer.output
+
+
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
+def test_help_is_wrapped_to_the_terminal(words: tuple[str, ...]) -> None:
+    text = CliRunner().invoke(main, [*words, "--help"], env={"COLUMNS": "80"}).output.partition("\u256d")[0]
+    for line, following in pairwise(each.strip() for each in text.splitlines()):
+        if line and following:
+            assert len(f"{line} {following.split()[0]}") > 78, line
+
+
+@pytest.mark.parametrize("verb", ["list", "replay"])
+def test_what_ingest_rejected_has_a_help_of_its_own(verb: str) -> None:
+    letters, rejected = (CliRunner().invoke(main, [kind, verb, "--help"]).output for kind in ("letters", "rejected"))
+    assert all(word in letters for word in ("--topic", "-dlq", "`again`"))
+    assert not any(word in rejected for word in ("--topic", "-dlq", "`again`"))
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -44,6 +45,18 @@ def confirm(question: str, *, yes: bool) -> None:
     if not yes and not typer.confirm(question):
         typer.echo("Nothing was changed.", err=True)
         raise typer.Exit(1)
+
+
+def wrap_help(app: typer.Typer) -> None:
+    """Lets every paragraph of the commands' help be wrapped to the terminal: typer wraps the first one only, and keeps
+    the source's line breaks in the others.
+    """
+    for command in app.registered_commands:
+        paragraphs = inspect.cleandoc((command.callback and command.callback.__doc__) or "").split("\n\n")
+        command.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            wrap_help(group.typer_instance)
 
 
 @contextmanager

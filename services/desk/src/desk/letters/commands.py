@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from desk.letters.help import EXAMPLES, KINDS, LIST, REPLAY, SHOW, TOPIC
 from desk.settings import DeskSettings
 from desk.terminal import Json, bar, end, plainly
 
@@ -21,19 +22,6 @@ if TYPE_CHECKING:
     from desk.letters.replay import Fates
 
 INTERRUPTED = 130
-KINDS = {
-    "letters": "Dead letters: records that a service set aside for good, each on `<topic>-dlq` with its reason.",
-    "rejected": "Items that ingest refused while it answered with success, on `events-rejected`, each with its reason.",
-}
-MANY = {"letters": "dead letters", "rejected": "rejected items"}
-EXAMPLES = {
-    "letters": ("--reason rules_failed", "engagements-dlq/1/17", "--topic engagements --apply"),
-    "rejected": ("--reason no_identifier", "events-rejected/0/3", "--reason bad_time --apply"),
-}
-
-Topic = Annotated[
-    str | None, typer.Option(help="Of this topic only, with or without -dlq.", show_default=False, metavar="TOPIC")
-]
 Reason = Annotated[str | None, typer.Option(help="With this reason only.", show_default=False, metavar="REASON")]
 
 
@@ -43,7 +31,7 @@ def verbs(name: str) -> typer.Typer:
     for_list, for_show, for_replay = EXAMPLES[name]
 
     def list_(
-        topic: Topic = None,
+        topic: str | None = None,
         reason: Reason = None,
         limit: Annotated[int, typer.Option(min=1, help="Most single ones to list, the last ones read.")] = 50,
         as_json: Json = False,
@@ -58,9 +46,9 @@ def verbs(name: str) -> typer.Typer:
 
     def replay(
         addresses: Annotated[
-            list[str] | None, typer.Argument(help="These only.", metavar="[ADDRESS]...", show_default=False)
+            list[str] | None, typer.Argument(help="These only.", metavar="ADDRESS", show_default=False)
         ] = None,
-        topic: Topic = None,
+        topic: str | None = None,
         reason: Reason = None,
         apply: Annotated[
             bool, typer.Option("--apply", help="Do it; without, it is only said what would be done.")
@@ -72,29 +60,12 @@ def verbs(name: str) -> typer.Typer:
         places = [_address(each) for each in addresses or ()]
         _replay(_kinds(name)[0], places, (topic, reason), apply=apply, as_json=as_json)
 
-    many = MANY[name]
-    _add(app, "list", list_, LIST.format(many=many), f"baton {name} list {for_list}")
-    _add(app, "show", show, SHOW.format(many=many), f"baton {name} show {for_show}")
-    _add(app, "replay", replay, REPLAY.format(many=many), f"baton {name} replay {for_replay}")
+    for command in (list_, replay):
+        command.__annotations__["topic"] = Annotated[str | None, TOPIC[name]]
+    _add(app, "list", list_, LIST[name], f"baton {name} list {for_list}")
+    _add(app, "show", show, SHOW[name], f"baton {name} show {for_show}")
+    _add(app, "replay", replay, REPLAY[name], f"baton {name} replay {for_replay}")
     return app
-
-
-LIST = """Counts {many} by topic and reason; with --reason lists the single ones with their addresses.
-
-`again` counts those that were replayed and failed once more. They stay on their topic for as long as it keeps records,
-even after a successful replay. Exits with 0, with 1 when the broker does not answer."""
-SHOW = """Shows one of the {many} whole: why and where it was refused, and the original, which may hold personal data.
-
-Bytes are shown as text when they are UTF-8, else as hex. Exits with 1 when the broker does not answer, with 2 when
-there is none there."""
-REPLAY = """Publishes {many} to their topics again, so that the state is as if they had been valid at their own time.
-
-Mend the cause first: rules that fail again stop their partition after 20 in a row. Each event is judged again, its time
-against the instant it first came. One that fails again is a new dead letter, which `letters list` counts under `again`.
-Repeating a replay changes nothing, even after a kill: an event that was accepted is a duplicate.
-
-Exits with 0 when all that can succeed was (or would be) published, with 1 when the broker does not answer or
-refuses a record, with 2 when there is none there, with 130 after Ctrl-C."""
 
 
 def _add(app: typer.Typer, name: str, command: Callable[..., None], about: str, example: str) -> None:
