@@ -135,7 +135,7 @@ def tell(view: Explanation) -> list[str]:
 
 
 def standing(view: Explanation) -> str:
-    """Points and band; `band_since` is since when the lead has been in the band or above, which only the top has not."""
+    """Points and band. A lead in a lower band may have been above it since `band_since`."""
     top = view.missing is None
     since = f"{'' if top else ', in it or above'} since {second(view.band_since)}" if view.band_since else ""
     asked = f", asked for sales {second(view.asked_for_sales)}" if view.asked_for_sales else ""

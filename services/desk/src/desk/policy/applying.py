@@ -28,8 +28,10 @@ applying = typer.Typer()
 @applying.command()
 def backtest(
     draft: DraftArgument,
-    since: Annotated[str | None, typer.Option("--from", help=f"Only facts from then on. {INSTANTS}")] = None,
-    until: Annotated[str | None, typer.Option("--to", help=f"Only facts before then. {INSTANTS}")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="INSTANT", help=f"Only facts from then on: {INSTANTS}.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", metavar="INSTANT", help="Only facts before then.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, with the ids of all leads.")] = False,
     as_html: Annotated[bool, typer.Option("--html", help="One HTML page that needs nothing else.")] = False,
 ) -> None:
@@ -171,9 +173,10 @@ def _show(settings: DeskSettings, candidate: Candidate, *, aside: bool) -> None:
         report = asyncio.run(backtest(settings, Asked(candidate.terms, most=0), tell))
     found = differences(candidate.before, candidate.terms) or ["no term differs"]
     warnings = [f"warning: {remark.text}" for remark in review(candidate.terms)]
-    edits = EDITS[candidate.terms.apply_to_past]
+    past = candidate.terms.apply_to_past
+    edits = f"{EDITS[past][0].upper()}{EDITS[past][1:]} (apply_to_past: {json.dumps(past)})."
     lines = [as_summary(report), "", f"Against version {candidate.before.version}", *found, *warnings, ""]
-    typer.echo(plain("\n".join((*lines, f"{edits[0].upper()}{edits[1:]} (apply_to_past)."))), err=aside)
+    typer.echo(plain("\n".join((*lines, edits))), err=aside)
 
 
 @applying.command()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from desk.policy.applying import applying
-from desk.policy.naming import WHICH, PolicyArgument, completed, policy_named
+from desk.policy.naming import PolicyArgument, policy_argument
 from desk.settings import DeskSettings
 from desk.terminal import Json
 
@@ -53,17 +53,7 @@ def validate(path: PolicyArgument, as_json: Json = False) -> None:
 
 @policy.command()
 def show(
-    path: Annotated[
-        Path | None,
-        typer.Argument(
-            parser=policy_named,
-            autocompletion=completed,
-            show_default=False,
-            metavar="POLICY",
-            help=f"{WHICH}; else the one in force.",
-        ),
-    ] = None,
-    as_json: Json = False,
+    path: Annotated[Path | None, policy_argument(more="; else the one in force")] = None, as_json: Json = False
 ) -> None:
     """Prints a policy in plain words, for people who have never seen Baton. Of a folder it is the version in force.
 
@@ -78,7 +68,11 @@ def show(
 
 
 @policy.command()
-def diff(before: PolicyArgument, after: PolicyArgument, as_json: Json = False) -> None:
+def diff(
+    before: Annotated[Path, policy_argument("BEFORE")],
+    after: Annotated[Path, policy_argument("AFTER")],
+    as_json: Json = False,
+) -> None:
     """Says in words what the second policy changes of the first. Of a folder it is the version in force.
 
     A changed reason (`because`) is printed too. Exits with 0 if no term differs, with 1 if one does, and with 2

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.models import ArgumentInfo
 
 from desk.settings import DeskSettings
 
@@ -49,19 +51,14 @@ def _known() -> tuple[Path, list[str]]:
     return beside, sorted(each.name for each in beside.iterdir() if each.is_dir()) if beside.is_dir() else []
 
 
-PolicyArgument = Annotated[
-    Path,
-    typer.Argument(
-        parser=policy_named, autocompletion=completed, show_default=False, metavar="POLICY", help=f"{WHICH}."
-    ),
-]
-DraftArgument = Annotated[
-    Path,
-    typer.Argument(
-        parser=draft_named,
-        autocompletion=completed,
-        show_default=False,
-        metavar="DRAFT",
-        help=f"{WHICH}; of a folder its newest version.",
-    ),
-]
+def policy_argument(
+    metavar: str = "POLICY", more: str = "", parser: Callable[[str | Path], Path] = policy_named
+) -> ArgumentInfo:
+    """An argument that names a policy; `more` is what its help adds."""
+    return typer.Argument(
+        parser=parser, autocompletion=completed, show_default=False, metavar=metavar, help=f"{WHICH}{more}."
+    )
+
+
+PolicyArgument = Annotated[Path, policy_argument()]
+DraftArgument = Annotated[Path, policy_argument("DRAFT", "; of a folder its newest version", draft_named)]
