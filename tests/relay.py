@@ -80,6 +80,7 @@ class Relay:
             *((BATON,) if service == "desk" else (sys.executable, "-m", service.replace("-", "_"))),
             *words,
             env={**os.environ, "COLUMNS": "200", **self.environment(service), **environment},
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             preexec_fn=partial(

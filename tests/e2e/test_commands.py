@@ -75,9 +75,16 @@ async def test_an_erased_lead_is_gone_for_good_once_somebody_says_yes(shared_rel
     await shared_relay.batch(people.qualified(email))
     await handed_off(shared_relay, email)
     code, printed = await shared_relay.baton("erase", email)
-    assert (code, "for good?" in printed, "Traceback" in printed) == (1, True, False), printed
+    question = f"Erase {email} ({lead_id_of(email=email)}) for good? There is no terminal to ask at: use --yes."
+    assert (code, question in printed, "No service knows" in printed) == (1, True, False), printed
     code, printed = await shared_relay.baton("erase", email, "--yes")
     assert code == 0, printed
+    stranger = people.somebody()
+    code, printed = await shared_relay.baton("suppress", stranger)
+    assert (code, f"No service knows {stranger}" in printed) == (1, True), printed
+    nowhere = {"BATON_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    code, _, printed = await shared_relay.typed("desk", "erase", email, **nowhere)
+    assert (code, "Kafka does not answer" in printed, "for good?" in printed) == (1, True, False), printed
 
     async def erased() -> str:
         code, printed = await shared_relay.baton("explain", email)

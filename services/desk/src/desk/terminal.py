@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
@@ -41,8 +42,15 @@ def lead_named(lead: str) -> str:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Continues if the operator agrees, or has said `--yes`; else ends the command with 1."""
-    if not yes and not typer.confirm(question):
+    """Continues if the operator agrees, or has said `--yes`; else ends the command with 1, as where nobody can be
+    asked.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        typer.echo(f"{question} There is no terminal to ask at: use --yes. Nothing was changed.", err=True)
+        raise typer.Exit(1)
+    if not typer.confirm(question):
         typer.echo("Nothing was changed.", err=True)
         raise typer.Exit(1)
 

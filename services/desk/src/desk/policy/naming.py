@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from typer.models import ArgumentInfo
 
 from desk.settings import DeskSettings
 
@@ -53,7 +52,7 @@ def _known() -> tuple[Path, list[str]]:
 
 def policy_argument(
     metavar: str = "POLICY", more: str = "", parser: Callable[[str | Path], Path] = policy_named
-) -> ArgumentInfo:
+) -> Any:
     """An argument that names a policy; `more` is what its help adds."""
     return typer.Argument(
         parser=parser, autocompletion=completed, show_default=False, metavar=metavar, help=f"{WHICH}{more}."
