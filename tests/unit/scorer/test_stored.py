@@ -19,6 +19,8 @@ LEAD = "6f9619ff-8b86-5d00-b42d-00c04fc964ff"
 UNSTORED: Any = {"lead_id": True, "tally": {"memo": True}}
 STATES = TypeAdapter(State)
 
+STATED, NAMED = Statement("o", 1), Statement("o", "a")
+
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 numbers = st.integers(-(2**53), 2**53)
 statements = st.builds(Statement, texts, texts | numbers)
@@ -68,6 +70,20 @@ def test_the_same_state_is_the_same_text_as_before(state: State) -> None:
 def test_what_an_older_version_did_not_write_has_its_default(text: str) -> None:
     state = stored.read(LEAD, text)
     assert (state.lead_id, state.tally) == (LEAD, Tally())
+
+
+@pytest.mark.parametrize(
+    ("basis", "read"),
+    [
+        ('"paid":{"r":{"shares":[["o",1]],"found":1}}', Basis(paid={"r": Paid((("o", 1),), 1)})),
+        ('"paid":{"r":{}}', Basis(paid={"r": Paid()})),
+        ('"kept":{"k":{"places":["o"]}}', Basis(kept={"k": Kept(("o",))})),
+        ('"kept":{"k":{}}', Basis(kept={"k": Kept()})),
+        ('"values":{"v":["o",1,"newer"]},"email":["o","a","newer"]', Basis(values={"v": STATED}, email=NAMED)),
+    ],
+)
+def test_so_it_is_within_a_rule_a_key_and_a_statement(basis: str, read: Basis) -> None:
+    assert stored.read(LEAD, f'{{"tally":{{"basis":{{{basis}}}}}}}').tally.basis == read
 
 
 def test_a_memo_is_neither_written_nor_compared() -> None:

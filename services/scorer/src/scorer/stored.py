@@ -34,7 +34,7 @@ def _read_basis(basis: Mapping[str, Any]) -> Basis:
         get("digest", ""),
         get("at", ""),
         get("first"),
-        {key: Kept(tuple(kept["places"]), kept["last"]) for key, kept in get("kept", {}).items()},
+        {key: Kept(tuple(kept.get("places", ())), kept.get("last", "")) for key, kept in get("kept", {}).items()},
         {rule: _read_paid(paid) for rule, paid in get("paid", {}).items()},
         _statements(get("values", {})),
         get("held", {}),
@@ -45,8 +45,9 @@ def _read_basis(basis: Mapping[str, Any]) -> Basis:
 
 
 def _read_paid(paid: Mapping[str, Any]) -> Paid:
-    shares = tuple([(order, milli) for order, milli in paid["shares"]])
-    return Paid(shares, paid["found"], paid["used"], paid["day"], paid["today"], paid["over_day"])
+    get = paid.get
+    shares = tuple([(order, milli) for order, milli in get("shares", ())])
+    return Paid(shares, get("found", 0), get("used", 0), get("day", ""), get("today", 0), get("over_day", 0))
 
 
 def _read_background(background: Mapping[str, Any]) -> Background:
@@ -61,11 +62,11 @@ def _read_published(published: Mapping[str, Any]) -> Published:
 
 
 def _statement(statement: Sequence[Any] | None) -> Statement | None:
-    return None if statement is None else Statement(*statement)
+    return None if statement is None else Statement(statement[0], statement[1])
 
 
 def _statements(statements: Mapping[str, Sequence[Any]]) -> Mapping[str, Statement]:
-    return {name: Statement(*statement) for name, statement in statements.items()}
+    return {name: Statement(statement[0], statement[1]) for name, statement in statements.items()}
 
 
 def write(state: State) -> str:
