@@ -79,5 +79,6 @@ def test_an_erased_lead_keeps_its_handoff_and_nothing_that_it_said() -> None:
     told = tell(overview(lead, a_context(NOON), Row("", {"erased": 3}, Tombstone(at(2), 1))))
     assert "Erased    2026-03-02 12:02:00: 1 facts deleted" in told
     assert "Dropped   3 events as erased" in told
+    assert "Next      no episode: the lead is erased" in told
     assert ROUTER.after_erasure(lead, a_fact(a_score(99, version=2)), NOW) == Drop(lead, "erased")
     assert ROUTER.load(LEAD, text) == lead

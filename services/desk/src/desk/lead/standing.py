@@ -62,7 +62,7 @@ class Overview:
 def overview(lead: Lead, context: Context, row: Row | None = None) -> Overview:
     """The overview of the lead; `missing` names the predicates that keep the gate shut.
 
-    `row` says what was not kept.
+    `row` says whether it was erased, and what was not kept.
     """
     score = lead.score
     gate = examine(score, context.policy, answered=lead.answered) if score else None
@@ -80,7 +80,7 @@ def overview(lead: Lead, context: Context, row: Row | None = None) -> Overview:
         missing=tuple(p.name for p in gate.predicates if not p.holds and p.name != HIGH_INTENT)
         if gate and shut
         else (),
-        barred=bar(lead) or (EDITED if edited else None),
+        barred=bar(lead, erased=row is not None and row.erased is not None) or (EDITED if edited else None),
         next_opening=opening.earliest if opening else None,
         episode=_passing(lead.episode) if lead.episode else None,
         refused=tuple(step for step in lead.steps if step.refused and step.id not in taken),

@@ -106,13 +106,14 @@ def released(lead: Lead, score: Score, context: Context) -> bool:
     return any(latest is not None and (known is None or latest > known) for latest, known in did)
 
 
-def bar(lead: Lead) -> str | None:
+def bar(lead: Lead, *, erased: bool = False) -> str | None:
     """Why the lead gets no further episode, whatever the gate says, in plain words; None: nothing bars it.
 
-    It needs news later than the end: neither the cool-off nor points that come back with time suffice.
+    An erased lead is also suppressed; its state does not tell them apart, so the caller says whether it is `erased`.
+    After an episode it needs news later than the end: neither the cool-off nor points that come back with time suffice.
     """
     if lead.suppressed is not None:
-        return "the lead is suppressed"
+        return f"the lead is {'erased' if erased else 'suppressed'}"
     return None if lead.episode is None else _bar_after(lead.episode, lead.score)
 
 
