@@ -132,8 +132,8 @@ MUTANTS = (
     Mutant(
         "the drain on takeover",
         f"{CHASSIS}/partition/commit.py",
-        "while rows := await self._journal.leftovers(self._acknowledged):",
-        "while rows := (await self._journal.leftovers(self._acknowledged))[:0]:",
+        "while rows := await self._journal.leftovers(self._acknowledged_up_to):",
+        "while rows := (await self._journal.leftovers(self._acknowledged_up_to))[:0]:",
         KILLS,
         SIMULATION,
     ),

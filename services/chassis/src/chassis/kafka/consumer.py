@@ -1,4 +1,4 @@
-"""Fetches a service's records as a member of its Kafka group; a rebalance counts as a crash."""
+"""Fetches records of the partitions that the Kafka group assigns to this process, and commits offsets as a hint."""
 
 from __future__ import annotations
 

@@ -159,23 +159,28 @@ class Publisher:
         """Sends one batch after the other, so that none overtakes a refused one. Returns the refused records."""
         topic, limit = place[0], record_limit(place[0])
         sized = [(size_of(record), record) for record in records]
-        fitting = [(size, record) for size, record in sized if size <= limit]
+        fitting: Sequence[_Sized] = [(size, record) for size, record in sized if size <= limit]
         refused = [record for size, record in sized if size > limit]
         trusted = self._trusted.get(topic, limit)
         if all(size <= trusted for size, _ in fitting):
-            for batch in _batches(fitting, min(trusted, MAX_BATCH_BYTES)):
-                try:
-                    await self._put(producer, place, batch)
-                except _REFUSED as refusal:
-                    self._producers.retire(producer)
-                    self._distrust(topic, batch, refusal)
-                    break
-                fitting = fitting[len(batch) :]
-            else:
-                return refused
+            fitting = await self._together(producer, place, fitting, min(trusted, MAX_BATCH_BYTES))
         for batch in _batches(fitting, MAX_BATCH_BYTES):
             refused += await self._apart(place, batch)
         return refused
+
+    async def _together(
+        self, producer: AIOKafkaProducer, place: Place, sized: Sequence[_Sized], most: int
+    ) -> Sequence[_Sized]:
+        """Sends batches of at most `most` bytes; returns what is left from the first refused batch on."""
+        for batch in _batches(sized, most):
+            try:
+                await self._put(producer, place, batch)
+            except _REFUSED as refusal:
+                self._producers.retire(producer)
+                self._distrust(place[0], batch, refusal)
+                return sized
+            sized = sized[len(batch) :]
+        return sized
 
     async def _apart(self, place: Place, batch: Sequence[_Sized]) -> list[Record]:
         """Bisects a refused batch until each refused record is alone; the others are written in their order."""

@@ -78,7 +78,8 @@ class Committer(Generic[S]):
         self._stride = stride
         self._claim = claim
         self._offsets = offsets
-        self._acknowledged = self._deleted = 0
+        self._acknowledged_up_to = self._deleted_up_to = 0
+        """Number of the last output that is acknowledged, and of the last one that is no longer in the outbox."""
         self._owed_since = claim.owed_since
         self.barriers = Barriers(service.name, claim.part, service.inputs, publisher)
         self.clock = DatabaseClock(claim.now)
@@ -92,7 +93,7 @@ class Committer(Generic[S]):
         first offsets, where none are stored yet: from then on deleted records are noticed.
         """
         count, stuck = 0, dict[int, Record]()
-        while rows := await self._journal.leftovers(self._acknowledged):
+        while rows := await self._journal.leftovers(self._acknowledged_up_to):
             try:
                 await self._publish(rows)
             except Stuck as refusal:
@@ -100,7 +101,7 @@ class Committer(Generic[S]):
                     raise
                 stuck |= refusal.rows
             failpoints.reach("draining")
-            self._acknowledged = rows[-1][0]
+            self._acknowledged_up_to = rows[-1][0]
             count += len(rows)
         self._owed_since = None
         self.progress.totals["repeats"] += count - len(stuck)
@@ -134,10 +135,10 @@ class Committer(Generic[S]):
         rows = await self._rows(pending.files.values())
         new = [fact for facts in pending.facts.values() for fact in facts.values()]
         batch = Batch(progress, new, rows, outbox, shared, pending.erased, sorted(pending.replaced))
-        now = await self._journal.commit(self._claim.epoch, batch, self._acknowledged)
+        now = await self._journal.commit(self._claim.epoch, batch, self._acknowledged_up_to)
         failpoints.reach("committed")
         self.clock.set(now)
-        self._deleted, self.progress = self._acknowledged, progress
+        self._deleted_up_to, self.progress = self._acknowledged_up_to, progress
         self.barriers.passed(progress.offsets)
         dues = [row.due for row in rows if row.due is not None]
         self.next_due = min([*dues, *([self.next_due] if self.next_due else [])], default=None)
@@ -145,7 +146,7 @@ class Committer(Generic[S]):
         if outbox:
             self._owed_since = now
             await self._publish(list(enumerate(outbox, progress.out_seq - len(outbox) + 1)))
-            self._acknowledged, self._owed_since = progress.out_seq, None
+            self._acknowledged_up_to, self._owed_since = progress.out_seq, None
 
     async def _rows(self, files: Iterable[File[S]]) -> list[LeadRow]:
         """The rows to write for the files that changed, their versions raised."""
@@ -172,7 +173,7 @@ class Committer(Generic[S]):
     @property
     def untidy(self) -> bool:
         """Whether acknowledged rows are still in the outbox, since no commit has followed."""
-        return self._deleted < self._acknowledged
+        return self._deleted_up_to < self._acknowledged_up_to
 
     def outbox_age(self) -> timedelta:
         """Age of the oldest committed output that is not acknowledged; zero when all are."""

@@ -52,8 +52,8 @@ class Decider(Generic[S]):
         return fact
 
     def take(self, number: int, record: Received, reading: Fact | Refused, pending: Pending[S]) -> None:
-        """Gives the record, the `number`th of its batch, its outcome, or lets it wait until its lead's facts are
-        read.
+        """Decides the record, the `number`th of its batch; one that needs all facts of its lead is added to
+        `pending.waiting` instead.
         """
         if is_barrier(record):
             pending.totals["barriers"] += 1
@@ -105,7 +105,7 @@ class Decider(Generic[S]):
         return True
 
     def _decide(self, file: File[S], arrival: Arrival, pending: Pending[S]) -> Waiting | None:
-        """None when the record has its outcome; else how it waits for the lead's facts."""
+        """Decides the record and returns None; where that needs all facts of the lead, returns what waits for them."""
         fact = arrival.fact
         if _ends_as_known(file, arrival, pending):
             return None

@@ -53,9 +53,7 @@ class Ownership(Generic[S]):
         cache_leads: int = 1000,
         lifted: int = 0,
     ) -> None:
-        """`offsets` is where to read on, `partitions` how many every input topic has; for `lifted` records more the
-        limit of failures does not hold.
-        """
+        """Reads on at `offsets`, in topics of `partitions` each; no limit of failures holds for `lifted` records."""
         self._service = service
         self._journal = journal
         self._files = Files(service, journal, cache_leads)
@@ -77,12 +75,12 @@ class Ownership(Generic[S]):
                 done = await self._round(some)
             except TRY_LESS as failure:
                 self._files.forget()
-                if len(some) > 1 or not isinstance(failure, RefusedByDatabase):
-                    self._stride.failed(len(some), failure)
-                    continue
-                return await self._set_aside(some[0], failure)
-            self._stride.committed(len(some), done)
-            return done
+                if len(some) == 1 and isinstance(failure, RefusedByDatabase):
+                    return await self._set_aside(some[0], failure)
+                self._stride.failed(len(some), failure)
+            else:
+                self._stride.committed(len(some), done)
+                return done
 
     async def _round(self, records: Sequence[Received]) -> int:
         """Commits as many of the records as are decided in time, at least the first; returns how many."""
@@ -116,10 +114,10 @@ class Ownership(Generic[S]):
         return 1
 
     async def _commit(self, records: Sequence[Received], pending: Pending[S]) -> None:
-        """Commits the records' outcomes, unless too many of those that Baton wrote failed."""
+        """Commits the records' outcomes. Raises TooManyDeadLetters before that if too many of Baton's own failed."""
         mine, failed = self._service.own, set(pending.failed)
-        own = [place for place, record in enumerate(records) if record.topic in mine and not is_barrier(record)]
-        limiter = self._limiter.after(len(own), [number for number, place in enumerate(own) if place in failed])
+        own = [index for index, record in enumerate(records) if record.topic in mine and not is_barrier(record)]
+        limiter = self._limiter.after(len(own), [n for n, index in enumerate(own) if index in failed])  # may raise
         await self.committer.commit(pending)
         self._limiter = limiter
 
@@ -191,10 +189,11 @@ class Ownership(Generic[S]):
                 done, followed = await self._judge(some, now, version)
             except TRY_LESS as failure:
                 self._files.forget()
-                if len(some) > 1 or not isinstance(failure, RefusedByDatabase):
+                if len(some) == 1 and isinstance(failure, RefusedByDatabase):
+                    done, followed = await self._judge(some, now, version, failure)
+                else:
                     self._slice.failed(len(some), failure)
                     continue
-                done, followed = await self._judge(some, now, version, failure)
             else:
                 self._slice.committed(len(some), done)
             if followed:

@@ -150,9 +150,8 @@ class Supervisor(Generic[S]):
         try:
             if read:
                 await self._consumer.commit(read)
-            elif (
-                self._wanted
-            ):  # the database is not reachable yet, so there is nothing to commit and no reason to leave
+            elif self._wanted:
+                # the database is not reachable yet, so there is nothing to commit and no reason to leave
                 await self._consumer.bounds(min(self._wanted))
             if self._wanted is not None:
                 self._accepted_at = self._awake

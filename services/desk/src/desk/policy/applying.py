@@ -114,9 +114,8 @@ def apply(
     with plainly():
         policies = load_policies(settings.policies, Policy)
     _show(settings, _candidate(draft, policies, at), aside=as_json)
-    candidate = _candidate(
-        draft, policies, at
-    )  # again: reading all facts may have taken longer than its date was ahead
+    # again: reading all facts may have taken longer than its date was ahead
+    candidate = _candidate(draft, policies, at)
     terms = candidate.terms
     name = f"version {terms.version} of {terms.policy}, in force from {second(terms.effective_from)} UTC on"
     confirm(f"Make it {name}?", yes=yes)

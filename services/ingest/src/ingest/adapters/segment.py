@@ -45,11 +45,11 @@ def read(item: object, call: str | None = None, batch: Table | None = None) -> I
     if not isinstance(item, dict):
         raise Refused("bad_item", "not an object")
     call = call if call is not None else item.get("type")
-    read = _CALLS.get(call) if isinstance(call, str) else None
-    if read is None:
+    reader = _CALLS.get(call) if isinstance(call, str) else None
+    if reader is None:
         raise Refused("unknown_type", f"type: none of {', '.join(_CALLS)}")
     identifiers = _identifiers(item)
-    event, data, dropped = read(item)
+    event, data, dropped = reader(item)
     return Item(
         event=event,
         data={**data, "identifiers": identifiers},

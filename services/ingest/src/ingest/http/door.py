@@ -1,4 +1,4 @@
-"""What the routes share: limits, keys, publishing, and the metrics of an answer."""
+"""Calls a route, makes an answer of its failures, counts and times it; and has what all routes share."""
 
 from __future__ import annotations
 

@@ -34,17 +34,16 @@ def examine(score: Score, policy: Policy, answered: datetime | None = None) -> G
     instant at which the gate is open.
     """
     gate = policy.gate
-    asked = ("contactable", "double_opt_in", "fit_profile", "engaged")
-    wanted = [name for name in asked if name == "contactable" or getattr(gate, name)]
-    predicates = [_band(score, policy), *(_fact(score, name) for name in wanted), *_not_suppressed(score, gate)]
+    contactable = _fact(score, "contactable")
+    asked = [_fact(score, name) for name in ("double_opt_in", "fit_profile", "engaged") if getattr(gate, name)]
+    predicates = [_band(score, policy), contactable, *asked, *_not_suppressed(score, gate)]
     holds = all(predicate.holds for predicate in predicates)
     if not gate.fast_track:
         return GateReport(holds=holds, predicates=tuple(predicates))
     request = _request(score.intent, answered)
-    reachable = predicates[1]
-    fast = request.holds and all(p.holds for p in predicates if p.name in (reachable.name, NOT_SUPPRESSED))
+    fast = request.holds and all(p.holds for p in predicates if p.name in (contactable.name, NOT_SUPPRESSED))
     if fast and holds:
-        fast = _latest(request, reachable) < _latest(*predicates)
+        fast = _latest(request, contactable) < _latest(*predicates)
     return GateReport(holds=holds or fast, fast_track=fast, predicates=(*predicates, request))
 
 

@@ -82,9 +82,8 @@ def awaits_event(lead: Lead, context: Context) -> bool:
     policy, versions, last = context.policy, context.agreements.versions, lead.heard or lead.score
     if last is None or lead.score is None or policy.apply_to_past:
         return False
-    if (
-        last.policy.name != policy.policy
-    ):  # that policy's terms are not known here, so no score of it may pass by ours alone
+    # the terms of another policy are not here, so no score of it may pass by ours alone
+    if last.policy.name != policy.policy:
         return True
     if last.policy.version == lead.score.policy.version == policy.version or last.policy.version > len(versions):
         return False
@@ -100,10 +99,9 @@ def released(lead: Lead, score: Score, context: Context) -> bool:
     before = lead.score
     if before is None or not awaits_event(lead, context) or not examine(before, context.policy, lead.answered).holds:
         return True
-    did = zip(
-        _did(score), _did(before), strict=True
-    )  # each compared by itself: a request that comes late is news as well
-    return any(latest is not None and (known is None or latest > known) for latest, known in did)
+    # each compared by itself: a request that comes late is news as well
+    did = zip(_did(score), _did(before), strict=True)
+    return any(latest is not None and (earlier is None or latest > earlier) for latest, earlier in did)
 
 
 def bar(lead: Lead, *, erased: bool = False) -> str | None:

@@ -1,4 +1,4 @@
-"""The score of a basis as a function of time, while no further fact comes; searched instead of evaluated for each day.
+"""Computes what the rules pay over time while no further fact comes, and finds when that next changes something.
 
 From the basis's latest fact on, each rule pays during one stretch of time, and within it never more than before. So the
 set of paying rules changes only where stretches begin and end, and between two instants the score is bounded by what

@@ -119,7 +119,8 @@ _UNTOUCHED = Settled("", {}, None, 0)
 def _settled(course: Course, before: Settled, instant: Instant) -> Settled:
     """What is true at the instant of `before`, which says what was true up to then.
 
-    Looks ahead from `instant` as far as `instant` is from the origin: the next question will be of a later instant.
+    `until` is searched for over a span beyond `instant` as long as the time from the origin to `instant`. The next
+    question will be of a later instant, so the number of searches grows only with the logarithm of that time.
     """
     at, criteria = before.at, course.criteria
     now = course.payment(micros_of(at))

@@ -1,4 +1,4 @@
-"""A clock and its lead: everything that sla-monitor keeps of a lead."""
+"""Makes the clocks of an episode, and says what ends each; with their lead they are all that sla-monitor keeps."""
 
 from __future__ import annotations
 

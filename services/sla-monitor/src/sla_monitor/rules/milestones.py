@@ -48,10 +48,11 @@ class Milestone:
 
 
 def start_of(event: LeadQualified | LeadHandedOff) -> Milestone:
-    """The order of a start: when the handoff was decided, or the later of qualified and known.
+    """The milestone at which clocks start. Its time is that of the decision: of a handoff `handed_off_at`, of a
+    qualification the later of `qualified_at` and `known_at`.
 
-    It also stops the clock of marketing, which starts by the same decisions: an outage between decision and publication
-    counts for nobody.
+    A handoff also stops the clock of marketing, which a qualification starts. Both are times of decisions, so an outage
+    between decision and publication counts for nobody.
     """
     data = event.data
     if isinstance(event, LeadHandedOff):
