@@ -1,7 +1,9 @@
 """What becomes of an item that ingest refused: the events that today's ingest makes of it, or the reason why none."""
 
+import asyncio
 import json
-from dataclasses import asdict
+from collections import Counter
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +14,9 @@ import ingest.rules
 from chassis.kafka.dead_letter import unsent
 from chassis.kafka.publisher import Record
 from desk.letters.letter import DeadLetters
+from desk.letters.overview import lines_of, whole
 from desk.letters.rejected import Rejected, RejectedItems
+from desk.letters.replay import Replay
 from ingest.http import segment
 from schemas.envelope import Decoder, Refused
 from schemas.topics import TOPICS
@@ -84,6 +88,37 @@ def test_a_cut_item_a_set_aside_output_and_a_foreign_record_cannot_be_replayed()
 
 
 SAID = {"reason": "too_large", "detail": "why", "source": "segment/web", "received_at": NOON.isoformat()}
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 30, "9" * 300])
+def test_an_integer_past_64_bits_is_read_as_ingest_reads_it(number: str) -> None:
+    item = json.dumps({**ITEM, "properties": {"n": 0}}).replace(": 0}", f": {number}}}").encode()
+    entry = Rejected.of(fetched(segment._rejected(item, SAID | {"call": "track"})))
+    assert [record.topic for record in entry.replayed()] == ["engagements"]
+
+
+def test_one_item_that_fails_unexpectedly_does_not_stop_a_replay() -> None:
+    unread = [replace(rejected(ITEM), value=value) for value in (b'{"item": NaN}', b"[]", b'{"item":' + b"[" * 9_999)]
+    fates = Counter[tuple[str, str, str]]()
+
+    async def replay() -> None:
+        run = Replay(None, {"engagements"}, fates)
+        for entry in (*unread, rejected(ITEM)):
+            await run.take(entry)
+        await run.flush()
+
+    asyncio.run(replay())
+    assert fates.total() == 4
+    assert fates["events-rejected", "bad_time", "replayed"] == 1
+    assert fates["events-rejected", "bad_time", "bad_item"] == 3
+    for entry in unread:
+        assert lines_of(entry, RejectedItems.fates)
+        assert whole(entry)["replay"]["refused"] == "bad_item"
+
+
+def test_a_cut_item_is_shown() -> None:
+    large = Rejected.of(fetched(segment._rejected(b"x" * (segment.MOST_WHOLE + 1), SAID)))
+    assert ["cut", str(segment.MOST_WHOLE + 1)] in [line.split() for line in lines_of(large, RejectedItems.fates)]
 
 
 def test_every_reason_of_ingest_has_words_and_each_kind_knows_its_topics() -> None:

@@ -121,7 +121,7 @@ def _show(kind: Kind, place: Address, *, as_json: bool) -> None:
 
     with _plainly():
         entry = asyncio.run(look())
-    print(json.dumps(whole(entry), indent=2) if as_json else "\n".join(lines_of(entry, kind.fates)))
+        print(json.dumps(whole(entry), indent=2) if as_json else "\n".join(lines_of(entry, kind.fates)))
 
 
 def _replay(

@@ -87,7 +87,7 @@ def lines_of(letter: Entry, fates: Mapping[str, str]) -> list[str]:
     width = max(len(name) for name, _ in rows)
     size = "none" if letter.value is None else f"{len(letter.value)} bytes"
     return [
-        *(f"{plain(name):{width}}  {plain(text)}" for name, text in rows),
+        *(f"{plain(name):{width}}  {plain(str(text))}" for name, text in rows),
         f"value, {size}:",
         _shown("value", about),
     ]
