@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from chassis.process.settings import Database, Settings
+from ingest.settings import Limits
 
 HOW = (
     "Start a relay by `make run` and type this in the same folder, or name one by BATON_KAFKA__BOOTSTRAP_SERVERS and "
@@ -22,6 +23,7 @@ class DeskSettings(Settings):
     model_config = SettingsConfigDict(env_file=".baton/baton.env")
 
     database: Database = Field(Database.local("baton_reader"), description=Database.__doc__ or "")
+    limits: Limits = Field(Limits(), description="ingest's own: by them a rejected item is judged again")
     policies: Path = Field(
         Path("deploy/policies/demo"), description="folder of one policy's versions, <version>.yaml each"
     )

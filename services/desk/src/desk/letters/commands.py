@@ -78,7 +78,7 @@ def _kinds(name: str) -> tuple[Kind, Kind]:
     from desk.letters.letter import DeadLetters
     from desk.letters.rejected import RejectedItems
 
-    letters, rejected = DeadLetters(), RejectedItems()
+    letters, rejected = DeadLetters(), RejectedItems(DeskSettings.read().limits.event)
     return (letters, rejected) if name == letters.verb else (rejected, letters)
 
 

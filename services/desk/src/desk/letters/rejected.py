@@ -18,7 +18,6 @@ from desk.letters.letter import MARK
 from ingest.http.door import records_of
 from ingest.http.segment import Call, taken
 from ingest.rules import REASONS
-from ingest.settings import Limits
 from schemas.envelope import Refused
 from schemas.sizes import REJECTED
 
@@ -47,18 +46,20 @@ class Rejected:
     value: bytes | None
     headers: Headers
     said: _Said | None
+    most: int
+    """Most bytes of an item that ingest takes today."""
     replay_of: str | None = None
     repeats: object | None = None
 
     @classmethod
-    def of(cls, record: Any) -> Rejected:
+    def of(cls, record: Any, most: int) -> Rejected:
         """The entry in a fetched record, whoever wrote it."""
         try:
             said = _Said.model_validate_json(record.value or b"")
         except ValidationError:
             said = None
         address = Address(record.topic, record.partition, record.offset)
-        return cls(address, append_time(record.timestamp), record.key, record.value, record.headers, said)
+        return cls(address, append_time(record.timestamp), record.key, record.value, record.headers, said, most)
 
     @property
     def reason(self) -> str:
@@ -91,7 +92,7 @@ class Rejected:
         call = Call(said.source, said.received_at, said.call, {"sentAt": said.sent_at})
         try:
             item = orjson.loads(self.value or b"").get("item")  # as ingest parses: a long integer becomes a float
-            events, _ = taken(item, call, Limits().event)
+            events, _ = taken(item, call, self.most)
         except Refused:
             raise
         except Exception as error:  # the bytes are a stranger's: whatever they break, the other items go on
@@ -102,8 +103,14 @@ class Rejected:
         ]
 
 
+@dataclass(frozen=True, slots=True)
 class RejectedItems:
-    """Items that ingest refused and answered with success, since their senders cannot correct them."""
+    """Items that ingest refused and answered with success, since their senders cannot correct them.
+
+    `most` is the most bytes of an item that ingest takes today.
+    """
+
+    most: int
 
     verb, one, many, entries = "rejected", "rejected item", "rejected items", "items"
     fates: ClassVar[Mapping[str, str]] = {
@@ -120,4 +127,4 @@ class RejectedItems:
         return REJECTED
 
     def of(self, record: Any) -> Rejected:
-        return Rejected.of(record)
+        return Rejected.of(record, self.most)
