@@ -25,7 +25,8 @@ async def test_a_bad_item_of_a_batch_is_rejected_and_the_good_ones_are_kept(shar
     assert (code, item["source"], item["cut"]) == (0, "segment/demo-tracker", None)
     code, printed = await shared_relay.baton("rejected", "show", item["address"])
     assert (code, "of-nobody" in printed, "cannot succeed" in printed) == (0, True, True)
-    code, printed = await shared_relay.baton("rejected", "replay", item["address"], "--apply", "--json")
+    code, printed, err = await shared_relay.typed("desk", "rejected", "replay", item["address"], "--apply", "--json")
+    assert err.startswith(f"Relay: broker {shared_relay.room.bootstrap_servers}")
     assert (code, json.loads(printed)["fates"][0]["fate"]) == (0, "no_identifier")
     assert "dead letters: " in (await shared_relay.baton("rejected", "list"))[1].lower()
 

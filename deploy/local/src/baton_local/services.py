@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_IWGRP, S_IWOTH
 from textwrap import shorten
 
 import httpx
@@ -85,13 +86,16 @@ def services_of(run: Run, stack: Stack) -> list[Service]:
 
 
 def tell_desk(run: Run, stack: Stack) -> None:
-    """Writes the file by which the command `baton` finds this run."""
+    """Writes the file by which the command `baton` finds this run, and believes as long as nobody else may write it."""
     env = {
         "BATON_KAFKA__BOOTSTRAP_SERVERS": stack.bootstrap_servers,
         "BATON_DATABASE__URL": stack.database_url("baton_reader"),
         "BATON_POLICIES": str(run.policies()),
     }
-    (run.data / "baton.env").write_text("".join(f"{name}={value}\n" for name, value in env.items()))
+    file = run.data / "baton.env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in env.items()))
+    for place in (run.data, file):
+        place.chmod(place.stat().st_mode & ~(S_IWGRP | S_IWOTH))
 
 
 async def migrate(services: list[Service]) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import MAXYEAR, MINYEAR, UTC, datetime
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from pydantic import TypeAdapter
@@ -16,6 +16,9 @@ from pydantic import TypeAdapter
 from desk.settings import HOW
 from schemas.envelope import LeadId
 from schemas.identity import lead_id_of
+
+if TYPE_CHECKING:
+    from chassis.process.settings import Kafka
 
 INSTANTS = "2026-11-20T10:00Z, 2026-11-20T11:00+01:00, or 2026-11-20 for midnight in UTC"
 
@@ -53,6 +56,14 @@ def confirm(question: str, *, yes: bool) -> None:
     if not typer.confirm(question):
         typer.echo("Nothing was changed.", err=True)
         raise typer.Exit(1)
+
+
+def say_relay(kafka: Kafka) -> None:
+    """Says on standard error which relay a command is about to change."""
+    from desk.tables import plain
+
+    prefix = f", prefix {kafka.prefix}" if kafka.prefix else ""
+    typer.echo(plain(f"Relay: broker {kafka.bootstrap_servers}{prefix}"), err=True)
 
 
 def wrap_help(app: typer.Typer) -> None:

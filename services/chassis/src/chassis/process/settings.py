@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 PREFIX = "BATON_"
 
@@ -77,13 +77,19 @@ class Settings(BaseSettings):
     log: Log = Field(Log(), description=Log.__doc__ or "")
 
     @classmethod
-    def read(cls) -> Self:
-        """The settings of this process. Ends it with a sentence for each wrong variable, never showing a value."""
+    def read(cls, file: Path | None = None) -> Self:
+        """The settings of this process; `file`, of NAME=value lines, has what the environment has not.
+
+        Ends the process with a sentence for each wrong variable, never showing a value.
+        """
         for name in [name for name in os.environ if name.startswith(PREFIX) and name.endswith("_FILE")]:
             path = os.environ.pop(name)  # or it would be read as a setting of that name
             os.environ.setdefault(name.removesuffix("_FILE"), _mounted(name, Path(path)))
         try:
-            return cls()
+            return cls(_env_file=file)
+        except (SettingsError, UnicodeError) as error:
+            said = "not UTF-8" if isinstance(error, UnicodeError) else str(error)
+            raise SystemExit(f"{file or 'environment'}: {said}") from None
         except ValidationError as error:
             wrong = error.errors(include_url=False, include_input=False)
             raise SystemExit("\n".join(f"{_variable(each['loc'])}: {each['msg']}" for each in wrong)) from None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from desk.settings import DeskSettings
-from desk.terminal import Json, LeadArgument, Yes, confirm, lead_named, plainly
+from desk.terminal import Json, LeadArgument, Yes, confirm, lead_named, plainly, say_relay
 
 if TYPE_CHECKING:
     from schemas.envelope import Envelope
@@ -61,10 +61,12 @@ class _Asked:
 
     @classmethod
     def of(cls, lead: str) -> _Asked:
-        """Once Kafka answers; says on standard error if no service knows the lead. Ends the command with 2 for neither
-        an address nor an id.
+        """Once Kafka answers. Says on standard error which relay is meant, and if no service knows the lead.
+
+        Ends the command with 2 for neither an address nor an id.
         """
         asked = cls(lead.strip(), lead_named(lead), DeskSettings.read())
+        say_relay(asked.settings.kafka)
         with plainly():
             if (known := asyncio.run(asked._known())) is not True:
                 unknown = "Whether a service knows the lead cannot be read now."

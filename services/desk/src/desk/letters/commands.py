@@ -13,7 +13,7 @@ import typer
 
 from desk.letters.help import EXAMPLES, KINDS, LIST, REPLAY, SHOW, TOPIC
 from desk.settings import DeskSettings
-from desk.terminal import Json, bar, end, plainly
+from desk.terminal import Json, bar, end, plainly, say_relay
 
 if TYPE_CHECKING:
     from desk.letters.box import Passed
@@ -134,6 +134,8 @@ def _replay(
 
     fates: Fates = Counter()
     settings = DeskSettings.read()
+    if apply:
+        say_relay(settings.kafka)
 
     async def work(passed: Passed) -> None:
         async with reader(settings.kafka) as source, Publisher(settings.kafka) as publisher:
