@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import yaml
 
@@ -50,9 +51,10 @@ def candidate_of(draft: Path, policies: Policies[Policy], date: datetime) -> Can
 
 def put(candidate: Candidate) -> None:
     """Adds the version to the folder, completely or not at all. Raises FileExistsError when another one came first."""
-    beside = candidate.path.with_suffix(".draft")  # not named as a version, so that nobody reads it as one
+    # one for each run, or two at once would write into each other's; not named as a version, so nobody reads it as one
+    beside = candidate.path.with_suffix(f".{uuid4().hex}.draft")
     try:
-        with beside.open("w", encoding="utf-8") as file:
+        with beside.open("x", encoding="utf-8") as file:
             file.write(candidate.text)
             file.flush()
             os.fsync(file.fileno())
