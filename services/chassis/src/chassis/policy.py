@@ -6,6 +6,7 @@ All that is wrong with a folder is reported at once: file, line, field, and what
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -133,6 +134,30 @@ def _check_names(document: _Document, version: Versioned, problems: list[str]) -
         problems.append(document.problem(("version",), f"expected the file's name, {document.path.stem}"))
 
 
+class _UnneededError(Exception):
+    """YAML that no policy needs."""
+
+    def __init__(self, what: str, mark: yaml.Mark) -> None:
+        super().__init__(f"{what}; write the value out instead")
+        self.line = mark.line + 1
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses aliases, by which a few lines expand to gigabytes, and merge keys. Raises _UnneededError."""
+
+    def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise _UnneededError(f"an alias, *{event.anchor}, is not allowed", event.start_mark)
+        return super().compose_node(parent, index)
+
+    def flatten_mapping(self, node: MappingNode) -> None:
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                raise _UnneededError("a merge key, <<, is not allowed", key.start_mark)
+        super().flatten_mapping(node)
+
+
 class _Document:
     """One file: its data and the line of each field."""
 
@@ -143,15 +168,18 @@ class _Document:
     def read(self, adapter: TypeAdapter[P], problems: list[str]) -> P | None:
         """The version in the file; None, with the reasons added to `problems`, where there is none."""
         try:
-            loader = yaml.SafeLoader(self.path.read_text("utf-8"))
+            loader = _Loader(self.path.read_text("utf-8"))
             self._root = loader.get_single_node()
             doubled = list(_doubled(self._root, ()))
             data = None if self._root is None or doubled else loader.construct_document(self._root)
+        except _UnneededError as error:
+            problems.append(f"{self.path}:{error.line}: {error}")
+            return None
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             problems.append(f"{self.path}:{mark.line + 1 if mark else 1}: not YAML: {error.problem}")
             return None
-        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        except (OSError, ValueError, LookupError, AttributeError, RecursionError, yaml.YAMLError) as error:
             problems.append(f"{self.path}:1: cannot be read as YAML: {type(error).__name__}")
             return None
         if doubled:
@@ -196,8 +224,8 @@ def _doubled(node: Node | None, place: tuple[int | str, ...]) -> list[tuple[int 
     """The paths of keys that a mapping has more than once; YAML itself would silently take the last one."""
     found: list[tuple[int | str, ...]] = []
     if isinstance(node, MappingNode):
-        keys = [str(key.value) for key, _ in node.value]
-        found.extend((*place, key) for key in sorted(set(keys)) if keys.count(key) > 1)
+        keys = Counter(str(key.value) for key, _ in node.value)
+        found.extend((*place, key) for key, count in sorted(keys.items()) if count > 1)
         for key, value in node.value:
             found.extend(_doubled(value, (*place, str(key.value))))
     elif isinstance(node, SequenceNode):
