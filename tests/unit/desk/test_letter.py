@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from chassis.kafka.consumer import Received
 from chassis.kafka.dead_letter import dead_letter
 from desk.letters.entry import Address
-from desk.letters.letter import Letter
+from desk.letters.letter import DeadLetters, Letter
+from desk.letters.overview import lines_of
 from schemas.envelope import Decoder, Refused
 from schemas.topics import TOPICS
 from tests.builders import LEAD, NOON
@@ -42,6 +43,17 @@ def a_letter(
     headers = [("trace", b"\xff"), ("none", None)]
     written = dead_letter(fetched("engagements", key, value, headers), Refused(reason, "why"), "scorer")
     return Letter.of(fetched(written.topic, written.key, written.value, written.headers))
+
+
+def test_neither_headers_nor_content_of_a_stranger_add_a_line_or_control_the_terminal() -> None:
+    hostile = "x\n\x1b[2J\u202e"
+    written = dead_letter(
+        fetched("engagements", hostile.encode(), hostile.encode(), [(hostile, hostile.encode())]),
+        Refused("invalid_event", hostile),
+        "scorer",
+    )
+    letter = Letter.of(fetched(written.topic, written.key, written.value, written.headers))
+    assert all(line.isprintable() for line in lines_of(letter, DeadLetters.fates))
 
 
 def why_not(letter: Letter) -> str:

@@ -13,7 +13,7 @@ from tests.unit.router.journeys import a_context, a_handed_off_lead, a_step, go
 
 
 def shown(lead: Lead, policy: str = "classic-50") -> str:
-    return tell(overview(lead, a_context(NOON, a_policy(policy))))
+    return "\n".join(tell(overview(lead, a_context(NOON, a_policy(policy)))))
 
 
 def test_a_handed_off_lead_is_shown_with_owner_gate_stages_and_targets() -> None:

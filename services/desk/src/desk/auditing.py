@@ -47,6 +47,7 @@ def audit(as_json: Json = False) -> None:
     import asyncpg
 
     from desk.audit.topics import Unreachable
+    from desk.tables import joined
 
     settings = DeskSettings.read()
     try:
@@ -60,7 +61,7 @@ def audit(as_json: Json = False) -> None:
         end(f"The role may not read all schemas: {error}. GRANT pg_read_all_data would do.", error, 2)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         end(f"The database cannot be read: {type(error).__name__}. {HOW}", error, 2)
-    print(json.dumps(report.as_json(), indent=2) if as_json else "\n".join(_lines(report)))
+    print(json.dumps(report.as_json(), indent=2) if as_json else joined(_lines(report)))
     raise typer.Exit(1 if report.broken else 0)
 
 

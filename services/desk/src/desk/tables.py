@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
+
+from pydantic import TypeAdapter
 
 _NUMBER = re.compile(r"-|-?\d+(\.\d+)?")
 _UNLIMITED = 10_000
@@ -12,8 +15,18 @@ _UNLIMITED = 10_000
 
 
 def plain(text: str) -> str:
-    """The text with its control characters escaped."""
-    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+    """The text as one line: all that moves the cursor or reorders characters is escaped, line breaks too."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def joined(lines: Iterable[str]) -> str:
+    """The lines, each as `plain`: a stranger's words can neither add a line nor hide one."""
+    return "\n".join(map(plain, lines))
+
+
+def dumped(value: object, kind: type[object]) -> str:
+    """JSON of a value of the type, in ASCII, which no terminal obeys."""
+    return json.dumps(TypeAdapter(kind).dump_python(value, mode="json"), indent=2)
 
 
 def columns(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -98,12 +98,15 @@ def plainly() -> Iterator[None]:
     finds none.
     """
     from chassis import commands
+    from chassis.policy import PolicyError
     from chassis.process.failures import BrokerAway, Transient
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the command says it in a sentence
     with commands.plainly():
         try:
             yield
+        except PolicyError as error:
+            end(f"The policy cannot be used:\n{error}", error)
         except BrokerAway as error:
             end(f"Kafka does not answer now ({error}). {HOW}", error)
         except Transient as error:
@@ -112,5 +115,7 @@ def plainly() -> Iterator[None]:
 
 def end(sentence: str, error: Exception, code: int = 1) -> NoReturn:
     """Ends the command with the sentence on standard error."""
-    typer.echo(sentence, err=True)
+    from desk.tables import joined
+
+    typer.echo(joined(sentence.split("\n")), err=True)
     raise typer.Exit(code) from error

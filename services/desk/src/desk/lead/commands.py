@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import TypeAdapter
 
 from desk.settings import DeskSettings
 from desk.terminal import INSTANTS, Json, LeadArgument, instant_named, lead_named, plainly
@@ -29,7 +28,7 @@ def lead(lead: LeadArgument, as_json: Json = False) -> None:
     """
     from desk.lead.look import Look
     from desk.lead.screen import Screen, lines
-    from desk.tables import plain
+    from desk.tables import dumped, joined
 
     lead_id = lead_named(lead)
     with plainly():
@@ -40,7 +39,7 @@ def lead(lead: LeadArgument, as_json: Json = False) -> None:
             err=True,
         )
         raise typer.Exit(1)
-    print(TypeAdapter(Screen).dump_json(screen, indent=2).decode() if as_json else plain("\n".join(lines(screen))))
+    print(dumped(screen, Screen) if as_json else joined(lines(screen)))
 
 
 def explain(
@@ -61,6 +60,7 @@ def explain(
     from chassis.policy import PolicyError
     from desk.lead.explanation import Explanation
     from desk.lead.look import Look
+    from desk.tables import dumped
 
     lead_id = lead_named(lead)
     instant = None if at is None else instant_named(at, "--at")
@@ -75,7 +75,7 @@ def explain(
         typer.echo(f"The scorer knows no lead {lead}: no event of it has come.", err=True)
         raise typer.Exit(1)
     if as_json:
-        print(TypeAdapter(Explanation).dump_json(view, indent=2).decode())
+        print(dumped(view, Explanation))
     else:
         _print(view)
     if view.stored_agrees is False:
@@ -90,6 +90,7 @@ def show(lead: LeadArgument, as_json: Json = False) -> None:
     """
     from desk.lead.look import Look
     from desk.lead.standing import Overview, tell
+    from desk.tables import dumped, joined
 
     lead_id = lead_named(lead)
     with plainly():
@@ -97,7 +98,7 @@ def show(lead: LeadArgument, as_json: Json = False) -> None:
     if view is None:
         typer.echo(f"The router knows no lead {lead}: neither a score nor a sales activity of it has come.", err=True)
         raise typer.Exit(1)
-    print(TypeAdapter(Overview).dump_json(view, indent=2).decode() if as_json else tell(view))
+    print(dumped(view, Overview) if as_json else joined(tell(view)))
 
 
 def due(
@@ -138,10 +139,10 @@ def table(rows: Sequence[Row]) -> str:
 
 def _print(view: Explanation) -> None:
     from desk.lead.explanation import rows, tell, tell_missing
-    from desk.tables import columns
+    from desk.tables import columns, joined
 
     headings = ("rule", "points", "since", "event")
-    print("\n".join(tell(view)))
+    print(joined(tell(view)))
     print(columns(headings, rows(view)))
     if below := tell_missing(view):
-        print("\n".join(below))
+        print(joined(below))

@@ -92,8 +92,8 @@ def overview(lead: Lead, context: Context, row: Row | None = None) -> Overview:
     )
 
 
-def tell(view: Overview) -> str:
-    """The overview as text; instants are UTC."""
+def tell(view: Overview) -> list[str]:
+    """The overview as lines of text; instants are UTC."""
     who = f"{view.name} <{view.email}>" if view.name and view.email else view.email or view.name
     lines = [f"Lead      {f'{who}, ' if who else ''}{view.lead_id}"]
     if view.suppressed is not None:
@@ -101,7 +101,7 @@ def tell(view: Overview) -> str:
     if view.erased is not None:
         lines += [f"Erased    {_second(view.erased.at)}: {view.erased.facts} facts deleted"]
     lines += [f"Dropped   {count} events as {reason}" for reason, count in sorted(view.unkept.items())]
-    return "\n".join((*lines, *tell_stage(view, alone=True), *tell_refused(view)))
+    return [*lines, *tell_stage(view, alone=True), *tell_refused(view)]
 
 
 def tell_stage(view: Overview, *, alone: bool) -> list[str]:

@@ -62,13 +62,14 @@ def _backtest(
     from chassis.process.run import tame_garbage_collector
     from desk.policy import sheet
     from desk.policy.backtesting import Asked, backtest
+    from desk.tables import joined
     from schemas.policy import Policy
 
     settings = DeskSettings.read()
     try:
         candidate = load_version(policy_file, Policy).version
     except PolicyError as error:
-        typer.echo(f"The candidate is no policy:\n{error}", err=True)
+        typer.echo(joined(("The candidate is no policy:", *error.problems)), err=True)
         raise typer.Exit(2) from error
     asked = Asked(candidate, since, until, most=sys.maxsize if as_json else sheet.NAMED)
     tame_garbage_collector()  # without it, collecting takes a third of the time
@@ -131,6 +132,7 @@ def _candidate(draft: Path, policies: Policies[Policy], at: str | None) -> Candi
 
     from chassis.policy import PolicyError
     from desk.policy.candidate import AHEAD, candidate_of
+    from desk.tables import joined
 
     now = datetime.now(UTC)
     date = (now + 2 * AHEAD).replace(microsecond=0) if at is None else instant_named(at, "--at")
@@ -139,7 +141,7 @@ def _candidate(draft: Path, policies: Policies[Policy], at: str | None) -> Candi
     try:
         return candidate_of(draft, policies, date)
     except PolicyError as error:
-        typer.echo(f"The draft cannot be applied:\n{error}", err=True)
+        typer.echo(joined(("The draft cannot be applied:", *error.problems)), err=True)
         raise typer.Exit(2) from error
 
 
@@ -166,7 +168,7 @@ def _show(settings: DeskSettings, candidate: Candidate, *, aside: bool) -> None:
     from desk.policy.review import review
     from desk.policy.sheet import as_summary
     from desk.policy.wording import EDITS
-    from desk.tables import plain
+    from desk.tables import joined
 
     with plainly(), bar("Facts") as tell:
         report = asyncio.run(backtest(settings, Asked(candidate.terms, most=0), tell))
@@ -174,8 +176,8 @@ def _show(settings: DeskSettings, candidate: Candidate, *, aside: bool) -> None:
     warnings = [f"warning: {remark.text}" for remark in review(candidate.terms)]
     past = candidate.terms.apply_to_past
     edits = f"{EDITS[past][0].upper()}{EDITS[past][1:]} (apply_to_past: {json.dumps(past)})."
-    lines = [as_summary(report), "", f"Against version {candidate.before.version}", *found, *warnings, ""]
-    typer.echo(plain("\n".join((*lines, edits))), err=aside)
+    lines = ["", f"Against version {candidate.before.version}", *found, *warnings, "", edits]
+    typer.echo(f"{as_summary(report)}\n{joined(lines)}", err=aside)
 
 
 @applying.command()

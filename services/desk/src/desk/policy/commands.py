@@ -34,6 +34,7 @@ def validate(path: PolicyArgument, as_json: Json = False) -> None:
     """
     from chassis.policy import PolicyError
     from desk.policy.review import review
+    from desk.tables import joined
 
     problems, warnings, summary = list[str](), list[str](), ""
     try:
@@ -45,9 +46,9 @@ def validate(path: PolicyArgument, as_json: Json = False) -> None:
             warnings.extend(found.located(remark.place, f"warning: {remark.text}") for remark in review(found.version))
         summary = "; ".join(_summary(found.version) for found in versions)
     if as_json:
-        _say(json.dumps({"valid": not problems, "problems": problems, "warnings": warnings}, indent=2))
+        print(json.dumps({"valid": not problems, "problems": problems, "warnings": warnings}, indent=2))
     else:
-        _say("\n".join((*problems, *warnings, *([f"valid: {summary}"] if summary else []))))
+        print(joined((*problems, *warnings, *([f"valid: {summary}"] if summary else []))))
     raise typer.Exit(1 if problems else 0)
 
 
@@ -60,11 +61,15 @@ def show(
     Example: baton policy show balanced
     """
     from desk.policy.page import page
+    from desk.tables import joined
 
     if path is None:
         path = DeskSettings.read().policies
     agreed = _agreed(path, exit_code=1)
-    _say(agreed.model_dump_json(by_alias=True, exclude_none=True, indent=2) if as_json else page(agreed))
+    if as_json:
+        print(json.dumps(agreed.model_dump(mode="json", by_alias=True, exclude_none=True), indent=2))
+    else:
+        print(joined(page(agreed).split("\n")))
 
 
 @policy.command()
@@ -81,15 +86,16 @@ def diff(
     Example: baton policy diff classic-50 balanced
     """
     from desk.policy.differences import differences, reasons
+    from desk.tables import joined
 
     was, now = (_agreed(path, exit_code=2) for path in (before, after))
     found, other = differences(was, now), reasons(was, now)
     if as_json:
         answer = {"before": was.ref.model_dump(), "after": now.ref.model_dump(), "differences": found, "reasons": other}
-        _say(json.dumps(answer, indent=2))
+        print(json.dumps(answer, indent=2))
     else:
         same = "no difference of terms" if other else "no difference"
-        _say("\n".join((*(found or [same]), *other)))
+        print(joined((*(found or [same]), *other)))
     raise typer.Exit(1 if found else 0)
 
 
@@ -98,7 +104,7 @@ def _agreed(path: Path, exit_code: int) -> Policy:
     from datetime import UTC, datetime
 
     from chassis.policy import PolicyError, load_policies, load_version
-    from desk.tables import plain
+    from desk.tables import joined
     from schemas.policy import Policy
 
     try:
@@ -106,7 +112,7 @@ def _agreed(path: Path, exit_code: int) -> Policy:
             return load_version(path, Policy).version
         return load_policies(path, Policy).at(datetime.now(UTC))
     except PolicyError as error:
-        typer.echo(plain(f"The policy cannot be used:\n{error}"), err=True)
+        typer.echo(joined(("The policy cannot be used:", *error.problems)), err=True)
         raise typer.Exit(exit_code) from error
 
 
@@ -136,10 +142,3 @@ def _summary(agreed: Policy) -> str:
     counts = (("rule", agreed.scoring.rules), ("band", agreed.scoring.bands), ("clock", agreed.clocks))
     parts = ", ".join(f"{len(things)} {noun}{'' if len(things) == 1 else 's'}" for noun, things in counts)
     return f"{agreed.policy} version {agreed.version} from {agreed.effective_from.isoformat()} on: {parts}"
-
-
-def _say(text: str) -> None:
-    """Prints what may hold a stranger's words."""
-    from desk.tables import plain
-
-    typer.echo(plain(text))

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from desk.lead.explanation import second
 from desk.policy.backtest import Named, Paid, Report
 from desk.policy.wording import number
-from desk.tables import columns
+from desk.tables import columns, plain
 from schemas.scores import PolicyRef
 
 NAMED = 20
@@ -55,9 +55,9 @@ def as_summary(report: Report) -> str:
 def _text(parts: Iterable[_Part]) -> str:
     lines: list[str] = []
     for part in parts:
-        lines += ["", *([part.heading] if lines else []), *part.sentences]
+        lines += ["", *([part.heading] if lines else []), *map(plain, part.sentences)]
         lines += [columns(part.headings, part.rows)] if part.rows else []
-        lines += [f"  {lead}" for lead in part.leads]
+        lines += [f"  {plain(lead)}" for lead in part.leads]
     return "\n".join(lines[1:])
 
 
