@@ -31,6 +31,26 @@ async def test_explain_adds_up_and_show_and_due_name_the_owner(shared_relay: Rel
     assert set(clocks) >= {"CK-S3", "CK-S4"}
 
 
+async def test_a_lead_s_name_and_ids_do_not_control_the_terminal(shared_relay: Relay) -> None:
+    email, hostile = people.somebody(), "Eve\nStage     won\x1b[2J\x9b1A\u202e"
+    described, downloaded, attended = people.qualified(email)
+    described["traits"]["name"] = attended["messageId"] = hostile + email
+    await shared_relay.batch([described, downloaded, attended])
+    await handed_off(shared_relay, email)
+
+    for words, shows in (
+        (("lead", email), ascii(hostile)[1:-1]),
+        (("show", email), ascii(hostile)[1:-1]),
+        (("explain", email), "webinar"),
+        (("due", "--limit", "1000"), ""),
+    ):
+        code, printed = await shared_relay.baton(*words)
+        assert (code, shows in printed, all(line.isprintable() for line in printed.split("\n"))) == (0, True, True)
+        assert "\nStage     won" not in printed
+        code, printed = await shared_relay.baton(*words, "--json")
+        assert (code, printed.isascii(), "\x1b" in printed) == (0, True, False)
+
+
 async def test_explain_answers_as_of_an_instant_and_says_what_is_missing(shared_relay: Relay) -> None:
     email, now = people.somebody(), datetime.now(UTC)
     told, came = ((now - timedelta(hours=hours)).isoformat() for hours in (4, 2))
