@@ -93,7 +93,7 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
+def reaching_relay() -> Iterator[None]:
     """Ends the command with 1 and a sentence for what an operator can mend; says how to reach a relay where it
     finds none.
     """

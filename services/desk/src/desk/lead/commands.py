@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from desk.settings import DeskSettings
-from desk.terminal import INSTANTS, Json, LeadArgument, instant_named, lead_named, plainly
+from desk.terminal import INSTANTS, Json, LeadArgument, instant_named, lead_named, reaching_relay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ def lead(lead: LeadArgument, as_json: Json = False) -> None:
     from desk.tables import dumped, joined
 
     lead_id = lead_named(lead)
-    with plainly():
+    with reaching_relay():
         screen = asyncio.run(Look.of(DeskSettings.read()).screen(lead_id))
     if not screen.known:
         typer.echo(
@@ -64,7 +64,7 @@ def explain(
 
     lead_id = lead_named(lead)
     instant = None if at is None else instant_named(at, "--at")
-    with plainly():
+    with reaching_relay():
         look = Look.of(DeskSettings.read())
         try:
             _ = instant and look.criteria(instant)
@@ -93,7 +93,7 @@ def show(lead: LeadArgument, as_json: Json = False) -> None:
     from desk.tables import dumped, joined
 
     lead_id = lead_named(lead)
-    with plainly():
+    with reaching_relay():
         view = asyncio.run(Look.of(DeskSettings.read()).standing(lead_id))
     if view is None:
         typer.echo(f"The router knows no lead {lead}: neither a score nor a sales activity of it has come.", err=True)
@@ -112,7 +112,7 @@ def due(
     """
     from desk.lead.look import Look
 
-    with plainly():
+    with reaching_relay():
         overview = asyncio.run(Look.of(DeskSettings.read()).clocks(ended=ended, limit=limit))
     if as_json:
         clocks = [{**asdict(row), "due": row.due.isoformat(), "time_left": row.time_left} for row in overview.rows]

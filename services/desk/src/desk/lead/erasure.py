@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from desk.settings import DeskSettings
-from desk.terminal import Json, LeadArgument, Yes, confirm, lead_named, plainly, say_relay
+from desk.terminal import Json, LeadArgument, Yes, confirm, lead_named, reaching_relay, say_relay
 
 if TYPE_CHECKING:
     from schemas.envelope import Envelope
@@ -67,7 +67,7 @@ class _Asked:
         """
         asked = cls(lead.strip(), lead_named(lead), DeskSettings.read())
         say_relay(asked.settings.kafka)
-        with plainly():
+        with reaching_relay():
             if (known := asyncio.run(asked._known())) is not True:
                 unknown = "Whether a service knows the lead cannot be read now."
                 typer.echo(unknown if known is None else f"No service knows {asked.who}.", err=True)
@@ -113,7 +113,7 @@ def _publish(event: Envelope, asked: _Asked, what: str, *, as_json: bool) -> Non
         async with Publisher(asked.settings.kafka) as publisher:
             await publisher.publish([Record(event.topic, event.subject.encode(), event.encode())])
 
-    with plainly():
+    with reaching_relay():
         asyncio.run(publish())
     answer = json.dumps({"lead_id": event.subject, "event": event.id, "asked": what})
     typer.echo(answer if as_json else f"{asked.who} will be {what}; `baton lead` says when it is.")

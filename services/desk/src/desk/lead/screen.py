@@ -83,5 +83,5 @@ def _clocks(screen: Screen) -> Iterator[str]:
 def _dropped(screen: Screen) -> Iterator[str]:
     for reason, count in sorted((screen.score.dropped if screen.score else {}).items()):
         yield f"{count} of its events as {reason}: {WHY[reason]}"
-    for reason, count in sorted((screen.standing.unkept if screen.standing else {}).items()):
+    for reason, count in sorted((screen.standing.dropped if screen.standing else {}).items()):
         yield f"{count} scores and sales activities as {reason}"

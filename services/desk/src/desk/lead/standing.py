@@ -52,11 +52,11 @@ class Overview:
     next_opening: datetime | None
     episode: Passing | None
     refused: tuple[Step, ...]
-    dropped: int
+    steps_dropped: int
     past: tuple[Past, ...]
     suppressed: datetime | None
     erased: Tombstone | None
-    unkept: dict[str, int]
+    dropped: dict[str, int]
 
 
 def overview(lead: Lead, context: Context, row: Row | None = None) -> Overview:
@@ -84,11 +84,11 @@ def overview(lead: Lead, context: Context, row: Row | None = None) -> Overview:
         next_opening=opening.earliest if opening else None,
         episode=_passing(lead.episode) if lead.episode else None,
         refused=tuple(step for step in lead.steps if step.refused and step.id not in taken),
-        dropped=lead.dropped,
+        steps_dropped=lead.dropped,
         past=lead.past,
         suppressed=lead.suppressed,
         erased=row.erased if row else None,
-        unkept=row.dropped if row else {},
+        dropped=row.dropped if row else {},
     )
 
 
@@ -100,7 +100,7 @@ def tell(view: Overview) -> list[str]:
         lines += [f"Suppressed since {_second(view.suppressed)}: nobody may approach the lead"]
     if view.erased is not None:
         lines += [f"Erased    {_second(view.erased.at)}: {view.erased.facts} facts deleted"]
-    lines += [f"Dropped   {count} events as {reason}" for reason, count in sorted(view.unkept.items())]
+    lines += [f"Dropped   {count} events as {reason}" for reason, count in sorted(view.dropped.items())]
     return [*lines, *tell_stage(view, alone=True), *tell_refused(view)]
 
 
@@ -120,8 +120,8 @@ def tell_stage(view: Overview, *, alone: bool) -> list[str]:
 def tell_refused(view: Overview) -> list[str]:
     """The refused steps, and earlier episodes."""
     lines = [f"Refused   {step.activity} of {_second(step.time)} (event {step.id})" for step in view.refused]
-    if view.dropped:
-        lines += [f"Dropped   {view.dropped} sales activities more than are kept of one episode"]
+    if view.steps_dropped:
+        lines += [f"Dropped   {view.steps_dropped} sales activities more than are kept of one episode"]
     return lines + [f"Earlier   episode {p.number}, {p.owner}: {p.end} at {_second(p.ended_at)}" for p in view.past]
 
 

@@ -13,7 +13,7 @@ import typer
 
 from desk.letters.help import EXAMPLES, KINDS, LIST, REPLAY, SHOW, TOPIC
 from desk.settings import DeskSettings
-from desk.terminal import Json, bar, end, plainly, say_relay
+from desk.terminal import Json, bar, end, reaching_relay, say_relay
 
 if TYPE_CHECKING:
     from desk.letters.box import Passed
@@ -98,7 +98,7 @@ def _list(kinds: tuple[Kind, Kind], topic: str | None, reason: str | None, limit
                 single.append(entry)
             return others
 
-    with _plainly(), bar(kind.many) as passed:
+    with _finding_entries(), bar(kind.many) as passed:
         others = asyncio.run(look(passed))
     if as_json:
         entries = {kind.entries: [each.about() for each in single]} if reason else {}
@@ -119,7 +119,7 @@ def _show(kind: Kind, place: Address, *, as_json: bool) -> None:
             [entry] = [entry async for entry in at(source, kind, [place])]
             return entry
 
-    with _plainly():
+    with _finding_entries():
         entry = asyncio.run(look())
         print(json.dumps(whole(entry), indent=2) if as_json else "\n".join(lines_of(entry, kind.fates)))
 
@@ -144,7 +144,7 @@ def _replay(
                 await replay.take(entry)
             await replay.flush()
 
-    with _telling(kind, fates, apply=apply, as_json=as_json), _plainly(), bar(kind.many) as passed:
+    with _telling(kind, fates, apply=apply, as_json=as_json), _finding_entries(), bar(kind.many) as passed:
         asyncio.run(work(passed))
 
 
@@ -177,11 +177,11 @@ def _address(text: str) -> Address:
 
 
 @contextmanager
-def _plainly() -> Iterator[None]:
-    """As `plainly`, and ends the command with 2 when there is no such entry."""
+def _finding_entries() -> Iterator[None]:
+    """As `reaching_relay`, and ends the command with 2 when there is no such entry."""
     from desk.letters.box import Unknown
 
-    with plainly():
+    with reaching_relay():
         try:
             yield
         except Unknown as error:

@@ -23,12 +23,12 @@ class Row:
     count: int = 0
     again: int = 0
 
-    def add(self, letter: Entry) -> None:
-        """Counts one more letter."""
+    def add(self, entry: Entry) -> None:
+        """Counts one more entry."""
         self.count += 1
-        self.again += letter.replay_of is not None
-        self.oldest = min(self.oldest, letter.set_aside_at)
-        self.newest = max(self.newest, letter.set_aside_at)
+        self.again += entry.replay_of is not None
+        self.oldest = min(self.oldest, entry.set_aside_at)
+        self.newest = max(self.newest, entry.set_aside_at)
 
     def as_json(self, entries: str) -> dict[str, Any]:
         """For JSON."""
@@ -48,44 +48,44 @@ class Overview:
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str], Row] = {}
 
-    def add(self, letter: Entry) -> None:
-        """Counts one more letter."""
-        topic, reason, instant = letter.address.topic, letter.reason, letter.set_aside_at
-        self._rows.setdefault((topic, reason), Row(topic, reason, instant, instant)).add(letter)
+    def add(self, entry: Entry) -> None:
+        """Counts one more entry."""
+        topic, reason, instant = entry.address.topic, entry.reason, entry.set_aside_at
+        self._rows.setdefault((topic, reason), Row(topic, reason, instant, instant)).add(entry)
 
     @property
     def rows(self) -> list[Row]:
         return [row for _, row in sorted(self._rows.items())]
 
 
-def whole(letter: Entry) -> dict[str, Any]:
+def whole(entry: Entry) -> dict[str, Any]:
     """The entry with its content and the result of a replay; bytes as text if they are UTF-8, else as hex."""
     try:
-        first, *_ = letter.replayed()
+        first, *_ = entry.replayed()
         replay = {"topic": first.topic, "value": (first.value or b"").decode()}
     except Refused as refused:
         replay = {"refused": refused.reason, "detail": refused.detail}
-    headers = [{"name": name, **_bytes("value", value)} for name, value in letter.headers]
+    headers = [{"name": name, **_bytes("value", value)} for name, value in entry.headers]
     return {
-        **letter.about(),
+        **entry.about(),
         "replay": replay,
         "headers": headers,
-        **_bytes("key", letter.key),
-        **_bytes("value", letter.value),
+        **_bytes("key", entry.key),
+        **_bytes("value", entry.value),
     }
 
 
-def lines_of(letter: Entry, fates: Mapping[str, str]) -> list[str]:
+def lines_of(entry: Entry, fates: Mapping[str, str]) -> list[str]:
     """The entry with its content, for people."""
-    about = whole(letter)
-    names = letter.about()
+    about = whole(entry)
+    names = entry.about()
     replay = about["replay"]
     fate = f"{fates[replay['refused']]} ({replay['detail']})" if "refused" in replay else f"to {replay['topic']}"
     rows = [(name.replace("_", " "), about[name]) for name in names if about[name] is not None]
     rows += [("replay", fate), ("key", _shown("key", about))]
     rows += [(f"header {header['name']}", _shown("value", header)) for header in about["headers"]]
     width = max(len(name) for name, _ in rows)
-    size = "none" if letter.value is None else f"{len(letter.value)} bytes"
+    size = "none" if entry.value is None else f"{len(entry.value)} bytes"
     return [
         *(f"{plain(name):{width}}  {plain(str(text))}" for name, text in rows),
         f"value, {size}:",

@@ -12,7 +12,7 @@ import typer
 
 from desk.policy.naming import DraftArgument
 from desk.settings import DeskSettings
-from desk.terminal import INSTANTS, Json, Yes, bar, confirm, instant_named, plainly
+from desk.terminal import INSTANTS, Json, Yes, bar, confirm, instant_named, reaching_relay
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -73,7 +73,7 @@ def _backtest(
         raise typer.Exit(2) from error
     asked = Asked(candidate, since, until, most=sys.maxsize if as_json else sheet.NAMED)
     tame_garbage_collector()  # without it, collecting takes a third of the time
-    with plainly(), bar("Facts") as tell:
+    with reaching_relay(), bar("Facts") as tell:
         report = asyncio.run(backtest(settings, asked, tell))
     write = sheet.as_json if as_json else sheet.as_html if as_html else sheet.as_text
     print(write(report))
@@ -112,7 +112,7 @@ def apply(
     if as_json and not yes:
         raise typer.BadParameter("give --yes with --json, for nobody can be asked", param_hint="--json")
     settings = DeskSettings.read()
-    with plainly():
+    with reaching_relay():
         policies = load_policies(settings.policies, Policy)
     _show(settings, _candidate(draft, policies, at), aside=as_json)
     # again: reading all facts may have taken longer than its date was ahead
@@ -170,7 +170,7 @@ def _show(settings: DeskSettings, candidate: Candidate, *, aside: bool) -> None:
     from desk.policy.wording import EDITS
     from desk.tables import joined
 
-    with plainly(), bar("Facts") as tell:
+    with reaching_relay(), bar("Facts") as tell:
         report = asyncio.run(backtest(settings, Asked(candidate.terms, most=0), tell))
     found = differences(candidate.before, candidate.terms) or ["no term differs"]
     warnings = [f"warning: {remark.text}" for remark in review(candidate.terms)]
@@ -193,7 +193,7 @@ def status(as_json: Json = False) -> None:
     from schemas.policy import Policy
 
     settings, now = DeskSettings.read(), datetime.now(UTC)
-    with plainly():
+    with reaching_relay():
         policies = load_policies(settings.policies, Policy)
         current, revisions = policies.number_at(now), asyncio.run(_revisions(settings))
     parts = {part: _share(revision, current) for part, revision in revisions.items()}
