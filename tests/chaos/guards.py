@@ -298,8 +298,8 @@ MUTANTS = (
     Mutant(
         "the thread of a long recall",
         f"{CHASSIS}/partition/owner.py",
-        "await asyncio.to_thread(settle) if many else settle()",
-        "settle()",
+        "await asyncio.to_thread(decide) if many else decide()",
+        "decide()",
         tests(INTEGRATION.format("time"), "recall_longer"),
     ),
     Mutant(

@@ -103,7 +103,7 @@ class Store:
     def rows(self, lead_ids: Sequence[str]) -> list[LeadRow]:
         return [self.leads[lead_id][1] for lead_id in lead_ids if lead_id in self.leads]
 
-    def known(self, keys: Sequence[Key]) -> dict[int, bytes]:
+    def fingerprints(self, keys: Sequence[Key]) -> dict[int, bytes]:
         return {at: self.facts[key].fingerprint for at, key in enumerate(keys) if key in self.facts}
 
     def facts_of(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes, datetime]]:
@@ -221,8 +221,8 @@ class StoreJournal(Journal):
     async def leads(self, lead_ids: Sequence[str]) -> list[LeadRow]:
         return await self._network.ask("leads", lambda: self._store.rows(lead_ids))
 
-    async def known(self, keys: Sequence[Key]) -> dict[int, bytes]:
-        found = await self._network.ask("known", lambda: self._store.known(keys))
+    async def fingerprints(self, keys: Sequence[Key]) -> dict[int, bytes]:
+        found = await self._network.ask("fingerprints", lambda: self._store.fingerprints(keys))
         process = PROCESS.get(None)
         stale = found and process and self._network.glitch(process.name, "known", "stale")
         if not stale:

@@ -47,7 +47,7 @@ async def written(journal: Journal) -> tuple[Any, ...]:
         claim.progress,
         [seq for seq, _ in await journal.leftovers(0)],
         await journal.leads([ADA, BOB]),
-        sorted(await journal.known([(fact.lead_id, *fact.key) for fact in (ONE, TWO, THREE)])),
+        sorted(await journal.fingerprints([(fact.lead_id, *fact.key) for fact in (ONE, TWO, THREE)])),
     )
 
 
@@ -170,7 +170,7 @@ class Contract:
         async with place.journal(0) as journal:
             await journal.commit((await journal.claim()).epoch, batch(facts=[TWO]), 0)
             asked = [(ADA, *ONE.key), (BOB, *TWO.key), (ADA, *TWO.key)]
-            assert await journal.known(asked) == {2: TWO.fingerprint}
+            assert await journal.fingerprints(asked) == {2: TWO.fingerprint}
 
     async def test_facts_are_all_of_the_leads_asked_for_and_no_others(self, place: Place) -> None:
         async with place.journal(0) as journal:

@@ -104,7 +104,7 @@ class Counting:
     def tick(self, state: Tally, at: At) -> Keep[Tally] | Recall:
         self.looked.append((state, at))
         if state.due is None or at.known < state.due:
-            return Keep(state, due=state.due, waits=state.due)
+            return Keep(state, due=state.due, inputs_until=state.due)
         return Keep(replace(state, due=None), counts={"fired": 1})
 
 

@@ -50,7 +50,7 @@ def test_deadline_waits_while_the_feed_is_not_known_up_to_due() -> None:
 def test_a_clock_that_waits_says_up_to_when_the_feed_must_be_known_and_one_that_runs_does_not() -> None:
     play = handed_off()
     for now, known, waits in ((DUE, at(0), None), (DUE + SECOND, DUE - SECOND, DUE), (DUE + SECOND, DUE, None)):
-        assert play.monitor.tick(play.lead, At(now, known)).waits == waits
+        assert play.monitor.tick(play.lead, At(now, known)).inputs_until == waits
 
 
 def test_a_clock_is_looked_at_again_soon_at_first_and_every_second_later() -> None:

@@ -24,8 +24,8 @@ class At:
     """The instant of a decision. `now` is the database's time, the only clock that decides.
 
     `known`: every record acknowledged by a broker up to then has been decided, so a deadline before it can be judged.
-    It advances only while a decision `waits` for it. `shared` holds the rows that all partitions share, by name; a row
-    never written is absent.
+    It advances only while a decision asks for it (`Keep.inputs_until`). `shared` holds the rows that all partitions
+    share, by name; a row never written is absent.
     """
 
     now: datetime
@@ -43,7 +43,8 @@ class Keep(NamedTuple, Generic[S]):
 
     `state` is the lead's new state, `due` when to look at it again. `counts` adds to the partition's durable totals,
     `shared` replaces shared rows. `replaces`, only of `decide`: keys of facts of the lead that this one includes; the
-    commit deletes them. `waits`, only of `tick`: more follows once every input is known up to that past instant.
+    commit deletes them. `inputs_until`, only of `tick`: more follows once every input is read up to that past
+    instant.
     """
 
     state: S
@@ -52,7 +53,7 @@ class Keep(NamedTuple, Generic[S]):
     counts: Mapping[str, int] = _NOTHING
     shared: Mapping[str, Any] = _NOTHING
     replaces: Sequence[tuple[str, str]] = ()
-    waits: datetime | None = None
+    inputs_until: datetime | None = None
 
 
 class Drop(NamedTuple, Generic[S]):

@@ -95,7 +95,7 @@ class _Share:
         self.outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.in_flight = False
 
-    def settle(self, failure: Failure | None = None) -> None:
+    def finish(self, failure: Failure | None = None) -> None:
         if self.outcome.done():
             return
         if failure is None:
@@ -220,15 +220,15 @@ class Flights:
         try:
             await self._publisher.publish([record for share in shares for record in share.records], place)
             for share in shares:
-                share.settle()
+                share.finish()
         except Transient as failure:
             for share in shares:
-                share.settle(failure)
+                share.finish(failure)
             return False
         except Unpublishable as refusal:  # only the request with a refused record fails
             for share in shares:
-                share.settle(refusal if any(map(refusal.names, share.records)) else None)
+                share.finish(refusal if any(map(refusal.names, share.records)) else None)
         finally:
             for share in shares:
-                share.settle(Transient("the flight was broken off"))
+                share.finish(Transient("the flight was broken off"))
         return True

@@ -90,4 +90,4 @@ def build(settings: Settings) -> SlaMonitor:
 
 
 def _kept(result: Result) -> Keep[Lead]:
-    return Keep(result.lead, result.events, result.due, result.counts, waits=result.waits)
+    return Keep(result.lead, result.events, result.due, result.counts, inputs_until=result.inputs_until)

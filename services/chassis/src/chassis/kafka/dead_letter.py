@@ -90,9 +90,9 @@ class Limiter:
         Raises TooManyDeadLetters at the limit; call it before the outcomes are committed.
         """
         failures, run, before = self.failures, self.run, -1
-        for place in failed:
-            run = run + 1 if place == before + 1 else 1
-            before, number = place, self.seen + place
+        for index in failed:
+            run = run + 1 if index == before + 1 else 1
+            before, number = index, self.seen + index
             failures = (*(earlier for earlier in failures if earlier > number - WINDOW), number)
             many = run > RUN or (number >= WINDOW - 1 and len(failures) > SHARE * WINDOW)
             if many and number >= self.lifted:

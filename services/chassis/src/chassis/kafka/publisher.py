@@ -237,10 +237,10 @@ def _batch(producer: AIOKafkaProducer, records: Sequence[Record]) -> Any:
 def _batches(sized: Sequence[_Sized], most: int) -> Iterator[Sequence[_Sized]]:
     """In order, each of at most `most` bytes, or of one record."""
     begin = total = 0
-    for place, (size, _) in enumerate(sized):
-        if total + size > most and place > begin:
-            yield sized[begin:place]
-            begin, total = place, 0
+    for index, (size, _) in enumerate(sized):
+        if total + size > most and index > begin:
+            yield sized[begin:index]
+            begin, total = index, 0
         total += size
     if sized[begin:]:
         yield sized[begin:]

@@ -36,7 +36,7 @@ class Barriers:
         self._part = part
         self._publisher = publisher
         self._known = dict.fromkeys(topics, NEVER)
-        self._standing: dict[str, tuple[datetime, int]] = {}
+        self._unread: dict[str, tuple[datetime, int]] = {}
         """Topic -> the instant after which its barrier was written, and the barrier's offset."""
         self._wanted = NEVER
         self._written = -PAUSE_SECONDS
@@ -53,21 +53,21 @@ class Barriers:
 
     def passed(self, offsets: Mapping[str, int]) -> None:
         """Everything before these offsets is decided and committed."""
-        for topic, (instant, offset) in list(self._standing.items()):
+        for topic, (instant, offset) in list(self._unread.items()):
             if offsets.get(topic, 0) > offset:
                 self._known[topic] = instant
-                del self._standing[topic]
+                del self._unread[topic]
 
     async def write(self, now: datetime) -> None:
         """Writes the barriers that are wanted; `now` is the database's time. Raises BrokerAway, Unpublishable."""
-        topics = [t for t, known in self._known.items() if known < self._wanted and t not in self._standing]
+        topics = [t for t, known in self._known.items() if known < self._wanted and t not in self._unread]
         loop_time = asyncio.get_running_loop().time()
         if not topics or now < self._wanted or loop_time < self._written + PAUSE_SECONDS:
             return
         self._written = loop_time
         for topic in topics:
             if (offset := await self._publisher.append(self._barrier(topic, now))) >= 0:
-                self._standing[topic] = (now, offset)
+                self._unread[topic] = (now, offset)
 
     def _barrier(self, topic: str, now: datetime) -> Record:
         about = {"id": f"{self._part}/{now.isoformat()}", "source": f"baton/{self._service}", "type": BARRIER_TYPE}

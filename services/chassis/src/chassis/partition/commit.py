@@ -142,7 +142,7 @@ class Committer(Generic[S]):
         self.barriers.passed(progress.offsets)
         dues = [row.due for row in rows if row.due is not None]
         self.next_due = min([*dues, *([self.next_due] if self.next_due else [])], default=None)
-        self._files.settle(pending.files.values())
+        self._files.evict(pending.files.values())
         if outbox:
             self._owed_since = now
             await self._publish(list(enumerate(outbox, progress.out_seq - len(outbox) + 1)))
@@ -189,10 +189,10 @@ class Committer(Generic[S]):
 def _pieces(rows: Sequence[tuple[int, Record]]) -> Iterator[Sequence[tuple[int, Record]]]:
     """In order, each of at most PUBLISHED_BYTES, or of one row."""
     begin = total = 0
-    for place, (_, record) in enumerate(rows):
+    for index, (_, record) in enumerate(rows):
         total += (size := size_of(record))
-        if total > PUBLISHED_BYTES and place > begin:
-            yield rows[begin:place]
-            begin, total = place, size
+        if total > PUBLISHED_BYTES and index > begin:
+            yield rows[begin:index]
+            begin, total = index, size
     if rows[begin:]:
         yield rows[begin:]

@@ -15,7 +15,7 @@ from chassis.kafka.publisher import Record
 from chassis.partition.barrier import is_barrier
 from chassis.partition.flood import Guard
 from chassis.partition.lead_cache import File, Files, Stored, keys_of
-from chassis.partition.pending import Arrival, Key, Pending, Waiting
+from chassis.partition.pending import Arrival, Key, Pending, Undecided
 from chassis.process.failures import Transient
 from chassis.process.logs import logger
 from chassis.service import At, Decision, Forward, Keep, Recall, S, Service
@@ -53,7 +53,7 @@ class Decider(Generic[S]):
 
     def take(self, number: int, record: Received, reading: Fact | Refused, pending: Pending[S]) -> None:
         """Decides the record, the `number`th of its batch; one that needs all facts of its lead is added to
-        `pending.waiting` instead.
+        `pending.undecided` instead.
         """
         if is_barrier(record):
             pending.totals["barriers"] += 1
@@ -62,10 +62,10 @@ class Decider(Generic[S]):
             pending.fail(number, record, reading)
             return
         file, arrival = self._files.of(reading.event.subject), Arrival(number, record, reading)
-        if file.lead_id in pending.waiting:
-            pending.waiting[file.lead_id].arrivals.append(arrival)
-        elif (waiting := self._decide(file, arrival, pending)) is not None:
-            pending.waiting[file.lead_id] = waiting
+        if file.lead_id in pending.undecided:
+            pending.undecided[file.lead_id].arrivals.append(arrival)
+        elif (undecided := self._decide(file, arrival, pending)) is not None:
+            pending.undecided[file.lead_id] = undecided
 
     def tick(self, file: File[S], pending: Pending[S], refusal: Exception | None = None) -> None:
         """Ticks one lead; its failure delays no other. After a `refusal` of the database it is not tried."""
@@ -79,32 +79,34 @@ class Decider(Generic[S]):
             self._postpone(file, pending, error)
             return
         if not pending.carry_out(file, decision, outputs):
-            pending.waiting[file.lead_id] = Waiting([], recall=True)
+            pending.undecided[file.lead_id] = Undecided([], recall=True)
 
-    def settle(self, lead_id: str, stored: Sequence[Stored], pending: Pending[S], over: Callable[[], bool]) -> bool:
-        """Decides what waits for the lead's facts, of which the database has `stored`.
+    def decide_rest(
+        self, lead_id: str, stored: Sequence[Stored], pending: Pending[S], over: Callable[[], bool]
+    ) -> bool:
+        """Decides what is undecided of the lead, with all of its facts, of which the database has `stored`.
 
         False where time was up (`over`) before all was decided; a first part always is. Changes only the lead's file
         and what is pending, so it may run in a thread.
         """
-        file, waiting = self._files.of(lead_id), pending.waiting[lead_id]
+        file, undecided = self._files.of(lead_id), pending.undecided[lead_id]
         earlier = [self._service.stored(*fact) for fact in stored]
         self._guard.count(file, pending.facts_of(lead_id, earlier))
-        if not waiting.arrivals:
+        if not undecided.arrivals:
             self._recall_for_tick(file, earlier, pending)
-        self._erase_first(file, waiting, pending)
+        self._erase_first(file, undecided, pending)
         recalled = False
-        while waiting.arrivals:
-            if not waiting.recall and self._decide(file, waiting.arrivals[0], pending) is None:
-                del waiting.arrivals[0]
+        while undecided.arrivals:
+            if not undecided.recall and self._decide(file, undecided.arrivals[0], pending) is None:
+                del undecided.arrivals[0]
                 continue
             if recalled and over():
                 return False
-            waiting.arrivals = self._recall(file, earlier, waiting.arrivals, pending)
-            waiting.recall, recalled = False, True
+            undecided.arrivals = self._recall(file, earlier, undecided.arrivals, pending)
+            undecided.recall, recalled = False, True
         return True
 
-    def _decide(self, file: File[S], arrival: Arrival, pending: Pending[S]) -> Waiting | None:
+    def _decide(self, file: File[S], arrival: Arrival, pending: Pending[S]) -> Undecided | None:
         """Decides the record and returns None; where that needs all facts of the lead, returns what waits for them."""
         fact = arrival.fact
         if _ends_as_known(file, arrival, pending):
@@ -114,7 +116,7 @@ class Decider(Generic[S]):
             decide = self._service.after_erasure
         elif not fact.event.erases:
             if self._guard.unsure(file):
-                return Waiting([arrival], recall=False)
+                return Undecided([arrival], recall=False)
             if self._guard.full(file, fact):
                 self._guard.drop(file, pending)
                 return None
@@ -131,17 +133,17 @@ class Decider(Generic[S]):
             return None
         if isinstance(decision, Forward) or (isinstance(decision, Keep) and not decision.replaces):
             self._guard.keep(file, fact)
-        return None if pending.carry_out(file, decision, outputs, fact) else Waiting([arrival], recall=True)
+        return None if pending.carry_out(file, decision, outputs, fact) else Undecided([arrival], recall=True)
 
-    def _erase_first(self, file: File[S], waiting: Waiting, pending: Pending[S]) -> None:
+    def _erase_first(self, file: File[S], undecided: Undecided, pending: Pending[S]) -> None:
         """Decides an erasure before what waits with it, whichever came first: the others are then dropped, not
         recalled.
         """
-        for arrival in [each for each in waiting.arrivals if each.fact.event.erases]:
+        for arrival in [each for each in undecided.arrivals if each.fact.event.erases]:
             if not file.erased:
-                waiting.arrivals = [each for each in waiting.arrivals if each is not arrival]
+                undecided.arrivals = [each for each in undecided.arrivals if each is not arrival]
                 assert self._decide(file, arrival, pending) is None  # noqa: S101 - `Service.decide` promises it
-        waiting.recall = waiting.recall and not file.erased
+        undecided.recall = undecided.recall and not file.erased
 
     def _outputs(
         self, file: File[S], decision: Decision[S], pending: Pending[S], arrival: Arrival | None = None
@@ -227,11 +229,11 @@ def _ends_as_known(file: File[Any], arrival: Arrival, pending: Pending[Any]) -> 
     """
     _, record, fact = arrival
     own, *others = keys_of(fact)
-    known = file.keys.get(own)
-    same = known == fact.fingerprint or (known is not None and known == older_fingerprint(fact))
-    if same or (known is None and any(key in file.keys for key in others)):
+    first = file.keys.get(own)
+    same = first == fact.fingerprint or (first is not None and first == older_fingerprint(fact))
+    if same or (first is None and any(key in file.keys for key in others)):
         pending.totals["duplicates"] += 1
         return True
-    if known is not None:
+    if first is not None:
         pending.bury(record, Refused("id_conflict", "the same id came with other content before"))
-    return known is not None
+    return first is not None

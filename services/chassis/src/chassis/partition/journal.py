@@ -162,10 +162,10 @@ class Journal:
         """The rows of those leads that have one."""
         return [_lead_row(row) for row in await self._rows(sql.LEADS, leads=lead_ids)]
 
-    async def known(self, keys: Sequence[tuple[str, str, str]]) -> dict[int, bytes]:
+    async def fingerprints(self, keys: Sequence[tuple[str, str, str]]) -> dict[int, bytes]:
         """Index in `keys` (lead, source, id) -> fingerprint, for those that are facts already."""
         leads, sources, ids = zip(*keys, strict=True)
-        rows = await self._rows(sql.KNOWN, leads=list(leads), sources=list(sources), ids=list(ids))
+        rows = await self._rows(sql.FINGERPRINTS, leads=list(leads), sources=list(sources), ids=list(ids))
         return {row[0] - 1: row[1] for row in rows}
 
     async def facts(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes, datetime]]:

@@ -83,7 +83,7 @@ class Files(Generic[S]):
         }
         if asked:
             keys = list(asked)
-            for at, fingerprint in (await self._journal.known(keys)).items():
+            for at, fingerprint in (await self._journal.fingerprints(keys)).items():
                 self._files[keys[at][0]].keys[keys[at][1:]] = fingerprint
 
     async def histories(self, lead_ids: Collection[str]) -> dict[str, list[Stored]]:
@@ -105,7 +105,7 @@ class Files(Generic[S]):
             self._files[row.lead_id] = self._file(row.lead_id, row)
         return self.of(row.lead_id)
 
-    def settle(self, touched: Iterable[File[S]]) -> None:
+    def evict(self, touched: Iterable[File[S]]) -> None:
         """Evicts the least recently used leads. Only after a commit: until then memory has the only copy."""
         for file in touched:
             if len(file.keys) > MAX_KEYS:

@@ -101,7 +101,7 @@ class Ownership(Generic[S]):
             done += 1
         pending.progress.read(records[:done])
         if (left := await self._recall(pending)) is not None:
-            raise Unfinished(pending.waiting[left].arrivals[0].number)
+            raise Unfinished(pending.undecided[left].arrivals[0].number)
         failpoints.reach("decided")
         await self._commit(records[:done], pending)
         return done
@@ -215,8 +215,8 @@ class Ownership(Generic[S]):
         if version:
             pending.progress.revision = Revision(version, rows[done - 1].lead_id)
         if (left := await self._recall(pending)) is not None:
-            raise Unfinished(next(place for place, row in enumerate(rows) if row.lead_id == left))
-        self.committer.barriers.want(pending.waits or NEVER)
+            raise Unfinished(next(index for index, row in enumerate(rows) if row.lead_id == left))
+        self.committer.barriers.want(pending.inputs_until or NEVER)
         if followed := pending.changes(self.committer.progress):
             failpoints.reach("ticked")
             await self.committer.commit(pending)
@@ -228,9 +228,9 @@ class Ownership(Generic[S]):
         Reads the facts of several leads with one query and decides lead by lead; a lead of many facts in a thread, so
         that heartbeats go on however long the rules take. The order of the leads changes nothing.
         """
-        waiting, pace = list(pending.waiting), Pace()
-        first = waiting[0] if waiting else None
-        while some := waiting[: self._together.size]:
+        undecided, pace = list(pending.undecided), Pace()
+        first = undecided[0] if undecided else None
+        while some := undecided[: self._together.size]:
             try:
                 histories = await self._files.histories(some)
             except StatementTimeout as failure:
@@ -239,11 +239,11 @@ class Ownership(Generic[S]):
             for lead_id, stored in histories.items():
                 if lead_id != first and (pending.size > OUTPUT_BYTES or await pace.over()):
                     return lead_id
-                settle = partial(self._decider.settle, lead_id, stored, pending, pace.up)
-                new = len(pending.facts.get(lead_id, ())) + len(pending.waiting[lead_id].arrivals)
+                decide = partial(self._decider.decide_rest, lead_id, stored, pending, pace.up)
+                new = len(pending.facts.get(lead_id, ())) + len(pending.undecided[lead_id].arrivals)
                 many = len(stored) + new > MANY_FACTS
-                if not (await asyncio.to_thread(settle) if many else settle()):
+                if not (await asyncio.to_thread(decide) if many else decide()):
                     return lead_id
-            waiting = waiting[len(some) :]
+            undecided = undecided[len(some) :]
         pending.failed.sort()
         return None

@@ -40,7 +40,7 @@ class Arrival(NamedTuple):
 
 
 @dataclass(slots=True)
-class Waiting:
+class Undecided:
     """Records of one lead that cannot be decided without all of its facts; none where a tick asked.
 
     `recall`: the rules asked for the facts; else they are only to be counted.
@@ -73,9 +73,10 @@ class Pending(Generic[S]):
     """Bytes of the outputs' values."""
     swapped: dict[str, Any] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
-    waiting: dict[str, Waiting] = field(default_factory=dict)
-    waits: datetime | None = None
-    """The latest instant up to which a decision wants the inputs to be known."""
+    undecided: dict[str, Undecided] = field(default_factory=dict)
+    """Lead -> what is decided once all of its facts are read."""
+    inputs_until: datetime | None = None
+    """The latest instant up to which a decision needs all inputs to be read."""
 
     @property
     def totals(self) -> Counter[str]:
@@ -92,8 +93,8 @@ class Pending(Generic[S]):
                 if decision.shared:  # what is decided next sees the rows so
                     self.swapped.update(decision.shared)
                     self.at = replace(self.at, shared={**self.at.shared, **decision.shared})
-                if decision.waits is not None:
-                    self.waits = max(decision.waits, self.waits or decision.waits)
+                if (until := decision.inputs_until) is not None:
+                    self.inputs_until = max(until, self.inputs_until or until)
                 self.apply(file, decision, outputs)
             case Drop():
                 self.drop(file, decision.reason, decision.state)

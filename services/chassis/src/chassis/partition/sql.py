@@ -32,7 +32,7 @@ SELECT l.lead_id, l.version, l.due_at, CAST(l.state AS text), l.erased, CAST(l.d
 FROM unnest(CAST(:leads AS text[])) AS u(lead_id)
 CROSS JOIN LATERAL (SELECT * FROM lead WHERE lead.lead_id = u.lead_id LIMIT 1) AS l
 """)
-KNOWN = text("""
+FINGERPRINTS = text("""
 SELECT u.n, f.fingerprint
 FROM unnest(CAST(:leads AS text[]), CAST(:sources AS text[]), CAST(:ids AS text[]))
     WITH ORDINALITY AS u(lead_id, source, id, n)

@@ -87,10 +87,10 @@ def stride(most: int, epoch: int, totals: Mapping[str, int]) -> Stride:
 def few_bytes(records: Sequence[Received]) -> Sequence[Received]:
     """The first records of up to DECODED_BYTES, at least one: they take 30 times that once they are read."""
     total = 0
-    for place, record in enumerate(records):
+    for index, record in enumerate(records):
         total += len(record.value or b"")
-        if place and total > DECODED_BYTES:
-            return records[:place]
+        if index and total > DECODED_BYTES:
+            return records[:index]
     return records
 
 

@@ -200,14 +200,14 @@ def following(records: Sequence[Received], offsets: Mapping[str, int], seen: set
     """
     expected = dict(offsets)
     taken = len(records)
-    for place, record in enumerate(records):
+    for index, record in enumerate(records):
         wanted = expected[record.topic]
         if record.offset != wanted:
             gap = (record.topic, wanted, record.offset)
             if gap in seen and taken == len(records):
                 seen.discard(gap)
             else:
-                taken = min(taken, place)
+                taken = min(taken, index)
                 if record.offset > wanted:
                     seen.add(gap)
         expected[record.topic] = record.offset + 1

@@ -205,8 +205,8 @@ def status(as_json: Json = False) -> None:
         return
     typer.echo(f"Policy {policies.folder.name}, times in UTC")
     for number, date in versions.items():
-        standing = "replaced" if number < current else "to come" if number > current else _progress(parts)
-        typer.echo(f"  version {number} from {second(date)} on: {standing}")
+        status = "replaced" if number < current else "to come" if number > current else _progress(parts)
+        typer.echo(f"  version {number} from {second(date)} on: {status}")
 
 
 async def _revisions(settings: DeskSettings) -> dict[int, Revision]:

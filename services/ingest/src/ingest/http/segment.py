@@ -119,8 +119,8 @@ class Segment:
         if found.refused:
             whole = originals.of_batch(body) if call is None else [originals.of_call(body)]
             found.rejected = [
-                _rejected(whole[place], {"reason": reason, "detail": detail, **_about(found, call, content)})
-                for place, reason, detail in found.refused
+                _rejected(whole[index], {"reason": reason, "detail": detail, **_about(found, call, content)})
+                for index, reason, detail in found.refused
             ]
         return found
 
@@ -136,12 +136,12 @@ class Segment:
 
     def _sort(self, items: list[object], call: str | None, content: dict[str, object], found: Sorted) -> None:
         request = Call(found.source, found.received_at, call, content if call is None else None)
-        for place, item in enumerate(items):
+        for index, item in enumerate(items):
             try:
                 events, dropped = taken(item, request, self._door.limits.event)
             except Refused as refused:
                 found.reasons[refused.reason] += 1
-                found.refused.append((place, refused.reason, refused.detail))
+                found.refused.append((index, refused.reason, refused.detail))
             else:
                 found.take(events)
                 found.dropped += dropped

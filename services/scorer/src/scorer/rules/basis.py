@@ -23,7 +23,7 @@ Shares = tuple[tuple[OrderKey, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The engagements that rules count by one key, in order; `last` is the instant of the latest, for sessions."""
+    """The engagements that rules count by one key, as order keys; `last` is the instant of the latest, for sessions."""
 
     places: tuple[OrderKey, ...] = ()
     last: Instant = ""

@@ -162,19 +162,19 @@ class Course:
         return total_of(sums, self.criteria)
 
 
-def course_of(basis: Basis, criteria: Criteria, known: Course | None = None) -> Course:
+def course_of(basis: Basis, criteria: Criteria, earlier: Course | None = None) -> Course:
     """The course of the basis, from its latest fact on.
 
-    `known` is the course of the same or an earlier basis: the stretches whose sources are the same are taken from it.
+    `earlier` is the course of the same or an earlier basis: the stretches whose sources are the same are taken from it.
     """
-    if known is None or known.criteria is not criteria:
+    if earlier is None or earlier.criteria is not criteria:
         sources = tuple([_source(rule, basis) for rule in criteria.rules])
         found = tuple(map(_stretch, criteria.rules, sources))
-    elif known.basis is basis:
-        return known
+    elif earlier.basis is basis:
+        return earlier
     else:
         sources = tuple([_source(rule, basis) for rule in criteria.rules])
-        pairs = zip(criteria.rules, sources, known.sources, known.found, strict=True)
+        pairs = zip(criteria.rules, sources, earlier.sources, earlier.found, strict=True)
         found = tuple([same if now is then else _stretch(rule, now) for rule, now, then, same in pairs])
     return Course(basis, criteria, sources, found, tuple([stretch for stretch in found if stretch is not None]))
 
@@ -196,12 +196,12 @@ def _source(rule: Priced, basis: Basis) -> Statement | Kept | Shares | None:
 def _stretch(rule: Priced, source: Statement | Kept | Shares | None) -> Stretch | None:
     """The rule's stretch, None where it never pays."""
     if isinstance(source, Kept):
-        places = source.places
-        if len(places) < rule.needed:
+        orders = source.places
+        if len(orders) < rule.needed:
             return None
-        until = NEVER if rule.window is None else micros_of(places[-rule.needed]) + rule.window // RESOLUTION
+        until = NEVER if rule.window is None else micros_of(orders[-rule.needed]) + rule.window // RESOLUTION
         counts = -1 if rule.window is not None or rule.fading is not None else rule.needed - 1
-        return _of_shares(rule, ((places[counts], rule.milli),), until)
+        return _of_shares(rule, ((orders[counts], rule.milli),), until)
     if isinstance(source, Statement):
         holds = rule.test is not None and rule.test.holds(source.value)
         return _of_shares(rule, ((source.order, rule.milli),)) if holds else None

@@ -63,16 +63,16 @@ def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Resul
 
     Gives the very same state for a fact that changes nothing. Raises Late: see `recall`.
     """
-    tally, known = add(state.tally, fact, criteria), state.tally
-    before, after = known.basis, tally.basis
-    watch = known.memo.watch if criteria.timed and before.at else _QUIET
-    differs = tally.background.contact is not known.background.contact
+    tally, earlier = add(state.tally, fact, criteria), state.tally
+    before, after = earlier.basis, tally.basis
+    watch = earlier.memo.watch if criteria.timed and before.at else _QUIET
+    differs = tally.background.contact is not earlier.background.contact
     differs = differs or (after is not before and may_differ(before, after, criteria))
     if differs or watch is None or (watch.due is not None and watch.due <= _instant(after, now)):  # or a tick is lost
-        return _result_at(state if tally is known else replace(state, tally=tally), criteria, now, fact)
+        return _result_at(state if tally is earlier else replace(state, tally=tally), criteria, now, fact)
     if after is not before and tally.memo.watch is not watch:
         tally = replace(tally, memo=tally.memo._replace(watch=watch))
-    return Result(state if tally is known else replace(state, tally=tally), None, _time_of(watch))
+    return Result(state if tally is earlier else replace(state, tally=tally), None, _time_of(watch))
 
 
 def recall(

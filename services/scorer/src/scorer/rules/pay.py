@@ -61,11 +61,11 @@ def counted(rule: Priced, basis: Basis, instant: Instant) -> int:
 
 def _within(rule: Priced, basis: Basis, instant: Instant) -> Sequence[OrderKey]:
     """The engagements that a rule which pays once counts at the instant, in order."""
-    places = basis.kept.get(rule.key, Kept()).places
-    if rule.window is None or not places:
-        return places
+    orders = basis.kept.get(rule.key, Kept()).places
+    if rule.window is None or not orders:
+        return orders
     gone = later(instant, -rule.window)
-    return [order for order in places if instant_of(order) > gone]
+    return [order for order in orders if instant_of(order) > gone]
 
 
 def _pay(rule: Priced, basis: Basis, instant: Instant) -> Pay | None:
@@ -82,13 +82,13 @@ def _pay(rule: Priced, basis: Basis, instant: Instant) -> Pay | None:
 
 
 def _once(rule: Priced, basis: Basis, instant: Instant) -> Pay | None:
-    places = _within(rule, basis, instant)
-    if len(places) < rule.needed:
+    orders = _within(rule, basis, instant)
+    if len(orders) < rule.needed:
         return None
     if rule.window is None and rule.fading is None:
-        return Pay(rule, rule.milli, tuple(places[: rule.needed]))
-    faded = rule.fading.left_of(places[-1], rule.milli, instant) - rule.milli if rule.fading else 0
-    return Pay(rule, rule.milli, tuple(places[-rule.needed :]), faded=faded)
+        return Pay(rule, rule.milli, tuple(orders[: rule.needed]))
+    faded = rule.fading.left_of(orders[-1], rule.milli, instant) - rule.milli if rule.fading else 0
+    return Pay(rule, rule.milli, tuple(orders[-rule.needed :]), faded=faded)
 
 
 def _per_event(rule: Priced, paid: Paid, instant: Instant) -> Pay:

@@ -135,18 +135,18 @@ def _engaged(
 
 
 def _counted(basis: Basis, memo: Memo, order: OrderKey, wanted: Wanted, criteria: Criteria) -> tuple[Basis, Memo]:
-    known = basis.kept.get(wanted.key)
-    if known and wanted.full(len(known.places)) and order > known.places[-1]:
+    earlier = basis.kept.get(wanted.key)
+    if earlier and wanted.full(len(earlier.places)) and order > earlier.places[-1]:
         return basis, memo  # the rules have enough earlier ones
     if order < basis.at:
         raise Late("an engagement that counts belongs before another")
     held, memo = _held_before(basis, memo, order, criteria)
-    kept, new = _with(known or Kept(), order, wanted)
+    kept, new = _with(earlier or Kept(), order, wanted)
     paid = basis.paid
     for rule in criteria.each.get(wanted.key, ()) if new else ():
         one, memo = _paid(paid.get(rule.id, Paid()), memo, order, rule)
         paid = with_entry(paid, rule.id, one)
-    kepts = basis.kept if kept == known else with_entry(basis.kept, wanted.key, kept)
+    kepts = basis.kept if kept == earlier else with_entry(basis.kept, wanted.key, kept)
     return replace(basis, at=order, held=held, kept=kepts, paid=paid), memo
 
 
@@ -156,8 +156,8 @@ def _with(kept: Kept, order: OrderKey, wanted: Wanted) -> tuple[Kept, bool]:
     if wanted.session and kept.last and time_of(instant) - time_of(kept.last) < SESSION:
         return Kept(kept.places, instant), False
     last = instant if wanted.session else ""
-    places = (*kept.places, order)
-    return Kept(places[-wanted.most :] if wanted.latest else places[: wanted.most], last), True
+    orders = (*kept.places, order)
+    return Kept(orders[-wanted.most :] if wanted.latest else orders[: wanted.most], last), True
 
 
 def _paid(paid: Paid, memo: Memo, order: OrderKey, rule: Priced) -> tuple[Paid, Memo]:
@@ -185,12 +185,12 @@ def _stated(
 ) -> tuple[Basis, Memo]:
     for attribute in ATTRIBUTES:
         if attribute in criteria.attributes and (value := getattr(description, attribute)) is not None:
-            code, known = code_of(value), basis.values.get(attribute)
+            code, earlier = code_of(value), basis.values.get(attribute)
             if order < basis.at:
                 raise Late("a description belongs before another fact")
             held, memo = _held_before(basis, memo, order, criteria)
             values = basis.values
-            if known is None or known.value != code:
+            if earlier is None or earlier.value != code:
                 values = with_entry(values, attribute, Statement(order, code))
             basis = replace(basis, at=order, held=held, values=values)
     return basis, memo

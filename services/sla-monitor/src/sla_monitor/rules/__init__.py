@@ -59,7 +59,7 @@ class Result:
     due: datetime | None
     events: tuple[Envelope, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
-    waits: datetime | None = None
+    inputs_until: datetime | None = None
     """The latest due that has passed and cannot be judged before the inputs are proven read up to it."""
 
 
@@ -147,8 +147,8 @@ def expire(lead: Lead, watch: Watch) -> Result:
     if waiting:
         soonest, latest = RECHECK
         looks.append(watch.now + min(latest, max(soonest, watch.now - max(waiting))))
-    due, waits = min(looks, default=None), max(waiting, default=None)
-    return Result(lead, due, tuple(teller.events), teller.counts, waits)
+    due, until = min(looks, default=None), max(waiting, default=None)
+    return Result(lead, due, tuple(teller.events), teller.counts, until)
 
 
 def unchanged(lead: Lead) -> Result:
