@@ -131,8 +131,9 @@ class Lines:
     def _summarise(self) -> None:
         counts = [f"{counter.total} {name}" for name, counter in self._board.counters.items() if counter.total]
         odd = [f"{name} {state}" for name, state in self._board.states().items() if state not in {"ready", "running"}]
-        summary = "; ".join((", ".join(counts + odd), self._board.funnel.people(), self._board.funnel.promises()))
-        if summary and summary != self._summary:
+        parts = (", ".join(counts + odd), self._board.funnel.people(), self._board.funnel.promises())
+        summary = "; ".join(part for part in parts if part)
+        if summary != self._summary:
             self._summary = summary
             self._print(summary)
 

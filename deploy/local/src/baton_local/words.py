@@ -26,7 +26,10 @@ Data = Mapping[str, Any]
 
 
 class Narrator:
-    """Turns events into lines, in the order they come; remembers names."""
+    """Turns events into lines, in the order they come; remembers names.
+
+    Who owes what by when comes first: the picture cuts a line at the terminal's width.
+    """
 
     def __init__(self) -> None:
         self._names: OrderedDict[str, str] = OrderedDict()
@@ -86,7 +89,7 @@ class Narrator:
     def _handed_off(self, who: str, data: Data) -> str:
         left = min((seconds for clock, seconds in data["targets"].items() if clock in FOLLOW_UPS), default=None)
         until = f", follow-up due within {_seconds(left)}" if left is not None else ""
-        return f"{who} qualified with {_points(data['score'])} points, handed to {data['owner']['name']}{until}"
+        return f"{who} handed to {data['owner']['name']}{until}: {_points(data['score'])} points"
 
     def _stage_rejected(self, who: str, data: Data) -> str:
         return f"{who}: {_plain(data['activity'])} does not fit the stage {_plain(data['stage'])} ({data['why']})"
@@ -101,8 +104,8 @@ class Narrator:
         return f"{who} was given back to marketing{self._by(data)}: {_plain(data['reason'])}"
 
     def _warned(self, who: str, data: Data) -> str:
-        gone = f"{data['fraction'] * 100:.0f} % of the time"
-        return f"{gone} for {_promise(data)} of {who} is gone: {_holder(data)}, due {_clock_time(data['due'])}"
+        owed = f"{_holder(data)} owes {who} {_promise(data)} by {_clock_time(data['due'])}"
+        return f"{owed}: {data['fraction'] * 100:.0f} % of the time is gone"
 
     def _met(self, who: str, data: Data) -> str | None:
         if data["clock"] not in SHOWN_WHEN_MET:
