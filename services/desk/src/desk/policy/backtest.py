@@ -26,10 +26,11 @@ from scorer.rules.verdict import Verdict, score
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Number of leads, and the first of them by id."""
+    """Number of leads, and the first of them by id; `emails` of those that have one."""
 
     count: int
     leads: tuple[str, ...]
+    emails: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +99,18 @@ class _Names:
 
     most: int
     count: int = 0
-    leads: list[str] = field(default_factory=list)
+    leads: list[tuple[str, str | None]] = field(default_factory=list)
+    """Ids, which are all different, with e-mail addresses."""
 
-    def add(self, lead_id: str) -> None:
+    def add(self, lead_id: str, tally: Tally | None = None) -> None:
+        email = str(tally.basis.email.value) if tally and tally.basis.email else None
         self.count += 1
-        insort(self.leads, lead_id)
+        insort(self.leads, (lead_id, email))
         del self.leads[self.most :]
 
     def named(self) -> Named:
-        return Named(self.count, tuple(self.leads))
+        emails = {lead_id: email for lead_id, email in self.leads if email is not None}
+        return Named(self.count, tuple(lead_id for lead_id, _ in self.leads), emails)
 
 
 class _Counts:
@@ -205,9 +209,9 @@ class Backtest:
             reached = self._before.take(verdict)
             reaches = self._after.take(self._score(after, self._after))
             if reached != reaches:
-                (self._newly if reaches else self._no_longer).add(self._lead_id)
+                (self._newly if reaches else self._no_longer).add(self._lead_id, tally)
         if self._expected is not None and not self._agrees(tally, verdict):
-            self._differing.add(self._lead_id)
+            self._differing.add(self._lead_id, tally)
         self._lead_id = ""
 
     def _score(self, tally: Tally, side: _Counts) -> Verdict:

@@ -113,7 +113,7 @@ def _stored(report: Report) -> Iterator[str]:
 
 
 def _named(heading: str, named: Named) -> _Part:
-    leads = named.leads[:NAMED]
+    leads = [f"{named.emails[lead]}, {lead}" if lead in named.emails else lead for lead in named.leads[:NAMED]]
     more = [f"The first {len(leads)} by id; --json names all."] if leads and named.count > len(leads) else []
     return _Part(heading, (f"{_counted(named.count, 'lead')}.", *more), leads=leads)
 
