@@ -58,3 +58,12 @@ def test_an_erased_and_suppressed_lead_is_so_before_all_else() -> None:
     told = lines(replace(screen, score=gone))
     assert told[1].startswith("Suppressed since 2026-03-02 12:15:00")
     assert told[2].startswith("Erased    2026-03-02 12:20:00")
+
+
+def test_a_line_says_what_a_cut_takes_and_counts_in_plain_words() -> None:
+    view = explain(LEAD, [a_fact(a_description(company_size=120))], CLASSIC, at(10))
+    told = lines(Screen(LEAD, view, None, ()))
+    assert "          policy classic-50 version 1, 1 fact, times in UTC" in told
+    cut = replace(view.lines[0], cut="decay", points=-3.0, events=())
+    told = lines(Screen(LEAD, replace(view, lines=(cut,)), None, ()))
+    assert any(line.endswith("since 2026-03-02 12:00:00, decay") for line in told)

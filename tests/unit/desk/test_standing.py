@@ -33,7 +33,7 @@ def test_a_handed_off_lead_is_shown_with_owner_gate_stages_and_targets() -> None
             "Entered   handed_off    2026-03-02 12:00:00",
             "Entered   sal           2026-03-02 12:04:00  (implied)",
             "Entered   sql           2026-03-02 12:04:00",
-            "Gate      held since 2026-03-02 12:00:00",
+            "Gate      at the handoff: held since 2026-03-02 12:00:00",
             "  true    band           score 65 is in band pass (> 50) since 2026-03-02 12:00",
             "  true    contactable    an e-mail address is known since 2026-03-02 12:00",
             "  false   high_intent    has not asked for sales, so no fast track",

@@ -8,7 +8,7 @@ import pytest
 
 from desk.lead.screen import Screen, lines
 from desk.lead.standing import Overview, overview, tell
-from desk.tables import columns, dumped, joined
+from desk.tables import columns, dumped, joined, wrapped
 from tests.builders import LEAD, NOON
 from tests.unit.router.journeys import a_context, a_handed_off_lead
 
@@ -52,3 +52,16 @@ def test_a_lead_s_name_does_not_control_the_terminal_and_json_is_ascii() -> None
         (dumped(screen, Screen), json.loads(dumped(screen, Screen))["standing"]["name"]),
     ):
         assert (text.isascii(), name) == (True, HOSTILE)
+
+
+def test_lines_are_wrapped_below_their_text_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "Score     65 points, band nurture, in it or above since 2026-11-28 22:48:29, asked for sales 2026-11-28"
+    assert wrapped([line, HOSTILE]) == f"{line}\n{ESCAPED}"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert wrapped(["Stage     sql", line, HOSTILE]).split("\n") == [
+        "Stage     sql",
+        "Score     65 points, band nurture, in it or above since 2026-11-28 22:48:29,",
+        "          asked for sales 2026-11-28",
+        ESCAPED,
+    ]

@@ -6,12 +6,17 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from shutil import get_terminal_size
+from textwrap import TextWrapper
 
 from pydantic import TypeAdapter
 
 _NUMBER = re.compile(r"-|-?\d+(\.\d+)?")
 _UNLIMITED = 10_000
 """Columns where standard output is no terminal: a program reads a row as one line."""
+
+LABEL = 10
+"""Columns of a line's first word, such as `Stage`."""
 
 
 def plain(text: str) -> str:
@@ -27,6 +32,15 @@ def joined(lines: Iterable[str]) -> str:
 def dumped(value: object, kind: type[object]) -> str:
     """JSON of a value of the type, in ASCII, which no terminal obeys."""
     return json.dumps(TypeAdapter(kind).dump_python(value, mode="json"), indent=2)
+
+
+def wrapped(lines: Iterable[str]) -> str:
+    """As `joined`; on a terminal wrapped at words to its width, the rest of a line below the text after its label."""
+    if not sys.stdout.isatty():
+        return joined(lines)
+    width = get_terminal_size().columns
+    wrapper = TextWrapper(width, subsequent_indent=" " * LABEL, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(part for line in lines for part in wrapper.wrap(plain(line)))
 
 
 def columns(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

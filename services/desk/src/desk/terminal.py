@@ -36,6 +36,11 @@ def instant_named(text: str, option: str) -> datetime:
     raise typer.BadParameter(f"expected an instant with its time zone, as {INSTANTS}", param_hint=option)
 
 
+def stamp(instant: datetime) -> str:
+    """For programs: in UTC, as pydantic writes instants in the other answers."""
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
 def lead_named(lead: str) -> str:
     """The lead's id, from an id or an e-mail address. Ends the command with 2 when it is neither."""
     try:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from desk.settings import DeskSettings
-from desk.terminal import INSTANTS, Json, LeadArgument, instant_named, lead_named, reaching_relay
+from desk.terminal import INSTANTS, Json, LeadArgument, instant_named, lead_named, reaching_relay, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ def lead(lead: LeadArgument, as_json: Json = False) -> None:
     """
     from desk.lead.look import Look
     from desk.lead.screen import Screen, lines
-    from desk.tables import dumped, joined
+    from desk.tables import dumped, wrapped
 
     lead_id = lead_named(lead)
     with reaching_relay():
@@ -39,7 +39,7 @@ def lead(lead: LeadArgument, as_json: Json = False) -> None:
             err=True,
         )
         raise typer.Exit(1)
-    print(dumped(screen, Screen) if as_json else joined(lines(screen)))
+    print(dumped(screen, Screen) if as_json else wrapped(lines(screen)))
 
 
 def explain(
@@ -90,7 +90,7 @@ def show(lead: LeadArgument, as_json: Json = False) -> None:
     """
     from desk.lead.look import Look
     from desk.lead.standing import Overview, tell
-    from desk.tables import dumped, joined
+    from desk.tables import dumped, wrapped
 
     lead_id = lead_named(lead)
     with reaching_relay():
@@ -98,7 +98,7 @@ def show(lead: LeadArgument, as_json: Json = False) -> None:
     if view is None:
         typer.echo(f"The router knows no lead {lead}: neither a score nor a sales activity of it has come.", err=True)
         raise typer.Exit(1)
-    print(dumped(view, Overview) if as_json else joined(tell(view)))
+    print(dumped(view, Overview) if as_json else wrapped(tell(view)))
 
 
 def due(
@@ -115,8 +115,8 @@ def due(
     with reaching_relay():
         overview = asyncio.run(Look.of(DeskSettings.read()).clocks(ended=ended, limit=limit))
     if as_json:
-        clocks = [{**asdict(row), "due": row.due.isoformat(), "time_left": row.time_left} for row in overview.rows]
-        print(json.dumps({"now": overview.now.isoformat(), "clocks": clocks, "more": overview.more}, indent=2))
+        clocks = [{**asdict(row), "due": stamp(row.due), "time_left": row.time_left} for row in overview.rows]
+        print(json.dumps({"now": stamp(overview.now), "clocks": clocks, "more": overview.more}, indent=2))
     elif not overview.rows:
         print("No clock has been started yet." if ended else "No clock is running.")
     else:

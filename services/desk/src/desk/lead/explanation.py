@@ -10,7 +10,7 @@ from typing import Literal
 from desk.lead.changes import Attribute, Change
 from desk.lead.missing import CHANGES, Missing, missing
 from desk.lead.row import Tombstone
-from desk.policy.wording import attribute, company, engagement, listed, number, reach
+from desk.policy.wording import attribute, company, counted, engagement, listed, number, reach
 from schemas.engagements import LeadSuppressed
 from schemas.envelope import Fact
 from schemas.erasure import ERASED, FLOOD
@@ -144,7 +144,7 @@ def standing(view: Explanation) -> str:
 
 def judged_by(view: Explanation) -> str:
     """The policy's name and version, and the number of facts."""
-    return f"{view.policy.name} version {view.policy.version}, {_counted(view.facts_read, 'fact')}, times in UTC"
+    return f"{view.policy.name} version {view.policy.version}, {counted(view.facts_read, 'fact')}, times in UTC"
 
 
 def rows(view: Explanation) -> list[tuple[str, str, str, str]]:
@@ -180,11 +180,7 @@ def _dropped(reason: str, count: int) -> str:
 
 
 def _were(count: int, what: str) -> str:
-    return f"{_counted(count, what)} {'was' if count == 1 else 'were'}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return f"{counted(count, what)} {'was' if count == 1 else 'were'}"
 
 
 def _change(change: Change) -> str:

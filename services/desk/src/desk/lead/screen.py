@@ -9,7 +9,7 @@ from desk.lead.clocks import Row
 from desk.lead.explanation import WHY, Explanation, judged_by, second, standing, tell_missing
 from desk.lead.standing import Overview as Standing
 from desk.lead.standing import tell_refused, tell_stage
-from desk.policy.wording import number
+from desk.policy.wording import counted, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,8 @@ def _score(score: Explanation) -> Iterator[str]:
     yield f"          policy {judged_by(score)}"
     width = max((len(line.rule) for line in score.lines), default=0)
     for line in score.lines:
-        cut = f", {line.cut.replace('_', ' ')}" if line.cut else ""
-        events = f"{len(line.events)} events" if len(line.events) != 1 else "1 event"
-        yield f"  {number(line.points):>6}  {line.rule:{width}}  since {second(line.since)}, {events}{cut}"
+        why = line.cut.replace("_", " ") if line.cut else counted(len(line.events), "event")
+        yield f"  {number(line.points):>6}  {line.rule:{width}}  since {second(line.since)}, {why}"
     if score.stored_agrees is False:
         yield "          NOT the stored score: this needs a person (baton explain)"
     for place, text in enumerate(tell_missing(score)):

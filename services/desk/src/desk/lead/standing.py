@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from desk.lead.row import Row, Tombstone
+from desk.policy.wording import counted
 from router.rules.gate import HIGH_INTENT, examine
 from router.rules.handoff import Context, awaits_event, bar, find_opening
 from router.rules.lead import ENDS, Entry, Episode, Lead, Past, Step
@@ -99,8 +100,8 @@ def tell(view: Overview) -> list[str]:
     if view.suppressed is not None:
         lines += [f"Suppressed since {_second(view.suppressed)}: nobody may approach the lead"]
     if view.erased is not None:
-        lines += [f"Erased    {_second(view.erased.at)}: {view.erased.facts} facts deleted"]
-    lines += [f"Dropped   {count} events as {reason}" for reason, count in sorted(view.dropped.items())]
+        lines += [f"Erased    {_second(view.erased.at)}: {counted(view.erased.facts, 'fact')} deleted"]
+    lines += [f"Dropped   {counted(count, 'event')} as {reason}" for reason, count in sorted(view.dropped.items())]
     return [*lines, *tell_stage(view, alone=True), *tell_refused(view)]
 
 
@@ -136,7 +137,7 @@ def _tell_episode(episode: Passing, *, targets: bool) -> list[str]:
         *(f"Target    {clock:<13} {_spelt(left)}" for clock, left in sorted(given.items(), key=lambda t: t[1])),
         *(["          when they are due, and whether they were met: baton due --all"] if given else []),
         *(f"Entered   {e.stage:<13} {_second(e.at)}{'  (implied)' if e.implied else ''}" for e in episode.stages),
-        f"Gate      held since {_second(episode.qualified_at)}{way}",
+        f"Gate      at the handoff: held since {_second(episode.qualified_at)}{way}",
         *_tell_predicates(episode.gate),
     ]
 

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt
 from chassis.kafka.consumer import append_time
 from chassis.kafka.publisher import Headers, Record
 from desk.letters.entry import COMMON, FOREIGN, Address
+from desk.terminal import stamp
 from schemas.envelope import Envelope, Refused, effective_time
 
 SUFFIX = "-dlq"
@@ -85,9 +86,9 @@ class Letter:
             "reason": self.reason,
             "error": marks.error if marks else self.flaw,
             "service": marks.service if marks else None,
-            "set_aside_at": self.set_aside_at.isoformat(),
+            "set_aside_at": stamp(self.set_aside_at),
             "origin": str(self.origin) if marks else None,
-            "appended_at": marks.append_time.isoformat() if marks else None,
+            "appended_at": stamp(marks.append_time) if marks else None,
             "cut": marks.cut if marks else None,
             "replay_of": self.replay_of,
         }

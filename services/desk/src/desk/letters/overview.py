@@ -9,6 +9,7 @@ from typing import Any
 
 from desk.letters.entry import Entry
 from desk.tables import plain
+from desk.terminal import stamp
 from schemas.envelope import Refused
 
 
@@ -37,8 +38,8 @@ class Row:
             "reason": self.reason,
             entries: self.count,
             "again": self.again,
-            "oldest": self.oldest.isoformat(),
-            "newest": self.newest.isoformat(),
+            "oldest": stamp(self.oldest),
+            "newest": stamp(self.newest),
         }
 
 

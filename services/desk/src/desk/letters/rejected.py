@@ -15,6 +15,7 @@ from chassis.kafka.dead_letter import UNSENT
 from chassis.kafka.publisher import Headers, Record
 from desk.letters.entry import COMMON, FOREIGN, Address
 from desk.letters.letter import MARK
+from desk.terminal import stamp
 from ingest.http.door import records_of
 from ingest.http.segment import Call, taken
 from ingest.rules import REASONS
@@ -75,9 +76,9 @@ class Rejected:
             "reason": self.reason,
             "error": said.detail if said else "",
             "service": "ingest" if said else None,
-            "set_aside_at": self.set_aside_at.isoformat(),
+            "set_aside_at": stamp(self.set_aside_at),
             "source": said.source if said else None,
-            "received_at": said.received_at.isoformat() if said else None,
+            "received_at": stamp(said.received_at) if said else None,
             "cut": said.cut if said else None,
             "replay_of": None,
         }

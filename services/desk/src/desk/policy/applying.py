@@ -12,7 +12,7 @@ import typer
 
 from desk.policy.naming import DraftArgument
 from desk.settings import DeskSettings
-from desk.terminal import INSTANTS, Json, Yes, bar, confirm, instant_named, reaching_relay
+from desk.terminal import INSTANTS, Json, Yes, bar, confirm, instant_named, reaching_relay, stamp
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -121,7 +121,7 @@ def apply(
     name = f"version {terms.version} of {terms.policy}, in force from {second(terms.effective_from)} UTC on"
     confirm(f"Make it {name}?", yes=yes)
     _put(candidate)
-    answer = {"file": str(candidate.path), "version": terms.version, "effective_from": terms.effective_from.isoformat()}
+    answer = {"file": str(candidate.path), "version": terms.version, "effective_from": stamp(terms.effective_from)}
     said = f"{candidate.path} is {name}; `baton policy status` says how far it has come."
     typer.echo(json.dumps(answer) if as_json else said)
 
@@ -200,7 +200,7 @@ def status(as_json: Json = False) -> None:
     versions = {version.version: version.effective_from for version in policies.versions}
     if as_json:
         answer = {"policy": policies.folder.name, "in_force": current, "judged": parts}
-        dates = {number: date.isoformat() for number, date in versions.items()}
+        dates = {number: stamp(date) for number, date in versions.items()}
         typer.echo(json.dumps({**answer, "effective_from": dates}, indent=2))
         return
     typer.echo(f"Policy {policies.folder.name}, times in UTC")

@@ -56,6 +56,11 @@ def number(value: float) -> str:
     return f"{value:.15g}"
 
 
+def counted(count: int, what: str) -> str:
+    """1 fact, 2 facts."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
 def points(value: float) -> str:
     return f"{number(value)} {'point' if value == 1 else 'points'}"
 
