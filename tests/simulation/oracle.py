@@ -18,9 +18,8 @@ from schemas.sales import SalesActivity
 from schemas.scores import LeadScored
 from schemas.sla import clock_id_of
 from schemas.topics import TOPICS
-from sla_monitor.rules import Watch, expire, start, stop
-from sla_monitor.rules.clock import Clock
-from sla_monitor.rules.clock import Lead as Watched
+from sla_monitor.rules import TickTime, expire, start, stop
+from sla_monitor.rules.clock import Clock, WatchedLead
 from tests.simulation.forwarding import links
 from tests.simulation.scenario import PARTS
 from tests.simulation.store import Store
@@ -189,7 +188,7 @@ def _clocks(world: World, events: Events) -> Iterator[str]:
     for event in (*events["sla-clocks"], *events["sla-breaches"]):
         told[event["data"]["clock_id"]].append((event["data"]["version"], event["type"].split(".", 1)[1]))
     for lead_id, (_, row) in store.leads.items():
-        lead: Watched = monitor.load(lead_id, row.state)
+        lead: WatchedLead = monitor.load(lead_id, row.state)
         rightly = {(c.clock, c.episode): c.standing for c in _in_one_go(world, lead_id).clocks}
         actually = {(c.clock, c.episode): c.standing for c in lead.clocks}
         if actually != rightly:
@@ -224,16 +223,16 @@ def _came_in_time(world: World, lead_id: str, clock: Clock) -> bool:
     return False
 
 
-def _in_one_go(world: World, lead_id: str) -> Watched:
+def _in_one_go(world: World, lead_id: str) -> WatchedLead:
     monitor: Any = services()["sla-monitor"]
-    lead = Watched(lead_id)
+    lead = WatchedLead(lead_id)
     now = world.stores["sla-monitor"].now()
     for fact in _shuffled(world.stores["sla-monitor"], lead_id):
         if isinstance(fact.event, LeadQualified | LeadHandedOff):
             lead = start(lead, fact.event, fact.received, monitor.policies, now).lead
         elif isinstance(fact.event, SalesActivity):
             lead = stop(lead, fact.event, fact.time, now).lead
-    return expire(lead, Watch(now, now, monitor._patience)).lead
+    return expire(lead, TickTime(now, now, monitor._patience)).lead
 
 
 def _shuffled(store: Store, lead_id: str) -> list[Fact]:

@@ -6,9 +6,10 @@ Scoring has a module of its own, `schemas.scoring`.
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -89,3 +90,13 @@ class Policy(Strict):
     @property
     def ref(self) -> PolicyRef:
         return PolicyRef(name=self.policy, version=self.version)
+
+
+class Agreements(Protocol):
+    """All versions of the policy, the oldest first."""
+
+    @property
+    def versions(self) -> Sequence[Policy]: ...
+    def at(self, instant: datetime) -> Policy:
+        """The version in force at the instant."""
+        ...

@@ -115,8 +115,9 @@ TIME, POLICY = "time", "policy"
 class Score(Frozen):
     """A lead's score, complete enough that no consumer needs to ask back.
 
-    `facts` names what a gate can read with the instant since when it holds: `band:<name>` for each band the lead is
-    in or above, `contactable`, `double_opt_in`, `fit_profile`, `engaged` (one scored engagement at least).
+    `facts` are the conditions that a gate can read, each with the instant since when it holds: `band:<name>` for each
+    band the lead is in or above, `contactable`, `double_opt_in`, `fit_profile`, `engaged` (one scored engagement at
+    least).
     """
 
     score: Points

@@ -6,12 +6,12 @@ import pytest
 
 from desk.lead.clocks import Overview
 from desk.lead.commands import table
-from sla_monitor.rules.clock import Lead
+from sla_monitor.rules.clock import WatchedLead
 from tests.builders import LEAD, NOON, a_handoff, a_qualification, a_sales_activity, at
 from tests.unit.sla_monitor.driver import Play, handed_off
 
 
-def overview(*leads: Lead, minutes: float = 0, limit: int = 50, ended: bool = False) -> Overview:
+def overview(*leads: WatchedLead, minutes: float = 0, limit: int = 50, ended: bool = False) -> Overview:
     listed = Overview(at(minutes), limit, ended)
     for lead in leads:
         listed.add([lead])

@@ -13,7 +13,7 @@ from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
 from schemas.sales import SalesActivity, SalesContacted
 from sla_monitor.app import SlaMonitor
-from sla_monitor.rules.clock import Lead
+from sla_monitor.rules.clock import WatchedLead
 from tests.builders import LEAD, a_fact, a_handoff, a_sales_activity, at
 
 POLICIES = Path(__file__).parents[3] / "deploy" / "policies"
@@ -36,7 +36,7 @@ class Play:
 
     def __init__(self, policy: str = "classic-50") -> None:
         self.monitor = a_monitor(policy)
-        self.lead: Lead = self.monitor.new(LEAD)
+        self.lead: WatchedLead = self.monitor.new(LEAD)
         self.events: list[Any] = []
         self.counts: Counter[str] = Counter()
         self.due: datetime | None = None
@@ -63,7 +63,7 @@ class Play:
         """Every event of this clock so far."""
         return [event for event in self.events if event.data.clock == clock]
 
-    def _follow(self, decision: Decision[Lead]) -> list[str]:
+    def _follow(self, decision: Decision[WatchedLead]) -> list[str]:
         assert not isinstance(decision, Recall | Forward)
         text = self.monitor.dump(decision.state)
         self.lead = self.monitor.load(LEAD, text)

@@ -17,8 +17,8 @@ from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
 from schemas.sales import DAILY, RECALLED, SalesActivity, sort_of
 from schemas.topics import TOPICS
-from sla_monitor.rules import NotYet, Result, Watch, erase, expire, start, stop, stop_erased, suppress, unchanged
-from sla_monitor.rules.clock import Lead
+from sla_monitor.rules import NotYet, Result, TickTime, erase, expire, start, stop, stop_erased, suppress, unchanged
+from sla_monitor.rules.clock import WatchedLead
 from sla_monitor.settings import Settings
 
 INPUTS = ("lead-handoffs", "sales-activities")
@@ -35,7 +35,7 @@ class SlaMonitor:
     def __init__(self, policies: Policies[Policy], feed_patience: timedelta) -> None:
         self.policies = policies
         self._patience = feed_patience
-        self._leads = TypeAdapter(Lead)
+        self._leads = TypeAdapter(WatchedLead)
         self._facts = Decoder(*dict.fromkeys(event for topic in INPUTS for event in TOPICS[topic].events))
         self.inputs: Mapping[str, Decoder] = {topic: Decoder(*TOPICS[topic].events) for topic in INPUTS}
 
@@ -44,16 +44,16 @@ class SlaMonitor:
         """Names of the clocks in all versions of the policy: the values of the label `clock`."""
         return tuple(sorted({rule.id for policy in self.policies.versions for rule in policy.clocks}))
 
-    def new(self, lead_id: str) -> Lead:
-        return Lead(lead_id)
+    def new(self, lead_id: str) -> WatchedLead:
+        return WatchedLead(lead_id)
 
-    def load(self, lead_id: str, state: str) -> Lead:  # noqa: ARG002 - the state says it too
+    def load(self, lead_id: str, state: str) -> WatchedLead:  # noqa: ARG002 - the state says it too
         return self._leads.validate_json(state)
 
-    def dump(self, state: Lead) -> str:
+    def dump(self, state: WatchedLead) -> str:
         return self._leads.dump_json(state).decode()
 
-    def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
+    def decide(self, state: WatchedLead, fact: Fact, at: At) -> Decision[WatchedLead]:
         match fact.event:
             case LeadQualified() | LeadHandedOff() as event:
                 try:
@@ -73,15 +73,15 @@ class SlaMonitor:
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self._facts.stored(value, time, fingerprint, received)
 
-    def after_erasure(self, state: Lead, fact: Fact, at: At) -> Drop[Lead]:
+    def after_erasure(self, state: WatchedLead, fact: Fact, at: At) -> Drop[WatchedLead]:
         result = stop_erased(state, fact.event, fact.time, at.now)
         return Drop(result.lead, ERASED, result.events, result.counts)
 
-    def recall(self, state: Lead, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[Lead]:
+    def recall(self, state: WatchedLead, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[WatchedLead]:
         raise NotImplementedError("no decision asks for it")
 
-    def tick(self, state: Lead, at: At) -> Keep[Lead]:
-        return _kept(expire(state, Watch(at.now, at.known, self._patience)))
+    def tick(self, state: WatchedLead, at: At) -> Keep[WatchedLead]:
+        return _kept(expire(state, TickTime(at.now, at.known, self._patience)))
 
 
 def build(settings: Settings) -> SlaMonitor:
@@ -89,5 +89,5 @@ def build(settings: Settings) -> SlaMonitor:
     return SlaMonitor(load_policies(settings.policies, Policy), settings.feed_patience)
 
 
-def _kept(result: Result) -> Keep[Lead]:
+def _kept(result: Result) -> Keep[WatchedLead]:
     return Keep(result.lead, result.events, result.due, result.counts, inputs_until=result.inputs_until)

@@ -9,7 +9,7 @@ from heapq import nsmallest
 from itertools import pairwise
 from typing import Literal
 
-from sla_monitor.rules.clock import Clock, Lead, Standing
+from sla_monitor.rules.clock import Clock, Standing, WatchedLead
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Overview:
     rows: tuple[Row, ...] = ()
     total: int = 0
 
-    def add(self, leads: Iterable[Lead]) -> None:
+    def add(self, leads: Iterable[WatchedLead]) -> None:
         """Adds the clocks of these leads: the open ones, with `ended` all."""
         new = [self._row(lead, clock) for lead in leads for clock in lead.clocks if clock.open or self.ended]
         self.total += len(new)
@@ -59,7 +59,7 @@ class Overview:
         """How many are left out."""
         return self.total - len(self.rows)
 
-    def _row(self, lead: Lead, clock: Clock) -> Row:
+    def _row(self, lead: WatchedLead, clock: Clock) -> Row:
         waiting = clock.standing == "running" and self.now > clock.due
         return Row(
             clock=clock.clock,

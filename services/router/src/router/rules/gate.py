@@ -34,8 +34,8 @@ def examine(score: Score, policy: Policy, answered: datetime | None = None) -> G
     instant at which the gate is open.
     """
     gate = policy.gate
-    contactable = _fact(score, "contactable")
-    asked = [_fact(score, name) for name in ("double_opt_in", "fit_profile", "engaged") if getattr(gate, name)]
+    contactable = _condition(score, "contactable")
+    asked = [_condition(score, name) for name in ("double_opt_in", "fit_profile", "engaged") if getattr(gate, name)]
     predicates = [_band(score, policy), contactable, *asked, *_not_suppressed(score, gate)]
     holds = all(predicate.holds for predicate in predicates)
     if not gate.fast_track:
@@ -79,7 +79,7 @@ def _band(score: Score, policy: Policy) -> Predicate:
     return Predicate(name="band", holds=since is not None, since=since, evidence=evidence)
 
 
-def _fact(score: Score, name: str) -> Predicate:
+def _condition(score: Score, name: str) -> Predicate:
     since = score.facts.get(name)
     yes, no = _WORDS[name]
     return Predicate(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
 from router.rules.gate import examine, intent_of_episode, qualified_at
 from router.rules.lead import PAST_KEPT, Entry, Episode, Lead, Past
@@ -13,7 +11,7 @@ from router.rules.stage import SOURCE, entry_event, restage, steps_of_next
 from schemas.envelope import Envelope
 from schemas.handoffs import GateReport, Handoff, LeadHandedOff, LeadQualified, Owner, Qualification, handoff_id_of
 from schemas.identity import derived_id
-from schemas.policy import Policy
+from schemas.policy import Agreements, Policy
 from schemas.sales import Reason
 from schemas.scores import POLICY, TIME, Score, fitting
 
@@ -21,16 +19,6 @@ FOR_GOOD: frozenset[Reason] = frozenset(
     ("competitor", "existing_customer", "student_or_job_seeker", "duplicate", "bad_contact_data", "opted_out")
 )
 """Reasons of disqualification that are permanent: no further episode opens after them, nor after a won deal."""
-
-
-class Agreements(Protocol):
-    """All versions of the policy, the oldest first."""
-
-    @property
-    def versions(self) -> Sequence[Policy]: ...
-    def at(self, instant: datetime) -> Policy:
-        """The version in force at the instant."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,12 +176,12 @@ def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria, milli: int | N
     The lowest band is left out: every lead is in it. `milli` stands for the verdict's.
     """
     milli = verdict.milli if milli is None else milli
-    facts = {name: since for name, since in verdict.facts.items() if name != f"band:{criteria.bands[0].name}"}
-    if not (milli or facts or basis.intent):
+    conditions = {name: since for name, since in verdict.facts.items() if name != f"band:{criteria.bands[0].name}"}
+    if not (milli or conditions or basis.intent):
         return ""
     email = basis.email.value if basis.email else None
     engaged = verdict.engaged_at or ""
-    parts = [milli, verdict.band, facts, basis.intent, email, engaged[:10]]  # by the day: no score per page view
+    parts = [milli, verdict.band, conditions, basis.intent, email, engaged[:10]]  # by the day: no score per page view
     return blake2b(json.dumps(parts, default=datetime.isoformat).encode(), digest_size=8).hexdigest()
 
 

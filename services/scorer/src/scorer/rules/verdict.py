@@ -36,7 +36,7 @@ class Earned:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A lead's score in thousandths of a point, the sum of its lines; `facts` are those of schemas.scores.Score.
+    """A lead's score in thousandths of a point, the sum of its lines; `facts`: conditions, as in schemas.scores.Score.
 
     The lowest band has no floor: a lead is in it from its first fact on. `at` is the latest instant, up to the one
     asked for, at which something changed; `engaged_at` that of the latest engagement that the lead has points for.
@@ -72,20 +72,20 @@ def verdict_of(course: Course, settled: Settled, instant: Instant) -> Verdict:
     """The verdict at `instant`, at which `settled` holds."""
     basis, criteria = course.basis, course.criteria
     pays = pays_at(basis, criteria, instant)
-    facts = {name: since for name, since in settled.held.items() if not name.startswith("rule:")}
+    conditions = {name: since for name, since in settled.held.items() if not name.startswith("rule:")}
     if basis.first is not None:
-        facts[f"band:{criteria.bands[0].name}"] = instant_of(basis.first)
+        conditions[f"band:{criteria.bands[0].name}"] = instant_of(basis.first)
     if basis.email is not None:
-        facts["contactable"] = basis.email.order
+        conditions["contactable"] = basis.email.order
     if basis.opted_in is not None:
-        facts["double_opt_in"] = basis.opted_in
+        conditions["double_opt_in"] = basis.opted_in
     at = changed_at(course, instant)
     lines = tuple(_lines(pays, criteria, settled.held, at))
     milli = sum(line.milli for line in lines)
     return Verdict(
         milli,
         criteria.bands_at(milli)[-1],
-        {name: time_of(facts[name]) for name in sorted(facts)},
+        {name: time_of(conditions[name]) for name in sorted(conditions)},
         lines,
         time_of(at) if at else None,
         _engaged_at(course.paying(micros_of(instant))) if basis.at else None,

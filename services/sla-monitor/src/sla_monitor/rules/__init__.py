@@ -7,16 +7,15 @@ then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from schemas.envelope import Envelope, Fact
 from schemas.handoffs import LeadHandedOff, LeadQualified, Qualification
-from schemas.policy import Policy
+from schemas.policy import Agreements, Policy
 from schemas.sales import SalesActivity
-from sla_monitor.rules.clock import Clock, Lead, clocks_of
+from sla_monitor.rules.clock import Clock, WatchedLead, clocks_of
 from sla_monitor.rules.milestones import Milestone, activity_of, start_of, suppression_of
 from sla_monitor.rules.teller import Teller
 
@@ -28,23 +27,13 @@ RECHECK = (timedelta(milliseconds=100), timedelta(seconds=1))
 """When a clock past its due is looked at again while its inputs are not proven read: at first, and later on."""
 
 
-class Agreements(Protocol):
-    """All versions of the policy, the oldest first."""
-
-    @property
-    def versions(self) -> Sequence[Policy]: ...
-    def at(self, instant: datetime) -> Policy:
-        """The version in force at the instant."""
-        ...
-
-
 class NotYet(Exception):  # noqa: N818 - a state of affairs
     """A handoff names terms that this instance does not have; it must not be judged by others."""
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """When a deadline is judged: `known` is the instant up to which all inputs are proven read."""
+class TickTime:
+    """The time of a tick: `known` is the instant up to which all inputs are proven read."""
 
     now: datetime
     known: datetime
@@ -55,7 +44,7 @@ class Watch:
 class Result:
     """The lead from now on, what to publish and to count, and when time may next change something."""
 
-    lead: Lead
+    lead: WatchedLead
     due: datetime | None
     events: tuple[Envelope, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -64,7 +53,7 @@ class Result:
 
 
 def start(
-    lead: Lead, event: LeadQualified | LeadHandedOff, received: datetime, agreements: Agreements, now: datetime
+    lead: WatchedLead, event: LeadQualified | LeadHandedOff, received: datetime, agreements: Agreements, now: datetime
 ) -> Result:
     """Starts the episode's clocks, judged at once by what is known; a second start is ignored.
 
@@ -105,7 +94,7 @@ def terms_of(qualification: Qualification, agreements: Agreements) -> Policy:
     return policy
 
 
-def stop(lead: Lead, event: SalesActivity, time: datetime, now: datetime) -> Result:
+def stop(lead: WatchedLead, event: SalesActivity, time: datetime, now: datetime) -> Result:
     """Ends the clocks that the activity, at its effective `time`, ends in time; breached ones too."""
     milestone = activity_of(event, time)
     if milestone is None:
@@ -113,7 +102,7 @@ def stop(lead: Lead, event: SalesActivity, time: datetime, now: datetime) -> Res
     return _settled_by(lead, milestone, now)
 
 
-def stop_erased(lead: Lead, event: Envelope, time: datetime, now: datetime) -> Result:
+def stop_erased(lead: WatchedLead, event: Envelope, time: datetime, now: datetime) -> Result:
     """As `stop` for an erased lead: nothing of the activity is kept but the verdict of clocks that it ends."""
     if not isinstance(event, SalesActivity):
         return unchanged(lead)
@@ -121,7 +110,7 @@ def stop_erased(lead: Lead, event: Envelope, time: datetime, now: datetime) -> R
     return replace(result, lead=replace(result.lead, activities=lead.activities))
 
 
-def suppress(lead: Lead, fact: Fact, now: datetime) -> Result:
+def suppress(lead: WatchedLead, fact: Fact, now: datetime) -> Result:
     """Cancels the clocks that were not due when the lead was suppressed; all open ones if it was erased.
 
     After a suppression facts are kept as before, so a clock past its due is still judged by all of them.
@@ -129,7 +118,7 @@ def suppress(lead: Lead, fact: Fact, now: datetime) -> Result:
     return _settled_by(lead, suppression_of(fact), now)
 
 
-def erase(lead: Lead, fact: Fact, now: datetime) -> Result:
+def erase(lead: WatchedLead, fact: Fact, now: datetime) -> Result:
     """As `suppress`; the verdicts stay, without anything that identifies the person.
 
     A breach published before can still be taken back: see `stop_erased`.
@@ -138,38 +127,38 @@ def erase(lead: Lead, fact: Fact, now: datetime) -> Result:
     return replace(result, lead=replace(result.lead, name=None))
 
 
-def expire(lead: Lead, watch: Watch) -> Result:
+def expire(lead: WatchedLead, tick: TickTime) -> Result:
     """What time alone changes: warnings; breaches once the inputs are proven read up to the due, unknown until then."""
     teller = Teller(lead.lead_id)
-    lead = replace(lead, clocks=tuple(_passed(c, watch, teller) if c.open else c for c in lead.clocks))
-    waiting = [c.due for c in lead.clocks if c.open and c.due < watch.now]
-    looks = [c.next_look for c in lead.clocks if c.open and c.due >= watch.now]
+    lead = replace(lead, clocks=tuple(_passed(c, tick, teller) if c.open else c for c in lead.clocks))
+    waiting = [c.due for c in lead.clocks if c.open and c.due < tick.now]
+    looks = [c.next_look for c in lead.clocks if c.open and c.due >= tick.now]
     if waiting:
         soonest, latest = RECHECK
-        looks.append(watch.now + min(latest, max(soonest, watch.now - max(waiting))))
+        looks.append(tick.now + min(latest, max(soonest, tick.now - max(waiting))))
     due, until = min(looks, default=None), max(waiting, default=None)
     return Result(lead, due, tuple(teller.events), teller.counts, until)
 
 
-def unchanged(lead: Lead) -> Result:
+def unchanged(lead: WatchedLead) -> Result:
     """No change; the lead is looked at when it would have been anyway."""
     return Result(lead, min((c.next_look for c in lead.clocks if c.open), default=None))
 
 
-def _passed(clock: Clock, watch: Watch, teller: Teller) -> Clock:
-    if watch.now <= clock.due:
-        gone = [fraction for fraction in clock.warnings if clock.warns_at(fraction) <= watch.now]
+def _passed(clock: Clock, tick: TickTime, teller: Teller) -> Clock:
+    if tick.now <= clock.due:
+        gone = [fraction for fraction in clock.warnings if clock.warns_at(fraction) <= tick.now]
         for fraction in gone:
             clock = teller.warned(clock, fraction)
         return replace(clock, warnings=clock.warnings[len(gone) :]) if gone else clock
-    if watch.known >= clock.due:
-        return teller.breached(clock, watch.now)
-    if clock.standing == "running" and watch.now > clock.due + watch.patience:
-        return teller.unknown(clock, clock.due + watch.patience)
+    if tick.known >= clock.due:
+        return teller.breached(clock, tick.now)
+    if clock.standing == "running" and tick.now > clock.due + tick.patience:
+        return teller.unknown(clock, clock.due + tick.patience)
     return clock
 
 
-def _settled_by(lead: Lead, milestone: Milestone, now: datetime) -> Result:
+def _settled_by(lead: WatchedLead, milestone: Milestone, now: datetime) -> Result:
     """With one more activity. The latest are kept, and the first suppression."""
     result = _settled(replace(lead, activities=_ordered((*lead.activities, milestone))), Teller(lead.lead_id), now)
     known = result.lead.activities
@@ -179,7 +168,7 @@ def _settled_by(lead: Lead, milestone: Milestone, now: datetime) -> Result:
     return replace(result, lead=replace(result.lead, activities=kept))
 
 
-def _settled(lead: Lead, teller: Teller, now: datetime) -> Result:
+def _settled(lead: WatchedLead, teller: Teller, now: datetime) -> Result:
     clocks = sorted(
         (_settle(clock, lead.end_of(clock), teller, now) for clock in lead.clocks),
         key=lambda clock: (clock.started_at, clock.episode, clock.clock),
@@ -202,7 +191,7 @@ def _settle(clock: Clock, end: Milestone | None, teller: Teller, now: datetime) 
     return teller.met(clock, end) if verdict == "met" else teller.cancelled(clock, end)
 
 
-def _name(lead: Lead, event: LeadQualified | LeadHandedOff) -> str | None:
+def _name(lead: WatchedLead, event: LeadQualified | LeadHandedOff) -> str | None:
     """The lead's name for people, from its latest handoff."""
     if not isinstance(event, LeadHandedOff):
         return lead.name

@@ -84,7 +84,7 @@ class Clock:
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class WatchedLead:
     """A lead as its clocks see it: `name` is for people, `starts` and `activities` are in the lead's order."""
 
     lead_id: str
