@@ -106,7 +106,7 @@ def test_time_alone_under_one_version_may_open_the_gate() -> None:
 
 def test_show_says_what_the_lead_waits_for() -> None:
     lead = follow(edited(), BEFORE, BY_EDIT).lead
-    shown = tell(overview(lead, a_context(NOON + timedelta(days=1), FIRST, edited())))
+    shown = "\n".join(tell(overview(lead, a_context(NOON + timedelta(days=1), FIRST, edited()))))
     assert "an edit of the policy alone lets it pass, so it takes one new scored event" in shown
 
 

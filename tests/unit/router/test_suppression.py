@@ -49,7 +49,7 @@ def test_a_suppression_ends_the_open_episode_and_is_passed_on() -> None:
     late = go(lead, a_step("qualified", 3))
     assert late.lead.stage == "suppressed"
     assert ROUTER.load(LEAD, ROUTER.dump(lead)) == lead
-    assert "Suppressed since 2026-03-02 12:02:00" in tell(overview(lead, a_context(NOON)))
+    assert "Suppressed since 2026-03-02 12:02:00" in "\n".join(tell(overview(lead, a_context(NOON))))
 
 
 def test_what_happened_before_the_suppression_and_is_told_later_keeps_its_place() -> None:
@@ -62,7 +62,7 @@ def test_a_suppressed_lead_that_qualifies_is_not_handed_off() -> None:
     result = go(Lead(LEAD), suppressed(), a_score(65))
     assert handoffs(result) == []
     assert handoffs(tick(result.lead, at(90_000))) == []
-    assert "Next      no episode: the lead is suppressed" in tell(overview(result.lead, a_context(NOON)))
+    assert "Next      no episode: the lead is suppressed" in "\n".join(tell(overview(result.lead, a_context(NOON))))
 
 
 def test_an_erased_lead_keeps_its_handoff_and_nothing_that_it_said() -> None:
@@ -76,8 +76,8 @@ def test_an_erased_lead_keeps_its_handoff_and_nothing_that_it_said() -> None:
     assert lead.stage == "suppressed"
     assert not any(word in text for word in ("ada@example.com", "Ada", "touchpoints", "download"))
     assert lead.episode.qualification.gate.predicates == (), "the evidence says what the lead did"
-    told = tell(overview(lead, a_context(NOON), Row("", {"erased": 3}, Tombstone(at(2), 1))))
-    assert "Erased    2026-03-02 12:02:00: 1 facts deleted" in told
+    told = "\n".join(tell(overview(lead, a_context(NOON), Row("", {"erased": 3}, Tombstone(at(2), 1)))))
+    assert "Erased    2026-03-02 12:02:00: 1 fact deleted" in told
     assert "Dropped   3 events as erased" in told
     assert "Next      no episode: the lead is erased" in told
     assert ROUTER.after_erasure(lead, a_fact(a_score(99, version=2)), NOW) == Drop(lead, "erased")
