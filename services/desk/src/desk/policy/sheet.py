@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 
 from pydantic import TypeAdapter
@@ -34,7 +34,8 @@ class _Part:
     sentences: Sequence[str] = ()
     headings: Sequence[str] = ()
     rows: Sequence[Sequence[object]] = ()
-    leads: Sequence[str] = ()
+    leads: Mapping[str, str] = field(default_factory=dict)
+    """An e-mail address by lead id, or nothing."""
 
 
 def as_json(report: Report) -> str:
@@ -49,7 +50,7 @@ def as_text(report: Report) -> str:
 
 def as_summary(report: Report) -> str:
     """For a terminal, without the leads' ids and the rules."""
-    return _text(replace(part, leads=()) for part in _parts(report) if part.heading != _RULES)
+    return _text(replace(part, leads={}) for part in _parts(report) if part.heading != _RULES)
 
 
 def _text(parts: Iterable[_Part]) -> str:
@@ -57,12 +58,12 @@ def _text(parts: Iterable[_Part]) -> str:
     for part in parts:
         lines += ["", *([part.heading] if lines else []), *map(plain, part.sentences)]
         lines += [columns(part.headings, part.rows)] if part.rows else []
-        lines += [f"  {plain(lead)}" for lead in part.leads]
+        lines += [f"  {plain(f'{email}, {lead}' if email else lead)}" for lead, email in part.leads.items()]
     return "\n".join(lines[1:])
 
 
 def as_html(report: Report) -> str:
-    """One HTML page without scripts, which loads nothing."""
+    """One HTML page without scripts, which loads nothing. It is sent around, so it names leads by id only."""
     title, *_ = parts = list(_parts(report))
     body = "\n".join(line for part in parts for line in _html(part, "h1" if part is title else "h2"))
     return (
@@ -113,7 +114,7 @@ def _stored(report: Report) -> Iterator[str]:
 
 
 def _named(heading: str, named: Named) -> _Part:
-    leads = [f"{named.emails[lead]}, {lead}" if lead in named.emails else lead for lead in named.leads[:NAMED]]
+    leads = {lead: named.emails.get(lead, "") for lead in named.leads[:NAMED]}
     more = [f"The first {len(leads)} by id; --json names all."] if leads and named.count > len(leads) else []
     return _Part(heading, (f"{_counted(named.count, 'lead')}.", *more), leads=leads)
 
