@@ -12,8 +12,10 @@ down_revision = "0005"
 COLUMNS = "ALTER TABLE lead ADD COLUMN erased timestamptz, ADD COLUMN deleted bigint, ADD COLUMN dropped json"
 MOVED = """
     UPDATE lead SET erased = (state #>> '{erased,at}')::timestamptz, deleted = (state #>> '{erased,facts}')::bigint,
-        dropped = nullif(state::jsonb -> 'unkept', '{}')::json, state = (state::jsonb - 'erased' - 'unkept')::json
+        dropped = nullif(state::jsonb -> 'unkept', '{}')::json,
+        state = (SELECT json_object_agg(key, value) FROM json_each(state) WHERE key NOT IN ('erased', 'unkept'))
     WHERE state ->> 'erased' IS NOT NULL OR state ->> 'unkept' <> '{}'"""
+"""The rest of a state keeps its order, which jsonb would not keep: a digest of the scorer depends on it."""
 FENCE = "ALTER FUNCTION require(boolean) RENAME TO require_held"
 
 
