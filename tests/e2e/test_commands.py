@@ -1,14 +1,25 @@
 """What operators type, on a running relay."""
 
 import json
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from chassis.policy import load_version
+from schemas.envelope import Fact
 from schemas.identity import lead_id_of
+from schemas.policy import Policy
+from scorer.rules import Criteria, fold, score
 from tests.e2e import people
+from tests.e2e.conftest import QUICK
 from tests.e2e.test_story import handed_off
 from tests.relay import Relay
+from tests.unit.scorer.driver import a_scorer
 from tests.until import until
+
+LATEST = "2199-12-31T00:00:00.000000"
+"""An instant after all that happens."""
 
 
 async def test_explain_adds_up_and_show_and_due_name_the_owner(shared_relay: Relay) -> None:
@@ -135,3 +146,64 @@ async def test_a_stranger_is_unknown_and_junk_is_refused(shared_relay: Relay) ->
         assert code == 1, printed
         code, printed = await shared_relay.baton(verb, "null")
         assert code == 2, printed
+
+
+async def test_a_backtest_of_the_live_policy_is_the_live_state_lead_for_lead(
+    shared_relay: Relay, tmp_path: Path
+) -> None:
+    await crowd_is_in(shared_relay)
+    cheaper, text = tmp_path / "cheaper.yaml", (QUICK / "1.yaml").read_text()
+    cheaper.write_text(
+        text.replace("points: 30,", "points: 5,").replace("points: 20, engagement", "points: 60, engagement")
+    )
+    live, candidate = (load_version(path, Policy).version for path in (QUICK / "1.yaml", cheaper))
+    scorer = a_scorer(live)
+    rows = await shared_relay.query("scorer", "SELECT lead_id, CAST(state AS text) FROM lead")
+    stored = {lead: scorer.load(lead, state).tally for lead, state in rows}
+    facts: dict[str, list[Fact]] = {lead: [] for lead in stored}
+    columns = "lead_id, data, time, fingerprint, received_at"
+    for lead, *kept in await shared_relay.query("scorer", f"SELECT {columns} FROM fact"):
+        facts[lead].append(scorer.stored(*kept))
+    before, after = (
+        {lead: fold(known, Criteria.of(policy)) for lead, known in facts.items()} for policy in (live, candidate)
+    )
+    assert before == stored
+    verdicts = {
+        name: {lead: score(t.basis, Criteria.of(policy), LATEST) for lead, t in tallies.items() if t.basis.first}
+        for name, policy, tallies in (("before", live, before), ("after", candidate, after))
+    }
+
+    code, printed = await shared_relay.baton("policy", "backtest", str(QUICK / "1.yaml"), "--json")
+    told = json.loads(printed)
+    assert (code, told["differing"]) == (0, {"count": 0, "leads": []})
+    assert (told["leads"], told["leads"] + told["unheard"]) == (len(verdicts["before"]), len(stored))
+    assert told["before"]["reached"] == told["after"]["reached"] > 0
+
+    code, printed = await shared_relay.baton("policy", "backtest", str(cheaper), "--json")
+    told = json.loads(printed)
+    assert (code, told["differing"]) == (0, None)
+    passing = {name: {lead for lead, v in those.items() if v.band == "pass"} for name, those in verdicts.items()}
+    assert told["newly"]["leads"] == sorted(passing["after"] - passing["before"]) != []
+    assert told["no_longer"]["leads"] == sorted(passing["before"] - passing["after"]) != []
+    for name, those in verdicts.items():
+        bands = Counter(verdict.band for verdict in those.values())
+        paid = Counter(line.rule for verdict in those.values() for line in verdict.lines)
+        assert {line["band"]: line[name] for line in told["bands"] if line[name]} == bands
+        assert {line["rule"]: line[name]["leads"] for line in told["rules"] if line[name]["leads"]} == paid
+
+    code, page = await shared_relay.baton("policy", "backtest", str(cheaper), "--html")
+    assert (code, "@" in page, "Backtest" in page) == (0, False, True)
+
+
+async def crowd_is_in(running: Relay) -> None:
+    """300 events of thirty people are facts, and nothing else is on its way."""
+    items = people.crowd(300, 30, seed=77)
+    for start in range(0, len(items), 100):
+        assert (await running.batch(items[start : start + 100])).status_code == 200
+    counts = "SELECT count(*) FROM fact WHERE id LIKE 'crowd-77-%' AND type NOT LIKE '%linked%'"
+
+    async def scored() -> bool:
+        [row] = await running.query("scorer", counts)
+        return bool(row["count"] == len(items) and not await running.metric("scorer", "baton_scorer_lag_records"))
+
+    await until(scored, "the crowd to be scored", 60)

@@ -173,6 +173,19 @@ async def test_an_erasure_leaves_nothing_but_itself_and_what_waits_with_it_is_dr
     assert tuple(row) == (True, 2, "5", None)
 
 
+async def test_an_erasure_beside_a_fact_that_fails_leaves_nothing_but_itself(house: House) -> None:
+    [ada] = leads(0, 1)
+    before = [engaged("0", ada), engaged("1", ada, "boom"), engaged("2", ada)]
+    async with house.claimed(Recalling()) as ownership:
+        await take_all(ownership, arrived([*before, an_erasure(ada), engaged("3", ada, "boom")]))
+    assert [row["id"] for row in await house.query("SELECT id FROM fact")] == ["erase"]
+    totals, states = await house.totals(), await house.states()
+    assert (totals["facts"], totals["dead_letters:rules_failed"], totals["dropped:erased"]) == (3, 1, 1)
+    assert states[ada] == Tally(1)
+    [letter] = await house.written("engagements-dlq")
+    assert letter.value == before[1].encode()
+
+
 async def test_tick_that_takes_all_facts_gets_them(house: House) -> None:
     [ada] = leads(0, 1)
     await house.publish(record(engaged("0", ada)), record(engaged("1", ada, "wait")))
