@@ -45,7 +45,7 @@ async def test_explain_adds_up_and_show_and_due_name_the_owner(shared_relay: Rel
 async def test_a_lead_s_name_and_ids_do_not_control_the_terminal(shared_relay: Relay) -> None:
     email, hostile = people.somebody(), "Eve\nStage     won\x1b[2J\x9b1A\u202e"
     described, downloaded, attended = people.qualified(email)
-    described["traits"]["name"] = attended["messageId"] = hostile + email
+    described["traits"]["name"], attended["messageId"] = hostile, f"\x9b1A\u202e{email}"  # ids have no ASCII controls
     await shared_relay.batch([described, downloaded, attended])
     await handed_off(shared_relay, email)
 
