@@ -131,7 +131,7 @@ async def test_facts_over_many_pages_come_to_what_they_come_to_in_memory(bench: 
 async def test_the_live_policy_is_held_against_stored_states(bench: Bench) -> None:
     await bench.fill(*an_audience())
     code, printed = await bench.backtest(LIVE, "--json")
-    assert (code, json.loads(printed)["differing"]) == (0, {"count": 0, "leads": []})
+    assert (code, json.loads(printed)["differing"]) == (0, {"count": 0, "emails": {}, "leads": []})
     code, printed = await bench.backtest(LIVE, "--json", "--from", "2026-01-01")
     assert (code, json.loads(printed)["differing"]) == (0, None)
     async with connected(bench.url, "scorer") as connection:
