@@ -1,5 +1,6 @@
 """One lead all the way: over HTTP, and by a platform's own producer, to a follow-up or to a breach."""
 
+import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.identity import lead_id_of
 from tests.e2e import people
-from tests.relay import Relay
+from tests.relay import WRITE_KEY, Relay
 from tests.until import until
 
 
@@ -137,3 +138,23 @@ async def test_a_platform_writes_to_the_topic_itself(shared_relay: Relay) -> Non
             topic = shared_relay.room.prefix + "engagements"
             await producer.send_and_wait(topic, json.dumps(event).encode(), key=lead.encode())
     assert (await handed_off(shared_relay, email))["data"]["score"] == 65
+
+
+async def test_gzip_and_a_repeat_change_nothing(shared_relay: Relay) -> None:
+    email = people.somebody()
+    body = gzip.compress(json.dumps({"batch": people.qualified(email), "writeKey": WRITE_KEY[0]}).encode())
+    repeats = "baton_scorer_duplicates_total"
+    before = await shared_relay.metric("scorer", repeats)
+    for _ in range(3):
+        answer = await shared_relay.http.post("/v1/batch", content=body, headers={"Content-Encoding": "gzip"})
+        assert answer.status_code == 200
+    handoff = await handed_off(shared_relay, email)
+    assert handoff["data"]["score"] == 65
+
+    async def repeated() -> bool:
+        return await shared_relay.metric("scorer", repeats) >= before + 6
+
+    await until(repeated, "the repeats", 15)
+    [row] = await shared_relay.query("scorer", "SELECT count(*) FROM fact WHERE lead_id = $1", handoff["subject"])
+    assert row["count"] == 3
+    assert len(await shared_relay.events("lead-handoffs", "handed_off", handoff["subject"])) == 1
