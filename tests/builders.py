@@ -1,6 +1,4 @@
-"""Builders of events and facts for tests: each gives one valid value, and takes what the test is about."""
-
-from __future__ import annotations
+"""Builders of events and facts for tests: each gives a valid value, and takes what the test is about."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -29,7 +27,7 @@ def at(minutes: float = 0) -> datetime:
 
 
 def an_engagement(kind: str = "page_viewed", content: str | None = None, **fields: Any) -> EngagementRecorded:
-    """An engagement of Ada's at NOON; takes `id`, `source`, `time`, `subject` and whatever an engagement has."""
+    """An engagement of Ada's at NOON; takes `id`, `source`, `time`, `subject` and the fields of an engagement."""
     envelope = _envelope(fields, default_id=f"{kind}-{content}")
     return EngagementRecorded(data=Engagement(kind=kind, content=content, **fields), **envelope)
 
@@ -47,7 +45,7 @@ def an_opt_in(**fields: Any) -> LeadOptedIn:
 
 
 def a_fact(event: Envelope, received: datetime | None = None) -> Fact:
-    """The event as accepted, its time taken as judged; appended at that time unless said."""
+    """The event as an accepted fact; its time is final, and its append time the same unless given."""
     return Fact(event, event.time, False, fingerprint(event), event.encode(), received or event.time)
 
 
@@ -61,13 +59,13 @@ def _envelope(fields: dict[str, Any], default_id: str) -> dict[str, Any]:
 
 
 def a_qualification(**fields: Any) -> LeadQualified:
-    """Ada's first episode, opened and known at NOON; takes what the envelope and a qualification have."""
+    """Ada's first episode, opened and known at NOON; takes the fields of the envelope and a qualification."""
     envelope = _envelope(fields, default_id=f"qualified-{fields.get('episode', 1)}")
     return LeadQualified(data=Qualification(**_qualification(envelope["subject"], fields)), **envelope)
 
 
 def a_handoff(**fields: Any) -> LeadHandedOff:
-    """Ada handed to Grace at NOON, in her first episode; takes what the envelope and a handoff have."""
+    """Ada handed off to Grace at NOON, in her first episode; takes the fields of the envelope and a handoff."""
     envelope = _envelope(fields, default_id=f"handed-off-{fields.get('episode', 1)}")
     handoff = {
         "owner": Owner(id="grace", name="Grace", email="grace@example.com"),
@@ -83,7 +81,7 @@ def a_handoff(**fields: Any) -> LeadHandedOff:
 
 
 def a_sales_activity(event: type[SalesActivity] = SalesContacted, **fields: Any) -> SalesActivity:
-    """What sales did about Ada at NOON, a contact unless said; takes what the envelope and the activity have."""
+    """A sales activity about Ada at NOON, by default a contact; takes the fields of the envelope and the activity."""
     envelope = _envelope(fields, default_id=event.__name__)
     return event(data=fields, type=event.model_fields["type"].default, **envelope)
 
@@ -109,15 +107,15 @@ def _shipped(name: str) -> Policy:
 
 
 def a_policy(name: str = "classic-50", **gate: Any) -> Policy:
-    """The first version of a shipped policy; takes what its gate shall have otherwise."""
+    """The first version of a shipped policy; takes changes of its gate."""
     policy = _shipped(name)
     return policy.model_copy(update={"gate": policy.gate.model_copy(update=gate)})
 
 
 def a_score(score: float = 65, version: int = 1, **fields: Any) -> LeadScored:
-    """Ada's score, contactable and engaged since NOON; takes what the envelope and a score have.
+    """Ada's score, contactable and engaged since NOON; takes the fields of the envelope and a score.
 
-    It is banded as `policy` does, classic-50 unless said; `facts` go on top, and one that is None is taken away.
+    Its band is by `policy`, by default classic-50; `facts` are added, one that is None is removed.
     """
     policy = fields.setdefault("policy", PolicyRef(name="classic-50", version=1))
     when = fields.setdefault("as_of", fields.get("time", NOON))

@@ -1,6 +1,4 @@
-"""Fixtures that need real servers: one pair for the session, a room of its own for each test that asks for one."""
-
-from __future__ import annotations
+"""Fixtures with real servers: one pair for the session, a room for each test that asks for one."""
 
 from collections.abc import AsyncIterator
 
@@ -9,13 +7,13 @@ from hypothesis import settings
 
 from tests.infrastructure import Infrastructure, Room, infrastructure, room, source
 
-# Examples take as long as a shared machine lets them; the same ones in every run, so that a red one stays red.
+# No deadline, since the machine is shared; the same examples in every run, so that a failure can be repeated.
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """Says which servers the tests run on and which tests are left out, so that a silent change is seen."""
+    """Prints which servers the tests use and which tests are left out, so that a change is noticed."""
     chosen = f"; only tests that are {config.option.markexpr!r}" if config.option.markexpr else ""
     return f"stack: {source()}{chosen}"
 

@@ -1,6 +1,4 @@
-"""Distributes the tests of `make test` over processes (a plugin of pytest, named in the Makefile)."""
-
-from __future__ import annotations
+"""Distributes the tests of `make test` over processes (a pytest plugin, named in the Makefile)."""
 
 from typing import Any
 
@@ -8,13 +6,13 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 SERVED = tuple(f"tests/{part}" for part in ("contract/", "integration/", "e2e/", "chaos/", "simulation/test_contract_"))
-"""How the names of tests begin that share the servers."""
+"""Prefixes of the tests that share the servers."""
 
 
 class Groups(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Gives all tests that start processes or ask servers to one worker, which runs them one by one.
+    """Gives all tests that start processes or use servers to one worker, which runs them one by one.
 
-    They have limits of time, and one pair of servers serves them all. The other workers take what only computes.
+    They have time limits, and one pair of servers serves them all. The other workers take pure tests.
     """
 
     def _split_scope(self, nodeid: str) -> str:

@@ -1,10 +1,8 @@
-"""Records that an outsider may write: hostile, and mostly decodable, on any input topic of any service.
+"""Records that an outsider may write on any input topic: hostile, and mostly decodable.
 
-Made from the contract's own examples by changing leaves to the extremes that their kind allows and by what only JSON
-text can do: keys twice, deep nesting, odd escapes. Whatever a decoder lets through must be harmless to all rules.
+Made from the contract's examples by changing leaves to the extremes of their type, and by what only JSON text can have:
+doubled keys, deep nesting, odd escapes. Whatever a decoder accepts must be harmless to all rules.
 """
-
-from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
@@ -61,7 +59,7 @@ def instants(near: datetime) -> st.SearchStrategy[str]:
 
 
 def _rarely(draw: st.DrawFn, times: int) -> bool:
-    """Once in so many times: not by the ends of a range, which Hypothesis is fond of."""
+    """True once in `times`, chosen from the middle of the range: Hypothesis prefers its ends."""
     return draw(st.sampled_from(range(times))) == times // 2
 
 
@@ -135,7 +133,7 @@ def _nested(depth: int) -> Any:
 
 
 def _text(draw: st.DrawFn, event: Mapping[str, Any]) -> bytes:
-    """The event in JSON, in one of the ways that only a text has."""
+    """The event as JSON, in one of the ways that only a text can have."""
     text = json.dumps(event, ensure_ascii=draw(st.booleans()), indent=draw(st.sampled_from((None, 1))))
     match draw(st.sampled_from(range(30))):
         case 11:  # a key twice, the last one hostile

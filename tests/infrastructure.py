@@ -1,10 +1,8 @@
-"""Real Kafka and real Postgres for the tests, from one of three sources (libraries.md §4.3).
+"""Real Kafka and real Postgres for the tests, from one of three sources.
 
 `external` where KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL (a role that may create databases) are given, else `docker`
-where an engine answers, else `embedded`: the very code of `make run`. BATON_STACK names one and refuses the others.
+where an engine answers, else `embedded`, by the code of `make run`. BATON_STACK names one and refuses the others.
 """
-
-from __future__ import annotations
 
 import asyncio
 import contextlib
@@ -15,14 +13,15 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import asyncpg
-from aiokafka.admin import AIOKafkaAdminClient
 
 from baton_local.ports import HeldPorts
 from baton_local.postgres import READER, ROLE
 from baton_local.stack import Stack, StackOptions
 from baton_local.topics import create_topics
+from tests.topics import admin
 
 SOURCES = ("external", "docker", "embedded")
 KAFKA_IMAGE = os.environ.get("BATON_KAFKA_IMAGE", "apache/kafka:4.3.1")
@@ -40,12 +39,16 @@ class Infrastructure:
 
 @dataclass(frozen=True)
 class Room:
-    """A test's own place on the shared servers: topics under a prefix, a database with every service's schema."""
+    """Part of the shared servers for one test: topics under a prefix, a database with every service's schema."""
 
     bootstrap_servers: str
     prefix: str
     database: str
     admin_url: str
+
+    def bootstrap_of(self, service: str) -> str:
+        """Where the service finds its broker."""
+        return self.bootstrap_servers
 
     def database_url(self, service: str) -> str:
         """The room's database under the service's own role."""
@@ -56,6 +59,22 @@ class Room:
     def url(self) -> str:
         """The room's database under the role that may do all."""
         return f"{self.admin_url.rpartition('/')[0]}/{self.database}"
+
+    async def query(self, service: str, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Rows of the service's own schema."""
+        async with connected(self.url, service) as connection:
+            return list(await connection.fetch(statement, *arguments))
+
+
+@contextlib.asynccontextmanager
+async def connected(url: str, service: str = "") -> AsyncIterator[asyncpg.Connection]:
+    """A connection, in the service's own schema if one is named. Raises OSError, TimeoutError and asyncpg's errors."""
+    schema = {"search_path": service.replace("-", "_")} if service else {}
+    connection = await asyncpg.connect(url, server_settings=schema, timeout=10, command_timeout=60)
+    try:
+        yield connection
+    finally:
+        await connection.close(timeout=5)
 
 
 def source() -> str:
@@ -74,7 +93,7 @@ def source() -> str:
 
 @contextlib.asynccontextmanager
 async def infrastructure() -> AsyncIterator[Infrastructure]:
-    """The servers, started where they are not external, gone after the block."""
+    """The servers, started unless they are external; stopped after the block."""
     match source():
         case "external":
             yield Infrastructure("external", os.environ["KAFKA_BOOTSTRAP_SERVERS"], os.environ["DATABASE_URL"])
@@ -91,32 +110,23 @@ async def infrastructure() -> AsyncIterator[Infrastructure]:
 
 @contextlib.asynccontextmanager
 async def room(servers: Infrastructure, template: str | None = None) -> AsyncIterator[Room]:
-    """A fresh place, its database a copy of `template` where one is named; both are removed after the block."""
+    """A fresh room, its database a copy of `template` where one is named; removed after the block."""
     name = f"t{uuid.uuid4().hex[:8]}"
     made = Room(servers.bootstrap_servers, f"{name}-", name, servers.admin_url)
     await create_topics(servers.bootstrap_servers, made.prefix)
-    admin = await asyncpg.connect(servers.admin_url)
-    try:
-        await admin.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
-        inside = await asyncpg.connect(made.url)
-        await inside.execute(READER)
-        for role in ("scorer", "router", "sla_monitor"):
-            await inside.execute(ROLE.format(name=role))
-        await inside.close()
-        yield made
-    finally:
-        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        await admin.close()
-        await _delete_topics(made)
-
-
-async def _delete_topics(made: Room) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=made.bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.delete_topics([topic for topic in await admin.list_topics() if topic.startswith(made.prefix)])
-    finally:
-        await admin.close()
+    async with connected(servers.admin_url) as database:
+        try:
+            await database.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+            async with connected(made.url) as inside:
+                await inside.execute(READER)
+                for role in ("scorer", "router", "sla_monitor"):
+                    await inside.execute(ROLE.format(name=role))
+            yield made
+        finally:
+            await database.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            async with admin(made.bootstrap_servers) as client:
+                own = [topic for topic in await client.list_topics() if topic.startswith(made.prefix)]
+                await client.delete_topics(own)
 
 
 @cache
@@ -144,7 +154,7 @@ async def _containers(port: int) -> AsyncIterator[Infrastructure]:
         kafka = kafka.with_env(name, value)
     postgres = DockerContainer(POSTGRES_IMAGE).with_exposed_ports(5432).with_env("POSTGRES_HOST_AUTH_METHOD", "trust")
     kafka.waiting_for(LogMessageWaitStrategy("Kafka Server started").with_startup_timeout(120))
-    # Over TCP: the server that the image runs to set the cluster up says "ready" too, and `times=2` is not looked at.
+    # Over TCP: the image's server for the initial set-up says "ready" too, and `times=2` is ignored.
     ready = ["pg_isready", "-q", "-h", "127.0.0.1", "-U", "postgres"]
     postgres.waiting_for(ExecWaitStrategy(ready).with_startup_timeout(120))
     await asyncio.gather(asyncio.to_thread(kafka.start), asyncio.to_thread(postgres.start))

@@ -1,7 +1,5 @@
 """Waits for a condition that nothing signals, by asking again and again."""
 
-from __future__ import annotations
-
 import asyncio
 import inspect
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""Benchmarks: events per second and CPU time per event, every process apart, medians of several rounds."""
+"""Benchmarks: events per second and CPU time per event of each process, as medians of several rounds."""

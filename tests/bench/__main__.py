@@ -1,6 +1,4 @@
-"""`make bench`: what the relay costs per event, on real Kafka and Postgres, in one run."""
-
-from __future__ import annotations
+"""`make bench`: the cost of an event, on real Kafka and Postgres."""
 
 import asyncio
 import os

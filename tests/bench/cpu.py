@@ -1,25 +1,17 @@
-"""CPU time by process, as the kernel's scheduler counts it: steadier than rates on a shared machine."""
-
-from __future__ import annotations
+"""CPU time of processes from the kernel's scheduler; steadier than rates on a shared machine."""
 
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 TICK = 1_000_000 / os.sysconf("SC_CLK_TCK")
-"""Microseconds in the kernel's unit."""
+"""Microseconds per unit of the kernel."""
 
 
 def cpu_of(pid: int) -> float:
     """Microseconds used by the process and by its children that have ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(int(value) for value in fields[11:15]) * TICK
-
-
-def family(pid: int) -> list[int]:
-    """The process and its children."""
-    children = [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in _children(task)]
-    return [pid, *children]
 
 
 def total(pids: Iterable[int]) -> float:
@@ -31,7 +23,3 @@ def total(pids: Iterable[int]) -> float:
         except FileNotFoundError:
             continue
     return used
-
-
-def _children(task: Path) -> list[str]:
-    return (task / "children").read_text().split()

@@ -1,6 +1,4 @@
-"""The scorer under an import: months of engagements at once, under a policy whose points fade from day to day."""
-
-from __future__ import annotations
+"""Benchmark of an import: months of engagements at once, under a policy with decay."""
 
 import asyncio
 import time
@@ -9,17 +7,17 @@ from dataclasses import dataclass
 
 from baton_local.topics import PARTITIONS
 from tests.bench import cpu, scorer, workload
-from tests.bench.measure import Measured, Servers
-from tests.infrastructure import room
+from tests.bench.measure import Measured, Servers, bench_relay
+from tests.infrastructure import connected, room
 
 MOST_SECONDS = 120
-"""What an import may take on two cores."""
+"""Most seconds of an import on two cores."""
 PROGRESS = "SELECT coalesce(sum((totals->>'records')::int), 0), coalesce(sum(epoch), 0) FROM partition"
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """So many events of so many leads, all between `days` old. Nobody but the one process claims a partition."""
+    """Events of leads, all between `days` days old. Only the one process claims partitions."""
 
     name: str
     events: int
@@ -37,12 +35,12 @@ SCENARIOS = (Scenario("import: 48k events of 8k leads, 88 to 78 days old", 48_00
 
 async def measure(scenario: Scenario, servers: Servers, seed: int) -> Measured:
     """One round, from the process's start to the last commit. Raises ValueError when a partition is claimed again."""
-    async with room(servers.infrastructure) as where:
-        await scorer.run(where, "migrate")
+    async with room(servers.infrastructure) as where, bench_relay(where, "scorer", "balanced") as running:
+        await running.migrate("scorer")
         await scorer.fill(where, workload.history(scenario.events, scenario.leads, seed, scenario.days))
-        connection = await scorer.connect(where)
-        began, before = time.monotonic(), (0.0, servers.postgres_cpu(), servers.kafka_cpu())
-        async with scorer.serving(where, "balanced") as process:
+        async with connected(where.url, "scorer") as connection:
+            began, before = time.monotonic(), (0.0, servers.postgres_cpu(), servers.kafka_cpu())
+            process = await running.launch("scorer")
             done = takeovers = 0
             while done < scenario.events:
                 if (seconds := time.monotonic() - began) > 2 * MOST_SECONDS or process.returncode is not None:
@@ -52,7 +50,6 @@ async def measure(scenario: Scenario, servers: Servers, seed: int) -> Measured:
                 [(done, takeovers)] = await connection.fetch(PROGRESS)
             seconds = time.monotonic() - began
             after = (cpu.cpu_of(process.pid), servers.postgres_cpu(), servers.kafka_cpu())
-        await connection.close()
     note = f"{seconds:.0f} s of {MOST_SECONDS}, {takeovers} takeovers of {PARTITIONS} partitions"
     if takeovers > PARTITIONS:
         raise ValueError(f"{scenario.name}: {note}")

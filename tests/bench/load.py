@@ -1,10 +1,8 @@
-"""A load generator in a process of its own: requests made beforehand, then sent as fast as they are answered.
+"""A load generator in its own process: makes requests beforehand, then sends them as fast as they are answered.
 
-`python -m tests.bench.load PORT CONNECTIONS REQUESTS BATCH SEED` warms up, prints a line, waits for one, sends and
-prints `Answers` as JSON. Each connection is kept alive and has one request under way.
+`python -m tests.bench.load PORT CONNECTIONS REQUESTS BATCH SEED` warms up, prints a line, waits for one, sends, and
+prints `Answers` as JSON. Each connection is kept alive and has one request at a time.
 """
-
-from __future__ import annotations
 
 import asyncio
 import base64
@@ -43,9 +41,9 @@ class Answers:
 
 
 def call(number: int, chance: random.Random) -> dict[str, object]:
-    """A track call of about 400 bytes with an id of its own, by one of 10,000 leads.
+    """A track call of about 400 bytes with its own id, by one of 10,000 leads.
 
-    It has a userId and nothing else that identifies, so that it becomes exactly one record: no link to a weaker one.
+    Its only identifier is a userId, so that it becomes exactly one record, without a link.
     """
     kind, content = chance.choice(workload.KINDS)
     moment = workload.START + timedelta(milliseconds=50 * (number % workload.PERIOD))
@@ -93,7 +91,7 @@ class Connection(asyncio.Protocol):
         self._received = b""
 
     async def send(self, left: Iterator[bytes]) -> None:
-        """Sends what others that share the iterator do not; returns when none is left. Raises ConnectionError."""
+        """Sends requests from the shared iterator until it is empty. Raises ConnectionError."""
         self._left = left
         self._answered = asyncio.get_running_loop().create_future()
         self._next()

@@ -1,7 +1,5 @@
 """The servers of a benchmark with their CPU time, and what a round measures."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,7 +11,9 @@ from typing import Protocol
 
 from baton_local.stack import Stack, StackOptions
 from tests.bench import cpu
-from tests.infrastructure import Infrastructure
+from tests.infrastructure import Infrastructure, Room
+from tests.processes import family_of
+from tests.relay import POLICIES, Relay
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,17 @@ class Servers:
     postgres: int
 
     def kafka_cpu(self) -> float:
-        """Microseconds that the broker has used."""
+        """CPU microseconds of the broker."""
         return cpu.cpu_of(self.kafka)
 
     def postgres_cpu(self) -> float:
-        """Microseconds that the postmaster and its children have used, the ended ones included."""
-        return cpu.total(cpu.family(self.postgres))
+        """CPU microseconds of the postmaster and its children, ended ones included."""
+        return cpu.total(family_of(self.postgres))
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A round: events per second, microseconds of CPU per event by process, latencies and a note if any."""
+    """The result of a round: events per second, CPU microseconds per event and process, latencies and a note if any."""
 
     rate: float
     cpu: Mapping[str, float]
@@ -44,27 +44,39 @@ class Measured:
 
 
 class Scenario(Protocol):
-    """Something to measure: prepared once, then measured as often as asked."""
+    """A benchmark: prepared once, measured as often as asked."""
 
     @property
     def name(self) -> str:
-        """As `--only` and the table have it."""
+        """Its name for `--only` and in the table."""
         ...
 
     def rounds(self, servers: Servers, count: int) -> AsyncIterator[Measured]:
-        """Raises ValueError when what came out is not what had to."""
+        """Raises ValueError when the result is not the expected one."""
         ...
 
 
 @asynccontextmanager
 async def servers() -> AsyncIterator[Servers]:
-    """Kafka and Postgres of their own for the benchmark."""
+    """Kafka and Postgres for the benchmark only."""
     with tempfile.TemporaryDirectory(prefix="baton-bench-", dir="/tmp") as folder:
         os.chmod(folder, 0o755)  # noqa: PTH101 - a mode of one folder just made
         async with Stack(Path(folder) / "stack", StackOptions(durable=True)) as stack:
             kafka, postgres = stack.children
             where = Infrastructure("embedded", stack.bootstrap_servers, stack.database_url("postgres"))
             yield Servers(where, kafka.pid, postgres.pid)
+
+
+@asynccontextmanager
+async def bench_relay(where: Room, service: str, policy: str = "classic-50") -> AsyncIterator[Relay]:
+    """One service in the room, not started yet; the environment's BATON_POLICIES takes precedence over `policy`."""
+    policies = Path(os.environ.get("BATON_POLICIES", POLICIES / policy))
+    with tempfile.TemporaryDirectory(prefix="baton-bench-", dir="/tmp") as folder:
+        running = Relay(where, Path(folder), policies, [service])
+        try:
+            yield running
+        finally:
+            await running.stop()
 
 
 def row(name: str, rounds: Sequence[Measured]) -> str:

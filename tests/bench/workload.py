@@ -1,6 +1,4 @@
-"""What the scorer is given: engagements as a tracker of a middling web site makes them."""
-
-from __future__ import annotations
+"""The scorer's workload: engagements as the tracker of a medium web site sends them."""
 
 import json
 import random
@@ -24,10 +22,10 @@ IMPORTED = (
     ("webinar_attended", "launch"),
     ("email_opened", None),
 )
-"""What a CRM has kept of a lead: all of it has points that fade."""
+"""Engagements that a CRM has kept of a lead; all earn points that decay."""
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
 PERIOD = 3_000_000
-"""Events of which each is 50 ms later than the one before; then the times begin anew."""
+"""Number of events, each 50 ms later than the one before, after which the times repeat."""
 
 
 def lead(number: int) -> str:
@@ -61,7 +59,7 @@ def _engagement(number: int, lead_id: str, kind: str, content: str | None, time:
 
 
 def records(count: int, leads: int, seed: int) -> Iterator[Record]:
-    """`count` engagements over `leads` leads; as many leads as events means one each."""
+    """`count` engagements of `leads` leads; each lead has one where both are equal."""
     chance = random.Random(seed)
     ids = [lead(number) for number in range(leads)]
     for number in range(count):
@@ -70,7 +68,7 @@ def records(count: int, leads: int, seed: int) -> Iterator[Record]:
 
 
 def history(count: int, leads: int, seed: int, days: tuple[int, int]) -> Iterator[Record]:
-    """`count` engagements in the order of their times, evenly between so many days ago and so many."""
+    """`count` engagements in the order of their times, evenly spread over `days`."""
     chance = random.Random(seed)
     ids = [lead(number) for number in range(leads)]
     first = datetime.now(UTC).replace(microsecond=0) - timedelta(days=days[0])

@@ -1,6 +1,4 @@
-"""`make chaos`: breaks the relay in every way of the catalogue while it is under load, and counts what came of it."""
-
-from __future__ import annotations
+"""`make chaos`: injects every fault of the catalogue under load and reports violations."""
 
 import asyncio
 import json

@@ -1,6 +1,4 @@
-"""What the load's senders keep account of, for the auditor and for the progress line."""
-
-from __future__ import annotations
+"""What the load's senders have sent, for the auditor and the progress line."""
 
 import asyncio
 from collections import Counter, defaultdict

@@ -1,9 +1,7 @@
-"""The broker as a platform's producer and a CRM's consumer see it: gone for a minute, and the same as before after."""
+"""Faults of the broker: away for a minute, with the same data afterwards."""
 
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.
-
-from __future__ import annotations
 
 import asyncio
 import contextlib
@@ -18,7 +16,7 @@ from tests.chaos.book import Backoff, Book
 from tests.chaos.traffic import Message
 
 DEADLINE = 12.0
-"""Seconds around every call to the client, which waits for ever when the broker is gone (delivery.md P2)."""
+"""Seconds around every call to the client, which waits for ever when the broker is gone."""
 FAILURES = (TimeoutError, KafkaError, OSError)
 
 

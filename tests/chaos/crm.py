@@ -1,6 +1,4 @@
-"""The sales side: follows some handoffs up in time, some late, some in time but heard of late, and some never."""
-
-from __future__ import annotations
+"""The CRM of the load: follows handoffs up in time, late, in time but reported late, or never."""
 
 import asyncio
 import heapq

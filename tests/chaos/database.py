@@ -1,6 +1,4 @@
-"""What a database can do to its services without being away: commits that take long, a clock behind the broker's."""
-
-from __future__ import annotations
+"""Faults of a database that answers: slow commits, a clock behind the broker's."""
 
 import asyncio
 import contextlib
@@ -9,8 +7,9 @@ from collections.abc import AsyncIterator, Iterable
 import asyncpg
 
 from tests.chaos.guests import visits
-from tests.chaos.stage import JUDGES
 from tests.chaos.trial import Trial
+from tests.infrastructure import connected
+from tests.relay import JUDGES
 
 COMMIT_SECONDS = 2
 SLOW_SECONDS = 25
@@ -55,7 +54,7 @@ async def slow_commits(trial: Trial) -> None:
             waited += await connection.fetchval(_WAITING)
             await asyncio.sleep(0.1)
 
-    async with _connected(trial) as connection, _held(trial, _SLOW, _QUICK):
+    async with connected(trial.stage.room.url) as connection, _held(trial, _SLOW, _QUICK):
         looking = asyncio.create_task(look(connection))
         try:
             await visits(trial, service, SLOW_SECONDS)
@@ -68,11 +67,11 @@ async def slow_commits(trial: Trial) -> None:
 
 async def clock_behind(trial: Trial) -> None:
     """The database's clock is behind the broker's: what the broker stamps now has not come yet. The function that
-    services ask is another for sessions that begin after it was exchanged; libfaketime hangs a JVM (delivery.md P25).
+    services ask is another for sessions that begin after it was exchanged; libfaketime hangs a JVM.
     """
     async with _held(trial, _BEHIND, _RIGHT):
         await all_begin_anew(trial, [])
-        async with _connected(trial) as connection:
+        async with connected(trial.stage.room.url) as connection:
             trial.happened["seconds behind"] += round(await connection.fetchval(_SHIFT))
         await asyncio.sleep(BEHIND_SECONDS)
     await all_begin_anew(trial, [])
@@ -81,7 +80,7 @@ async def clock_behind(trial: Trial) -> None:
 
 async def all_begin_anew(trial: Trial, statements: Iterable[str]) -> None:
     """Runs the statements, and ends every session of a service."""
-    async with _connected(trial) as connection:
+    async with connected(trial.stage.room.url) as connection:
         await connection.execute("SET default_transaction_read_only = off")
         for statement in statements:
             await connection.execute(statement)
@@ -91,7 +90,7 @@ async def all_begin_anew(trial: Trial, statements: Iterable[str]) -> None:
 @contextlib.asynccontextmanager
 async def _held(trial: Trial, on: Iterable[str], off: Iterable[str]) -> AsyncIterator[None]:
     """The first statements hold as long as the block runs, the second undo them; nobody sees only some of them."""
-    async with _connected(trial) as connection:
+    async with connected(trial.stage.room.url) as connection:
         await _at_once(connection, on)
         try:
             yield
@@ -103,12 +102,3 @@ async def _at_once(connection: asyncpg.Connection, statements: Iterable[str]) ->
     async with connection.transaction():
         for statement in statements:
             await connection.execute(statement)
-
-
-@contextlib.asynccontextmanager
-async def _connected(trial: Trial) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(trial.stage.database_url)
-    try:
-        yield connection
-    finally:
-        await connection.close()

@@ -1,7 +1,5 @@
 """Requests to ingest, each sent until it is answered with success: as a client that loses nothing has to."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Callable

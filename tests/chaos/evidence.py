@@ -3,25 +3,20 @@
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
-from baton_local.topics import PARTITIONS
 from tests.chaos.model import Oracle
 from tests.chaos.outsiders import MARK
 from tests.chaos.raw import Poison, appended, is_barrier
+from tests.infrastructure import Room, connected
+from tests.topics import records
 
 OUTPUTS = ("lead-scores", "lead-handoffs", "sla-clocks", "sla-breaches")
 DEAD_LETTERS = ("engagements-dlq", "sales-activities-dlq", "lead-scores-dlq", "lead-handoffs-dlq")
@@ -29,55 +24,12 @@ SECONDS = 120.0
 """Most that reading one topic may take."""
 
 
-@dataclass(frozen=True)
-class System:
-    """Where a relay keeps its topics and its tables, under a role that may read them all, and its policy's file."""
-
-    bootstrap_servers: str
-    prefix: str
-    database_url: str
-    policy: Path
-
-    @asynccontextmanager
-    async def database(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection; raises OSError and asyncpg's errors."""
-        connection = await asyncpg.connect(self.database_url, timeout=10, command_timeout=60)
-        try:
-            yield connection
-        finally:
-            await connection.close(timeout=5)
-
-    @asynccontextmanager
-    async def kafka(self) -> AsyncIterator[Any]:
-        """A consumer without a group, to which aborted records are not there."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap_servers, enable_auto_commit=False, isolation_level="read_committed"
-        )
-        async with asyncio.timeout(15):
-            await consumer.start()
-        try:
-            yield consumer
-        finally:
-            await consumer.stop()
-
-    async def ends(self, consumer: Any, topic: str) -> dict[TopicPartition, int]:
-        """The topic's partitions with their present ends."""
-        parts = [TopicPartition(self.prefix + topic, part) for part in range(PARTITIONS)]
-        ends: dict[TopicPartition, int] = await consumer.end_offsets(parts)
-        return ends
-
-    async def records(self, topic: str) -> AsyncIterator[Any]:
-        """Every record from the beginning to the present end, those of a partition in order."""
-        async with self.kafka() as consumer, asyncio.timeout(SECONDS):
-            ends = await self.ends(consumer, topic)
-            consumer.assign(list(ends))
-            for part in ends:
-                consumer.seek(part, 0)
-            while any([await consumer.position(part) < end for part, end in ends.items()]):
-                for batch in (await consumer.getmany(timeout_ms=500)).values():
-                    for record in batch:
-                        if not is_barrier(record):
-                            yield record
+async def _records(room: Room, topic: str) -> AsyncIterator[Any]:
+    """Every record of the topic that is an event and was not aborted."""
+    async with asyncio.timeout(SECONDS):
+        async for record in records(room.bootstrap_servers, room.prefix + topic, "read_committed"):
+            if not is_barrier(record):
+                yield record
 
 
 @dataclass(frozen=True)
@@ -136,17 +88,17 @@ class Evidence:
         return True
 
 
-async def gather(system: System) -> Evidence:
+async def gather(room: Room, policy: Path) -> Evidence:
     """Reads everything; the relay must be quiet, or what is read later knows more than what was read first."""
-    async with system.database() as database:
+    async with connected(room.url) as database:
         since = await database.fetchval("SELECT clock_timestamp()")
-        found = Evidence(Oracle(system.policy), since, since)
-        await _inputs(system, found)
+        found = Evidence(Oracle(policy), since, since)
+        await _inputs(room, found)
         for topic in OUTPUTS:
-            await _outputs(system, topic, found)
+            await _outputs(room, topic, found)
         for topic in DEAD_LETTERS:
-            await _letters(system, topic, found)
-        async for record in system.records("events-rejected"):
+            await _letters(room, topic, found)
+        async for record in _records(room, "events-rejected"):
             found.rejected[json.loads(record.value)["item"].get("messageId")] += 1
         for lead, state in await database.fetch("SELECT lead_id, state::text FROM scorer.lead"):
             if lead not in found.strangers:
@@ -157,11 +109,11 @@ async def gather(system: System) -> Evidence:
         return found
 
 
-async def _inputs(system: System, found: Evidence) -> None:
-    async for record in system.records("engagements"):
+async def _inputs(room: Room, found: Evidence) -> None:
+    async for record in _records(room, "engagements"):
         if not found.outsiders("engagements", record):
             found.oracle.engagement(record)
-    async for record in system.records("sales-activities"):
+    async for record in _records(room, "sales-activities"):
         if found.outsiders("sales-activities", record):
             continue
         try:
@@ -170,9 +122,9 @@ async def _inputs(system: System, found: Evidence) -> None:
             found.unread.append(f"sales-activities: {poison}")
 
 
-async def _letters(system: System, topic: str, found: Evidence) -> None:
+async def _letters(room: Room, topic: str, found: Evidence) -> None:
     letters = found.dead_letters[topic] = defaultdict(set)
-    async for record in system.records(topic):
+    async for record in _records(room, topic):
         told = {name: value.decode(errors="replace") for name, value in record.headers if name[:6] == "x-dlq-"}
         of = (told["x-dlq-topic"], int(told["x-dlq-partition"]), int(told["x-dlq-offset"]))
         if of not in found.outside:
@@ -187,10 +139,10 @@ def stored(oracle: Oracle, state: dict[str, Any]) -> Standing:
     return Standing(state["published"]["version"], *oracle.policy.worth(counts, attributes))
 
 
-async def _outputs(system: System, topic: str, found: Evidence) -> None:
+async def _outputs(room: Room, topic: str, found: Evidence) -> None:
     contents: dict[str, int] = {}
     published = found.published[topic] = Counter()
-    async for record in system.records(topic):
+    async for record in _records(room, topic):
         if found.outsiders(topic, record) or (record.key or b"").decode() in found.strangers:
             continue
         event = json.loads(record.value)

@@ -1,6 +1,4 @@
-"""The catalogue of `make chaos`: what happens to processes and to the group, and all of it by name."""
-
-from __future__ import annotations
+"""The catalogue of `make chaos`: faults of processes and the group, and all faults by name."""
 
 import asyncio
 import math
@@ -14,20 +12,20 @@ from tests.chaos.guests import visits
 from tests.chaos.intruders import IMPORTED, imports, leaves_open, writes_rubbish
 from tests.chaos.link import Way
 from tests.chaos.network import black_hole, cuts, half_open, latency, resets
-from tests.chaos.processes import family_of, frozen, kill_family, state_of
-from tests.chaos.stage import INSTANCES, JUDGES, servers_of
 from tests.chaos.trial import Fault, Inject, Trial
+from tests.processes import family_of, frozen, kill_family, state_of
+from tests.relay import JUDGES, SERVICES
 from tests.until import until
 
 SESSION_SECONDS = 10
 """Kafka's session timeout: so long the group waits for a member that is silent."""
 KILLED, STOPPED = SESSION_SECONDS + 5, 5
 READY = 5
-"""Until an ingest that has ended takes events again (delivery.md §8.1); what they lead to has KILLED."""
+"""Until an ingest that has ended takes events again; what they lead to has KILLED."""
 BROKER, DATABASE = 15, 30
-"""Limits from the end of the fault (delivery.md §9 G6)."""
+"""Limits from the end of the fault."""
 CUT_OFF = 20
-"""The same for a service that the network kept from its broker (delivery.md §8.1)."""
+"""The same for a service that the network kept from its broker."""
 ZOMBIE_SECONDS = 40
 NO_MEMBER = ("offset commit refused", "member_id was not recognized")
 """By these a log tells that the group has gone on without the instance: the worker's words, and the client's."""
@@ -76,11 +74,11 @@ def kills_server(name: str) -> Inject:
 
     async def inject(trial: Trial) -> None:
         killed = time.monotonic()
-        code = await kill_family(servers_of(trial.stage)[name])
+        code = await kill_family(trial.stage.server(name).child)
         trial.happened["SIGKILL"] += code == -signal.SIGKILL
         await asyncio.sleep(trial.chance.uniform(1, 6))
         no_success(trial, name, killed, time.monotonic())
-        await (trial.stage.broker if name == "broker" else trial.stage.database).start()
+        await trial.stage.server(name).start()
         trial.over()
 
     return inject
@@ -90,10 +88,10 @@ def freezes_server(name: str, seconds: float) -> Inject:
     """SIGSTOP to the broker or to the database with all its processes."""
 
     async def inject(trial: Trial) -> None:
-        async with frozen(family_of(servers_of(trial.stage)[name].pid)):
+        async with frozen(family_of(trial.stage.server(name).child.pid)):
             began = time.monotonic()
             await asyncio.sleep(seconds)
-            trial.happened["SIGSTOP"] += state_of(servers_of(trial.stage)[name].pid) == "T"
+            trial.happened["SIGSTOP"] += state_of(trial.stage.server(name).child.pid) == "T"
             no_success(trial, name, began, time.monotonic())
         trial.over()
 
@@ -161,7 +159,7 @@ async def storm(trial: Trial) -> None:
 
 
 def _catalogue() -> Iterable[Fault]:
-    for service in INSTANCES:
+    for service in SERVICES:
         yield Fault(f"{service}-kill", "SIGKILL of an instance", kills(service), 15, KILLED)
     yield Fault("broker-kill", "SIGKILL, back after 1 to 6 s", kills_server("broker"), 22, BROKER)
     yield Fault("database-kill", "SIGKILL, back after 1 to 6 s", kills_server("database"), 15, DATABASE)

@@ -1,6 +1,4 @@
-"""Whether the relay flows: the probe that rings at ingest's door, and the way of its records to the last service."""
-
-from __future__ import annotations
+"""Checks that the relay works: sends a probe to ingest and follows its records to the last service."""
 
 import asyncio
 import contextlib
@@ -8,23 +6,24 @@ import json
 import random
 import time
 import uuid
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
 import asyncpg
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from baton_local.topics import PARTITIONS
 from schemas.identity import lead_id_of
-from tests.chaos.processes import Instance
-from tests.chaos.stage import JUDGES, Stage
+from tests.chaos.quiet import INPUTS, unread
+from tests.chaos.stage import Stage
 from tests.chaos.traffic import Key, Tracker
-from tests.relay import WRITE_KEY
-from tests.until import ASK_EVERY, until
+from tests.infrastructure import connected
+from tests.processes import Instance
+from tests.relay import JUDGES, WRITE_KEY
+from tests.topics import Ends, ends
+from tests.until import until
 
 PATIENCE = 240.0
 """Seconds after which a fault counts as never recovered from."""
@@ -34,9 +33,6 @@ RING_EVERY = 0.25
 SOURCE = Tracker.source
 LEADS = 100
 """People that the probe's events are about, so that no lead gets very many."""
-INPUTS = ("engagements", "sales-activities", "lead-scores", "lead-handoffs")
-Places = dict[tuple[str, int], int]
-"""Topic and partition -> offset."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +73,8 @@ class Probe:
             "messageId": name,
             "timestamp": datetime.now(UTC).isoformat(),
         }
-        url = f"http://127.0.0.1:{self.stage.http_port}/v1/track"
         try:
-            response = await self.stage.http.post(url, auth=WRITE_KEY, json=call)
+            response = await self.stage.http.post("/v1/track", auth=WRITE_KEY, json=call)
         except httpx.TimeoutException:
             self._answered(Answer(sent_at, time.monotonic() - sent_at, 0))
             return False
@@ -124,51 +119,27 @@ class Flow:
                 await until(self._probe.ring, "an event to be accepted", PATIENCE)
                 for instance in self._stage.instances:
                     if instance not in without:
-                        await until(partial(self._stage.ready, instance), instance.name, PATIENCE)
-                ends = await self._ends()
+                        await until(partial(self._stage.ready, instance.name), instance.name, PATIENCE)
+                now: Ends = await until(self._ends, "the broker to tell its ends", PATIENCE)
                 for service in JUDGES:
-                    await until(partial(self._worked_off, service, ends), service, PATIENCE)
+                    await until(partial(self._worked_off, service, now), service, PATIENCE)
         except TimeoutError:
             return float("inf")
         return time.monotonic() - since
 
     async def records(self, service: str) -> int:
         """How many records the service has read and judged since the beginning."""
-        async with self._connected() as connection:
-            schema = service.replace("-", "_")
-            rows = await connection.fetch(f"SELECT totals FROM {schema}.partition")
-            return sum(json.loads(row["totals"]).get("records", 0) for row in rows)
+        rows = await self._stage.query(service, "SELECT totals FROM partition")
+        return sum(json.loads(row["totals"]).get("records", 0) for row in rows)
 
-    async def _worked_off(self, service: str, ends: Places) -> bool:
-        try:
-            async with self._connected() as connection:
-                schema = service.replace("-", "_")
-                rows = await connection.fetch(f"SELECT part, offsets FROM {schema}.partition")
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            return False
-        offsets = {row["part"]: json.loads(row["offsets"]) for row in rows}
-        return len(offsets) == PARTITIONS and all(
-            offset >= ends[topic, part] for part, of in offsets.items() for topic, offset in of.items()
-        )
+    async def _worked_off(self, service: str, now: Ends) -> bool:
+        with contextlib.suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            async with connected(self._stage.room.url) as database:
+                return await unread(database, self._stage.room, service, now) == 0
+        return False
 
-    async def _ends(self) -> Places:
-        while True:
-            consumer = AIOKafkaConsumer(bootstrap_servers=self._stage.bootstrap_servers)
-            try:
-                async with asyncio.timeout(5):
-                    await consumer.start()
-                    wanted = [TopicPartition(topic, part) for topic in INPUTS for part in range(PARTITIONS)]
-                    ends = await consumer.end_offsets(wanted)
-                    return {(place.topic, place.partition): end for place, end in ends.items()}
-            except (KafkaError, OSError, TimeoutError):
-                await asyncio.sleep(ASK_EVERY)
-            finally:
-                await consumer.stop()
-
-    @contextlib.asynccontextmanager
-    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
-        connection = await asyncpg.connect(self._stage.database_url, timeout=5)
-        try:
-            yield connection
-        finally:
-            await connection.close(timeout=2)
+    async def _ends(self) -> Ends:
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(5):
+                return await ends(self._stage.room.bootstrap_servers, *INPUTS)
+        return {}

@@ -1,6 +1,4 @@
-"""What outsiders do to a relay at work: an import of old events, hostile records, a transaction left open."""
-
-from __future__ import annotations
+"""Faults by outsiders: an import of old events, hostile records, an open transaction."""
 
 import asyncio
 import json
@@ -13,9 +11,10 @@ from baton_local.topics import PARTITIONS
 from schemas.identity import partition_of
 from tests.chaos.book import Book
 from tests.chaos.broker import Producer
-from tests.chaos.outsiders import BOMB_BYTES, MARK, TEMPLATES, ends, good, hostile, stranger, writing
+from tests.chaos.outsiders import BOMB_BYTES, MARK, TEMPLATES, good, hostile, stranger, writing
 from tests.chaos.traffic import INDUSTRIES, SIZES, Doing, Json, Platform
 from tests.chaos.trial import Trial
+from tests.topics import ends
 
 IMPORT_EVENTS, IMPORT_LEADS = 12_000, 2_000
 IMPORTED = 60
@@ -48,7 +47,7 @@ async def imports(trial: Trial) -> None:
     """An import from a CRM, as fast as the broker takes it: old events, of which the policy has to find that
     nothing is left."""
     archive = Archive(0, f"archive-{trial.chance.getrandbits(40)}", IMPORT_EVENTS / IMPORT_LEADS, Counter())
-    producer = Producer(trial.stage.bootstrap_servers, "engagements", Book())
+    producer = Producer(trial.stage.room.bootstrap_servers, "engagements", Book())
     try:
         while trial.happened["old events"] < IMPORT_EVENTS:
             messages = archive.due(500, time.monotonic())
@@ -65,7 +64,7 @@ async def imports(trial: Trial) -> None:
 async def writes_rubbish(trial: Trial) -> None:
     """Records that decode and can mean nothing, many in a row in one partition of every input topic, and one that
     is a thousand times larger than it looks."""
-    servers = trial.stage.bootstrap_servers
+    servers = trial.stage.room.bootstrap_servers
     async with writing(servers) as producer:
         for topic in TEMPLATES:
             lead = stranger(trial.chance)
@@ -84,7 +83,7 @@ async def writes_rubbish(trial: Trial) -> None:
 async def leaves_open(trial: Trial) -> None:
     """A producer's transaction stays open on every partition of `sales-activities`, so that what sales tells
     meanwhile cannot be read; then it commits or aborts."""
-    servers, topic, commits = trial.stage.bootstrap_servers, "sales-activities", trial.chance.random() < 0.5
+    servers, topic, commits = trial.stage.room.bootstrap_servers, "sales-activities", trial.chance.random() < 0.5
     chosen = (stranger(trial.chance) for _ in range(100))
     leads = {partition_of(lead.encode(), PARTITIONS): lead for lead in chosen}
     trial.notes["commits"] = commits
@@ -93,7 +92,7 @@ async def leaves_open(trial: Trial) -> None:
         for part, lead in leads.items():
             await _tell(producer, part, lead, "inside")
         await asyncio.sleep(OPEN_SECONDS)
-        last, stable = await ends(servers, topic, "read_uncommitted"), await ends(servers, topic, "read_committed")
+        last, stable = await ends(servers, topic), await ends(servers, topic, isolation="read_committed")
         trial.happened["records held back"] += sum(last.values()) - sum(stable.values()) - len(leads)
         await (producer.commit_transaction() if commits else producer.abort_transaction())
     async with writing(servers) as producer:  # or the transaction's end would be the last that a reader never reaches

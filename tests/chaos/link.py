@@ -1,4 +1,4 @@
-"""One connection through a fault proxy: both ends, both directions, and what is done to them."""
+"""One connection through a fault proxy: both ends, both directions, and their faults."""
 
 from __future__ import annotations
 

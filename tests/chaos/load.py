@@ -3,8 +3,6 @@
 Everything is sent until it is acknowledged, whatever is dead meanwhile, and kept account of.
 """
 
-from __future__ import annotations
-
 import asyncio
 import random
 import time
@@ -16,6 +14,7 @@ from tests.chaos.broker import Producer
 from tests.chaos.crm import Crm
 from tests.chaos.door import Door, Request
 from tests.chaos.traffic import Key, Message, Pace, Platform, Tracker
+from tests.infrastructure import Room
 
 TICK = 0.05
 CLIENT_RETRIES = 0.20
@@ -29,15 +28,15 @@ SETTLE_SECONDS = 120.0
 class Load:
     """`rate` distinct events a second by people who do about PER_LEAD things each; the same for the same seed."""
 
-    def __init__(self, bootstrap_servers: str, prefix: str, http_port: int, seed: int, rate: float = 200.0) -> None:
+    def __init__(self, room: Room, http_port: int, seed: int, rate: float = 200.0) -> None:
         self.book = Book()
         self._rate = rate
         self._chance = random.Random(seed)
         self._tracker = Tracker(seed, "tracker", PER_LEAD * (1 - PLATFORM), self.book.counts)
         self._platform = Platform(seed, "platform", PER_LEAD * PLATFORM, self.book.counts)
         self._door = Door(http_port, self.book)
-        self._producer = Producer(bootstrap_servers, f"{prefix}engagements", self.book)
-        self._crm = Crm(bootstrap_servers, f"{prefix}lead-handoffs", seed, self._door, self.book)
+        self._producer = Producer(room.bootstrap_servers, f"{room.prefix}engagements", self.book)
+        self._crm = Crm(room.bootstrap_servers, f"{room.prefix}lead-handoffs", seed, self._door, self.book)
         self._senders: list[asyncio.Task[None]] = []
         self._workers: list[asyncio.Task[None]] = []
 

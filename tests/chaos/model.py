@@ -1,11 +1,9 @@
 """The oracle: what must be true of leads, handoffs and clocks, from the raw records and the policy's file alone.
 
-Written a second time from business.md B.1 to B.5 and schemas/README.md, sharing no code with services or schemas: a
+Written a second time from the requirements and schemas/README.md, sharing no code with services or schemas: a
 mistake would have to be made twice. It knows what the load of the chaos suite uses: no links, no time of sending, one
 episode per lead, no cancelled clocks; of a rule that fades only events so old that nothing is left of their points.
 """
-
-from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict

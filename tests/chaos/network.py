@@ -1,6 +1,4 @@
-"""What happens to the network between a service and its servers; the proxies count that it did."""
-
-from __future__ import annotations
+"""Faults of the network between a service and its servers; the proxies count that they happened."""
 
 import asyncio
 import contextlib
@@ -9,9 +7,8 @@ from collections.abc import AsyncIterator, Iterable
 
 from tests.chaos.link import Way
 from tests.chaos.proxy import Proxy
-from tests.chaos.stage import JUDGES
 from tests.chaos.trial import Inject, Trial
-from tests.relay import SERVICES
+from tests.relay import JUDGES, SERVICES
 
 SLOW_ANSWER_SECONDS = 2.0
 

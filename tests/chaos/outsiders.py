@@ -1,4 +1,4 @@
-"""Records of writers that are not Baton: hostile ones on every input topic, and what a foreign transaction holds.
+"""Records by outsiders: hostile ones on every input topic, and a foreign transaction's.
 
 Each carries a header by which oracle and CRM leave it alone, and is about a lead of its own: that each has exactly one
 outcome is the auditor's to say (I2, I10).
@@ -7,20 +7,16 @@ outcome is the auditor's to say (I2, I10).
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.
 
-from __future__ import annotations
-
 import json
 import random
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
-from baton_local.topics import PARTITIONS
 from tests.chaos.raw import Json
 
 MARK = "x-outsider"
@@ -69,25 +65,6 @@ def hostile(topic: str, lead: str, id_: str) -> Iterator[bytes]:
     yield b"\xff\xfe" + text.encode("utf-16-le")
 
 
-@asynccontextmanager
-async def writing(bootstrap_servers: str, **more: Any) -> AsyncIterator[Any]:
-    """A producer of an outsider's own."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap_servers, acks="all", max_request_size=2 * BOMB_BYTES, **more
-    )
-    await producer.start()
-    try:
-        yield producer
-    finally:
-        await producer.stop()
-
-
-async def ends(bootstrap_servers: str, topic: str, isolation: str) -> dict[int, int]:
-    """Where each partition ends for readers of that isolation level."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, isolation_level=isolation)
-    await consumer.start()
-    try:
-        found = await consumer.end_offsets([TopicPartition(topic, part) for part in range(PARTITIONS)])
-        return {place.partition: end for place, end in found.items()}
-    finally:
-        await consumer.stop()
+def writing(bootstrap_servers: str, **more: Any) -> AIOKafkaProducer:
+    """A producer of an outsider's own, for a block."""
+    return AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", max_request_size=2 * BOMB_BYTES, **more)

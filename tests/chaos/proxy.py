@@ -1,6 +1,4 @@
-"""A TCP proxy that misbehaves on demand, on asyncio: what a network can do to one service, without root."""
-
-from __future__ import annotations
+"""A TCP proxy with faults on demand: what a network can do to one service, without root."""
 
 import asyncio
 import random

@@ -1,17 +1,18 @@
-"""Waits until nothing is unread, unpublished or undecided; only then is a verdict valid."""
-
-from __future__ import annotations
+"""How much of its inputs a service has still to read, and when nothing is unread, unpublished or undecided."""
 
 import asyncio
 import json
-from typing import Any
+import math
 
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from tests.chaos.evidence import System
+from baton_local.topics import PARTITIONS
+from tests.infrastructure import Room, connected
+from tests.relay import JUDGES
+from tests.topics import Ends, ends
 
-SCHEMAS = ("scorer", "router", "sla_monitor")
+INPUTS = ("engagements", "sales-activities", "lead-scores", "lead-handoffs")
 LOOKS = 2
 """How often in a row nothing may be found: a first look may fall between one service's output and the next's input."""
 _OWED = "SELECT count(*) FROM {schema}.outbox WHERE created_at < clock_timestamp() - interval '3 s'"
@@ -23,7 +24,16 @@ AND (clock->>'stop' IN ('contacted', 'handed_off') OR (clock->>'due')::timestamp
 """
 
 
-async def quiet(system: System, seconds: float) -> None:
+async def unread(database: asyncpg.Connection, room: Room, service: str, until: Ends) -> float:
+    """How many offsets before these ends the service has not read; infinite while a partition was never claimed."""
+    rows = await database.fetch(f"SELECT part, offsets::text FROM {service.replace('-', '_')}.partition")
+    if len(rows) < PARTITIONS:
+        return math.inf
+    read = {(room.prefix + topic, part): at for part, text in rows for topic, at in json.loads(text).items()}
+    return float(sum(max(0, until[place] - offset) for place, offset in read.items()))
+
+
+async def quiet(room: Room, seconds: float) -> None:
     """Returns once everything is read, published, and every promise about following up is judged.
 
     Raises TimeoutError that names what it still waited for after `seconds`.
@@ -35,31 +45,23 @@ async def quiet(system: System, seconds: float) -> None:
             raise TimeoutError(f"not quiet within {seconds:.0f} s: {', '.join(left)}")
         try:
             async with asyncio.timeout(20):
-                left = await _left(system)
+                left = await _left(room)
         except (TimeoutError, KafkaError, OSError, asyncpg.PostgresError) as error:
             left = [f"an answer ({type(error).__name__})"]
         looks = 0 if left else looks + 1
         await asyncio.sleep(0.5)
 
 
-async def _left(system: System) -> list[str]:
+async def _left(room: Room) -> list[str]:
     left: list[str] = []
-    async with system.database() as database, system.kafka() as consumer:
-        for schema in SCHEMAS:
-            rows = await database.fetch(f"SELECT part, offsets::text FROM {schema}.partition")
-            lag = await _lag(system, consumer, {part: json.loads(offsets) for part, offsets in rows})
-            outbox = await database.fetchval(_OWED.format(schema=schema))
-            left += [f"{schema} to claim its partitions"] if not rows else []
-            left += [f"{schema} to read {lag} records"] if lag else []
-            left += [f"{schema} to publish {outbox} records"] if outbox else []
+    async with connected(room.url) as database:
+        inputs = [room.prefix + topic for topic in INPUTS]
+        now = await ends(room.bootstrap_servers, *inputs, isolation="read_committed")
+        for service in JUDGES:
+            lag = await unread(database, room, service, now)
+            outbox = await database.fetchval(_OWED.format(schema=service.replace("-", "_")))
+            left += [f"{service} to read {lag:g} records"] if lag else []
+            left += [f"{service} to publish {outbox} records"] if outbox else []
         if clocks := await database.fetchval(_CLOCKS):
-            left.append(f"sla_monitor to judge {clocks} clocks")
+            left.append(f"sla-monitor to judge {clocks} clocks")
     return left
-
-
-async def _lag(system: System, consumer: Any, offsets: dict[int, dict[str, int]]) -> int:
-    lag = 0
-    for topic in {topic for read in offsets.values() for topic in read}:
-        for partition, end in (await system.ends(consumer, topic)).items():
-            lag += end - offsets.get(partition.partition, {}).get(topic, 0)
-    return lag

@@ -1,6 +1,4 @@
-"""Raw records read for the oracle, from schemas/README.md and business.md B.1: the event, its time, or why neither."""
-
-from __future__ import annotations
+"""Raw records read for the oracle, from schemas/README.md: the event, its time, or why neither."""
 
 import json
 import re

@@ -1,6 +1,4 @@
-"""What a run tells: a line while it goes on, tables at its end, JSON for machines."""
-
-from __future__ import annotations
+"""The report of a run: a line while it runs, tables at its end, JSON for programs."""
 
 import asyncio
 import statistics
@@ -130,7 +128,7 @@ def _faults(run: Run) -> Table:
 
 
 def _invariants(run: Run) -> Table:
-    table = Table(title="Invariants (delivery.md §7)")
+    table = Table(title="Invariants")
     for name in ("", "what", "auditor", "model"):
         table.add_column(name)
     broken = Counter(found.invariant for found in run.findings.violations) if run.findings else Counter[str]()

@@ -1,7 +1,5 @@
 """One run of the suite: start, load, one fault after another, wait for quiet, verdict."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import platform
@@ -17,7 +15,6 @@ from typing import Protocol
 from chassis.process.settings import Kafka
 from desk.audit import Report
 from desk.auditing import audited
-from tests.chaos.evidence import System
 from tests.chaos.flow import Flow, Probe
 from tests.chaos.load import Load
 from tests.chaos.quiet import quiet
@@ -111,7 +108,7 @@ async def perform(run: Run, watcher: Watcher) -> None:
 
 async def _play(run: Run, stage: Stage) -> Load:
     """The load, and the faults in their order; on return all that was sent has been acknowledged, or it is noted."""
-    load = Load(stage.bootstrap_servers, "", stage.http_port, run.seed, run.rate)
+    load = Load(stage.room, stage.http_port, run.seed, run.rate)
     run.counts, run.acknowledged = load.counts, load.acknowledged
     probe, stop = Probe(stage), asyncio.Event()
     flow = Flow(stage, probe)
@@ -157,12 +154,12 @@ async def _try_all(run: Run, stage: Stage, flow: Flow, probe: Probe) -> None:
 
 async def _judge(run: Run, stage: Stage, load: Load) -> None:
     """The auditor's word and the model's, once nothing is on its way any more."""
-    system = System(stage.bootstrap_servers, "", stage.database_url, POLICIES / "1.yaml")
     run.doing = "waiting for quiet"
     try:
-        await quiet(system, QUIET_SECONDS)
+        await quiet(stage.room, QUIET_SECONDS)
     except TimeoutError as error:
         run.violations.append(str(error))
     run.doing = "auditing"
-    run.audited = await audited(Kafka(bootstrap_servers=stage.bootstrap_servers), stage.database_url, load.acknowledged)
-    run.findings = await verdict(system, load.book)
+    kafka = Kafka(bootstrap_servers=stage.room.bootstrap_servers)
+    run.audited = await audited(kafka, stage.room.url, load.acknowledged)
+    run.findings = await verdict(stage.room, POLICIES / "1.yaml", load.book)

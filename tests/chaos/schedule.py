@@ -1,7 +1,5 @@
 """Which faults a run tries, in which order: a function of the seed and the time there is."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 

@@ -1,8 +1,6 @@
 """The slow and special faults of `make chaos-matrix`: full disks, a database that is away or says no, a broker that
 refuses, clocks that are wrong."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import contextlib
@@ -14,16 +12,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
 from schemas.topics import TOPICS
 from tests.chaos.database import all_begin_anew, clock_behind
 from tests.chaos.faults import BROKER, DATABASE, KILLED, freezes_ingest, no_success
-from tests.chaos.processes import family_of, kill_family, state_of
-from tests.chaos.stage import JUDGES, servers_of
 from tests.chaos.trial import Fault, Inject, Trial
-from tests.relay import WRITE_KEY
+from tests.processes import family_of, kill_family, state_of
+from tests.relay import JUDGES, WRITE_KEY
+from tests.topics import configure
 from tests.until import until
 
 FULL_SECONDS = 15
@@ -49,7 +44,7 @@ def fills_disk(name: str) -> Inject:
     """
 
     async def inject(trial: Trial) -> None:
-        server = servers_of(trial.stage)[name]
+        server = trial.stage.server(name).child
         before = server.command.log.read_text().count(FULL)
         for pid in family_of(server.pid):
             await _limit_files(pid, FILE_BYTES[name])
@@ -62,7 +57,7 @@ def fills_disk(name: str) -> Inject:
         trial.happened["write refused"] += server.command.log.read_text().count(FULL) - before
         await asyncio.sleep(8)
         no_success(trial, name, down, time.monotonic())
-        await (trial.stage.broker if name == "broker" else trial.stage.database).start()
+        await trial.stage.server(name).start()
         trial.over()
 
     return inject
@@ -114,23 +109,19 @@ async def restarts(trial: Trial) -> None:
 
 async def refuses_large(trial: Trial) -> None:
     """For 20 s the broker takes smaller records than ingest does; what is small enough must not suffer."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=trial.stage.bootstrap_servers)
-    await admin.start()
-    try:
-        began = time.monotonic()
-        await _configure(admin, {"max.message.bytes": str(SMALL_RECORD)})
-        while time.monotonic() < began + REFUSING_SECONDS:
-            status = await _large(trial)
-            trial.happened["413"] += status == 413
-            if status == 200:
-                trial.violations.append("ingest answered 200 for what the broker refused")
-            await asyncio.sleep(1)
-        if wrong := sorted({answer.status for answer in trial.probe.between(began, time.monotonic())} - {200}):
-            trial.violations.append(f"events of the usual size were answered with {wrong}")
-        await _configure(admin, {})
-        trial.over()
-    finally:
-        await admin.close()
+    servers, usual = trial.stage.room.bootstrap_servers, TOPICS["engagements"].config
+    began = time.monotonic()
+    await configure(servers, "engagements", {**usual, "max.message.bytes": str(SMALL_RECORD)})
+    while time.monotonic() < began + REFUSING_SECONDS:
+        status = await _large(trial)
+        trial.happened["413"] += status == 413
+        if status == 200:
+            trial.violations.append("ingest answered 200 for what the broker refused")
+        await asyncio.sleep(1)
+    if wrong := sorted({answer.status for answer in trial.probe.between(began, time.monotonic())} - {200}):
+        trial.violations.append(f"events of the usual size were answered with {wrong}")
+    await configure(servers, "engagements", dict(usual))
+    trial.over()
 
 
 def _has_loaded(pid: int, library: str) -> bool:
@@ -172,17 +163,10 @@ async def _refusing(trial: Trial, words: str, on: Iterable[str], off: Iterable[s
         trial.happened[f"{instance.name} refused"] += instance.said(words, mark)
 
 
-async def _configure(admin: AIOKafkaAdminClient, more: Mapping[str, str]) -> None:
-    """Sets the whole of a topic's configuration: what is not named would go."""
-    configs = {**TOPICS["engagements"].config, **more}
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, "engagements", configs=configs)])
-
-
 async def _large(trial: Trial) -> int:
     properties = {f"text{number}": _incompressible(1_000) for number in range(LARGE_TEXTS)}
     call = {"userId": "large", "event": "Page Viewed", "properties": properties}
-    url = f"http://127.0.0.1:{trial.stage.http_port}/v1/track"
-    return (await trial.stage.http.post(url, auth=WRITE_KEY, json=call)).status_code
+    return (await trial.stage.http.post("/v1/track", auth=WRITE_KEY, json=call)).status_code
 
 
 def _incompressible(size: int) -> str:

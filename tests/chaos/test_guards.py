@@ -1,7 +1,5 @@
 """The list of guards fits the code that it takes them out of."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.chaos.guards import MUTANTS, Mutant

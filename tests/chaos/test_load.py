@@ -1,6 +1,4 @@
-"""The load and the verdict on a real relay: nothing is found wrong with a healthy one, and what is spoilt is found."""
-
-from __future__ import annotations
+"""The load and the verdict on a real relay: no violation on a healthy one, and each deliberate change is found."""
 
 import asyncio
 import json
@@ -14,7 +12,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from tests.chaos.evidence import Evidence, System, Told, gather
+from tests.chaos.evidence import Evidence, Told, gather
 from tests.chaos.load import Load
 from tests.chaos.quiet import quiet
 from tests.chaos.raw import derived
@@ -35,7 +33,6 @@ class Ran:
     """A relay after its load, and what was found there while it was whole."""
 
     relay: Relay
-    system: System
     load: Load
     evidence: Evidence
 
@@ -45,7 +42,7 @@ async def ran(servers: Infrastructure, tmp_path_factory: pytest.TempPathFactory)
     """16 s of load, in the middle of which the scorer is killed."""
     folder: Path = tmp_path_factory.mktemp("chaos")
     async with room(servers) as where, relay(where, folder, QUICK) as running:
-        load = Load(where.bootstrap_servers, where.prefix, running.port, seed=1)
+        load = Load(where, running.http_port, seed=1)
         stop = asyncio.Event()
         sending = asyncio.create_task(load.run(stop))
         try:
@@ -58,9 +55,8 @@ async def ran(servers: Infrastructure, tmp_path_factory: pytest.TempPathFactory)
             await load.finish()
         finally:
             await load.close()
-        system = System(where.bootstrap_servers, where.prefix, where.url, QUICK / "1.yaml")
-        await quiet(system, 60)
-        yield Ran(running, system, load, await gather(system))
+        await quiet(where, 60)
+        yield Ran(running, load, await gather(where, QUICK / "1.yaml"))
 
 
 async def test_a_relay_whose_scorer_was_killed_has_nothing_wrong_with_it(ran: Ran) -> None:
@@ -210,13 +206,13 @@ async def test_tampering_with_the_real_tables_and_topics_is_found(ran: Ran) -> N
     }
     false_breach = met | {"id": "a-breach", "type": "baton.sla.breached.v1", "data": met["data"] | breach}
     late = datetime.fromisoformat(met["data"]["due"]) + timedelta(minutes=1)
-    async with AIOKafkaProducer(bootstrap_servers=ran.system.bootstrap_servers) as producer:
+    async with AIOKafkaProducer(bootstrap_servers=ran.relay.room.bootstrap_servers) as producer:
         for topic, event in (("lead-handoffs", second), ("sla-breaches", false_breach)):
-            name, key = ran.system.prefix + topic, event["subject"].encode()
+            name, key = ran.relay.room.prefix + topic, event["subject"].encode()
             stamp = int(late.timestamp() * 1000)
             await producer.send_and_wait(name, json.dumps(event).encode(), key=key, timestamp_ms=stamp)
-        await producer.send_and_wait(ran.system.prefix + "engagements", b"not set aside", key=b"poison")
-    findings = await verdict(ran.system, ran.load.book)
+        await producer.send_and_wait(ran.relay.room.prefix + "engagements", b"not set aside", key=b"poison")
+    findings = await verdict(ran.relay.room, QUICK / "1.yaml", ran.load.book)
     assert {violation.text for violation in findings.violations} == {
         "a stored lead is not what its facts are worth",
         "the facts kept of a lead are not those on the topic",

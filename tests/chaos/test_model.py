@@ -1,6 +1,4 @@
-"""The oracle against cases worked out by hand from business.md."""
-
-from __future__ import annotations
+"""The oracle against cases worked out by hand."""
 
 import json
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What the chaos suite calls hostile is refused by the contract, one record after another."""
 
-from __future__ import annotations
-
 import json
 import random
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The fault proxy against an echo server: each fault is what it says, seen from both ends."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """The plan of a run: the whole catalogue in the default time, and the same again for the same seed."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

@@ -1,6 +1,4 @@
-"""The chaos suite in short: each part killed once, one frozen, one cut off; nothing is lost, nothing counted twice."""
-
-from __future__ import annotations
+"""A short chaos run: each process killed once, one frozen, one cut off; nothing is lost or counted twice."""
 
 import pytest
 from rich.console import Console

@@ -1,10 +1,8 @@
-"""What is sent: events of invented people, with the bad habits of real senders, the same for the same seed.
+"""The load's events: invented people, with the errors of real senders, the same for the same seed.
 
 New people keep coming, so handoffs happen all the time. A person's company stays what it is: then a score only grows
 with what is known, and who is handed off does not depend on the order (see tests/e2e/people.py).
 """
-
-from __future__ import annotations
 
 import heapq
 import json

@@ -1,7 +1,5 @@
 """One fault injected once: the evidence that it happened, the recovery time, and the violations."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections import Counter

@@ -1,16 +1,16 @@
-"""The verdict: what the relay shows against what the model says must be, invariant by invariant (delivery.md §7)."""
-
-from __future__ import annotations
+"""The verdict: compares the relay's data with the model, invariant by invariant."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 from tests.chaos.book import Book
-from tests.chaos.evidence import OUTPUTS, Evidence, Standing, System, Told, gather
+from tests.chaos.evidence import OUTPUTS, Evidence, Standing, Told, gather
 from tests.chaos.model import Clock
 from tests.chaos.raw import Json, derived
+from tests.infrastructure import Room
 
 GRACE = timedelta(seconds=5)
 """How long after its due a clock of a quiet relay may go unjudged (I9)."""
@@ -19,7 +19,7 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Violation:
-    """An invariant of delivery.md §7 that does not hold, how often, and some of the cases."""
+    """An invariant that does not hold, how often, and some of the cases."""
 
     invariant: str
     text: str
@@ -35,9 +35,9 @@ class Findings:
     figures: dict[str, float]
 
 
-async def verdict(system: System, book: Book | None = None) -> Findings:
+async def verdict(room: Room, policy: Path, book: Book | None = None) -> Findings:
     """Reads a quiet relay and judges it; `book` adds what its senders know."""
-    return judge(await gather(system), book)
+    return judge(await gather(room, policy), book)
 
 
 def judge(evidence: Evidence, book: Book | None = None) -> Findings:

@@ -1,7 +1,5 @@
 """Ingest behind its HTTP interface, with a broker in memory and with the real one: the same tests for both."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json
@@ -15,7 +13,6 @@ from uuid import uuid4
 import httpx
 import pytest
 import yaml
-from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import CollectorRegistry
 
 from baton_local.topics import create_topics
@@ -26,7 +23,7 @@ from ingest.flights import Publishes
 from ingest.keys import WriteKeys, hash_key
 from ingest.settings import IngestSettings, Limits
 from schemas.topics import TOPICS
-from tests.topics import written
+from tests.topics import delete_topics, written
 
 PUBLIC, SERVER = "pk_for_tests", "sk_for_tests"
 
@@ -115,10 +112,7 @@ async def own_topics(kafka_bootstrap: str) -> AsyncIterator[Kafka]:
     kafka = Kafka(bootstrap_servers=kafka_bootstrap, prefix=f"ingest-{uuid4().hex[:8]}-")
     await create_topics(kafka_bootstrap, kafka.prefix)
     yield kafka
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
-    await admin.start()
-    await admin.delete_topics([kafka.prefix + topic for topic in TOPICS])
-    await admin.close()
+    await delete_topics(kafka_bootstrap, *(kafka.prefix + topic for topic in TOPICS))
 
 
 @pytest.fixture(params=["memory", "kafka"])

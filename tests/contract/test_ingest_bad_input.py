@@ -1,6 +1,4 @@
-"""The bad-input matrix (design http.md §4): every case answered as it says, nothing a client sends ends in a 5xx."""
-
-from __future__ import annotations
+"""The bad-input matrix: every case is answered as its row says, nothing that a client sends ends in a 5xx."""
 
 import asyncio
 import gc

@@ -1,6 +1,4 @@
-"""What senders may rely on (design http.md §2.3): answers, and what is on the topics when the answer is success."""
-
-from __future__ import annotations
+"""What senders may rely on: the answers, and the records on the topics after success."""
 
 import asyncio
 import gzip

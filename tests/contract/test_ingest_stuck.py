@@ -1,31 +1,18 @@
-"""Partitions without a leader, on a real broker, fail the requests that need it and no other (delivery.md §3)."""
-
-from __future__ import annotations
+"""Partitions without a leader, on a real broker, fail the requests that need it and no other."""
 
 import asyncio
 from collections import Counter
 from datetime import timedelta
-
-from aiokafka.admin import AIOKafkaAdminClient
 
 from baton_local.topics import create_topics
 from chassis.kafka.publisher import Publisher
 from chassis.process.settings import Kafka
 from tests.contract.conftest import SERVER, Door, Opens, RealKafka
 from tests.infrastructure import Room
+from tests.topics import delete_topics
 from tests.until import until
 
 ACTIVITY = {"type": "sales.contacted", "subject": "ada@example.com"}
-
-
-async def delete(kafka: Kafka, topic: str) -> None:
-    """A client that knows its partitions finds no leader for them any more."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.delete_topics([kafka.prefix + topic])
-    finally:
-        await admin.close()
 
 
 async def sales_until(door: Door, status: int) -> None:
@@ -42,7 +29,9 @@ async def test_only_requests_that_need_the_partitions_without_a_leader_fail(own_
         opened(RealKafka(publisher, kafka), answer_deadline=timedelta(seconds=4)) as door,
     ):
         await sales_until(door, 200)
-        await delete(kafka, "sales-activities")
+        await delete_topics(
+            kafka.bootstrap_servers, f"{kafka.prefix}sales-activities"
+        )  # its partitions have no leader now
         await sales_until(door, 503)
         statuses: Counter[int] = Counter()
         async with asyncio.TaskGroup() as tasks:

@@ -1,6 +1,4 @@
-"""The folder `schemas/` polices itself: each event has an example, and each example is what decoder and schema say."""
-
-from __future__ import annotations
+"""Checks of the folder `schemas/`: each event has an example, which decoder and schema accept."""
 
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What schemas/README.md tells producers is true."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """The wiring table and what is generated from it."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

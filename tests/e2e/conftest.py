@@ -1,7 +1,5 @@
 """One relay for the stories, under a policy whose clocks run for seconds."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from pathlib import Path
 

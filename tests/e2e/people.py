@@ -1,7 +1,5 @@
 """Traffic of invented people, as trackers and a CRM would send it."""
 
-from __future__ import annotations
-
 import random
 import uuid
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """20,000 events, sent twice, in two orders: the same scores to the byte, and the same handoffs."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path

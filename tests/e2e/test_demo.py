@@ -1,7 +1,5 @@
 """The demo's stories on the real relay: each comes to the end that it promises, and the view's numbers say so."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 
@@ -21,7 +19,7 @@ async def test_every_story_ends_as_it_should(shared_relay: Relay) -> None:
     kafka = Kafka(bootstrap_servers=shared_relay.room.bootstrap_servers, prefix=shared_relay.room.prefix)
     board, replies = Board(), Replies()
     watch = Watch(kafka, board)
-    watch.listen(replies.hear)
+    watch.listen(replies.take)
     of_story = {story.__name__: person for _, (_, person, story) in zip(range(6), entrances(RUN), strict=False)}
 
     async def told() -> bool:

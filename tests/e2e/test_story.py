@@ -1,7 +1,5 @@
 """One lead all the way: over HTTP, and by a platform's own producer, to a follow-up or to a breach."""
 
-from __future__ import annotations
-
 import gzip
 import json
 from datetime import UTC, datetime, timedelta
@@ -11,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 
 from schemas.identity import lead_id_of
 from tests.e2e import people
-from tests.relay import Relay
+from tests.relay import WRITE_KEY, Relay
 from tests.until import until
 
 
@@ -20,7 +18,7 @@ async def handed_off(relay: Relay, email: str) -> dict[str, Any]:
     lead = lead_id_of(email=email)
 
     async def found() -> list[dict[str, Any]]:
-        return [event for event in await relay.events("lead-handoffs", "handed_off") if event["subject"] == lead]
+        return await relay.events("lead-handoffs", "handed_off", lead)
 
     [event] = await until(found, "the handoff", 30)
     return dict(event)
@@ -36,8 +34,8 @@ async def published(relay: Relay, handoff: dict[str, Any]) -> datetime:
 async def clock_events(relay: Relay, email: str, *clocks: str) -> list[str]:
     """Types of what happened to the lead's clocks of these names, in order of their versions."""
     lead = lead_id_of(email=email)
-    events = await relay.events("sla-clocks") + await relay.events("sla-breaches")
-    mine = [event["data"] | {"type": event["type"]} for event in events if event["subject"] == lead]
+    events = [event for topic in ("sla-clocks", "sla-breaches") for event in await relay.events(topic, lead=lead)]
+    mine = [event["data"] | {"type": event["type"]} for event in events]
     mine = [event for event in mine if event["clock"] in clocks]
     return [event["type"].split(".", 1)[1] for event in sorted(mine, key=lambda event: event["version"])]
 
@@ -57,9 +55,9 @@ async def test_three_events_over_http_are_handed_off_and_nobody_follows_up(share
         return "sla.breached.v1" in await clock_events(shared_relay, email, "CK-S2")
 
     await until(breached, "the breach", 30)
-    [breach] = [e for e in await shared_relay.events("sla-breaches") if e["subject"] == lead_id_of(email=email)]
-    [started] = [e for e in await shared_relay.events("sla-clocks", "clock.started") if e["data"]["clock"] == "CK-S2"
-                 and e["subject"] == handoff["subject"]]  # fmt: skip
+    [breach] = await shared_relay.events("sla-breaches", lead=handoff["subject"])
+    clocks = await shared_relay.events("sla-clocks", "clock.started", handoff["subject"])
+    [started] = [event for event in clocks if event["data"]["clock"] == "CK-S2"]
     assert breach["time"] == started["data"]["due"]
     assert await published(shared_relay, handoff) == datetime.fromisoformat(started["data"]["started_at"])
     took = datetime.fromisoformat(started["data"]["due"]) - datetime.fromisoformat(started["data"]["started_at"])
@@ -113,7 +111,7 @@ async def test_a_follow_up_that_arrives_late_takes_the_breach_back(shared_relay:
         return "sla.breach_retracted.v1" in await clock_events(shared_relay, email, "CK-S1")
 
     await until(retracted, "the retraction", 15)
-    events = [e for e in await shared_relay.events("sla-breaches") if e["subject"] == lead_id_of(email=email)]
+    events = await shared_relay.events("sla-breaches", lead=handoff["subject"])
     assert {event["data"]["breach_id"] for event in events} == {events[0]["data"]["breach_id"]}
     assert (await clock_events(shared_relay, email, "CK-S1"))[-2:] == ["sla.breach_retracted.v1", "clock.met.v1"]
 
@@ -144,11 +142,19 @@ async def test_a_platform_writes_to_the_topic_itself(shared_relay: Relay) -> Non
 
 async def test_gzip_and_a_repeat_change_nothing(shared_relay: Relay) -> None:
     email = people.somebody()
-    body = gzip.compress(json.dumps({"batch": people.qualified(email), "writeKey": "pk_demo_tracker"}).encode())
+    body = gzip.compress(json.dumps({"batch": people.qualified(email), "writeKey": WRITE_KEY[0]}).encode())
+    repeats = "baton_scorer_duplicates_total"
+    before = await shared_relay.metric("scorer", repeats)
     for _ in range(3):
         answer = await shared_relay.http.post("/v1/batch", content=body, headers={"Content-Encoding": "gzip"})
         assert answer.status_code == 200
     handoff = await handed_off(shared_relay, email)
     assert handoff["data"]["score"] == 65
+
+    async def repeated() -> bool:
+        return await shared_relay.metric("scorer", repeats) >= before + 6
+
+    await until(repeated, "the repeats", 15)
     [row] = await shared_relay.query("scorer", "SELECT count(*) FROM fact WHERE lead_id = $1", handoff["subject"])
     assert row["count"] == 3
+    assert len(await shared_relay.events("lead-handoffs", "handed_off", handoff["subject"])) == 1

@@ -1,6 +1,4 @@
-"""What changes a score though nobody touches the lead: a window of time ends, a new version of the policy begins."""
-
-from __future__ import annotations
+"""Score changes without an event: a window ends, a new version of the policy comes into force."""
 
 import asyncio
 import json
@@ -20,7 +18,7 @@ from tests.e2e import people
 from tests.e2e.conftest import QUICK
 from tests.e2e.test_story import handed_off
 from tests.infrastructure import Infrastructure, room
-from tests.relay import Relay
+from tests.relay import Relay, relay
 from tests.until import until
 
 WINDOW = timedelta(seconds=4)
@@ -55,22 +53,15 @@ def dearer(folder: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 async def running(servers: Infrastructure, tmp_path: Path, folder: Path) -> AsyncIterator[Relay]:
     """Ingest and scorer of a relay of its own, under that policy."""
-    async with room(servers) as where:
-        relay = Relay(where, tmp_path, folder)
-        try:
-            await relay.migrate()
-            await relay.start("ingest", "scorer")
-            yield relay
-        finally:
-            await relay.stop()
+    async with room(servers) as where, relay(where, tmp_path, folder, "ingest", "scorer") as made:
+        yield made
 
 
-async def scored(relay: Relay, email: str, count: int) -> list[dict[str, Any]]:
+async def scored(running: Relay, email: str, count: int) -> list[dict[str, Any]]:
     """So many scores that were published of the person."""
 
     async def published() -> list[dict[str, Any]]:
-        lead_id = lead_id_of(email=email)
-        found = [event for event in await relay.events("lead-scores", "scored") if event["subject"] == lead_id]
+        found = await running.events("lead-scores", "scored", lead_id_of(email=email))
         return found if len(found) >= count else []
 
     found: list[dict[str, Any]] = await until(published, f"{count} scores", 60)
@@ -132,7 +123,7 @@ async def test_apply_shows_what_would_change_and_adds_the_draft_if_it_may(
     assert second.endswith(": to come")
 
     async def joined() -> bool:
-        return "policy_joined" in running.log("scorer").read_text()
+        return "policy_joined" in running.named("scorer").log.read_text()
 
     await until(joined, "the version to be found", 20)
 

@@ -1,7 +1,5 @@
 """A room with the journal's schema in it."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.infrastructure import Room

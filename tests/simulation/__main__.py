@@ -1,6 +1,4 @@
-"""`python -m tests.simulation`: many seeds, or one that is told step by step if it breaks something."""
-
-from __future__ import annotations
+"""`python -m tests.simulation`: many seeds, or one, traced step by step if it breaks an invariant."""
 
 import json
 import os

@@ -1,7 +1,5 @@
 """The trace of a run: what happened, in order."""
 
-from __future__ import annotations
-
 import asyncio
 from typing import Any
 

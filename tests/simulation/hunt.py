@@ -1,7 +1,5 @@
 """Searches seeds for a broken invariant, and shrinks a failing run to few steps."""
 
-from __future__ import annotations
-
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

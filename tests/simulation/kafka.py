@@ -1,19 +1,17 @@
 """The clients: chassis.kafka.consumer and chassis.kafka.publisher on the simulated log."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, Self
 
-from chassis.kafka.consumer import Consumer, NotMember, Offsets, PartitionOwner
+from chassis.kafka.consumer import Consumer, NotMember, Offsets, PartitionOwner, Received
 from chassis.kafka.publisher import Place, Publisher, Record, size_of
 from chassis.process.failures import Unpublishable
 from schemas.identity import partition_of
 from schemas.sizes import record_limit
-from tests.simulation.log import Group, Log, Written
+from tests.simulation.log import Group, Log
 from tests.simulation.loop import PROCESS, asker
 from tests.simulation.network import SERVERS, Network
 
@@ -73,7 +71,7 @@ class LogConsumer(Consumer):
         delay = 0.001 if self._network.calm else self._chance.random()
         asyncio.get_running_loop().call_later(delay, message, context=SERVERS)
 
-    async def fetch(self, part: int, most: int, wait: float) -> list[Any]:
+    async def fetch(self, part: int, most: int, wait: float) -> list[Received]:
         self.fetching(part)
         loop = asyncio.get_running_loop()
         until = loop.time() + wait
@@ -82,8 +80,8 @@ class LogConsumer(Consumer):
         await asyncio.sleep(0 if self._network.calm else self._chance.random() / 50)
         return records
 
-    def _take(self, part: int, most: int) -> list[Written]:
-        taken: list[Written] = []
+    def _take(self, part: int, most: int) -> list[Received]:
+        taken: list[Received] = []
         if part not in self._reading or "log" in self._network.down:
             return taken
         for topic in self._chance.sample(self._topics, len(self._topics)):
@@ -95,7 +93,7 @@ class LogConsumer(Consumer):
                 taken += self._skip(ready)
         return taken
 
-    def _skip(self, ready: list[Written]) -> list[Written]:
+    def _skip(self, ready: list[Received]) -> list[Received]:
         """A client's mistake: the first record is never answered; not the last one, and not twice the same."""
         place = (ready[0].topic, ready[0].partition, ready[0].offset)
         if len(ready) > 1 and place not in self._log.skipped and self._network.glitch(self._process, "fetch", "skip"):

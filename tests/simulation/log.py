@@ -1,34 +1,17 @@
-"""The log: topics in memory, and the group that shares their partitions out, generation by generation."""
-
-from __future__ import annotations
+"""The simulated log: topics in memory, and a consumer group that assigns their partitions by generation."""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from contextvars import Context
-from dataclasses import dataclass
 from functools import partial
 from random import Random
 from typing import Protocol
 
+from chassis.kafka.consumer import Received
 from chassis.kafka.publisher import Headers
 from tests.simulation.network import SERVERS, Network
 
 SESSION_SECONDS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A record as fetched; `timestamp` is when it was appended, in milliseconds."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
-    timestamp_type: int = 1
-    """It is the broker's."""
 
 
 class Log:
@@ -40,7 +23,7 @@ class Log:
     def __init__(self, topics: Sequence[str], parts: int, now: Callable[[], int]) -> None:
         self.parts = parts
         self._now = now
-        self._written: dict[tuple[str, int], list[Written | None]] = {
+        self._written: dict[tuple[str, int], list[Received | None]] = {
             (topic, part): [] for topic in topics for part in range(parts)
         }
         self._waiting: dict[asyncio.Future[None], tuple[Sequence[str], int]] = {}
@@ -50,7 +33,7 @@ class Log:
 
     def append(self, topic: str, part: int, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
         written = self._written[topic, part]
-        written.append(Written(topic, part, len(written), self._now(), key, value, tuple(headers)))
+        written.append(Received(topic, part, len(written), self._now(), key, value, tuple(headers)))
         self._tell(topic, part)
 
     def _tell(self, topic: str, part: int) -> None:
@@ -93,15 +76,15 @@ class Log:
         """The end for who reads committed records only."""
         return min(self._open.get((topic, part)) or [self.end(topic, part)])
 
-    def at(self, topic: str, part: int, offset: int) -> Written | None:
+    def at(self, topic: str, part: int, offset: int) -> Received | None:
         """The record at the offset; a mark is none."""
         return self._written[topic, part][offset]
 
-    def read(self, topic: str, part: int, offset: int = 0, until: int | None = None) -> list[Written]:
+    def read(self, topic: str, part: int, offset: int = 0, until: int | None = None) -> list[Received]:
         """The records from `offset` on and before `until`, to the end unless said."""
         return [record for record in self._written[topic, part][offset:until] if record is not None]
 
-    def topic(self, topic: str) -> list[Written]:
+    def topic(self, topic: str) -> list[Received]:
         """Every record of the topic, partition by partition."""
         return [record for part in range(self.parts) for record in self.read(topic, part)]
 

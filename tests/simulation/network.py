@@ -1,6 +1,4 @@
-"""What lies between a process and the servers: delays, refusals, lost answers. What was sent may land after all."""
-
-from __future__ import annotations
+"""The simulated network: delays, refusals, lost answers. What was sent may arrive nevertheless."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine

@@ -1,6 +1,4 @@
-"""What must hold when all is quiet, told from the log and the tables alone (delivery.md §7)."""
-
-from __future__ import annotations
+"""The invariants once nothing is pending, checked on the log and the tables alone."""
 
 import json
 from collections import Counter, defaultdict
@@ -9,7 +7,7 @@ from datetime import timedelta
 from random import Random
 from typing import Any
 
-from chassis.kafka.consumer import received_at
+from chassis.kafka.consumer import Received
 from desk.lead.explanation import explain
 from router.app import ROTATION
 from schemas.barrier import BARRIER_KEY
@@ -20,10 +18,9 @@ from schemas.sales import SalesActivity
 from schemas.scores import LeadScored
 from schemas.sla import clock_id_of
 from schemas.topics import TOPICS
-from sla_monitor.rules import Watch, expire, start, stop
-from sla_monitor.rules.clock import Clock
-from sla_monitor.rules.clock import Lead as Watched
-from tests.simulation.log import Written
+from sla_monitor.rules import TickTime, expire, start, stop
+from sla_monitor.rules.clock import Clock, WatchedLead
+from tests.simulation.forwarding import links
 from tests.simulation.scenario import PARTS
 from tests.simulation.store import Store
 from tests.simulation.world import World, services
@@ -52,10 +49,13 @@ def _books(world: World, name: str, store: Store) -> Iterator[str]:
             outcome
             for topic in services()[name].inputs
             for record in world.log.read(topic, part)
-            for outcome in ("records", _outcome(record, services()[name].inputs[topic], expected, latest))
+            for outcome in (
+                "records",
+                _forwarded(name, record, _outcome(record, services()[name].inputs[topic], expected, latest)),
+            )
         )
-        written = store.partitions[part].totals
-        kinds = ("records", "facts", "duplicates", "replaced", "barriers", "dead_letters", "tick_failures")
+        written = store.partitions[part].progress.totals
+        kinds = ("records", "facts", "duplicates", "replaced", "forwarded", "barriers", "dead_letters", "tick_failures")
         booked = {key: count for key, count in written.items() if key.startswith(kinds) and count}
         if part in store.stale:  # the score in force, told again, was not known and is found outdated by its version
             for books in (booked, counts):
@@ -66,14 +66,23 @@ def _books(world: World, name: str, store: Store) -> Iterator[str]:
     for key in sorted(expected.keys() | found.keys()):
         if expected.get(key) != found.get(key):
             yield f"{name}: fact {key} is {'lost' if key not in found else 'not the accepted one'}"
+    for lead, source, id_ in found if name == "scorer" else ():
+        if lead in links() and (links()[lead], source, id_) not in found:
+            yield f"{name}: {id_} of {lead} is no fact of {links()[lead]}, whom it was forwarded to"
+
+
+def _forwarded(name: str, record: Received, outcome: str) -> str:
+    """The outcome where it is a fact of an alias."""
+    alias = name == "scorer" and outcome == "facts" and (record.key or b"").decode() in links()
+    return "forwarded" if alias else outcome
 
 
 def _outcome(
-    record: Written, decoder: Decoder, facts: dict[tuple[str, str, str], bytes], latest: dict[str, Fact]
+    record: Received, decoder: Decoder, facts: dict[tuple[str, str, str], bytes], latest: dict[str, Fact]
 ) -> str:
     """What becomes of the next record of a topic, `facts` being those of the earlier ones, `latest` a lead's score."""
     try:
-        fact = decoder.fact(record.key, record.value, received_at(record))
+        fact = decoder.fact(record.key, record.value, record.append_time)
     except Refused as refused:
         return "barriers" if record.key == BARRIER_KEY else f"dead_letters:{refused.reason}"
     if partition_of(record.key or b"", PARTS) != record.partition:
@@ -106,7 +115,7 @@ def _outputs(world: World) -> Iterator[str]:
             part = partition_of(record.key or b"", PARTS) if record.partition is None else record.partition
             if (record.topic, part, record.key, record.value) not in landed:
                 yield f"{name}: announced and never published: {record.topic} {(record.value or b'')[:60]!r}"
-        announced = sum(row.totals.get("published", 0) for row in store.partitions.values())
+        announced = sum(row.progress.totals["published"] for row in store.partitions.values())
         if announced != len(store.announced):
             yield f"{name}: published is {announced}, {len(store.announced)} rows were written"
 
@@ -133,6 +142,10 @@ def _scores(world: World, events: Events) -> Iterator[str]:
         versions[event["subject"]].append(event["data"]["version"])
     for lead_id, (_, row) in store.leads.items():
         state = scorer.load(lead_id, row.state)
+        if lead_id in links():
+            if versions[lead_id]:
+                yield f"scorer: {lead_id} is an alias, and has a score"
+            continue
         facts = _shuffled(store, lead_id)
         told = explain(lead_id, facts, scorer.criteria(world.now()), world.now(), state)  # type: ignore[attr-defined]
         if not told.stored_agrees:
@@ -175,7 +188,7 @@ def _clocks(world: World, events: Events) -> Iterator[str]:
     for event in (*events["sla-clocks"], *events["sla-breaches"]):
         told[event["data"]["clock_id"]].append((event["data"]["version"], event["type"].split(".", 1)[1]))
     for lead_id, (_, row) in store.leads.items():
-        lead: Watched = monitor.load(lead_id, row.state)
+        lead: WatchedLead = monitor.load(lead_id, row.state)
         rightly = {(c.clock, c.episode): c.standing for c in _in_one_go(world, lead_id).clocks}
         actually = {(c.clock, c.episode): c.standing for c in lead.clocks}
         if actually != rightly:
@@ -210,16 +223,16 @@ def _came_in_time(world: World, lead_id: str, clock: Clock) -> bool:
     return False
 
 
-def _in_one_go(world: World, lead_id: str) -> Watched:
+def _in_one_go(world: World, lead_id: str) -> WatchedLead:
     monitor: Any = services()["sla-monitor"]
-    lead = Watched(lead_id)
+    lead = WatchedLead(lead_id)
     now = world.stores["sla-monitor"].now()
     for fact in _shuffled(world.stores["sla-monitor"], lead_id):
         if isinstance(fact.event, LeadQualified | LeadHandedOff):
             lead = start(lead, fact.event, fact.received, monitor.policies, now).lead
         elif isinstance(fact.event, SalesActivity):
             lead = stop(lead, fact.event, fact.time, now).lead
-    return expire(lead, Watch(now, now, monitor._patience)).lead
+    return expire(lead, TickTime(now, now, monitor._patience)).lead
 
 
 def _shuffled(store: Store, lead_id: str) -> list[Fact]:

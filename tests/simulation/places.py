@@ -1,6 +1,4 @@
-"""Where a contract is tested: on the real servers, and on what stands in for them in the simulation."""
-
-from __future__ import annotations
+"""The two sides of a contract suite: the real servers, and their simulation."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,14 +8,13 @@ from random import Random
 from typing import Protocol
 from unittest.mock import patch
 
-import asyncpg
 import pytest
 
 from chassis.kafka.consumer import Consumer
 from chassis.kafka.publisher import Publisher, Record
 from chassis.partition.journal import Journal, journals
 from schemas.topics import TOPICS
-from tests.infrastructure import Room
+from tests.infrastructure import Room, connected
 from tests.integration.chassis.driving import House
 from tests.simulation.kafka import LogConsumer, LogPublisher
 from tests.simulation.log import Group, Log
@@ -86,12 +83,9 @@ class Real:
 
         for statement in _SLOW_DISK:
             await self._house.query(statement)
-        connection = await asyncpg.connect(self._house.room.url)
-        try:
+        async with connected(self._house.room.url) as connection:
             await connection.execute("SELECT pg_advisory_lock(13)")
             yield waiting
-        finally:
-            await connection.close()
 
     @asynccontextmanager
     async def transaction(self, topic: str, part: int) -> AsyncIterator[None]:

@@ -1,7 +1,5 @@
 """Runs one scenario from its seed to the verdict."""
 
-from __future__ import annotations
-
 import os
 import random
 import time
@@ -58,6 +56,6 @@ def simulate(scenario: Scenario, judge: Callable[[World], list[str]]) -> Run:
     happened = Counter(what for _, who, what, _ in lines if not what.startswith("armed: "))
     for store in world.stores.values():
         for row in store.partitions.values():
-            for total, count in row.totals.items():
+            for total, count in row.progress.totals.items():
                 happened[total.partition(":")[0]] += count
     return Run(scenario, list(violations), happened, lines)

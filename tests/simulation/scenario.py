@@ -1,6 +1,4 @@
-"""What happens in a simulation: who does what when, and what goes wrong. All of it follows from the seed."""
-
-from __future__ import annotations
+"""The scenario of a simulation: inputs and faults with their times, all derived from the seed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -1,6 +1,4 @@
-"""One partition in memory, and a service whose rules take their time."""
-
-from __future__ import annotations
+"""One partition in memory, and a service with slow rules."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -10,15 +8,14 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from chassis.partition.epoch import Takeover
+from chassis.kafka.consumer import Received
 from chassis.partition.journal import Batch, LeadRow
-from chassis.partition.lead_cache import Files
 from chassis.partition.owner import Ownership
 from chassis.partition.supervisor import Supervisor
 from chassis.partition.worker import Links
 from chassis.process.failures import StatementTimeout
 from chassis.process.settings import Worker as Settings
-from chassis.service import At, Decision, Erase, Keep, Recall
+from chassis.service import At, Decision, Keep, Recall
 from schemas.envelope import Fact
 from tests.integration.chassis.counting import Counting, Recalling, Tally
 from tests.integration.chassis.driving import leads
@@ -52,9 +49,7 @@ class Slow(Recalling):
             return Keep(state, due=state.due)
         return Keep(Tally(state.count), counts={"fired": 1})
 
-    def recall(
-        self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At
-    ) -> Keep[Tally] | Erase[Tally]:
+    def recall(self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Tally]:
         self._compute("recall")
         return super().recall(state, earlier, heard, at)
 
@@ -104,18 +99,18 @@ class Bench:
     async def claimed(self, journal: StoreJournal | None = None) -> Ownership[Tally]:
         journal = journal or self.journal()
         claim = await journal.claim()
-        offsets = {topic: claim.offsets.get(topic, 0) for topic in self.service.inputs}
-        ownership = Ownership(self.service, Takeover(0, claim, journal, offsets, 4), Files(self.service, journal, 1000))
-        await ownership.drain(self.publisher)
+        offsets = {topic: claim.progress.offsets.get(topic, 0) for topic in self.service.inputs}
+        ownership = Ownership(self.service, journal, self.publisher, claim, offsets, partitions=4)
+        await ownership.committer.drain()
         self.commits.clear()
         return ownership
 
-    async def take(self, ownership: Ownership[Tally], records: Sequence[Any]) -> list[int]:
+    async def take(self, ownership: Ownership[Tally], records: Sequence[Received]) -> list[int]:
         """How many each commit took, until all are taken."""
         counts: list[int] = []
         while sum(counts) < len(records):
-            counts.append(await ownership.take(records[sum(counts) :], self.publisher))
-            assert ownership.offsets["engagements"] == records[sum(counts) - 1].offset + 1
+            counts.append(await ownership.take(records[sum(counts) :]))
+            assert ownership.committer.progress.offsets["engagements"] == records[sum(counts) - 1].offset + 1
         return counts
 
     def has(self, count: int, **fields: Any) -> list[str]:
@@ -130,7 +125,7 @@ class Bench:
     async def tick(self, ownership: Ownership[Tally]) -> int:
         """How many leads it looked at."""
         before = len(self.service.looked)
-        await ownership.tick(self.publisher, idle=True)
+        await ownership.tick(idle=True)
         return len(self.service.looked) - before
 
 

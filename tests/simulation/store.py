@@ -1,9 +1,8 @@
 """The store: a service's Postgres schema in memory, with the semantics of the statements in chassis.partition.sql."""
 
-from __future__ import annotations
-
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,8 +17,8 @@ from chassis.partition.journal import (
     FactKnown,
     Journal,
     LeadRow,
+    Progress,
     RefusedByDatabase,
-    Revision,
     SharedConflict,
 )
 from chassis.process.failures import DatabaseAway, Fenced
@@ -35,11 +34,7 @@ class Partition:
     """A row of `partition`, and the partition's outbox."""
 
     epoch: int = 0
-    offsets: dict[str, int] = field(default_factory=dict)
-    out_seq: int = 0
-    totals: dict[str, int] = field(default_factory=dict)
-    marks: dict[str, int] = field(default_factory=dict)
-    revision: Revision = field(default_factory=Revision)
+    progress: Progress = field(default_factory=Progress)
     outbox: dict[int, tuple[Record, datetime]] = field(default_factory=dict)
     """Number -> the record, and since when it is owed."""
 
@@ -108,7 +103,7 @@ class Store:
     def rows(self, lead_ids: Sequence[str]) -> list[LeadRow]:
         return [self.leads[lead_id][1] for lead_id in lead_ids if lead_id in self.leads]
 
-    def known(self, keys: Sequence[Key]) -> dict[int, bytes]:
+    def fingerprints(self, keys: Sequence[Key]) -> dict[int, bytes]:
         return {at: self.facts[key].fingerprint for at, key in enumerate(keys) if key in self.facts}
 
     def facts_of(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes, datetime]]:
@@ -167,13 +162,16 @@ class Store:
             return now
 
     def _write(self, part: int, batch: Batch, new: dict[Key, Fact]) -> None:
-        row, gone = self.partitions[part], set(batch.erased)
+        row, gone = self.partitions[part], batch.erased
+        deleted = Counter(key[0] for key in self.facts if key[0] in gone) if gone else Counter[str]()
         self.forget(batch.replaced)
         self.facts = {key: fact for key, fact in self.facts.items() if key[0] not in gone} if gone else self.facts
         self.facts.update(new)
-        row.offsets, row.marks = dict(batch.offsets), dict(batch.marks)
-        row.revision, row.out_seq, row.totals = batch.revision, batch.out_seq, dict(batch.totals)
-        self.leads.update((lead.lead_id, (part, lead)) for lead in batch.leads)
+        row.progress = batch.progress.copy()
+        deleted.update(gone)
+        for lead in batch.leads:
+            before = self.leads[lead.lead_id][1].deleted if lead.lead_id in self.leads else 0
+            self.leads[lead.lead_id] = (part, replace(lead, deleted=deleted.get(lead.lead_id, before)))
         self.shared.update((name, (version + 1, json.dumps(value))) for name, version, value in batch.shared)
         self.announced += batch.outbox
 
@@ -199,8 +197,8 @@ class Store:
 
     def numbered(self, batch: Batch) -> dict[int, tuple[Record, datetime]]:
         """The outbox rows of the batch, by number."""
-        now = self.now()
-        return {seq: (record, now) for seq, record in enumerate(batch.outbox, batch.out_seq - len(batch.outbox) + 1)}
+        now, first = self.now(), batch.progress.out_seq - len(batch.outbox) + 1
+        return {seq: (record, now) for seq, record in enumerate(batch.outbox, first)}
 
 
 class StoreJournal(Journal):
@@ -215,7 +213,7 @@ class StoreJournal(Journal):
         row, now = await self._network.run("claim", lambda: self._store.claim(self._part))
         due = await self.next_due()
         owed_since = await self._network.ask("owed_since", lambda: self._store.owed_since(self._part))
-        return claim_of(row, now, due, owed_since)
+        return claim_of(self._part, row, now, due, owed_since)
 
     async def leftovers(self, after: int) -> list[tuple[int, Record]]:
         return await self._network.ask("leftovers", lambda: self._store.leftovers(self._part, after))
@@ -223,8 +221,8 @@ class StoreJournal(Journal):
     async def leads(self, lead_ids: Sequence[str]) -> list[LeadRow]:
         return await self._network.ask("leads", lambda: self._store.rows(lead_ids))
 
-    async def known(self, keys: Sequence[Key]) -> dict[int, bytes]:
-        found = await self._network.ask("known", lambda: self._store.known(keys))
+    async def fingerprints(self, keys: Sequence[Key]) -> dict[int, bytes]:
+        found = await self._network.ask("fingerprints", lambda: self._store.fingerprints(keys))
         process = PROCESS.get(None)
         stale = found and process and self._network.glitch(process.name, "known", "stale")
         if not stale:
@@ -256,10 +254,9 @@ class StoreJournal(Journal):
         return await self._network.run("commit", write)
 
 
-def claim_of(row: Partition, now: datetime, due: datetime | None, owed_since: datetime | None) -> Claim:
+def claim_of(part: int, row: Partition, now: datetime, due: datetime | None, owed_since: datetime | None) -> Claim:
     """What the statements of a claim come to."""
-    known = (dict(row.offsets), row.out_seq, dict(row.totals), due, now, dict(row.marks), owed_since)
-    return Claim(row.epoch, *known, row.revision)
+    return Claim(part, row.epoch, row.progress.copy(), due, now, owed_since)
 
 
 def journals_of(store: Store, network: Network) -> Callable[[int], AbstractAsyncContextManager[Journal]]:

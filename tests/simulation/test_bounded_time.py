@@ -1,6 +1,4 @@
-"""A commit is bounded in time: what is left goes on where it stopped, and what does not go through is tried smaller."""
-
-from __future__ import annotations
+"""A commit is bounded in time: the rest is taken next, and what fails is tried in smaller parts."""
 
 import asyncio
 import os
@@ -34,7 +32,8 @@ def test_what_is_left_of_a_batch_is_taken_in_order_and_once() -> None:
         assert max(counts) <= 4, counts
         assert bench.service.decided == names
         assert [len(batch.facts) for batch in bench.commits] == counts
-        assert bench.store.partitions[0].totals["records"] == bench.store.partitions[0].totals["facts"] == 20
+        totals = bench.store.partitions[0].progress.totals
+        assert totals["records"] == totals["facts"] == 20
 
     played(story)
 
@@ -45,7 +44,7 @@ def test_an_unreadable_record_behind_the_cut_becomes_one_dead_letter() -> None:
         events: list[Any] = [engaged(str(number), ada) for number in range(12)]
         events[2] = events[9] = b"{"
         await bench.take(await bench.claimed(), arrived(events))
-        totals = bench.store.partitions[0].totals
+        totals = bench.store.partitions[0].progress.totals
         assert (totals["records"], totals["facts"], totals["dead_letters:not_json"]) == (12, 10, 2)
 
     played(story)
@@ -57,7 +56,7 @@ def test_due_leads_are_ticked_once_each_in_as_many_commits_as_it_takes() -> None
         ownership = await bench.claimed()
         looks = [await bench.tick(ownership) for _ in range(12)]
         assert max(looks) <= 4, looks
-        assert sum(looks) == bench.store.partitions[0].totals["fired"] == 20
+        assert sum(looks) == bench.store.partitions[0].progress.totals["fired"] == 20
         assert bench.store.next_due(0) is None
 
     played(story)
@@ -70,7 +69,7 @@ def test_due_leads_that_wait_hold_up_none_behind_them() -> None:
         due = NOW - timedelta(1)
         bench.store.leads[last] = (0, LeadRow(last, 1, due, bench.service.dump(Tally(1, due))))
         await bench.tick(await bench.claimed())
-        assert bench.store.partitions[0].totals["fired"] == 1
+        assert bench.store.partitions[0].progress.totals["fired"] == 1
 
     played(story)
 
@@ -83,11 +82,11 @@ def test_a_revision_says_how_far_it_came_and_the_next_owner_goes_on_there() -> N
         ownership = await bench.claimed()
         first = await bench.tick(ownership)
         assert 0 < first <= 4
-        assert bench.store.partitions[0].revision == Revision(1, everyone[first - 1])
+        assert bench.store.partitions[0].progress.revision == Revision(1, everyone[first - 1])
         ownership = await bench.claimed()
         looks = [await bench.tick(ownership) for _ in range(20)]
-        assert first + sum(looks) == bench.store.partitions[0].totals["fired"] == 20
-        assert bench.store.partitions[0].revision == Revision(1, None)
+        assert first + sum(looks) == bench.store.partitions[0].progress.totals["fired"] == 20
+        assert bench.store.partitions[0].progress.revision == Revision(1, None)
 
     played(story, service)
 
@@ -101,7 +100,7 @@ def test_recalls_of_many_leads_are_cut_between_leads() -> None:
         late = [engaged("late", lead, "late") for lead in everyone]
         counts = await bench.take(ownership, arrived([engaged("w", everyone[0]), *late], 15))
         assert max(counts) <= 4, counts
-        totals = bench.store.partitions[0].totals
+        totals = bench.store.partitions[0].progress.totals
         assert (totals["records"], totals["facts"], totals["again"]) == (28, 28, 12)
         counted = {bench.service.load(lead, row.state).count for lead, (_, row) in bench.store.leads.items()}
         assert counted == {2, 6}
@@ -119,7 +118,7 @@ def test_the_fact_on_which_a_recall_fails_is_found_in_few_attempts(costs: tuple[
         batch = arrived([engaged(str(number), ada, kind) for number, kind in enumerate(kinds)])
         ownership = await bench.claimed()
         await bench.take(ownership, batch)
-        totals = bench.store.partitions[0].totals
+        totals = bench.store.partitions[0].progress.totals
         assert (totals["facts"], totals["dead_letters:rules_failed"]) == (63, 1)
         assert len(service.recalled) < 32, "one for each fact, and one more for each half, would be 64 and more"
         assert (len(bench.commits) > 1) == bool(costs), "time was up before the last was found"
@@ -132,7 +131,7 @@ def test_a_commit_that_is_cancelled_is_tried_smaller() -> None:
         events = arrived([engaged("0", lead) for lead in leads(0, 30)])
         counts = await bench.take(await bench.claimed(bench.journal(most_facts=4)), events)
         assert max(counts) <= 4, counts
-        assert bench.store.partitions[0].totals["facts"] == 30
+        assert bench.store.partitions[0].progress.totals["facts"] == 30
 
     played(story, Slow(costs=()))
 
@@ -143,7 +142,7 @@ def test_a_recall_of_many_leads_that_is_cancelled_is_read_in_parts() -> None:
         await bench.take(ownership, arrived([engaged("0", lead) for lead in leads(0, 30)]))
         late = arrived([engaged("1", lead, "late") for lead in leads(0, 30)], 30)
         assert await bench.take(ownership, late) == [30], "one commit, for nothing but the reading was too much"
-        assert bench.store.partitions[0].totals["again"] == 30
+        assert bench.store.partitions[0].progress.totals["again"] == 30
 
     played(story, Slow(costs=()))
 
@@ -176,12 +175,12 @@ def test_a_record_that_names_a_version_to_come_waits_and_what_was_read_before_it
         records = arrived([engaged("1", ada), engaged("2", bob), engaged("3", ada)])
         with patch.object(bench.service, "decide", _lagging(bench, "2")):
             ownership = await bench.claimed()
-            assert await ownership.take(records, bench.publisher) == 1
+            assert await ownership.take(records) == 1
             with pytest.raises(OlderPolicy):
-                await ownership.take(records[1:], bench.publisher)
-        assert bench.store.partitions[0].totals["facts"] == 1
+                await ownership.take(records[1:])
+        assert bench.store.partitions[0].progress.totals["facts"] == 1
         await bench.take(await bench.claimed(), records[1:])
-        assert bench.store.partitions[0].totals["facts"] == 3
+        assert bench.store.partitions[0].progress.totals["facts"] == 3
         assert not [record for batch in bench.commits for record in batch.outbox if "dlq" in record.topic]
 
     played(story)
@@ -195,7 +194,7 @@ def test_what_is_due_does_not_wait_with_a_record_that_names_a_version_to_come() 
             bench.log.append("engagements", 0, event.subject.encode(), event.encode())
             async with asyncio.timeout(60), running(bench, ready=False):
                 await asyncio.sleep(40)
-        totals = bench.store.partitions[0].totals
+        totals = bench.store.partitions[0].progress.totals
         assert (totals["fired"], totals.get("facts", 0)) == (3, 0)
 
     played(story)
@@ -206,17 +205,17 @@ def test_every_claim_after_a_claim_without_a_commit_takes_half_whoever_claims() 
         lead = leads(0, 1)[0]
         events = [engaged(str(number), lead) for number in range(9_000)]
         bench.service.costs = ()
-        assert await (await bench.claimed()).take(arrived(events), bench.publisher) == 5_000
+        assert await (await bench.claimed()).take(arrived(events)) == 5_000
         for _ in range(4):  # each dies before it commits anything
             ownership = await bench.claimed()
         counts = await bench.take(ownership, arrived(events[5_000:7_382], 5_000))
         assert counts == [625, 781, 976], "claimed three times for nothing, then a quarter more each time"
-        first = await (await bench.claimed()).take(arrived(events[7_382:], 7_382), bench.publisher)
+        first = await (await bench.claimed()).take(arrived(events[7_382:], 7_382))
         assert first == 976, "the size that went through last"
         ownership = await bench.claimed()
         for _ in range(30):
             ownership = await bench.claimed()
-        assert await ownership.take(arrived(events[8_358:], 8_358), bench.publisher) == 1
+        assert await ownership.take(arrived(events[8_358:], 8_358)) == 1
 
     played(story)
 

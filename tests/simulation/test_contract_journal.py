@@ -1,15 +1,24 @@
-"""What a journal promises, on Postgres and in the simulation alike."""
-
-from __future__ import annotations
+"""The contract of the journal, on Postgres and in the simulation."""
 
 import asyncio
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from chassis.kafka.publisher import Record
-from chassis.partition.journal import Batch, FactKnown, Journal, LeadRow, RefusedByDatabase, Revision, SharedConflict
+from chassis.partition.journal import (
+    Batch,
+    FactKnown,
+    Journal,
+    LeadRow,
+    Progress,
+    RefusedByDatabase,
+    Revision,
+    SharedConflict,
+)
 from chassis.process.failures import Fenced
 from tests.builders import a_fact, an_engagement, at
 from tests.integration.chassis.driving import leads
@@ -20,22 +29,25 @@ ADA, BOB = leads(0, 2)
 ONE, TWO, THREE = (a_fact(an_engagement(id=id_, subject=ADA), at(int(id_))) for id_ in ("1", "2", "3"))
 OTHER = a_fact(an_engagement(id="1", subject=BOB))
 TOLD = Record("lead-scores", b"k", b"v", [("name", b"value")])
-NOTHING: dict[str, Any] = {"offsets": {}, "marks": {}, "out_seq": 0, "totals": {}}
+ASIDE = Record("engagements-dlq", None, None, [("raw", b"\xff\x00"), ("empty", None)], 3)
 
 
-def batch(**fields: Any) -> Batch:
-    """Moves the offset to 7 unless said otherwise."""
-    return Batch(**{**NOTHING, "offsets": {"engagements": 7}, **fields})
+def batch(offset: int = 7, out_seq: int = 0, **fields: Any) -> Batch:
+    return Batch(Progress({"engagements": offset}, out_seq=out_seq), **fields)
+
+
+def whole(record: Record) -> tuple[Any, ...]:
+    return record.topic, record.key, record.value, list(record.headers), record.partition
 
 
 async def written(journal: Journal) -> tuple[Any, ...]:
     """What one finds of it all: the claim's, the outbox, the leads, the facts."""
     claim = await journal.claim()
     return (
-        (dict(claim.offsets), dict(claim.marks), claim.out_seq, dict(claim.totals), claim.revision),
+        claim.progress,
         [seq for seq, _ in await journal.leftovers(0)],
         await journal.leads([ADA, BOB]),
-        sorted(await journal.known([(fact.lead_id, *fact.key) for fact in (ONE, TWO, THREE)])),
+        sorted(await journal.fingerprints([(fact.lead_id, *fact.key) for fact in (ONE, TWO, THREE)])),
     )
 
 
@@ -47,10 +59,27 @@ class Contract:
             await journal.claim()
             await journal.commit(1, batch(facts=[ONE, TWO, OTHER]), 0)
             with pytest.raises(Fenced):
-                await journal.commit(2, batch(erased=[ADA]), 0)
-            await journal.commit(1, batch(facts=[THREE], erased=[ADA]), 0)
+                await journal.commit(2, batch(erased={ADA: 0}), 0)
+            await journal.commit(1, batch(facts=[THREE], erased={ADA: 0}), 0)
             left = await journal.facts([ADA, BOB])
         assert sorted(each[:2] for each in left) == sorted((fact.lead_id, fact.value) for fact in (THREE, OTHER))
+
+    async def test_a_row_says_how_many_facts_its_erasure_deleted_and_what_was_dropped(self, place: Place) -> None:
+        since = at()
+        async with place.journal(0) as journal:
+            await journal.claim()
+            rows = [LeadRow(ADA, 1, None, "{}"), LeadRow(BOB, 1, None, "{}", dropped={"flood": 2})]
+            await journal.commit(1, batch(facts=[ONE, TWO, OTHER], leads=rows), 0)
+            assert await journal.leads([ADA]) + await journal.leads([BOB]) == rows
+            erased = LeadRow(ADA, 2, None, "{}", since, {"flood": 1})
+            await journal.commit(1, batch(facts=[THREE], leads=[erased, rows[1]], erased={ADA: 5}), 0)
+            assert await journal.leads([ADA]) == [replace(erased, deleted=2 + 5)]
+            later = replace(erased, version=3, due=at(1), dropped={"flood": 1, "erased": 1}, deleted=0)
+            await journal.commit(1, batch(leads=[later]), 0)
+            kept = replace(later, deleted=7)
+            assert await journal.leads([ADA]) + await journal.leads([BOB]) == [kept, rows[1]]
+            assert (await journal.due(9))[1] == [kept]
+            assert kept in (await journal.beyond("", 9))[1]
 
     async def test_replaced_facts_are_deleted_by_the_commit_that_has_the_newer_ones(self, place: Place) -> None:
         async with place.journal(0) as journal:
@@ -62,24 +91,20 @@ class Contract:
             await journal.commit(1, batch(facts=[THREE], replaced=gone), 0)
             left = await journal.facts([ADA, BOB])
             assert sorted(each[1] for each in left) == sorted(fact.value for fact in (TWO, THREE, OTHER))
-            await journal.commit(1, batch(facts=[ONE], replaced=[(ADA, *TWO.key)], erased=[ADA]), 0)
+            await journal.commit(1, batch(facts=[ONE], replaced=[(ADA, *TWO.key)], erased={ADA: 0}), 0)
             left = await journal.facts([ADA, BOB])
         assert sorted(each[1] for each in left) == sorted(fact.value for fact in (ONE, OTHER))
 
     async def test_claim_raises_the_epoch_and_tells_what_is_there(self, place: Place) -> None:
         async with place.journal(0) as journal:
             first = await journal.claim()
-            assert (first.epoch, first.offsets, first.out_seq, first.totals) == (1, {}, 0, {})
-            assert (first.marks, first.next_due, first.owed_since) == ({}, None, None)
-            assert first.revision == Revision()
+            assert (first.epoch, first.progress, first.next_due, first.owed_since) == (1, Progress(), None, None)
             due = first.now + timedelta(seconds=50)
             row = LeadRow(ADA, 1, due, "{}")
-            full = batch(marks={"engagements": 9}, out_seq=1, totals={"facts": 1}, leads=[row], outbox=[TOLD])
-            full.revision = Revision(2, ADA)
-            now = await journal.commit(1, full, 0)
+            moved = Progress({"engagements": 7}, {"engagements": 9}, Counter(facts=1), Revision(2, ADA), 1)
+            now = await journal.commit(1, Batch(moved, leads=[row], outbox=[TOLD]), 0)
             second = await journal.claim()
-        assert (second.epoch, second.offsets, second.out_seq, second.totals) == (2, {"engagements": 7}, 1, {"facts": 1})
-        assert (second.marks, second.next_due, second.revision) == ({"engagements": 9}, due, Revision(2, ADA))
+        assert (second.epoch, second.progress, second.next_due) == (2, moved, due)
         assert second.owed_since is not None
         assert first.now <= now <= second.now
         assert first.now <= second.owed_since <= second.now
@@ -94,7 +119,7 @@ class Contract:
             await other.claim()
             with pytest.raises(Fenced):
                 await older.commit(epoch, everything, 0)
-            assert await written(newer) == before == (({}, {}, 0, {}, Revision()), [], [], [])
+            assert await written(newer) == before == (Progress(), [], [], [])
 
     async def test_a_stale_owner_hears_that_first_whatever_else_is_wrong(self, place: Place) -> None:
         async with place.journal(0) as older, place.journal(0) as newer:
@@ -108,11 +133,11 @@ class Contract:
         async with place.journal(0) as older, place.journal(0) as newer:
             for turn in range(30):
                 epoch = (await older.claim()).epoch
-                moved = batch(offsets={"engagements": turn})
+                moved = batch(offset=turn)
                 done, claim = await asyncio.gather(older.commit(epoch, moved, 0), newer.claim(), return_exceptions=True)
                 assert not isinstance(claim, BaseException)
                 assert isinstance(done, Fenced | datetime)
-                assert (claim.offsets.get("engagements") == turn) == isinstance(done, datetime)
+                assert (claim.progress.offsets.get("engagements") == turn) == isinstance(done, datetime)
 
     async def test_a_claim_that_waited_for_a_commit_finds_all_of_it(self, place: Place) -> None:
         async with place.journal(0) as older, place.journal(0) as newer:
@@ -125,7 +150,7 @@ class Contract:
                 taken = asyncio.create_task(newer.claim())
                 await waiting(2)
             _, found = await commit, await taken
-        assert (found.offsets, found.out_seq, found.next_due) == ({"engagements": 7}, 1, due)
+        assert (found.progress, found.next_due) == (full.progress, due)
         assert found.owed_since is not None
         assert claim.now <= found.owed_since <= found.now
 
@@ -135,17 +160,17 @@ class Contract:
             before = await written(journal)
             assert before[3] == [0, 1]
             epoch = (await journal.claim()).epoch
-            more = {"out_seq": 1, "leads": [LeadRow(ADA, 1, None, "{}")], "outbox": [TOLD]}
+            more: dict[str, Any] = {"out_seq": 1, "leads": [LeadRow(ADA, 1, None, "{}")], "outbox": [TOLD]}
             for facts in ([THREE, TWO], [THREE, THREE]):
                 with pytest.raises(FactKnown):
-                    await journal.commit(epoch, batch(offsets={"engagements": 9}, facts=facts, **more), 0)
+                    await journal.commit(epoch, batch(offset=9, facts=facts, **more), 0)
             assert await written(journal) == before
 
     async def test_known_are_the_fingerprints_of_the_leads_own_facts(self, place: Place) -> None:
         async with place.journal(0) as journal:
             await journal.commit((await journal.claim()).epoch, batch(facts=[TWO]), 0)
             asked = [(ADA, *ONE.key), (BOB, *TWO.key), (ADA, *TWO.key)]
-            assert await journal.known(asked) == {2: TWO.fingerprint}
+            assert await journal.fingerprints(asked) == {2: TWO.fingerprint}
 
     async def test_facts_are_all_of_the_leads_asked_for_and_no_others(self, place: Place) -> None:
         async with place.journal(0) as journal:
@@ -157,13 +182,15 @@ class Contract:
 
     async def test_shared_rows_are_compared_before_they_are_set(self, place: Place) -> None:
         async with place.journal(0) as one, place.journal(1) as other:
-            assert await one.shared(["turn"]) == {"turn": (0, None)} == await other.shared(["turn"])
+            for name in ("turn", *(f"turn {n}" for n in range(30))):
+                first = await asyncio.gather(*(journal.shared([name]) for journal in (one, other)))
+                assert first == [{name: (0, None)}] * 2, "there for both, though they ask at once"
             epochs = [(await journal.claim()).epoch for journal in (one, other)]
             await one.commit(epochs[0], batch(shared=[("turn", 0, {"next": 1})]), 0)
             late = batch(out_seq=1, facts=[ONE], outbox=[TOLD], shared=[("turn", 0, {"next": 1})])
             with pytest.raises(SharedConflict):
                 await other.commit(epochs[1], late, 0)
-            assert (await written(other))[0::3] == (({}, {}, 0, {}, Revision()), [])
+            assert (await written(other))[0::3] == (Progress(), [])
             assert await other.shared(["turn"]) == {"turn": (1, {"next": 1})}
 
     async def test_two_partitions_that_take_the_same_turn_at_once_never_both_get_it(self, place: Place) -> None:
@@ -182,11 +209,9 @@ class Contract:
             epoch = (await journal.claim()).epoch
             await journal.commit(epoch, batch(out_seq=3, outbox=[TOLD] * 3), 0)
             assert [seq for seq, _ in await journal.leftovers(1)] == [2, 3]
-            await journal.commit(epoch, batch(out_seq=4, outbox=[TOLD]), 2)
+            await journal.commit(epoch, batch(out_seq=4, outbox=[ASIDE]), 2)
             left = await journal.leftovers(0)
-            assert [(seq, each.topic, each.key, list(each.headers)) for seq, each in left] == [
-                (seq, TOLD.topic, TOLD.key, list(TOLD.headers)) for seq in (3, 4)
-            ]
+            assert [(seq, whole(each)) for seq, each in left] == [(3, whole(TOLD)), (4, whole(ASIDE))]
             await journal.commit(epoch, batch(out_seq=5, outbox=[TOLD]), 5)
             assert [seq for seq, _ in await journal.leftovers(0)] == [5]  # what the statement itself writes stays
 
@@ -196,7 +221,7 @@ class Contract:
             await journal.commit(epoch, batch(out_seq=1, outbox=[TOLD]), 0)
             before = await written(journal)
             epoch = (await journal.claim()).epoch
-            again = batch(offsets={"engagements": 9}, out_seq=1, facts=[ONE], outbox=[TOLD])
+            again = batch(offset=9, out_seq=1, facts=[ONE], outbox=[TOLD])
             with pytest.raises(RefusedByDatabase):
                 await journal.commit(epoch, again, 0)
             assert await written(journal) == before

@@ -1,6 +1,4 @@
-"""An output that its topic does not take: never in an outbox; and one that is there is set aside when told so."""
-
-from __future__ import annotations
+"""An output that its topic refuses: never put in an outbox; one that is there is set aside by an operator."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,11 +8,10 @@ from typing import Any
 import pytest
 
 from chassis.kafka.publisher import Record, size_of
-from chassis.partition import epoch
+from chassis.partition import commit
 from chassis.partition import owner as owning
-from chassis.partition.epoch import Stuck, Takeover
-from chassis.partition.journal import Batch
-from chassis.partition.lead_cache import Files
+from chassis.partition.commit import Stuck
+from chassis.partition.journal import Batch, Progress
 from chassis.partition.owner import Ownership
 from schemas.sizes import MAX_RECORD, REJECTED
 from tests.integration.chassis.counting import Counting, Recalling, Tally
@@ -44,18 +41,17 @@ class Bench:
     async def owed(self, outbox: Sequence[Record]) -> None:
         """The rows stand in the outbox, as an older version left them."""
         epoch = (await self.journal.claim()).epoch
-        await self.journal.commit(epoch, Batch({"engagements": 0}, {}, len(outbox), {}, outbox=list(outbox)), 0)
+        await self.journal.commit(epoch, Batch(Progress(out_seq=len(outbox)), outbox=list(outbox)), 0)
 
     async def claimed(self, *aside: int) -> Ownership[Tally]:
         claim = await self.journal.claim()
-        offsets = {topic: claim.offsets.get(topic, 0) for topic in self.service.inputs}
-        takeover = Takeover(0, claim, self.journal, offsets, 4, aside=frozenset(aside))
-        ownership = Ownership(self.service, takeover, Files(self.service, self.journal, 1000))
-        await ownership.drain(self.publisher)
+        offsets = {topic: claim.progress.offsets.get(topic, 0) for topic in self.service.inputs}
+        ownership = Ownership(self.service, self.journal, self.publisher, claim, offsets, partitions=4)
+        await ownership.committer.drain(frozenset(aside))
         return ownership
 
     def totals(self) -> dict[str, int]:
-        return self.store.partitions[0].totals
+        return self.store.partitions[0].progress.totals
 
     def outbox(self) -> list[int]:
         return sorted(self.store.partitions[0].outbox)
@@ -70,7 +66,7 @@ async def test_an_output_that_is_too_large_is_a_failure_of_the_rules_for_its_fac
     ownership = await bench.claimed()
     kinds = ["tell", "huge", "tell", *others]
     records = arrived([engaged(str(number), ADA, kind) for number, kind in enumerate(kinds)])
-    await ownership.take(records, bench.publisher)
+    await ownership.take(records)
     [letter] = bench.log.topic("engagements-dlq")
     assert letter.value == records[1].value
     assert dict(letter.headers)["x-dlq-reason"] == b"rules_failed"
@@ -94,7 +90,7 @@ async def test_a_stuck_row_is_named_and_set_aside_when_told_so() -> None:
     assert {each.value for each in rejected} == {HUGE.value}
     assert {each.value for each in bench.log.topic("lead-scores")} == {b"1", b"2", b"3"}
     assert bench.totals()["set_aside"] == 2
-    await ownership.take(arrived([engaged("1", ADA, "tell")]), bench.publisher)
+    await ownership.take(arrived([engaged("1", ADA, "tell")]))
     assert bench.outbox() == [8]
 
 
@@ -120,7 +116,7 @@ async def test_a_large_outbox_goes_out_in_pieces_each_within_a_deadline_of_its_o
         await publish(records, place)
 
     monkeypatch.setattr(bench.publisher, "publish", measured)
-    monkeypatch.setattr(epoch, "PUBLISHED_BYTES", 5_000)
+    monkeypatch.setattr(commit, "PUBLISHED_BYTES", 5_000)
     await bench.owed([*rows, HUGE, *rows[:2], HUGE])
     with pytest.raises(Stuck, match="--set-aside 0/21 --set-aside 0/24"):
         await bench.claimed()
@@ -139,7 +135,7 @@ async def test_a_commit_takes_no_more_once_its_outputs_are_large(
     commits = []
     while taken < len(records):
         before = len(bench.store.announced)
-        taken += await owner.take(records[taken:], bench.publisher)
+        taken += await owner.take(records[taken:])
         commits.append(len(bench.store.announced) - before)
     assert max(commits) == 1
     assert bench.totals()["facts"] == len(records)

@@ -1,21 +1,24 @@
-"""Seeds through the simulation: nothing lost, nothing twice, whatever dies, freezes, repeats or comes late."""
-
-from __future__ import annotations
+"""Seeds in the simulation: nothing lost or counted twice under kills, freezes, repeats and late events."""
 
 import os
 import subprocess
 import sys
 from collections import Counter
+from unittest.mock import patch
 
 import pytest
 
+from tests.chaos.guards import MUTANTS, SIMULATION, Mutant
+from tests.chaos.mutants import HUNT_SECONDS, RED, found, hunted, scratch
+from tests.simulation.forwarding import forwarding_of, linked
 from tests.simulation.hunt import hunting, shrink, story
-from tests.simulation.mutants import MUTANTS
 from tests.simulation.oracle import judge
 from tests.simulation.run import simulate
 from tests.simulation.scenario import scenario_of
+from tests.simulation.store import StoreJournal
 
 SEEDS = 2000
+FORWARDING_SEEDS = 100
 HAPPENS = (
     *("killed", "ended", "frozen", "expel!", "stop!", "outage!", "clock!", "transaction!", "time passes"),
     *("kill!", "freeze!", "slow!", "refuse!", "lose!", "skip!", "stale!", "disk!"),
@@ -35,14 +38,30 @@ def test_no_seed_breaks_an_invariant() -> None:
     assert [what for what in HAPPENS if happened[what] < SEEDS / 100] == [], happened
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
-def test_a_guard_taken_away_is_found_within_200_seeds(mutant: str) -> None:
-    with MUTANTS[mutant]():
-        assert any(simulate(scenario_of(seed), judge).violations for seed in range(200))
+@pytest.mark.timeout(HUNT_SECONDS + 60)
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if SIMULATION in m.hunts], ids=lambda mutant: mutant.guard)
+def test_a_guard_taken_away_is_found_within_200_seeds(mutant: Mutant) -> None:
+    with scratch(mutant) as copy:
+        code, said = hunted(SIMULATION, copy)
+    assert (code, bool(found(said))) == (RED, True), said
+
+
+async def no_leftovers(*_: object) -> list[object]:
+    return []
+
+
+def test_what_is_forwarded_comes_once_to_the_lead_that_it_is_for() -> None:
+    happened: Counter[str] = Counter()
+    with linked():
+        for seed in range(FORWARDING_SEEDS):
+            run = simulate(forwarding_of(seed), judge)
+            assert not run.violations, (seed, run.violations)
+            happened += run.happened
+    assert min(happened["forwarded"], happened["duplicates"], happened["handed_off"]) > FORWARDING_SEEDS / 4, happened
 
 
 def test_a_failure_is_told_in_few_steps() -> None:
-    with MUTANTS["outbox not drained by the next owner"]():
+    with patch.object(StoreJournal, "leftovers", no_leftovers):  # the next owner does not drain the outbox
         # from 3 on: what seed 2 breaks hangs on the times of its clocks, and stays when every arrival is kept
         whole = next(run for seed in range(3, 200) if (run := simulate(scenario_of(seed), judge)).violations)
         small = shrink(whole.scenario)

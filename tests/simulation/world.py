@@ -1,6 +1,4 @@
-"""The world: two processes of each service, one log, a store for each service, and the scenario that befalls them."""
-
-from __future__ import annotations
+"""The simulated relay: two processes of each service, one log, a store for each service, and the scenario."""
 
 import asyncio
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from chassis.kafka.consumer import received_at
+from chassis.kafka.consumer import Received
 from chassis.partition.owner import LOOK_AGAIN
 from chassis.partition.supervisor import Supervisor
 from chassis.partition.worker import Links
@@ -25,7 +23,7 @@ from sla_monitor.app import SlaMonitor
 from tests.builders import NOON
 from tests.simulation.diary import Diary
 from tests.simulation.kafka import LogConsumer, LogPublisher
-from tests.simulation.log import SESSION_SECONDS, Group, Log, Written
+from tests.simulation.log import SESSION_SECONDS, Group, Log
 from tests.simulation.loop import Loop, Process
 from tests.simulation.network import SERVERS, Network
 from tests.simulation.scenario import INPUT_SECONDS, PARTS, PROCESSES, SERVICES, Arrival, Fault, Scenario
@@ -97,10 +95,10 @@ class World:
         """The broker's time; the database's is the same or later."""
         return NOON + timedelta(seconds=self._loop.time() + self._later["world"])
 
-    def by_database(self, record: Written) -> datetime:
+    def by_database(self, record: Received) -> datetime:
         """The database's time when the record was appended, or up to 1 ms earlier."""
-        appended = received_at(record)
-        return appended + timedelta(seconds=sum(seconds for at, seconds in self.jumps if at <= appended))
+        later = sum(seconds for at, seconds in self.jumps if at <= record.append_time)
+        return record.append_time + timedelta(seconds=later)
 
     def _database_now(self) -> datetime:
         return self.now() + timedelta(seconds=self._later["database"])
@@ -247,7 +245,7 @@ class World:
                 if row is None:
                     return f"{name}/{part} has no owner"
                 for topic in services()[name].inputs:
-                    if self.log.read(topic, part, row.offsets.get(topic, 0)):
+                    if self.log.read(topic, part, row.progress.offsets.get(topic, 0)):
                         return f"{name}/{part} has not read {topic}"
                 if row.outbox:
                     return f"{name}/{part} has not published {len(row.outbox)}"
@@ -260,8 +258,10 @@ class World:
         """An owner that has nothing in hand knows when to wake. With the next timer it would find out: only late."""
         store = self.stores[member.process.name.partition("/")[0]]
         for worker in member.supervisor.workers:
-            owned, due = worker.ownership, store.next_due(part)
-            if worker.part == part and owned and owned._number == store.partitions[part].epoch and due:
-                knows = owned._next_due and owned._next_due <= max(due, store.now() + LOOK_AGAIN)
+            if worker.ownership is None:
+                continue
+            owned, due = worker.ownership.committer, store.next_due(part)
+            if worker.part == part and owned._claim.epoch == store.partitions[part].epoch and due:
+                knows = owned.next_due and owned.next_due <= max(due, store.now() + LOOK_AGAIN)
                 if not knows:
                     self.problems.append(f"{member.process.name} does not wake for {part} at {due}")

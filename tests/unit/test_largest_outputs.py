@@ -1,7 +1,5 @@
 """The largest output of every kind that contract and policy allow: it fits its topic."""
 
-from __future__ import annotations
-
 import types
 from collections.abc import Iterable
 from datetime import timedelta

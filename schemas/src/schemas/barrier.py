@@ -1,5 +1,5 @@
-"""A record that is no event: sla-monitor writes it to its inputs, to know when it has read what was there before."""
+"""Barriers: records that are no events, which sla-monitor writes to its inputs to know when all before is read."""
 
 BARRIER_KEY = b"baton/barrier"
-"""Whatever has this key is a barrier, whoever wrote it."""
+"""Every record with this key is a barrier, whoever wrote it."""
 BARRIER_TYPE = "baton.barrier.v1"

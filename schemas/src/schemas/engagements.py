@@ -19,7 +19,7 @@ def _in_order(properties: dict[str, Property]) -> dict[str, Property]:
 
 
 LARGEST_COMPANY = 10_000_000
-"""People of the largest company that a description may tell of."""
+"""Employees of the largest company that a description may have."""
 
 
 class Engagement(Frozen):
@@ -86,6 +86,7 @@ class LeadErased(Envelope):
     """The lead asked to be forgotten: all that is kept of it goes, and what comes later is dropped."""
 
     topic: ClassVar[str] = "engagements"
+    erases: ClassVar[bool] = True
     type: Literal["baton.lead.erased.v1"] = "baton.lead.erased.v1"
     data: Erasure
 

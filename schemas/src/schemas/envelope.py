@@ -1,7 +1,4 @@
-"""The envelope of every event: CloudEvents 1.0 in structured mode, read by one strict decoder.
-
-Sources: CloudEvents 1.0.2 (attributes); business.md B.1 (time, duplicates).
-"""
+"""The envelope of every event: CloudEvents 1.0.2 in structured mode, read by one strict decoder."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from schemas.sizes import MAX_RECORD
 
 MAX_FUTURE = timedelta(hours=24)
 MAX_LATENESS = timedelta(days=90)
-"""An event older than this when received is refused: it would rewrite what people have long acted on."""
+"""An older event is refused at receipt: it would change what people have acted on long ago."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_READ = TypeAdapter(datetime).validate_json('"1970-01-01T00:00:00Z"')
 """The epoch as pydantic reads it: times read from JSON share its tzinfo, and subtract five times faster from it."""
@@ -33,7 +30,7 @@ Id = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,255}$")]
 Type = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2200, 1, 1)
 Instant = Annotated[AwareDatetime, Field(ge=_EPOCH, le=datetime(2200, 1, 1, tzinfo=UTC))]
-"""A time from 1970 to 2200: rules add months to it and take them away, and Postgres returns it as it was."""
+"""A time from 1970 to 2200: rules can add and subtract months, and Postgres returns it unchanged."""
 Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 LeadId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
@@ -67,6 +64,8 @@ class Envelope(Head):
     """
 
     topic: ClassVar[str]
+    erases: ClassVar[bool] = False
+    """Whether it asks that all other facts of the lead be deleted."""
 
     data: Any
 
@@ -86,7 +85,7 @@ class UnknownEvent(Envelope):
 
 
 class Refused(ValueError):  # noqa: N818 - a verdict on a record, not a fault
-    """The record can never be accepted; `reason` is one word of a closed set, `detail` names the place."""
+    """The record can never be accepted; `reason` is a word of a closed set, `detail` names the field."""
 
     def __init__(self, reason: str, detail: str) -> None:
         detail = detail[:_DETAIL]
@@ -96,9 +95,9 @@ class Refused(ValueError):  # noqa: N818 - a verdict on a record, not a fault
 
 
 class Fact(NamedTuple):
-    """An accepted event with what was judged of it once: its effective time (in UTC) and its fingerprint.
+    """An accepted event with its final effective time (UTC) and its fingerprint.
 
-    `received` is the broker's append time of the first record that was accepted: a repeat does not move it.
+    `received` is the broker's append time of the first accepted record; a repeat does not change it.
     """
 
     event: Envelope
@@ -114,24 +113,23 @@ class Fact(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str]:
-        """What makes the event itself and no other, for one lead: `(source, id)`."""
+        """The event's identity within its lead: `(source, id)`."""
         return (self.event.source, self.event.id)
 
     @property
     def order(self) -> tuple[datetime, str, str]:
-        """The total order of a lead's facts (business.md B.1)."""
+        """The total order of a lead's facts."""
         return (self.time, self.event.source, self.event.id)
 
 
 def effective_time(event: Envelope, received_at: datetime, *, sent_anew: bool = False) -> tuple[datetime, bool]:
-    """When the event counts, and whether that was clamped to `received_at` (business.md B.1, Time). UTC in, UTC out.
+    """When the event counts, and whether that was clamped to `received_at`. UTC in, UTC out.
 
-    Skew of the sender's clock is removed as far as `sentat` is evidence of it. `sent_anew` says that the sender sets it
-    anew at every attempt, as the Segment family's clients do: then a clock that is behind is corrected too. From anyone
-    else it may be a retry of the same bytes, which keeps its time, so only a clock that is ahead is corrected. Sent
-    before it happened is no evidence. Raises Refused `time_out_of_range` for a time more than 24 h ahead or 90 days
-    behind; the check comes before the clamp. A final time is taken as it is, unless it is more than 24 h ahead: nobody
-    can have judged it so.
+    The skew of the sender's clock is removed as far as `sentat` shows it. `sent_anew`: the sender sets it anew at every
+    attempt, as the Segment family does; then a slow clock is corrected too. From other senders it may be a retry of the
+    same bytes, so only a fast clock is corrected. Sent before it happened shows nothing. Raises Refused
+    `time_out_of_range` for a time more than 24 h ahead or 90 days behind, checked before the clamp. A final time is
+    taken as it is, unless it is more than 24 h ahead, which no judgement gives.
     """
     time, received = event.time - _EPOCH_READ, received_at - _EPOCH
     if event.sentat is not None and not event.timetrusted and not event.finaltime:
@@ -147,12 +145,12 @@ def effective_time(event: Envelope, received_at: datetime, *, sent_anew: bool = 
 
 
 def fingerprint(event: Envelope, data: Any = None) -> bytes:
-    """What a retry keeps the same: type, subject, the client's own time, data (business.md B.1, Duplicate).
+    """A digest of what a retry keeps the same: type, subject, the client's own time, data.
 
-    `data` is the record's as JSON says it, so that the fingerprint does not depend on which version of the contract
-    reads it; without it, as `encode` writes it. White space, the order of keys, the spelling of a number (1, 1.0) and
-    keys that are null make no difference; fields that this version does not know do, and so does a default that is
-    written out. Raises Refused `invalid_event` for what Postgres or JSON cannot hold: a NUL, an infinite number.
+    `data` is the record's own JSON, so that the fingerprint does not depend on the version of the contract that reads
+    it; without it, as `encode` writes it. White space, the order of keys, the spelling of a number (1, 1.0) and null
+    keys make no difference; fields that this version does not know do, and so does a default that is written out.
+    Raises Refused `invalid_event` for what Postgres or JSON cannot store: a NUL, an infinite number.
     """
     if data is None and event.data is not None:
         data = from_json(event.data.__pydantic_serializer__.to_json(event.data, exclude_none=True))
@@ -163,8 +161,20 @@ def fingerprint(event: Envelope, data: Any = None) -> bytes:
     return _digest(event, content.encode())
 
 
+def forwarded(fact: Fact, to: str) -> bytes:
+    """The value of the fact's event told for the lead `to`: its time judged, `via` the lead that it came for.
+
+    Source, id and content stay, so that however often it comes it is one fact of that lead.
+    """
+    body = json.loads(fact.value)
+    if not fact.event.finaltime:
+        body |= {"occurredat": body["time"], "time": fact.time.isoformat(), "finaltime": True}
+    body |= {"subject": to, "via": fact.lead_id}
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
 def older_fingerprint(fact: Fact) -> bytes:
-    """The fingerprint as versions before 2026-11-28 took it: what they have kept is still known by it."""
+    """The fingerprint as versions before 2026-11-28 computed it, for facts kept by them."""
     data = fact.event.data
     if data is None:
         content = json.dumps(_body(fact.value).get("data", {}), sort_keys=True).encode()
@@ -185,9 +195,9 @@ class _Body(TypedDict, total=False):
 
 
 class Decoder:
-    """Reads a record's value as one of the `events`: the only way in, so nothing half-read gets further.
+    """Reads a record's value as one of the `events`; the only way in, so an event is always complete.
 
-    A `baton.` event of another type is kept as UnknownEvent, so that an old service loses nothing to a new one.
+    A `baton.` event of another type is kept as UnknownEvent, so that an old service loses nothing of a newer one.
     """
 
     def __init__(self, *events: type[Envelope]) -> None:
@@ -211,7 +221,7 @@ class Decoder:
     def fact(self, key: bytes | None, value: bytes | None, received_at: datetime) -> Fact:
         """The event with its time judged against `received_at`, or Refused.
 
-        Its reasons are those of `event` and `too_large`, `wrong_key`, `time_out_of_range`.
+        Reasons: those of `event`, `too_large`, `wrong_key`, `time_out_of_range`.
         """
         if value is not None and len(value) > MAX_RECORD:
             raise Refused("too_large", f"{len(value)} bytes, {MAX_RECORD} at the most")
@@ -225,9 +235,9 @@ class Decoder:
         return Fact(event, time, clamped, fingerprint(event, _body(value).get("data")), value, received_at)
 
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
-        """A fact read back from where it was kept, with what was judged of it then.
+        """A fact as it was stored, with its time and fingerprint.
 
-        A version that knew less may have kept what this one refuses: it is an UnknownEvent then, and worth nothing.
+        A version that was less strict may have kept what this one refuses: that is an UnknownEvent.
         """
         try:
             event = self.event(value)
@@ -240,7 +250,7 @@ class Decoder:
     def _other(self, value: bytes, error: ValidationError) -> Envelope:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if first["type"] == "json_invalid":
-            raise Refused("not_json", first["msg"]) from None  # the error holds the record, parsed
+            raise Refused("not_json", first["msg"]) from None  # the error holds the parsed record
         try:
             head = Head.model_validate_json(value, strict=True)
         except ValidationError:
@@ -251,7 +261,7 @@ class Decoder:
 
 
 def place_and_rule(error: ValidationError) -> str:
-    """The place and the rule of the first thing wrong; never a value, nor a name that the sender chose."""
+    """Path and rule of the first error; never a value, nor a name chosen by the sender."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "union_tag_invalid":
         return "type: none that is read here"

@@ -1,6 +1,6 @@
-"""Writes the contract for those who do not read Python: a JSON Schema per event and per policy, and asyncapi.yaml.
+"""Generates the contract for readers of other languages: a JSON Schema per event and policy, and asyncapi.yaml.
 
-`python -m schemas.export` writes them, `--check` names each file that is not what the models say, and exits 1.
+`python -m schemas.export` writes them; `--check` names each file that differs from the models, and exits 1.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NOT_TEXT = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", ".nan"
 
 
 class _Generator(GenerateJsonSchema):
-    """Pydantic's, without a title per field, and with durations spelt as policies spell them."""
+    """Pydantic's, without a title per field, and with durations as policies write them."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - its signature is pydantic's
         return False
@@ -45,7 +45,7 @@ def event_name(event: type[Envelope]) -> str:
 
 
 def generated() -> dict[str, str]:
-    """Every generated file, by its path from the folder `schemas/`; the same text each time."""
+    """Every generated file by its path in `schemas/`; the same text each time."""
     events = [event for topic in TOPICS.values() for event in topic.events]
     files = {f"jsonschema/{event_name(event)}.schema.json": _json(_event_schema(event)) for event in events}
     files["jsonschema/policy.schema.json"] = _json(_schema(Policy, "policy", "Policy"))
@@ -55,7 +55,7 @@ def generated() -> dict[str, str]:
 
 
 def differences(folder: Path) -> list[str]:
-    """A line for each file of the folder that is missing, stale or surplus."""
+    """A line for each file of the folder that is missing, outdated or not generated."""
     files = generated()
     found = {str(path.relative_to(folder)) for path in (folder / "jsonschema").glob("*")}
     lines = [f"surplus: {name}" for name in found - set(files)]
@@ -69,7 +69,7 @@ def differences(folder: Path) -> list[str]:
 
 
 def write(folder: Path) -> None:
-    """Makes the folder what the models say; what no model stands behind is deleted."""
+    """Writes the files, and deletes those without a model."""
     files = generated()
     (folder / "jsonschema").mkdir(parents=True, exist_ok=True)
     for path in (folder / "jsonschema").glob("*"):
@@ -80,7 +80,7 @@ def write(folder: Path) -> None:
 
 
 def main(arguments: list[str] | None = None, folder: Path = FOLDER) -> int:
-    """Writes, or with `--check` only compares: 0 when all is fresh, else 1."""
+    """Writes, or with `--check` only compares: 0 when nothing differs, else 1."""
     parser = argparse.ArgumentParser(prog="python -m schemas.export", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; name what is not fresh, and exit 1")
     if not parser.parse_args(arguments).check:
@@ -175,7 +175,7 @@ def _message(event: type[Envelope]) -> dict[str, Any]:
 
 
 def _yaml(value: Any, indent: str = "") -> Iterator[str]:
-    """Lines of block-style YAML, which people read better than JSON; for maps, lists and scalars that are not empty."""
+    """Block-style YAML of a map, list or scalar that is not empty."""
     pairs = value.items() if isinstance(value, dict) else ((None, item) for item in value)
     for key, item in pairs:
         head = indent + ("-" if key is None else f"{_scalar(key)}:")

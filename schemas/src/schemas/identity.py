@@ -1,4 +1,4 @@
-"""Who a lead is: a hash of the strongest identifier, so that every producer computes it alone (business.md B.1)."""
+"""The lead's id: a hash of the strongest identifier, so that every producer computes it alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator
 from schemas.envelope import Envelope, Fact, Frozen, fingerprint
 
 NAMESPACE = UUID("b46f1a5c-6a0e-5d0c-9f57-0e6d1c0ba701")
-"""Baton's own name space for version-5 UUIDs; changing it would make every lead a stranger."""
+"""Baton's namespace for version-5 UUIDs; another one would change the id of every lead."""
 _NAMESPACE = NAMESPACE.bytes
 _MINUTE = timedelta(minutes=1)
 
@@ -24,13 +24,13 @@ JUNK = frozenset(
         *("[object object]", "00000000-0000-0000-0000-000000000000"),
     }
 )
-"""Identifiers that trackers send when they know nobody; taken at their word they would merge everyone."""
+"""Identifiers that trackers send for unknown people; taken literally they would merge everyone."""
 
 
 def given(value: object) -> object | None:
-    """The value, a text without the blanks around it; None where nothing was said: null, absent, blank.
+    """The value, a text without surrounding blanks; None where it is absent: null, missing, blank.
 
-    The one notion of "absent", for every field that a sender fills in.
+    The only definition of "absent", for every field that a sender fills in.
     """
     return value.strip() or None if isinstance(value, str) else value
 
@@ -83,22 +83,23 @@ def lead_id_of(email: str | None = None, user_id: str | None = None, anonymous_i
 
 
 def derived_id(*parts: object) -> str:
-    """The id of what follows from `parts` alone: the same inputs give the same id, so a repeat is harmless."""
+    """An id that depends on `parts` only: the same inputs give the same id, so a repeat is a duplicate."""
     return _uuid5("\0".join(str(part) for part in parts))
 
 
 def id_of_content(event: Envelope) -> str:
-    """The id of a judged event that came without one: from its content, so that a retry has the same.
+    """The id of an event that came without one: derived from its content, so that a retry has the same.
 
-    What came without a time too has the minute of its receipt in it: next week's visit is another one.
+    If it came without a time too, the minute of its receipt is part of it: next week's visit is another event.
     """
     return _content_id(fingerprint(event), event.time if event.occurredat is None else None)
 
 
 def neighbours(fact: Fact) -> tuple[str, ...]:
-    """The ids that the same content has one minute before and after, for an event with neither id nor time of its own.
+    """The ids of the same content one minute before and after, for an event with neither id nor time of its own.
 
-    A retry may come in the next minute, and two doors may bring both in either order: one of them is a fact.
+    A retry may come in the next minute, and two instances of ingest may write both in either order; one of them is a
+    fact.
     """
     event = fact.event
     if not event.finaltime or event.occurredat is not None or event.id != _content_id(fact.fingerprint, event.time):
@@ -112,7 +113,7 @@ def _content_id(content: bytes, received_at: datetime | None) -> str:
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition of a key, as Kafka's own default partitioner has it (murmur2, seed 0x9747b28c)."""
+    """The partition of a key by Kafka's default partitioner (murmur2, seed 0x9747b28c)."""
     return (_murmur2(key) & 0x7FFFFFFF) % partitions
 
 
@@ -121,7 +122,7 @@ def _hash(kind: str, identifier: str) -> str:
 
 
 def _uuid5(name: str) -> str:
-    """`str(uuid5(NAMESPACE, name))` at a third of the cost: every event that comes in asks for one."""
+    """`str(uuid5(NAMESPACE, name))` at a third of the cost: every incoming event needs one."""
     digest = sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

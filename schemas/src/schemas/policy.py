@@ -1,14 +1,15 @@
 """The format of a policy: what marketing and sales agreed, as one versioned, effective-dated document.
 
-Sources: business.md B.3 (gate), B.5 (clocks), B.6 (routing); scoring has a module of its own.
+Scoring has a module of its own, `schemas.scoring`.
 """
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import AwareDatetime, Field, model_validator
 
@@ -20,7 +21,7 @@ from schemas.terms import Domain, Duration, Name, Strict, unique
 
 
 class Gate(Strict):
-    """The conditions of qualification; an e-mail address is always one of them (business.md B.1)."""
+    """The conditions of qualification; an e-mail address is always one of them."""
 
     band: Name = Field(description="the score must be in this band or above")
     double_opt_in: bool = False
@@ -89,3 +90,13 @@ class Policy(Strict):
     @property
     def ref(self) -> PolicyRef:
         return PolicyRef(name=self.policy, version=self.version)
+
+
+class Agreements(Protocol):
+    """All versions of the policy, the oldest first."""
+
+    @property
+    def versions(self) -> Sequence[Policy]: ...
+    def at(self, instant: datetime) -> Policy:
+        """The version in force at the instant."""
+        ...

@@ -29,7 +29,7 @@ Reason = Literal[
     "opted_out",
     "other",
 ]
-"""Why a lead was not taken on (business.md B.8)."""
+"""Why a lead was not taken on."""
 
 
 class Activity(Frozen):
@@ -49,7 +49,7 @@ class Contact(Activity):
 
 
 class Validation(Activity):
-    """What sales found out: budget, timeline, authority, fit (business.md B.4)."""
+    """What sales found out: budget, timeline, authority, fit."""
 
     budget: Answer = "unknown"
     timeline: Answer = "unknown"
@@ -82,7 +82,7 @@ class Recycling(Reasoned):
 
 
 class Opportunity(Activity):
-    """A sale in progress; without a value and a date it is none (business.md B.4)."""
+    """A sale in progress; without a value and a date it is none."""
 
     value: Annotated[Money, Field(gt=0)]
     close_date: Day
@@ -109,15 +109,15 @@ class SalesActivity(Envelope):
 
 
 DAILY = 200
-"""Activities of one type, lead and UTC day that are kept: no person does one thing about somebody so often."""
+"""Most activities of one type that are kept of a lead in a UTC day; no person does more."""
 RECALLED = 10_000
-"""Activities of a lead that are read again for one that comes late; nobody who keeps them needs that today."""
+"""Most activities of a lead that are read for a late one; no service that keeps them needs that today."""
 
 
 def sort_of(fact: Fact) -> tuple[str, int] | None:
-    """What a fact counts as towards DAILY; None for what Baton writes about the lead, which is never dropped.
+    """The sort that counts towards DAILY; None for what Baton writes about the lead, which is never dropped.
 
-    Events of unknown types are one sort: each could have a type of its own.
+    Events of unknown types are one sort: each could have its own type.
     """
     if isinstance(fact.event, UnknownEvent):
         return ("", fact.time.toordinal())
@@ -203,11 +203,11 @@ SALES_ACTIVITIES: tuple[type[SalesActivity], ...] = (
     SalesRecycled,
     FeedbackSubmitted,
 )
-"""In the order of the lifecycle: activities of one instant count in it (business.md B.1), for many a CRM tells only the
-second and ids are random. Of outcomes that exclude one another the one that cost the most counts: a won deal first."""
+"""In the order of the lifecycle, which orders activities of one instant: many a CRM has seconds only,
+and ids are random. Of outcomes that exclude one another the costliest comes first: a won deal."""
 _RANKS = {name_of(event): rank for rank, event in enumerate(SALES_ACTIVITIES)}
 
 
 def rank_of(activity: str) -> int:
-    """The place of `sales.accepted`, `deal.won` ... within one instant; anything else comes after them all."""
+    """The index of `sales.accepted`, `deal.won` ... within one instant; other activities come after all of them."""
     return _RANKS.get(activity, len(_RANKS))

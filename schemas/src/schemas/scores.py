@@ -42,12 +42,12 @@ class Line(Frozen):
 
 
 EVIDENCE_BYTES = 256 * 1024
-"""Of all ids in one explanation, as JSON has them; each line has the same share. A record has four times as many."""
+"""Most bytes of all ids in one explanation, as JSON; each line has the same share. A record has four times as many."""
 _LARGEST_ID = 4 * 255 + 3
 
 
-def told_of(ids: Sequence[str], lines: int) -> Sequence[str]:
-    """The first of a line's ids, as many as find room in an explanation of so many lines."""
+def fitting_ids(ids: Sequence[str], lines: int) -> Sequence[str]:
+    """The first of a line's ids, as many as have room in an explanation of so many lines."""
     left = EVIDENCE_BYTES // lines
     if len(ids) * _LARGEST_ID <= left:
         return ids
@@ -59,10 +59,10 @@ def told_of(ids: Sequence[str], lines: int) -> Sequence[str]:
 
 
 def fitting(lines: tuple[Line, ...]) -> tuple[Line, ...]:
-    """The explanation with as many ids as find room: one by an older version may have more."""
+    """The explanation with as many ids as have room: one by an older version may have more."""
     if sum(len(line.events) for line in lines) * _LARGEST_ID <= EVIDENCE_BYTES:
         return lines
-    return tuple(_cut(line, tuple(told_of(line.events, len(lines)))) for line in lines)
+    return tuple(_cut(line, tuple(fitting_ids(line.events, len(lines)))) for line in lines)
 
 
 def _cut(line: Line, events: tuple[str, ...]) -> Line:
@@ -109,14 +109,15 @@ class Origin(Frozen):
 
 
 TIME, POLICY = "time", "policy"
-"""Causes of a score that no event changed: time alone, another version of the policy alone."""
+"""Causes of a score other than an event: time alone, another version of the policy alone."""
 
 
 class Score(Frozen):
     """A lead's score, complete enough that no consumer needs to ask back.
 
-    `facts` names what a gate can read with the instant since when it holds: `band:<name>` for each band the lead is
-    in or above, `contactable`, `double_opt_in`, `fit_profile`, `engaged` (one scored engagement at least).
+    `facts` are the conditions that a gate can read, each with the instant since when it holds: `band:<name>` for each
+    band the lead is in or above, `contactable`, `double_opt_in`, `fit_profile`, `engaged` (one scored engagement at
+    least).
     """
 
     score: Points

@@ -1,4 +1,4 @@
-"""The format of a policy's scoring (business.md B.2): what pays, how much, for how long, and what bands are called."""
+"""The format of a policy's scoring: what pays, how much, for how long, and what bands are called."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from schemas.terms import Bound, Days, Duration, Name, Strict, unique
 
 Cap = Annotated[float, Field(gt=0, le=100_000, multiple_of=0.001)]
 MOST_EVENTS = 200
-"""Engagements that one rule can pay for: so many of them a lead's state may hold."""
+"""Most engagements that one rule can pay for; a lead's state may hold as many."""
 MOST_KEPT = 2_000
-"""The same of all rules together: each decision about a lead goes through them."""
+"""The same for all rules together; each decision about a lead goes through them."""
 MOST_RULES = 500
-"""So many that a score which tells of each still fits into a record."""
+"""Most rules: a score with a line for each still fits into a record."""
 SESSION = timedelta(minutes=30)
-"""Without an engagement for so long the next one begins a new session (business.md B.2)."""
+"""A pause of this length ends a session."""
 
 
 class AttributeMatch(Strict):
@@ -76,7 +76,7 @@ class Count(Bound):
 
 
 class Rule(Strict):
-    """A line of the scoring policy, and what it pays at an instant (business.md B.2).
+    """A line of the scoring policy, and what it pays at an instant.
 
     `award: once` pays the points while enough matching engagements have happened; with a decay it is the latest of
     them whose age counts. `award: per_event` pays for each, in the lead's order, up to the caps, which count points

@@ -15,7 +15,7 @@ Party = Literal["marketing", "sales"]
 
 
 def clock_id_of(lead_id: str, episode: int, clock: str) -> str:
-    """The id of the one instance of a clock in an episode."""
+    """The id of a clock in an episode."""
     return derived_id("clock", lead_id, episode, clock)
 
 

@@ -1,4 +1,4 @@
-"""What every part of a policy is made of: names, durations, thresholds. Strict: an unknown field is a misspelt one."""
+"""Building blocks of a policy: names, durations, thresholds. Strict: an unknown field is an error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 Domain = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)*$", max_length=253)]
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _LONGEST = timedelta(days=36_500)
-"""From any instant of today's the calendar has room for it, forwards and back."""
+"""From any instant of today the calendar has room for it, in both directions."""
 _DURATION = r"^[0-9]{1,9}[smhd]$"
 
 
@@ -58,7 +58,7 @@ class Strict(Frozen):
 
 
 class Bound(Strict):
-    """A threshold that says itself whether the number is in (business.md CON-1)."""
+    """A threshold that says itself whether the number is in."""
 
     op: Literal[">", ">="]
     n: float
@@ -68,6 +68,6 @@ class Bound(Strict):
 
 
 def unique(what: str, names: list[str]) -> None:
-    """Raises ValueError that names those which stand twice."""
+    """Raises ValueError with the names that occur twice."""
     if doubled := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"{what} must be unique: {', '.join(sorted(doubled))}")

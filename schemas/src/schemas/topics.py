@@ -1,4 +1,4 @@
-"""The wiring table: which topic carries what, from whom to whom (architecture.md §5)."""
+"""The wiring table: which topic carries what, from whom to whom."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from schemas.sla import (
 )
 
 SERVICES = ("ingest", "scorer", "router", "sla-monitor")
-"""The producers and consumers that are Baton's own; the rest are the company's."""
+"""Baton's own producers and consumers; all others are the company's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Topic:
     config: Mapping[str, str] = field(
         default_factory=lambda: {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(MAX_RECORD)}
     )
-    """A record's time stamp is when the broker got it: no decision may rest on a producer's own clock."""
+    """A record's time stamp is the broker's append time: no decision may depend on a producer's clock."""
 
 
 _SET_ASIDE = {"max.message.bytes": str(record_limit(REJECTED))}
@@ -48,7 +48,7 @@ def _own(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 PASSED_ON = (LeadErased, LeadSuppressed)
-"""Events of `engagements` that each service passes on after what it wrote itself: so they are heard of in order."""
+"""Events of `engagements` that each service passes on after its own, so that they arrive in order."""
 _CARRYING = (
     Topic(
         "engagements",

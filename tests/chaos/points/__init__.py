@@ -1,1 +1,1 @@
-"""The crash points of delivery.md §7.1, each struck for real on services that run as processes."""
+"""The crash points, each reached on real processes of the services."""

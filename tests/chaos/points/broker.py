@@ -1,65 +1,28 @@
-"""Topics, foreign batches, and consumer groups, as the crash-point cases use them."""
+"""Foreign batches, topics and consumer groups, as the crash-point cases change them."""
 
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.
 
-from __future__ import annotations
-
-import json
-from collections import defaultdict
 from collections.abc import Collection
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.protocol.group import LeaveGroupRequest
 
-from baton_local.topics import PARTITIONS, create_topics
-from chassis.kafka.records import read_all
+from baton_local.topics import create_topics
 from tests.infrastructure import Room
 from tests.integration.chassis import foreign
-from tests.until import until
-
-TOPICS = ("engagements", "engagements-dlq", "lead-scores", "lead-handoffs", "sla-clocks", "sla-breaches")
+from tests.topics import delete_topics, ends
 
 
 class Broker:
-    """One room's topics and groups. Remembers every record it has read of TOPICS, so that looking again is cheap."""
+    """One room's topics and groups."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, admin: AIOKafkaAdminClient) -> None:
         self.room = room
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=room.bootstrap_servers, auto_offset_reset="earliest")
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=room.bootstrap_servers)
-        self._read: dict[str, list[Any]] = defaultdict(list)
-        self._partitions = [TopicPartition(room.prefix + topic, part) for topic in TOPICS for part in range(PARTITIONS)]
-
-    async def __aenter__(self) -> Self:
-        read_all()  # some of what the cases write only the services' client can read
-        await self._consumer.start()
-        await self._admin.start()
-        self._consumer.assign(self._partitions)
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
-        await self._consumer.stop()
-        await self._admin.close()
-
-    async def records(self, topic: str) -> list[Any]:
-        """Every record of the topic up to its present end."""
-        ends = await self._consumer.end_offsets(self._partitions)
-        while any([await self._consumer.position(each) < ends[each] for each in self._partitions]):
-            for batch in (await self._consumer.getmany(timeout_ms=200)).values():
-                for record in batch:
-                    self._read[record.topic.removeprefix(self.room.prefix)].append(record)
-        return self._read[topic]
-
-    async def events(self, topic: str, lead: str, kind: str = "") -> list[dict[str, Any]]:
-        """The lead's events on the topic whose type contains `kind`, repeats included."""
-        key = lead.encode()
-        found = [json.loads(record.value) for record in await self.records(topic) if record.key == key]
-        return [event for event in found if kind in event["type"]]
+        self._admin = admin
 
     async def write(self, topic: str, part: int, batch: bytes) -> None:
         """A foreign producer's batch, byte by byte."""
@@ -72,17 +35,12 @@ class Broker:
 
     async def end(self, topic: str, part: int) -> int:
         """The partition's end offset."""
-        partition = TopicPartition(self.room.prefix + topic, part)
-        return int((await self._consumer.end_offsets([partition]))[partition])
+        name = self.room.prefix + topic
+        return (await ends(self.room.bootstrap_servers, name))[name, part]
 
     async def recreate(self, topic: str) -> None:
         """Deletes the topic with all its records and makes it anew, empty."""
-        await self._admin.delete_topics([self.room.prefix + topic])
-
-        async def gone() -> bool:
-            return self.room.prefix + topic not in await self._admin.list_topics()
-
-        await until(gone, f"{topic} to be deleted")
+        await delete_topics(self.room.bootstrap_servers, self.room.prefix + topic)
         await create_topics(self.room.bootstrap_servers, self.room.prefix)
 
     async def members(self, service: str) -> list[str]:

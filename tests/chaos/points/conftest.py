@@ -1,6 +1,4 @@
-"""How often each crash point is struck."""
-
-from __future__ import annotations
+"""The option that says how often each crash point is tried."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The relay on which the crash points are tried, and queries for what became of each lead."""
+"""The relay for the crash points, and queries for the state of each lead."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from baton_local.topics import PARTITIONS
 from chassis.process.failpoints import VARIABLE
 from schemas.identity import lead_id_of, partition_of
 from tests.chaos.points.broker import Broker
-from tests.chaos.processes import state_of
 from tests.e2e import people
-from tests.relay import SERVICES, Relay
+from tests.processes import state_of
+from tests.relay import JUDGES, SERVICES, Relay
 from tests.until import until
 
-JUDGES = ("scorer", "router", "sla-monitor")
 OUTPUTS = ("lead-scores", "lead-handoffs", "sla-clocks", "sla-breaches")
 
 
@@ -88,7 +87,7 @@ class Ground:
 
     def log(self, instance: str) -> str:
         """The instance's log from its last start on."""
-        return self.relay.log(instance).read_text().rpartition('"event": "started"')[2]
+        return self.relay.named(instance).log.read_text().rpartition('"event": "started"')[2]
 
     def said(self, instance: str, event: str) -> list[dict[str, Any]]:
         """The lines of its log, from its last start on, that tell of the event."""
@@ -153,7 +152,7 @@ class Ground:
 
     async def told(self, topic: str, who: Somebody, kind: str = "") -> list[dict[str, Any]]:
         """The events about them on the topic, repeats included."""
-        return await self.broker.events(topic, who.lead, kind)
+        return await self.relay.events(topic, kind, who.lead)
 
     async def hears(self, topic: str, who: Somebody, kind: str) -> list[dict[str, Any]]:
         """The events about them on the topic, once there are any."""
@@ -162,7 +161,7 @@ class Ground:
 
     async def letters(self, value: bytes) -> int:
         """How many dead letters of the scorer have that value, repeats included."""
-        return sum(letter.value == value for letter in await self.broker.records("engagements-dlq"))
+        return sum(letter.value == value for letter in await self.relay.records("engagements-dlq"))
 
     async def epoch(self, service: str, who: Somebody) -> int:
         """How often their partition has been claimed."""

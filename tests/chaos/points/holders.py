@@ -1,6 +1,4 @@
-"""Rows in which a partition has two holders, or the log or the database is not what it was."""
-
-from __future__ import annotations
+"""Rows with two owners of a partition, or a changed log or database."""
 
 import asyncio
 import contextlib
@@ -10,12 +8,13 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from functools import partial
 
-import asyncpg
 import httpx
 
 from tests.chaos.faults import NO_MEMBER
-from tests.chaos.points.ground import JUDGES, Ground, Somebody
+from tests.chaos.points.ground import Ground, Somebody
 from tests.chaos.points.rows import row
+from tests.infrastructure import connected
+from tests.relay import JUDGES
 from tests.until import until
 
 ZOMBIE_SECONDS = 40
@@ -62,24 +61,13 @@ async def joined(ground: Ground, members: list[str], service: str = "scorer") ->
     return bool(set(await ground.broker.members(service)) - set(members))
 
 
-@row("frozen at any point, then resumed")
-async def _(ground: Ground) -> None:
-    await two_holders(ground, "decided=freeze", patient=False)
-
-
-@row("frozen 40 s at any point, then resumed")
-async def _(ground: Ground) -> None:
-    await two_holders(ground, "decided=freeze", patient=True, wake_after=ZOMBIE_SECONDS)
-
-
-@row("rebalance during a batch")
-async def _(ground: Ground) -> None:
-    await two_holders(ground, "decided=stall:12", patient=False)
-
-
-@row("rebalance during a batch, noticed by time-out")
-async def _(ground: Ground) -> None:
-    await two_holders(ground, "decided=stall:25", patient=True)
+for at, failpoint, patient, wake_after in (
+    ("frozen at any point, then resumed", "decided=freeze", False, 0),
+    ("frozen 40 s at any point, then resumed", "decided=freeze", True, ZOMBIE_SECONDS),
+    ("rebalance during a batch", "decided=stall:12", False, 0),
+    ("rebalance during a batch, noticed by time-out", "decided=stall:25", True, 0),
+):
+    row(at)(partial(two_holders, failpoint=failpoint, patient=patient, wake_after=wake_after))
 
 
 @row("frozen over a deadline, then resumed")
@@ -171,7 +159,7 @@ async def _(ground: Ground) -> None:
         assert (event["id"], event["data"]["handoff_id"]) == (handoff["id"], handoff["data"]["handoff_id"])
         assert (event["data"]["owner"], event["data"]["score"]) == (handoff["data"]["owner"], 65)
     topics = ("engagements-dlq", "lead-scores-dlq", "lead-handoffs-dlq")
-    letters = [letter for topic in topics for letter in await ground.broker.records(topic)]
+    letters = [letter for topic in topics for letter in await ground.relay.records(topic)]
     assert {dict(letter.headers)["x-dlq-reason"] for letter in letters} <= {b"id_conflict"}
 
 
@@ -187,9 +175,6 @@ async def resting(ground: Ground) -> AsyncIterator[None]:
 
 async def administer(ground: Ground, *statements: str) -> None:
     """Runs the statements beside all databases of services."""
-    admin = await asyncpg.connect(ground.relay.room.admin_url)
-    try:
+    async with connected(ground.relay.room.admin_url) as admin:
         for statement in statements:
             await admin.execute(statement)
-    finally:
-        await admin.close()

@@ -1,6 +1,4 @@
-"""Every row of delivery.md §7.1 on real processes, and what is seen afterwards."""
-
-from __future__ import annotations
+"""Every crash point on real processes, with its visible effect."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -8,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chassis.kafka.records import read_all
 from tests.chaos.points import holders
 from tests.chaos.points.broker import Broker
 from tests.chaos.points.ground import Ground
@@ -15,6 +14,7 @@ from tests.chaos.points.rows import ROWS, Row
 from tests.e2e.conftest import QUICK
 from tests.infrastructure import Infrastructure, room
 from tests.relay import relay
+from tests.topics import admin
 
 assert holders, "it adds its rows"
 pytestmark = pytest.mark.slow
@@ -27,8 +27,13 @@ async def new_ground(servers: Infrastructure, folder: Path) -> AsyncIterator[Gro
     policy.mkdir()
     text = (QUICK / "1.yaml").read_text()
     (policy / "1.yaml").write_text(text.replace("target: 10m", "target: 10h").replace("target: 20m", "target: 20h"))
-    async with room(servers) as where, relay(where, folder, policy) as running, Broker(where) as broker:
-        yield Ground(running, broker)
+    read_all()  # some of what the cases write only the services' client can read
+    async with (
+        room(servers) as where,
+        relay(where, folder, policy) as running,
+        admin(where.bootstrap_servers) as client,
+    ):
+        yield Ground(running, Broker(where, client))
 
 
 @pytest.fixture(scope="module")

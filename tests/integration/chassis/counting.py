@@ -1,6 +1,4 @@
-"""A service whose rules are trivial: it counts each lead's engagements, and the kind of one says what else it does."""
-
-from __future__ import annotations
+"""A service with trivial rules: it counts each lead's engagements, and the kind of one can ask for more."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -9,9 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from chassis.policy import Policies
-from chassis.service import At, Decision, Erase, Keep, Limit, Recall
+from chassis.service import At, Decision, Drop, Erase, Forward, Keep, Limit, Recall
 from schemas.engagements import EngagementRecorded
 from schemas.envelope import Decoder, Envelope, Fact
+from schemas.erasure import ERASED
 from schemas.topics import TOPICS
 
 WAIT = timedelta(milliseconds=400)
@@ -39,7 +38,8 @@ class Tally:
 class Counting:
     """`boom` raises, `tell` publishes the count, `huge` more than its topic takes.
 
-    `wait` is due in 0.4 s, `soon` at once, `share` counts for everyone.
+    `wait` is due in 0.4 s, `soon` at once, `share` counts for everyone. An erasure leaves a count of 1;
+    `forward` is for the lead that its content names, unless it is that lead's already.
 
     `rot` is due in 0.4 s too, and what then comes of it the database cannot hold; of `break` it cannot at once.
 
@@ -51,7 +51,7 @@ class Counting:
         default_factory=lambda: {"engagements": Decoder(*TOPICS["engagements"].events)}
     )
     shared: Sequence[str] = ()
-    limit: Limit[Tally] | None = None
+    limit: Limit | None = None
     own: Collection[str] = ()
     policies: Policies[Any] = field(default_factory=Policies)
     looked: list[tuple[Tally, At]] = field(default_factory=list)
@@ -73,6 +73,10 @@ class Counting:
         match _kind(fact):
             case "boom":
                 raise RuntimeError("boom")
+            case "erase":
+                return Erase(Tally(1))
+            case "forward" if (to := _content(fact)) != fact.lead_id:
+                return Forward(state, to)
             case "break":
                 return Keep(replace(state, rotting=True), due=state.due)
             case "tell":
@@ -91,49 +95,48 @@ class Counting:
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self.inputs["engagements"].stored(value, time, fingerprint, received)
 
-    def recall(
-        self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At
-    ) -> Keep[Tally] | Erase[Tally]:
+    def after_erasure(self, state: Tally, fact: Fact, at: At) -> Drop[Tally]:
+        return Drop(state, ERASED)
+
+    def recall(self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Tally]:
         raise AssertionError("no decision asked for it")
 
     def tick(self, state: Tally, at: At) -> Keep[Tally] | Recall:
         self.looked.append((state, at))
         if state.due is None or at.known < state.due:
-            return Keep(state, due=state.due, waits=state.due)
+            return Keep(state, due=state.due, inputs_until=state.due)
         return Keep(replace(state, due=None), counts={"fired": 1})
 
 
 @dataclass
 class Recalling(Counting):
-    """Calls `late` and `erase` late, and a tick of a lead that had a `wait`.
-
-    From all facts, a `boom` among them raises, and an `erase` that was just heard is all that stays.
-    """
+    """Calls `late` late, and a tick of a lead that had a `wait`; from all facts, a `boom` among them raises."""
 
     recalled: list[list[str]] = field(default_factory=list)
     """The ids that each call of `recall` got, sorted."""
 
     def decide(self, state: Tally, fact: Fact, at: At) -> Decision[Tally]:
-        return Recall() if _kind(fact) in ("late", "erase") else super().decide(state, fact, at)
+        return Recall() if _kind(fact) == "late" else super().decide(state, fact, at)
 
     def tick(self, state: Tally, at: At) -> Keep[Tally] | Recall:
         return Recall()
 
-    def recall(
-        self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At
-    ) -> Keep[Tally] | Erase[Tally]:
+    def recall(self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Tally]:
         facts = [*earlier, *heard]
         self.recalled.append(sorted(fact.event.id for fact in facts))
         if "boom" in map(_kind, facts):
             raise RuntimeError("boom")
-        for fact in heard:
-            if _kind(fact) == "erase":
-                return Erase(replace(state, count=1, due=None), fact)
         return Keep(replace(state, count=len(facts), due=None), counts={"again": 1})
 
 
 def _kind(fact: Fact) -> str:
-    return fact.event.data.kind if isinstance(fact.event, EngagementRecorded) else ""
+    if isinstance(fact.event, EngagementRecorded):
+        return fact.event.data.kind
+    return "erase" if fact.event.erases else ""
+
+
+def _content(fact: Fact) -> str:
+    return (fact.event.data.content or "") if isinstance(fact.event, EngagementRecorded) else ""
 
 
 def _told(state: Tally, lead_id: str, at: At, size: int = 0) -> Counted:

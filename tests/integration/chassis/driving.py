@@ -1,7 +1,5 @@
 """Drives the chassis on real servers: a process's supervisor, or one partition claimed by hand without a group."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import time
@@ -11,21 +9,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer
 
-from chassis.kafka.consumer import Consumer
+from chassis.kafka.consumer import Consumer, Received
 from chassis.kafka.publisher import Publisher, Record
-from chassis.partition.epoch import Takeover
 from chassis.partition.journal import Journal, journals
-from chassis.partition.lead_cache import Files
 from chassis.partition.owner import Ownership
 from chassis.partition.supervisor import Supervisor
 from chassis.partition.worker import Links
 from chassis.postgres import migrations
 from chassis.postgres.database import connected, engine_of
 from chassis.process.settings import Database, Kafka, Worker
-from chassis.service import schema_of
-from schemas.engagements import EngagementRecorded
+from schemas.engagements import EngagementRecorded, Erasure, LeadErased
+from schemas.envelope import Envelope
 from schemas.identity import lead_id_of, partition_of
 from tests.builders import an_engagement
 from tests.infrastructure import Room
@@ -51,19 +47,25 @@ def engaged(id: str, lead: str, kind: str = "page_viewed", **fields: Any) -> Eng
     return an_engagement(kind, id=id, subject=lead, time=datetime.now(UTC), **fields)
 
 
+def an_erasure(lead: str, id: str = "erase", time: datetime | None = None) -> LeadErased:  # noqa: A002
+    """An operator erases the lead, just now unless said."""
+    time = time or datetime.now(UTC)
+    return LeadErased(id=id, source="baton/operator", subject=lead, time=time, data=Erasure())
+
+
 def record(event: EngagementRecorded, **fields: Any) -> Record:
     """The event as its producer writes it."""
     return Record("engagements", event.subject.encode(), event.encode(), **fields)
 
 
-def arrived(events: Sequence[EngagementRecorded | bytes], first: int = 0, part: int = 0) -> list[Any]:
+def arrived(events: Sequence[Envelope | bytes], first: int = 0, part: int = 0) -> list[Received]:
     """The events as fetched from the partition, the first of them at offset `first`; bytes are a value as it is."""
     now = int(time.time() * 1000)
     found = []
     for offset, event in enumerate(events, first):
         value = event if isinstance(event, bytes) else event.encode()
         key = value[:36] if isinstance(event, bytes) else event.subject.encode()
-        found.append(ConsumerRecord("engagements", part, offset, now, 1, key, value, None, len(key), len(value), ()))
+        found.append(Received("engagements", part, offset, now, key, value, ()))
     return found
 
 
@@ -110,26 +112,25 @@ class House:
 
     @contextlib.asynccontextmanager
     async def claimed(
-        self, service: Counting | None = None, part: int = 0, journal: type[Journal] = Journal
+        self,
+        service: Counting | None = None,
+        part: int = 0,
+        journal: type[Journal] = Journal,
+        publisher: type[Publisher] = Publisher,
     ) -> AsyncIterator[Ownership[Tally]]:
         """The partition, claimed and drained."""
         service = service or Counting()
-        async with connected(self.engine) as connection, self.publisher() as publisher:
+        async with connected(self.engine) as connection, publisher(self.kafka) as outlet:
             access = journal(connection, part)
             claim = await access.claim()
-            offsets = {topic: claim.offsets.get(topic, 0) for topic in service.inputs}
-            takeover = Takeover(part, claim, access, offsets, len(PARTS))
-            ownership = Ownership(service, takeover, Files(service, access, 1000))
-            await ownership.drain(publisher)
+            offsets = {topic: claim.progress.offsets.get(topic, 0) for topic in service.inputs}
+            ownership = Ownership(service, access, outlet, claim, offsets, partitions=len(PARTS))
+            await ownership.committer.drain()
             yield ownership
 
     async def query(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         """Rows of the service's schema."""
-        connection = await asyncpg.connect(self.room.url, server_settings={"search_path": schema_of(self._name)})
-        try:
-            return list(await connection.fetch(statement, *arguments))
-        finally:
-            await connection.close()
+        return await self.room.query(self._name, statement, *arguments)
 
     async def states(self) -> dict[str, Tally]:
         """Lead -> its state, as stored."""
@@ -151,22 +152,16 @@ class House:
         """Every record of the topic, each partition's in order."""
         return await written(self.room.bootstrap_servers, self.room.prefix + topic)
 
-    @contextlib.asynccontextmanager
-    async def foreign_producer(self, **options: Any) -> AsyncIterator[AIOKafkaProducer]:
-        """A producer that is not ours."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.room.bootstrap_servers, **options)
-        await producer.start()
-        try:
-            yield producer
-        finally:
-            await producer.stop()
+    def foreign_producer(self, **options: Any) -> AIOKafkaProducer:
+        """A producer that is not ours, for a block."""
+        return AIOKafkaProducer(bootstrap_servers=self.room.bootstrap_servers, **options)
 
 
-async def take_all(ownership: Ownership[Any], records: Sequence[Any], publisher: Publisher) -> int:
+async def take_all(ownership: Ownership[Any], records: Sequence[Received]) -> int:
     """Has all of the records taken, in as many commits as it takes; returns how many they are."""
     done = 0
     while done < len(records):
-        done += await ownership.take(records[done:], publisher)
+        done += await ownership.take(records[done:])
     return done
 
 

@@ -1,9 +1,7 @@
-"""Batches as no client library of ours writes them: byte by byte, to see what a real broker lets through."""
+"""Batches written byte by byte, as our client library never writes them, to see what a broker accepts."""
 
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.
-
-from __future__ import annotations
 
 import struct
 import time

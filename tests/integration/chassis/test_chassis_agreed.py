@@ -1,6 +1,4 @@
-"""A version's number stands for one content, for good: another one is refused before it can judge."""
-
-from __future__ import annotations
+"""A version's number stands for one content for good: another one is refused before it judges."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,6 +1,4 @@
-"""Batches that are small on the wire and large in memory: every reader of ours stays small, and loses no record."""
-
-from __future__ import annotations
+"""Batches that are small on the wire and large in memory: every reader's memory is bounded, and no record is lost."""
 
 import gzip
 import io

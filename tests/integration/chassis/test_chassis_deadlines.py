@@ -1,18 +1,14 @@
-"""Deadlines: once, never early, and only once the feed is known up to them."""
-
-from __future__ import annotations
+"""Deadlines: once, never early, and only when the inputs are proven read up to them."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-
+from chassis.kafka.consumer import Received
 from chassis.kafka.publisher import Record
 from schemas.barrier import BARRIER_KEY
 from tests.integration.chassis.counting import WAIT, Counting, Tally
 from tests.integration.chassis.driving import House, engaged, leads, record, take_all, untroubled, works
+from tests.topics import configure
 from tests.until import until
 
 
@@ -47,9 +43,12 @@ async def test_tick_whose_outcome_the_database_refuses_holds_up_no_other(house: 
 async def test_deadline_that_passed_while_nobody_looked_fires_at_once(house: House) -> None:
     [ada] = leads(0, 1)
     await house.publish(record(engaged("1", ada, "wait")))
-    arrived = [replace(each, topic="engagements") for each in await house.written("engagements")]
-    async with house.claimed() as ownership, house.publisher() as publisher:
-        await take_all(ownership, arrived, publisher)
+    arrived = [
+        Received("engagements", each.partition, each.offset, each.timestamp, each.key, each.value, each.headers)
+        for each in await house.written("engagements")
+    ]
+    async with house.claimed() as ownership:
+        await take_all(ownership, arrived)
     await asyncio.sleep(WAIT.total_seconds())
     async with house.running():
         await until(lambda: house.counted("fired", 1), "the deadline")
@@ -111,11 +110,8 @@ async def test_one_barrier_does_for_all_that_wait_and_whoever_else_writes_some_p
 
 async def test_a_topic_with_its_producers_time_stamps_stops_its_partitions_with_a_sentence(house: House) -> None:
     [ada] = leads(0, 1)
-    resource = ConfigResourceType.TOPIC, house.room.prefix + "engagements", {"message.timestamp.type": "CreateTime"}
-    admin = AIOKafkaAdminClient(bootstrap_servers=house.room.bootstrap_servers)
-    await admin.start()
-    await admin.alter_configs([ConfigResource(*resource)])
-    await admin.close()
+    topic, config = house.room.prefix + "engagements", {"message.timestamp.type": "CreateTime"}
+    await configure(house.room.bootstrap_servers, topic, config)
     async with house.running() as supervisor:
 
         async def stopped() -> bool:

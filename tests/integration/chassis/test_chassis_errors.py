@@ -1,19 +1,17 @@
-"""What a database says of a value is told to nobody: neither in a log line nor on the ops port."""
-
-from __future__ import annotations
+"""A database's message about a value appears neither in the log nor on the ops port."""
 
 import contextlib
 import io
 import logging
 from collections.abc import Callable, Iterator
 
-import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from chassis.process.logs import set_up
 from chassis.process.metrics import WorkerCollector
 from chassis.process.settings import Log
+from tests.infrastructure import connected
 from tests.integration.chassis.counting import Counting
 from tests.integration.chassis.driving import House, engaged, leads, record
 from tests.until import until
@@ -54,9 +52,8 @@ async def test_an_error_that_quotes_a_value_is_told_without_it(
     async with house.running() as supervisor:
         await house.publish(record(engaged("1", ada, campaign=SECRET)))
         await until(lambda: house.counted("facts", 1), "the first fact", 60)
-    connection = await asyncpg.connect(house.room.url, server_settings={"search_path": "scorer"})
-    await connection.execute(BROKEN[what])
-    await connection.close()
+    async with connected(house.room.url, "scorer") as connection:
+        await connection.execute(BROKEN[what])
     await house.publish(record(engaged("2", ada, "boom", campaign=SECRET)), record(engaged("3", ada, campaign=SECRET)))
 
     async def noticed() -> bool:

@@ -1,9 +1,7 @@
-"""Hostile records through the real services, broker and database: each has one outcome, and a good one behind them too.
+"""Hostile records through the real services, broker and database: each has one outcome, as has a good one after them.
 
 On the topics that others than Baton write: there nothing that comes in may stop a partition.
 """
-
-from __future__ import annotations
 
 import json
 import random

@@ -1,16 +1,13 @@
 """Every record has exactly one outcome: a fact, a duplicate or a dead letter; and the partition goes on."""
 
-from __future__ import annotations
-
-from dataclasses import replace
-
 import pytest
 
 from chassis.kafka.publisher import Record
-from tests.integration.chassis.counting import Counting, Recalling
+from tests.integration.chassis.counting import Counting, Recalling, Tally
 from tests.integration.chassis.driving import (
     PARTS,
     House,
+    an_erasure,
     arrived,
     engaged,
     leads,
@@ -74,9 +71,9 @@ async def test_value_that_the_database_refuses_is_set_aside_alone(house: House) 
     ada, bob = leads(0, 2)
     strange = engaged("s", bob, "break").encode()
     records = arrived([engaged("1", ada), engaged("2", bob), engaged("3", ada)])
-    records[1] = replace(records[1], value=strange)
-    async with house.claimed() as ownership, house.publisher() as publisher:
-        assert await take_all(ownership, records, publisher) == 3
+    records[1] = records[1]._replace(value=strange)
+    async with house.claimed() as ownership:
+        assert await take_all(ownership, records) == 3
     totals = await house.totals()
     assert (totals["records"], totals["facts"], totals["dead_letters:refused_by_database"]) == (3, 2, 1)
     assert (await house.states())[ada].count == 2
@@ -138,15 +135,6 @@ async def test_what_baton_wrote_and_cannot_use_trips_the_limit_and_an_outsiders_
         await until(lambda: "partition 0: stopped: 21 in a row" in str(supervisor.ready()), "the partition to stop")
 
 
-async def test_failures_between_good_ones_stop_nothing(house: House) -> None:
-    others = leads(0, 44)
-    events = [engaged(str(n), lead, "boom" if n % 2 else "page_viewed") for n, lead in enumerate(others)]
-    async with house.claimed() as ownership, house.publisher() as publisher:
-        assert await take_all(ownership, arrived(events), publisher) == len(events)
-    totals = await house.totals()
-    assert (totals["facts"], totals["dead_letters:rules_failed"]) == (22, 22)
-
-
 async def test_late_fact_is_decided_with_all_facts_of_its_lead_and_what_fails_hides_no_other(
     house: House,
 ) -> None:
@@ -154,10 +142,10 @@ async def test_late_fact_is_decided_with_all_facts_of_its_lead_and_what_fails_hi
     before = [engaged("0", ada), engaged("1", ada), engaged("0", bob)]
     batch = [engaged("2", ada), engaged("3", ada, "late"), engaged("4", ada, "boom"), engaged("5", ada)]
     service = Recalling()
-    async with house.claimed(service) as ownership, house.publisher() as publisher:
-        await take_all(ownership, arrived(before), publisher)
+    async with house.claimed(service) as ownership:
+        await take_all(ownership, arrived(before))
         again = [*batch, batch[0], batch[2], batch[3], engaged("5", ada), engaged("1", bob, "late")]
-        assert await take_all(ownership, arrived(again, 3), publisher) == 9
+        assert await take_all(ownership, arrived(again, 3)) == 9
     whole = ["0", "1", "2", "3", "4", "5"]
     assert service.recalled == [whole, whole, whole[:5], whole[:4], ["0", "1"]], "halved until the rules take it"
     states, totals = await house.states(), await house.totals()
@@ -167,17 +155,35 @@ async def test_late_fact_is_decided_with_all_facts_of_its_lead_and_what_fails_hi
     assert [letter.key for letter in await house.written("engagements-dlq")] == [ada.encode()] * 3
 
 
+async def test_an_erasure_leaves_nothing_but_itself_and_what_waits_with_it_is_dropped(house: House) -> None:
+    [ada] = leads(0, 1)
+    before = [engaged(str(number), ada, kind) for number, kind in enumerate(("page_viewed", "late", "boom"), 1)]
+    erasure = an_erasure(ada)
+    batch = [*before, erasure, engaged("4", ada, "late"), an_erasure(ada, "twice")]
+    service = Recalling()
+    async with house.claimed(service) as ownership:
+        await take_all(ownership, arrived([engaged("0", ada, "wait")]))
+        await take_all(ownership, arrived(batch, 1))
+        await take_all(ownership, arrived([erasure, engaged("5", ada, "boom")], 7))
+    assert [row["id"] for row in await house.query("SELECT id FROM fact")] == ["erase"]
+    totals, states = await house.totals(), await house.states()
+    assert (totals["records"], totals["facts"], totals["duplicates"], totals["dropped:erased"]) == (9, 3, 1, 5)
+    assert (states[ada], service.recalled) == (Tally(1), []), "no fact was read for it"
+    [row] = await house.query("SELECT erased IS NOT NULL, deleted, dropped ->> 'erased', due_at FROM lead")
+    assert tuple(row) == (True, 2, "5", None)
+
+
 async def test_an_erasure_beside_a_fact_that_fails_leaves_nothing_but_itself(house: House) -> None:
     [ada] = leads(0, 1)
-    kinds = ("page_viewed", "late", "boom", "late", "erase", "page_viewed")
-    batch = [engaged(str(number), ada, kind) for number, kind in enumerate(kinds, 1)]
-    async with house.claimed(Recalling()) as ownership, house.publisher() as publisher:
-        await take_all(ownership, arrived([engaged("0", ada)]), publisher)
-        await take_all(ownership, arrived(batch, 1), publisher)
-    left = ["4", "5", "6"]  # what waited with the erasure is decided after it, and this service keeps it
-    assert [row["id"] for row in await house.query("SELECT id FROM fact ORDER BY id")] == left
-    totals = await house.totals()
-    assert (totals["facts"], totals["dead_letters:rules_failed"], (await house.states())[ada].count) == (6, 1, 3)
+    before = [engaged("0", ada), engaged("1", ada, "boom"), engaged("2", ada)]
+    async with house.claimed(Recalling()) as ownership:
+        await take_all(ownership, arrived([*before, an_erasure(ada), engaged("3", ada, "boom")]))
+    assert [row["id"] for row in await house.query("SELECT id FROM fact")] == ["erase"]
+    totals, states = await house.totals(), await house.states()
+    assert (totals["facts"], totals["dead_letters:rules_failed"], totals["dropped:erased"]) == (3, 1, 1)
+    assert states[ada] == Tally(1)
+    [letter] = await house.written("engagements-dlq")
+    assert letter.value == before[1].encode()
 
 
 async def test_tick_that_takes_all_facts_gets_them(house: House) -> None:
@@ -211,4 +217,4 @@ async def test_metrics_survive_a_restart(house: House) -> None:
         await until(lambda: house.counted("records", 5), "five records")
     async with house.running(Counting()) as supervisor:
         await until(lambda: supervisor.ready() is None and len(supervisor.workers) == len(PARTS), "a new owner")
-        assert worker_of(supervisor, 0).ownership.totals["facts"] == 5
+        assert worker_of(supervisor, 0).ownership.committer.progress.totals["facts"] == 5

@@ -1,6 +1,4 @@
-"""What a real broker lets anybody write: good events beside it become facts, a bad record costs one dead letter."""
-
-from __future__ import annotations
+"""Bad records that a real broker accepts: each becomes one dead letter, good events beside them become facts."""
 
 import os
 from collections.abc import Callable, Sequence

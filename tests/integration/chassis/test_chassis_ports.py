@@ -1,7 +1,5 @@
 """The ports that a process listens on."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket

@@ -1,18 +1,16 @@
-"""A process among others: partitions change hands, the log and the database have their whims, time passes."""
-
-from __future__ import annotations
+"""Several processes: rebalances, faults of the log and the database, ticks."""
 
 import asyncio
 import time
 from typing import Any
 
-import asyncpg
 import pytest
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from chassis.process.failures import Fenced
+from tests.infrastructure import connected
 from tests.integration.chassis.counting import Counting
 from tests.integration.chassis.driving import (
     PARTS,
@@ -25,6 +23,7 @@ from tests.integration.chassis.driving import (
     worker_of,
     works,
 )
+from tests.topics import admin, delete_topics
 from tests.until import until
 
 CONNECTIONS = "FROM pg_stat_activity WHERE application_name = 'baton-scorer' AND datname = $1"
@@ -68,7 +67,7 @@ async def _connections(house: House) -> int:
 
 async def test_claim_fences_the_older_owner_who_returns_only_as_a_member(house: House) -> None:
     ada, bob = leads(0, 2)
-    async with house.running() as supervisor, house.publisher() as publisher:
+    async with house.running() as supervisor:
         await until(lambda: works(supervisor, 4), "work")
         async with house.claimed() as intruder:
             await house.publish(record(engaged("1", ada)))
@@ -76,7 +75,7 @@ async def test_claim_fences_the_older_owner_who_returns_only_as_a_member(house: 
             await until(lambda: worker.events["takeovers"] == 2, "the member to claim again")
             assert worker.events["fenced"] == 1
             with pytest.raises(Fenced):
-                await take_all(intruder, arrived([engaged("2", bob)]), publisher)
+                await take_all(intruder, arrived([engaged("2", bob)]))
         await until(lambda: house.counted("facts", 1), "the fact")
     assert (await house.states()).keys() == {ada}
 
@@ -130,13 +129,9 @@ async def test_gaps_of_the_log_itself_are_read_over_and_counted(house: House) ->
 
 
 async def _delete_records(house: House, before: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=house.room.bootstrap_servers)
-    await admin.start()
-    try:
-        partition = TopicPartition(f"{house.room.prefix}engagements", 0)
-        await admin.delete_records({partition: RecordsToDelete(before_offset=before)})
-    finally:
-        await admin.close()
+    partition = TopicPartition(f"{house.room.prefix}engagements", 0)
+    async with admin(house.room.bootstrap_servers) as client:
+        await client.delete_records({partition: RecordsToDelete(before_offset=before)})
 
 
 @pytest.mark.parametrize("read", [0, 2])
@@ -160,7 +155,8 @@ async def test_topic_that_was_made_anew_stops_the_partition_however_many_records
     async with house.running():
         await house.publish(*(record(engaged(str(n), ada)) for n in range(3)))
         await until(lambda: house.counted("facts", 3), "what is read before")
-    await _make_anew(house, "engagements")
+    await delete_topics(house.room.bootstrap_servers, f"{house.room.prefix}engagements")
+    await _create_topic(house, "engagements", len(PARTS))
     await house.publish(*(record(engaged(f"new {n}", ada)) for n in range(5)))
     async with house.running() as supervisor:
         await until(
@@ -203,29 +199,10 @@ def _id(published: Any) -> bytes:
     return bytes(published.value).split(b'"id":"')[1].split(b'"')[0]
 
 
-async def _make_anew(house: House, name: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=house.room.bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.delete_topics([house.room.prefix + name])
-
-        async def gone() -> bool:
-            return house.room.prefix + name not in await admin.list_topics()
-
-        await until(gone, "the topic to be gone")
-    finally:
-        await admin.close()
-    await _create_topic(house, name, len(PARTS))
-
-
 async def _create_topic(house: House, name: str, partitions: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=house.room.bootstrap_servers)
-    await admin.start()
-    try:
-        config = {"message.timestamp.type": "LogAppendTime"}
-        await admin.create_topics([NewTopic(house.room.prefix + name, partitions, 1, topic_configs=config)])
-    finally:
-        await admin.close()
+    config = {"message.timestamp.type": "LogAppendTime"}
+    async with admin(house.room.bootstrap_servers) as client:
+        await client.create_topics([NewTopic(house.room.prefix + name, partitions, 1, topic_configs=config)])
 
 
 async def test_partition_that_not_every_input_topic_has_is_told_of(house: House) -> None:
@@ -245,12 +222,10 @@ async def test_topic_that_does_not_exist_yet_is_waited_for(house: House) -> None
 
 
 async def test_database_that_is_away_is_waited_for(house: House) -> None:
-    admin = await asyncpg.connect(house.room.admin_url)
-    try:
-        await admin.execute(f"ALTER DATABASE {house.room.database} CONNECTION LIMIT 0")
+    limit = f"ALTER DATABASE {house.room.database} CONNECTION LIMIT"
+    async with connected(house.room.admin_url) as database:
+        await database.execute(f"{limit} 0")
         async with house.running() as supervisor:
             await until(lambda: "partition 0: retry: connecting" in str(supervisor.ready()), "workers to wait")
-            await admin.execute(f"ALTER DATABASE {house.room.database} CONNECTION LIMIT -1")
+            await database.execute(f"{limit} -1")
             await until(lambda: works(supervisor, 4), "work")
-    finally:
-        await admin.close()

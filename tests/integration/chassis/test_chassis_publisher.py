@@ -1,19 +1,16 @@
-"""The publisher: what the broker refuses is told apart, and costs the others nothing (delivery.md P1)."""
-
-from __future__ import annotations
+"""The publisher isolates refused records; the others are written."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import MessageSizeTooLargeError
 
 from chassis.kafka.publisher import Publisher, Record, size_of
 from chassis.process.failures import Unpublishable
 from schemas.sizes import MAX_RECORD
 from tests.integration.chassis.driving import House
+from tests.topics import configure
 from tests.until import until
 
 FOREIGN_LIMIT = 20_000
@@ -26,13 +23,8 @@ def a_record(number: int, size: int = 0, topic: str = "lead-scores") -> Record:
 
 async def limit(house: House, topic: str, size: int) -> None:
     """Gives the topic another `max.message.bytes` than it had, and waits until its broker goes by it."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=house.room.bootstrap_servers)
-    await admin.start()
-    try:
-        config = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(size)}
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, house.room.prefix + topic, config)])
-    finally:
-        await admin.close()
+    config = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(size)}
+    await configure(house.room.bootstrap_servers, house.room.prefix + topic, config)
     async with house.foreign_producer() as producer:
 
         async def takes(probe: int) -> bool:

@@ -1,6 +1,4 @@
-"""When the broker got a fact's first record is kept with the fact."""
-
-from __future__ import annotations
+"""The append time of a fact's first record is kept with the fact."""
 
 from chassis.partition.journal import Journal
 from chassis.postgres.database import connected

@@ -1,6 +1,4 @@
-"""An event with neither id nor time: a retry in the next minute is the same event (business.md B.1, Duplicate)."""
-
-from __future__ import annotations
+"""An event with neither id nor time: a retry in the next minute is the same event."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
@@ -31,9 +29,9 @@ async def test_a_retry_across_the_minute_is_a_duplicate(
     house: House, service: type[Counting], kind: str, batches: list[int], order: tuple[int, int]
 ) -> None:
     records = arrived([told(minute, kind) for minute in order])
-    async with house.publisher() as publisher, house.claimed(service()) as ownership:
+    async with house.claimed(service()) as ownership:
         for size in batches:
-            await take_all(ownership, records[:size], publisher)
+            await take_all(ownership, records[:size])
             records = records[size:]
     totals = await house.totals()
     assert (totals["records"], totals["facts"], totals["duplicates"]) == (2, 1, 1)
@@ -41,8 +39,8 @@ async def test_a_retry_across_the_minute_is_a_duplicate(
 
 async def test_the_next_owner_knows_it_too(house: House) -> None:
     for offset, minute in enumerate((0, 1)):
-        async with house.publisher() as publisher, house.claimed() as ownership:
-            await take_all(ownership, arrived([told(minute)], offset), publisher)
+        async with house.claimed() as ownership:
+            await take_all(ownership, arrived([told(minute)], offset))
     totals = await house.totals()
     assert (totals["facts"], totals["duplicates"]) == (1, 1)
 
@@ -50,17 +48,17 @@ async def test_the_next_owner_knows_it_too(house: House) -> None:
 async def test_other_content_another_lead_and_a_later_minute_are_other_events(house: House) -> None:
     events = [told(0), told(1, content="other"), told(1, lead=leads(0, 2)[1]), told(2)]
     assert len({event.id for event in events}) == len(events)
-    async with house.publisher() as publisher, house.claimed() as ownership:
-        await take_all(ownership, arrived(events), publisher)
+    async with house.claimed() as ownership:
+        await take_all(ownership, arrived(events))
     assert ((await house.totals())["facts"], (await house.totals())["duplicates"]) == (4, 0)
 
 
 async def test_in_any_order_of_three_minutes_each_record_has_one_outcome(house: House) -> None:
     first = 0
     for number, order in enumerate(permutations(range(3))):
-        async with house.publisher() as publisher, house.claimed() as ownership:
+        async with house.claimed() as ownership:
             events = [told(minute, content=str(number)) for minute in order]
-            await take_all(ownership, arrived(events, first), publisher)
+            await take_all(ownership, arrived(events, first))
             first += len(events)
     totals = await house.totals()
     assert totals["facts"] + totals["duplicates"] == totals["records"] == 18

@@ -1,7 +1,5 @@
 """A version of the policy that comes into force judges every lead of a partition, once, wherever it was interrupted."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,12 +46,12 @@ async def standing(house: House) -> list[tuple[int, str | None]]:
 async def test_every_lead_is_looked_at_once_also_by_two_owners_one_after_the_other(house: House) -> None:
     service = Counting(policies=policies(long_ago()))
     await with_leads(house)
-    async with house.claimed(service) as ownership, house.publisher() as publisher:
-        await ownership.tick(publisher, idle=True)
+    async with house.claimed(service) as ownership:
+        await ownership.tick(idle=True)
         assert len(service.looked) == SLICE
-    async with house.claimed(service) as ownership, house.publisher() as publisher:
+    async with house.claimed(service) as ownership:
         for _ in range(5):
-            await ownership.tick(publisher, idle=True)
+            await ownership.tick(idle=True)
     assert len(service.looked) == LEADS
     assert await standing(house) == [(1, None)]
 
@@ -61,11 +59,11 @@ async def test_every_lead_is_looked_at_once_also_by_two_owners_one_after_the_oth
 async def test_a_version_that_comes_into_force_meanwhile_begins_with_the_first_lead(house: House) -> None:
     service = Counting(policies=policies(long_ago()))
     await with_leads(house)
-    async with house.claimed(service) as ownership, house.publisher() as publisher:
-        await ownership.tick(publisher, idle=True)
+    async with house.claimed(service) as ownership:
+        await ownership.tick(idle=True)
         service.policies.join(policies(service.policies.versions[0].effective_from, long_ago() + timedelta(hours=1)))
         for _ in range(5):
-            await ownership.tick(publisher, idle=True)
+            await ownership.tick(idle=True)
     assert len(service.looked) == SLICE + LEADS
     assert await standing(house) == [(2, None)]
 
@@ -73,8 +71,8 @@ async def test_a_version_that_comes_into_force_meanwhile_begins_with_the_first_l
 async def test_no_version_judges_before_its_date(house: House) -> None:
     service = Counting(policies=policies(datetime.now(UTC) + timedelta(hours=1)))
     await with_leads(house)
-    async with house.claimed(service) as ownership, house.publisher() as publisher:
-        await ownership.tick(publisher, idle=True)
+    async with house.claimed(service) as ownership:
+        await ownership.tick(idle=True)
     assert service.looked == []
 
 

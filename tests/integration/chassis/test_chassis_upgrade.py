@@ -1,8 +1,4 @@
-"""A database from one version of the contract to the next: what the older one kept is read, and known again."""
-
-from __future__ import annotations
-
-from dataclasses import replace
+"""Upgrade to another version of the contract: facts kept by the older one are read, and their repeats recognised."""
 
 from schemas.engagements import LeadDescribed
 from schemas.envelope import Decoder
@@ -19,19 +15,17 @@ async def test_facts_of_a_type_that_the_older_version_did_not_know_are_recalled_
         engaged("3", ada, "late"),
     )
     kept = [arrived([first])[0], arrived([second], 1)[0]]
-    kept[1] = replace(kept[1], value=second.encode().replace(b'"page_viewed"', b'"No Kind"'))
+    kept[1] = kept[1]._replace(value=second.encode().replace(b'"page_viewed"', b'"No Kind"'))
     older = Counting(inputs={"engagements": Decoder(LeadDescribed)})
-    async with house.claimed(older) as ownership, house.publisher() as publisher:
-        await take_all(ownership, kept, publisher)
+    async with house.claimed(older) as ownership:
+        await take_all(ownership, kept)
     assert (await house.totals())["facts"] == 2
     newer = Recalling()
-    retry = replace(
-        kept[0], value=first.encode().replace(b'"n":1.0', b'"n":1').replace(b'{"kind', b'{ "campaign": null, "kind')
+    retry = kept[0]._replace(
+        value=first.encode().replace(b'"n":1.0', b'"n":1').replace(b'{"kind', b'{ "campaign": null, "kind')
     )
-    async with house.claimed(newer) as ownership, house.publisher() as publisher:
-        await take_all(
-            ownership, [replace(retry, offset=2), arrived([late], 3)[0], replace(kept[0], offset=4)], publisher
-        )
+    async with house.claimed(newer) as ownership:
+        await take_all(ownership, [retry._replace(offset=2), arrived([late], 3)[0], kept[0]._replace(offset=4)])
     totals = await house.totals()
     assert newer.recalled == [["1", "2", "3"]]
     assert (totals["facts"], totals["duplicates"], totals["records"]) == (3, 2, 5)

@@ -1,6 +1,4 @@
-"""What the auditor's tests look at: a relay's traffic, come to rest, and copies of it that may be tampered with."""
-
-from __future__ import annotations
+"""Data for the auditor's tests: a relay's finished traffic, and copies of it to tamper with."""
 
 import contextlib
 import json
@@ -9,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import asyncpg
 from aiokafka import AIOKafkaProducer
 
 import desk.auditing
@@ -19,7 +16,7 @@ from schemas.identity import id_of_content, lead_id_of, partition_of
 from schemas.topics import TOPICS
 from tests.builders import an_engagement
 from tests.e2e import people
-from tests.infrastructure import Infrastructure, Room, room
+from tests.infrastructure import Infrastructure, Room, connected, room
 from tests.relay import Relay
 from tests.until import until
 
@@ -143,24 +140,20 @@ async def records_of(running: Relay) -> Records:
 
 async def change(where: Room, *statements: str) -> int:
     """Changes the room's database; returns how many rows that were."""
-    connection = await asyncpg.connect(where.url)
-    try:
+    async with connected(where.url) as connection:
         return sum([int((await connection.execute(each)).split()[-1]) for each in statements])
-    finally:
-        await connection.close()
 
 
 @contextlib.asynccontextmanager
 async def other_database(rest: Rest) -> AsyncIterator[Room]:
     """The same topics with a copy of the database, gone after the block."""
     name = f"{rest.room.database}_copy"
-    admin = await asyncpg.connect(rest.servers.admin_url)
-    try:
+    async with connected(rest.servers.admin_url) as admin:
         await admin.execute(f"CREATE DATABASE {name} TEMPLATE {rest.room.database}")
-        yield replace(rest.room, database=name)
-    finally:
-        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        await admin.close()
+        try:
+            yield replace(rest.room, database=name)
+        finally:
+            await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @contextlib.asynccontextmanager

@@ -1,8 +1,7 @@
-"""An operator at a room's tables; and a relay's work, come to rest, for the auditor."""
-
-from __future__ import annotations
+"""An operator's commands on a room's tables; and a relay's finished traffic for the auditor."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -10,13 +9,21 @@ from tests.e2e.conftest import QUICK
 from tests.infrastructure import Infrastructure, Room, room
 from tests.integration.desk.auditing import Rest, busy, records_of
 from tests.integration.desk.operator import Operator
-from tests.relay import relay
+from tests.relay import POLICIES, Relay, relay
 
 
 @pytest.fixture
-def operator(own_room: Room) -> Operator:
-    """Types commands."""
-    return Operator(own_room)
+async def terminal(own_room: Room, tmp_path: Path) -> AsyncIterator[Relay]:
+    """Where commands are typed, with no service running."""
+    made = Relay(own_room, tmp_path, POLICIES / "classic-50", [])
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+def operator(terminal: Relay) -> Operator:
+    """Types commands about dead letters."""
+    return Operator(terminal)
 
 
 @pytest.fixture(scope="session")

@@ -1,46 +1,36 @@
-"""What an operator types, as a process of its own."""
-
-from __future__ import annotations
+"""What an operator types about dead letters."""
 
 import asyncio
 import json
-import os
-import sys
 from typing import Any
 
-from tests.infrastructure import Room
+from tests.relay import Relay
 
 
 class Operator:
-    """Types `baton letters` in a room."""
+    """Types `baton letters`."""
 
-    def __init__(self, room: Room) -> None:
-        self._environment = {
-            **os.environ,
-            "BATON_KAFKA__BOOTSTRAP_SERVERS": room.bootstrap_servers,
-            "BATON_KAFKA__PREFIX": room.prefix,
-            "COLUMNS": "200",
-        }
+    def __init__(self, relay: Relay) -> None:
+        self._relay = relay
+
+    @property
+    def relay_line(self) -> str:
+        """What a command that changes something says first."""
+        room = self._relay.room
+        return f"Relay: broker {room.bootstrap_servers}, prefix {room.prefix}\n"
 
     async def start(self, *words: str) -> asyncio.subprocess.Process:
         """The command, running."""
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "desk", "letters", *words),
-            env=self._environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        return await self._relay.typing("desk", "letters", *words)
 
     async def types(self, *words: str) -> tuple[int, str, str]:
         """Exit code, standard output, standard error."""
-        process = await self.start(*words)
-        out, err = await asyncio.wait_for(process.communicate(), 60)
-        return process.returncode or 0, out.decode(), err.decode()
+        return await self._relay.typed("desk", "letters", *words)
 
     async def asks(self, *words: str) -> Any:
         """The answer as --json gives it."""
         code, out, err = await self.types(*words, "--json")
-        assert (code, err) == (0, "")
+        assert (code, err) == (0, "" if "--apply" not in words else self.relay_line)
         return json.loads(out)
 
     async def letters(self, reason: str) -> list[dict[str, Any]]:

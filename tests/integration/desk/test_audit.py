@@ -1,11 +1,9 @@
 """The auditor on real services: nothing is broken in what they did, at rest and at work; and its command."""
 
-from __future__ import annotations
-
 import asyncio
 import json
-import os
-import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,9 +11,11 @@ import pytest
 from schemas.identity import lead_id_of
 from tests.e2e import people
 from tests.e2e.conftest import QUICK
-from tests.infrastructure import Infrastructure, Room, room
+from tests.infrastructure import Infrastructure, room
 from tests.integration.desk.auditing import FLOOD, LEADS, Rest, audited, follow_up
-from tests.relay import relay
+from tests.relay import Relay, relay
+
+Command = Callable[..., Awaitable[tuple[int, str, str]]]
 
 
 async def test_what_real_services_did_holds_and_is_counted(rest: Rest) -> None:
@@ -74,32 +74,24 @@ async def test_a_system_at_work_gives_no_false_alarm(servers: Infrastructure, tm
         assert flying > 0
 
 
-async def command(where: Room, *arguments: str, **environment: str) -> tuple[int, str, str]:
-    told = {
-        "BATON_KAFKA__BOOTSTRAP_SERVERS": where.bootstrap_servers,
-        "BATON_KAFKA__PREFIX": where.prefix,
-        "BATON_DATABASE__URL": where.url,
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(str(Path(sys.executable).parent / "baton"), "audit", *arguments),
-        env={**os.environ, **told, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await asyncio.wait_for(process.communicate(), 90)
-    return process.returncode or 0, out.decode(), err.decode()
+@pytest.fixture
+async def command(rest: Rest, tmp_path: Path) -> AsyncIterator[Command]:
+    """Types `baton audit`."""
+    terminal = Relay(rest.room, tmp_path, QUICK, [])
+    yield partial(terminal.typed, "desk", "audit")
+    await terminal.stop()
 
 
-async def test_the_command_prints_every_invariant_and_no_address(rest: Rest) -> None:
-    code, printed, _ = await command(rest.room)
+async def test_the_command_prints_every_invariant_and_no_address(command: Command) -> None:
+    code, printed, _ = await command()
     assert (code, printed.splitlines()[-1]) == (0, "Nothing is broken.")
     assert [line.split()[0] for line in printed.splitlines()[:12]] == [f"I{number}" for number in range(1, 13)]
     assert "@example.com" not in printed
-    code, printed, _ = await command(rest.room, "--json")
+    code, printed, _ = await command("--json")
     assert (code, json.loads(printed)["broken"]) == (0, [])
 
 
-async def test_the_command_says_what_it_cannot_read(rest: Rest, servers: Infrastructure) -> None:
+async def test_the_command_says_what_it_cannot_read(command: Command, rest: Rest, servers: Infrastructure) -> None:
     silent = "127.0.0.1:1"
     wrong = {
         "Kafka does not answer": {"BATON_KAFKA__BOOTSTRAP_SERVERS": silent},
@@ -109,8 +101,8 @@ async def test_the_command_says_what_it_cannot_read(rest: Rest, servers: Infrast
         "may not read all schemas": {"BATON_DATABASE__URL": rest.room.database_url("router")},
     }
     for sentence, environment in wrong.items():
-        code, printed, said = await command(rest.room, **environment)
+        code, printed, said = await command(**environment)
         assert (code, printed) == (2, ""), said
         assert sentence in said
         assert "Traceback" not in said
-    assert (await command(rest.room, "--nonsense"))[0] == 2
+    assert (await command("--nonsense"))[0] == 2

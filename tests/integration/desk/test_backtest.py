@@ -1,15 +1,11 @@
 """`baton policy backtest` on a real database: page after page, of one moment, and what it says when it fails."""
 
-from __future__ import annotations
-
 import asyncio
 import json
-import os
 import signal
-import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +15,22 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from chassis.partition.journal import Batch, LeadRow, journals
+from chassis.partition.journal import Batch, LeadRow, Progress, journals
 from chassis.postgres.database import engine_of
 from chassis.process.settings import Database
 from chassis.service import At
 from desk.policy import sheet
 from desk.policy.backtest import Backtest
-from desk.reading import ever, every_fact, one_moment
+from desk.reading import ever, every_fact, one_instant
 from schemas.envelope import Envelope, Fact
 from schemas.identity import lead_id_of
 from tests.builders import a_description, a_fact, a_policy, an_engagement, at
-from tests.infrastructure import Room
-from tests.relay import ROOT
+from tests.infrastructure import connected
+from tests.relay import POLICIES, Relay
 from tests.unit.scorer.driver import a_scorer
+from tests.until import until
 
-LIVE = ROOT / "deploy/policies/classic-50/1.yaml"
-STRICT = ROOT / "deploy/policies/strict-70/1.yaml"
+LIVE, STRICT = (POLICIES / name / "1.yaml" for name in ("classic-50", "strict-70"))
 LEADS = sorted(lead_id_of(email=f"person-{number}@example.com") for number in range(4))
 MANY = 4_500
 """Facts of one lead, more than two pages."""
@@ -43,9 +39,10 @@ MANY = 4_500
 class Bench:
     """A migrated schema of the scorer, filled as its worker fills it, and the command on it."""
 
-    def __init__(self, where: Room) -> None:
-        self.where = where
-        self.database = Database(url=SecretStr(where.database_url("scorer")))
+    def __init__(self, terminal: Relay) -> None:
+        self.terminal = terminal
+        self.url = terminal.room.url
+        self.database = Database(url=SecretStr(terminal.room.database_url("scorer")))
 
     async def fill(self, *events: Envelope) -> list[Fact]:
         """The facts, and each lead's state decided from them."""
@@ -57,64 +54,37 @@ class Bench:
         rows = [LeadRow(lead, 1, None, scorer.dump(state)) for lead, state in states.items()]
         async with journals(engine_of(self.database, "scorer"))(0) as journal:
             claim = await journal.claim()
-            totals = {"facts": claim.totals.get("facts", 0) + len(facts)}
-            await journal.commit(claim.epoch, Batch({}, {}, 0, totals, facts, rows), 0)
+            totals = claim.progress.totals + Counter(facts=len(facts))
+            await journal.commit(claim.epoch, Batch(Progress(totals=totals), facts, rows), 0)
         return facts
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        """A console script, its output and errors together."""
-        environment = {
-            **os.environ,
-            "BATON_DATABASE__URL": self.where.database_url("scorer"),
-            "BATON_POLICIES": str(LIVE.parent),
-        }
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", *arguments),
-            env=environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # who runs tests may ignore it
-        )
+        """`baton policy`, running."""
+        return await self.terminal.typing("desk", "policy", *arguments)
 
-    async def backtest(self, policy: Path, *arguments: str) -> tuple[int | None, str]:
+    async def backtest(self, policy: Path, *arguments: str) -> tuple[int, str]:
         """Exit code and what is printed."""
-        process = await self.start("desk", "policy", "backtest", str(policy), *arguments)
-        output, _ = await asyncio.wait_for(process.communicate(), 60)
-        return process.returncode, output.decode()
-
-    @asynccontextmanager
-    async def admin(self) -> AsyncIterator[asyncpg.Connection]:
-        connection = await asyncpg.connect(self.where.url, server_settings={"search_path": "scorer"})
-        try:
-            yield connection
-        finally:
-            await connection.close()
+        return await self.terminal.baton("policy", "backtest", str(policy), *arguments)
 
     @asynccontextmanager
     async def stuck(self) -> AsyncIterator[tuple[asyncio.subprocess.Process, int, asyncpg.Connection]]:
         """The command while it waits for the facts, its session's process id, and a session that may end it."""
-        async with self.admin() as connection, connection.transaction():
+        async with connected(self.url, "scorer") as connection, connection.transaction():
             await connection.execute("LOCK TABLE fact IN ACCESS EXCLUSIVE MODE")
-            process = await self.start("desk", "policy", "backtest", str(STRICT))
+            process = await self.start("backtest", str(STRICT))
             yield process, await self._waiting(connection), connection
 
     @staticmethod
     async def _waiting(connection: asyncpg.Connection) -> int:
         """The session that waits for the facts, once there is one."""
-        async with asyncio.timeout(30):
-            while True:
-                waits = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'fact'::regclass"
-                if (pid := await connection.fetchval(waits)) is not None:
-                    return int(pid)
-                await asyncio.sleep(0.05)
+        waits = "SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'fact'::regclass"
+        return int(await until(lambda: connection.fetchval(waits), "the command to wait for the facts"))
 
 
 @pytest.fixture
-async def bench(own_room: Room) -> Bench:
-    made = Bench(own_room)
-    output, _ = await (process := await made.start("scorer", "migrate")).communicate()
-    assert process.returncode == 0, output.decode()
-    return made
+async def bench(terminal: Relay) -> Bench:
+    await terminal.migrate()
+    return Bench(terminal)
 
 
 def an_audience() -> list[Envelope]:
@@ -161,10 +131,10 @@ async def test_facts_over_many_pages_come_to_what_they_come_to_in_memory(bench: 
 async def test_the_live_policy_is_held_against_stored_states(bench: Bench) -> None:
     await bench.fill(*an_audience())
     code, printed = await bench.backtest(LIVE, "--json")
-    assert (code, json.loads(printed)["differing"]) == (0, {"count": 0, "leads": []})
+    assert (code, json.loads(printed)["differing"]) == (0, {"count": 0, "emails": {}, "leads": []})
     code, printed = await bench.backtest(LIVE, "--json", "--from", "2026-01-01")
     assert (code, json.loads(printed)["differing"]) == (0, None)
-    async with bench.admin() as connection:
+    async with connected(bench.url, "scorer") as connection:
         await connection.execute("UPDATE lead SET state = '{}' WHERE lead_id = $1", LEADS[0])
         await connection.execute("DELETE FROM fact WHERE lead_id = $1 AND id <> 'description'", LEADS[1])
         await connection.execute("DELETE FROM fact WHERE lead_id = $1", LEADS[3])
@@ -172,13 +142,13 @@ async def test_the_live_policy_is_held_against_stored_states(bench: Bench) -> No
         code, printed = await bench.backtest(LIVE, how)
         assert code == 1
         assert [lead in printed for lead in LEADS] == [True, True, False, True]
-        assert "they need to be looked into" in printed
+        assert "do not follow from the facts" in printed
 
 
 async def test_all_is_of_one_moment_and_nothing_can_be_written(bench: Bench) -> None:
     facts = await bench.fill(*an_audience())
     decoder = a_scorer().inputs["engagements"]
-    async with one_moment(bench.database, "scorer") as (connection, _):
+    async with one_instant(bench.database, "scorer") as (connection, _):
         seen: list[Fact] = []
         async for _, some in every_fact(connection, decoder, None, None):
             if not seen:
@@ -196,7 +166,7 @@ async def test_without_facts_or_tables_it_is_said_so(bench: Bench) -> None:
     code, printed = await bench.backtest(STRICT)
     assert code == 0
     assert "There are no leads yet." in printed
-    async with bench.admin() as connection:
+    async with connected(bench.url, "scorer") as connection:
         await connection.execute("DROP SCHEMA scorer CASCADE")
     code, printed = await bench.backtest(STRICT)
     assert (code, printed) == (1, "The service's tables are not there yet: run its `migrate` first.\n")
@@ -205,14 +175,14 @@ async def test_without_facts_or_tables_it_is_said_so(bench: Bench) -> None:
 async def test_ctrl_c_ends_it_quietly(bench: Bench) -> None:
     async with bench.stuck() as (process, _, _):
         process.send_signal(signal.SIGINT)
-        output, _ = await asyncio.wait_for(process.communicate(), 20)
-    assert (process.returncode, output) == (130, b"")
+        output = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, output) == (130, (b"", b""))
 
 
 async def test_a_connection_that_breaks_is_told_in_a_sentence(bench: Bench) -> None:
     async with bench.stuck() as (process, pid, connection):
         await connection.execute("SELECT pg_terminate_backend($1)", pid)
-        output, _ = await asyncio.wait_for(process.communicate(), 20)
+        output = b"".join(await asyncio.wait_for(process.communicate(), 20))
     assert process.returncode == 1
     assert output.decode().startswith("The database cannot be read now: ")
     assert output.count(b"\n") == 1

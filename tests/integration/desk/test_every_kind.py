@@ -1,6 +1,4 @@
-"""A letter of each kind, made by the service itself: listed, shown, replayed or told why not."""
-
-from __future__ import annotations
+"""A dead letter of each kind, made by the service: listed, shown, replayed or refused with a reason."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

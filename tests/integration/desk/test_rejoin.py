@@ -1,6 +1,4 @@
-"""Dead letters rejoin history (business.md N12): the state is as if the event had been valid at its own time."""
-
-from __future__ import annotations
+"""Replayed dead letters: the state is as if the event had been valid at its own time."""
 
 import json
 import shutil
@@ -12,7 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
-from chassis.kafka.consumer import received_at
+from chassis.kafka.consumer import append_time
 from chassis.kafka.publisher import Record
 from desk.letters.reader import reader
 from schemas.engagements import Engagement, EngagementRecorded
@@ -79,9 +77,9 @@ def in_history(told: dict[str, Any], appended_at: datetime) -> dict[str, Any]:
 @asynccontextmanager
 async def scorer(room: Room, folder: Path, policies: Path) -> AsyncIterator[None]:
     """The real scorer as a process, under these policies."""
-    running = Relay(room, folder, policies)
+    running = Relay(room, folder, policies, ["scorer"])
     try:
-        await running.start("scorer")
+        await running.start()
         yield
     finally:
         await running.stop()
@@ -110,7 +108,7 @@ async def test_events_refused_under_a_broken_policy_rejoin_history(
     async with scorer(house.room, tmp_path, broken):
         await house.publish(*(record(told) for told in refused.values()))
         await until(lambda: house.counted("dead_letters:rules_failed", len(CASES)), "the rules to fail")
-    appended = {each.key.decode(): received_at(each) for each in await house.written("engagements")}
+    appended = {each.key.decode(): append_time(each.timestamp) for each in await house.written("engagements")}
 
     async with scorer(house.room, tmp_path, POLICY):
         for case, told in refused.items():

@@ -1,6 +1,4 @@
-"""Kafka's jars from a Maven repository that fails: one sentence, nothing half there, and the next fetch heals."""
-
-from __future__ import annotations
+"""Kafka's jars from a Maven repository that fails: one sentence, no incomplete jar, and the next fetch succeeds."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,34 +1,20 @@
-"""A held port is its server's alone: nobody is given it, before the server, after it, and between its lives."""
+"""A held port is given to no other process: before its server starts, between restarts, and after it."""
 
-from __future__ import annotations
-
-import shutil
 import socket
 import struct
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from baton_local.kafka import Kafka
 from baton_local.ports import HeldPorts
 from baton_local.postgres import Postgres
+from tests.infrastructure import connected
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a port cannot be held for a server")
 IP_LOCAL_PORT_RANGE = 51
 """Socket option of Linux >= 6.3: the system's choice for this socket lies between two ports."""
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """A folder for data that any user may reach: under root, Postgres runs as nobody."""
-    folder = Path(tempfile.mkdtemp(prefix="baton-local-", dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def test_a_held_port_is_given_to_nobody_and_its_server_listens_on_it_again_and_again() -> None:
@@ -47,16 +33,16 @@ def test_a_held_port_is_given_to_nobody_and_its_server_listens_on_it_again_and_a
 async def test_kafka_and_postgres_listen_on_held_ports_life_after_life(data: Path) -> None:
     with HeldPorts() as held:
         kafka_port, controller, postgres_port = held.take(), held.take(), held.take()
-        kafka = Kafka(data / "kafka", data / "kafka.log", kafka_port, controller)
-        postgres = Postgres(data / "postgres", data / "postgres.log", postgres_port, durable=False)
+        kafka = Kafka(data.parent / "kafka", data.parent / "kafka.log", kafka_port, controller)
+        postgres = Postgres(data.parent / "postgres", data.parent / "postgres.log", postgres_port, durable=False)
         for _ in range(2):
             for port in (kafka_port, controller, postgres_port):
                 others_get_nothing(port)
             try:
                 await kafka.start()
                 await postgres.start()
-                connection = await asyncpg.connect(postgres.url("postgres"))
-                await connection.close()
+                async with connected(postgres.url("postgres")):
+                    pass
             finally:
                 await kafka.stop(3)
                 await postgres.stop(3)

@@ -1,34 +1,20 @@
 """The embedded stack keeps its data, refuses what it must in one sentence, and leaves nothing behind."""
 
-from __future__ import annotations
-
-import os
-import shutil
-import signal
+import asyncio
 import socket
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from baton_local.errors import LocalError
 from baton_local.folder import DataFolder
 from baton_local.stack import Stack, StackOptions
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """A folder for data that any user may reach: under root, Postgres runs as nobody."""
-    folder = Path(tempfile.mkdtemp(prefix="baton-local-", dir="/tmp"))
-    folder.chmod(0o755)
-    yield folder / "data"
-    shutil.rmtree(folder)
+from tests.infrastructure import connected
+from tests.processes import state_of
+from tests.topics import ends
+from tests.until import until
 
 
 async def test_data_is_kept_from_start_to_start_until_a_fresh_one(data: Path) -> None:
@@ -63,7 +49,7 @@ def test_a_folder_that_baton_did_not_make_is_left_alone(data: Path) -> None:
     assert (data / "kafka").read_text() == "somebody's novel"
 
 
-def test_nothing_outlives_a_launcher_that_is_killed(data: Path) -> None:
+async def test_nothing_outlives_a_launcher_that_is_killed(data: Path) -> None:
     launcher = (
         "import asyncio, sys; from pathlib import Path; from baton_local.child import Child, Command\n"
         "async def main():\n"
@@ -72,36 +58,24 @@ def test_nothing_outlives_a_launcher_that_is_killed(data: Path) -> None:
         "asyncio.run(main())"
     )
     log = str(data.parent / "log")
-    with subprocess.Popen([sys.executable, "-c", launcher, log], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        pid = int(process.stdout.readline())
-        os.kill(process.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while _alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not _alive(pid)
-
-
-def _alive(pid: int) -> bool:
-    """A zombie that nobody has reaped yet is dead."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", launcher, log), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    pid = int(await process.stdout.readline())
+    process.kill()
+    await process.wait()
+    await until(lambda: state_of(pid) in ("", "Z"), "the child to end", 5)
 
 
 async def _leave_a_trace(stack: Stack) -> None:
     async with AIOKafkaProducer(bootstrap_servers=stack.bootstrap_servers, acks="all") as producer:
         await producer.send_and_wait("engagements", b"trace", partition=0)
-    connection = await asyncpg.connect(stack.database_url("sla-monitor"))
-    await connection.execute("CREATE TABLE sla_monitor.trace ()")
-    await connection.close()
+    async with connected(stack.database_url("sla-monitor")) as connection:
+        await connection.execute("CREATE TABLE sla_monitor.trace ()")
 
 
 async def _traces(stack: Stack) -> tuple[int, int]:
-    connection = await asyncpg.connect(stack.database_url("sla-monitor"))
-    tables = await connection.fetchval("SELECT count(*) FROM pg_tables WHERE tablename = 'trace'")
-    await connection.close()
-    async with AIOKafkaConsumer(bootstrap_servers=stack.bootstrap_servers) as consumer:
-        ends = await consumer.end_offsets([TopicPartition("engagements", 0)])
-    return sum(ends.values()), tables
+    async with connected(stack.database_url("sla-monitor")) as connection:
+        tables = await connection.fetchval("SELECT count(*) FROM pg_tables WHERE tablename = 'trace'")
+    return sum((await ends(stack.bootstrap_servers, "engagements")).values()), tables

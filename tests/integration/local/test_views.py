@@ -1,18 +1,18 @@
 """The live picture of `make run` on the smallest terminal that people still use."""
 
-from __future__ import annotations
-
+import asyncio
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from baton_local import views
 from baton_local.board import STAGES, Board, Counter
 from baton_local.options import Ports, Run
 from baton_local.run import addresses_of
 from baton_local.stack import Stack, StackOptions
-from baton_local.views import Picture
+from baton_local.views import Lines, Picture
 
 RUN = Run(Path("/home/grace/baton/.baton"), Ports(), "demo", demo=True, fresh=False)
 
@@ -42,3 +42,13 @@ def test_on_80_by_24_no_column_is_lost_and_no_line_falls_off(state: str) -> None
         *("people", "promises", "set"),
     ]
     assert sum("BREACH" in line for line in lines) >= (4 if state == "ready" else 1)
+
+
+async def test_a_summary_has_only_the_parts_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "SUMMARY_SECONDS", 0.0)
+    screen = StringIO()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(Lines(Board(), Console(file=screen)).show(), 0.2)
+    assert screen.getvalue().partition(" ")[2].splitlines() == [
+        "0 scored, 0 handed over; 0 kept, 0 breached, 0 taken back"
+    ]

@@ -1,7 +1,5 @@
 """Events in plain words."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -30,9 +28,13 @@ HANDED_OFF = event(
 def test_a_handoff_and_what_follows_is_told_with_names() -> None:
     narrator = Narrator()
     due = f"{DUE.astimezone():%H:%M:%S}"
-    assert narrator.tell(HANDED_OFF) == "Ada qualified with 65 points, handed to Grace, follow-up due within 60 s"
+    assert narrator.tell(HANDED_OFF) == "Ada handed to Grace, follow-up due within 60 s: 65 points"
     breach = event("sla.breached", clock="CK-S1", holder={"id": "grace", "name": "Grace"}, due=DUE.isoformat())
     assert narrator.tell(breach) == f"BREACH: Grace owed Ada the follow-up by {due}"
+    warned = event(
+        "clock.warned", clock="CK-S1", holder={"id": "grace", "name": "Grace"}, due=DUE.isoformat(), fraction=0.8
+    )
+    assert narrator.tell(warned) == f"Grace owes Ada the follow-up by {due}: 80 % of the time is gone"
     assert narrator.tell(event("sales.qualified", by="grace")) == "Ada was validated by Grace"
 
 
@@ -63,5 +65,5 @@ def test_a_hostile_record_does_not_end_the_launcher() -> None:
     narrator, replies, funnel = Narrator(), Replies(), Funnel()
     assert [narrator.tell(value) for value in HOSTILE] == [None] * len(HOSTILE)
     for value in HOSTILE:
-        replies.hear(value)
-        funnel.hear(value)
+        replies.take(value)
+        funnel.take(value)

@@ -1,24 +1,17 @@
-"""Erasing a lead on the real database: nothing that it said is left, whatever came before, with or after it."""
-
-from __future__ import annotations
+"""Erasing a lead on the real database: none of its facts is left, whatever came before or after it."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas.engagements import Erasure, LeadDescribed, LeadErased
+from schemas.engagements import LeadDescribed
 from scorer.rules import flood
 from tests.builders import a_description
-from tests.integration.chassis.driving import House, engaged, leads
+from tests.integration.chassis.driving import House, an_erasure, engaged, leads
 from tests.integration.scorer.test_flood import Bench, bench, many
-from tests.unit.scorer.driver import a_scorer
 
 __all__ = ["bench"]
 NOW = datetime.now(UTC)
-
-
-def an_erasure(lead: str, id: str = "erase") -> LeadErased:  # noqa: A002 - as in builders
-    return LeadErased(id=id, source="baton/operator", subject=lead, time=NOW, data=Erasure())
 
 
 def secret(lead: str, id: str = "told") -> LeadDescribed:  # noqa: A002 - as in builders
@@ -41,11 +34,11 @@ async def test_all_that_came_before_goes_and_all_that_comes_later_is_dropped(ben
         engaged("a1", ada, "webinar_attended"),
         a_description(id="of-bob", subject=bob, time=NOW, name="Bob", company_size=100),
         engaged("a0", ada, "webinar_attended").model_copy(update={"time": NOW - timedelta(days=2)}),
-        an_erasure(ada),
+        an_erasure(ada, time=NOW),
         secret(ada, "again"),
         secret(ada),
-        an_erasure(ada, "twice"),
-        an_erasure(ada),
+        an_erasure(ada, "twice", NOW),
+        an_erasure(ada, time=NOW),
     ]
     size = -(-len(events) // batches)
     for start in range(0, len(events), size):
@@ -53,10 +46,11 @@ async def test_all_that_came_before_goes_and_all_that_comes_later_is_dropped(ben
             await take(events[start : start + size])
     assert [fact.event.id for fact in await bench.facts(ada)] == ["erase"]
     assert [fact.event.id for fact in await bench.facts(bob)] == ["of-bob"]
-    state, totals = await bench.state(ada), await bench.house.totals()
-    assert state.erased is not None
-    assert state.erased.facts + state.unkept["erased"] == 6
-    assert (totals["records"], totals["duplicates"], totals["dropped:erased"]) == (9, 1, state.unkept["erased"])
+    row, totals = await bench.row(ada), await bench.house.totals()
+    assert row.erased == NOW
+    assert row.deleted + row.dropped["erased"] == 6
+    assert (totals["records"], totals["duplicates"], totals["dropped:erased"]) == (9, 1, row.dropped["erased"])
+    assert totals["facts"] == row.deleted + 2
     async with bench.owned() as take:
         await take([engaged("later", ada, "demo_requested")])
     assert not [letter for letter in await bench.house.written("engagements-dlq") if letter.key == ada.encode()]
@@ -67,11 +61,12 @@ async def test_all_that_came_before_goes_and_all_that_comes_later_is_dropped(ben
 async def test_an_unknown_lead_is_erased_before_it_comes(bench: Bench) -> None:
     [ada] = leads(0, 1)
     async with bench.owned() as take:
-        await take([an_erasure(ada)])
+        await take([an_erasure(ada, time=NOW)])
     async with bench.owned() as take:
         await take([secret(ada)])
     assert "Canary" not in await left(bench.house)
-    assert (await bench.state(ada)).unkept == {"erased": 1}
+    row = await bench.row(ada)
+    assert (row.dropped, row.deleted, row.erased) == ({"erased": 1}, 0, NOW)
 
 
 async def test_a_flooded_lead_is_erased_as_any_other(bench: Bench) -> None:
@@ -79,10 +74,10 @@ async def test_a_flooded_lead_is_erased_as_any_other(bench: Bench) -> None:
     async with bench.owned() as take:
         await take(many(flood.DAILY + 5, ada))
     async with bench.owned() as take:
-        await take([engaged("more", ada), an_erasure(ada), engaged("later", ada)])
+        await take([engaged("more", ada), an_erasure(ada, time=NOW), engaged("later", ada)])
         await take([engaged("last", ada)])
-    state = await bench.state(ada)
-    assert state.erased is not None
-    assert state.erased.facts + sum(state.unkept.values()) == flood.DAILY + 8
+    row = await bench.row(ada)
+    assert (row.deleted, row.dropped["flood"]) == (flood.DAILY, 5)
+    assert row.deleted + sum(row.dropped.values()) == flood.DAILY + 8
     assert [fact.event.id for fact in await bench.facts(ada)] == ["erase"]
-    assert a_scorer().dump(state).count("example.com") == 0
+    assert row.state.count("example.com") == 0

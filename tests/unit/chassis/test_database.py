@@ -1,7 +1,5 @@
 """Which database errors are worth another try."""
 
-from __future__ import annotations
-
 import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError

@@ -1,6 +1,4 @@
-"""The limit past which a partition stops instead of draining its topic away."""
-
-from __future__ import annotations
+"""The limit of dead letters, past which a partition stops."""
 
 import pytest
 

@@ -1,6 +1,4 @@
-"""Failpoints: inert unless armed, and then they act once, at the turn that was named."""
-
-from __future__ import annotations
+"""Failpoints: inert unless armed; then they act once, at the n-th time."""
 
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """A version of the policy that is added while a service runs is found; a folder that is wrong changes nothing."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator

@@ -1,6 +1,4 @@
-"""What logs tell of errors: never a message that is not ours."""
-
-from __future__ import annotations
+"""Errors in logs: never a message that is not ours."""
 
 import asyncio
 import contextlib

@@ -1,7 +1,5 @@
 """Which migration is the newest."""
 
-from __future__ import annotations
-
 from chassis.postgres.migrations import newest
 
 

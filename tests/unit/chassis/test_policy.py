@@ -1,8 +1,7 @@
 """Policies: the version in force, and errors that say where and what was expected, all at once."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -43,12 +42,6 @@ def problems(folder: Path) -> list[str]:
         load_policies(folder, Policy)
     assert str(caught.value) == "\n".join(caught.value.problems)
     return list(caught.value.problems)
-
-
-@pytest.mark.parametrize("name", ["classic-50", "strict-70", "demo"])
-def test_the_policies_that_are_shipped_load(name: str) -> None:
-    [policy] = load_policies(POLICIES / name, Policy).versions
-    assert (policy.policy, policy.version) == (name, 1)
 
 
 def test_the_version_in_force_is_the_latest_whose_date_has_come(folder: Path) -> None:
@@ -166,8 +159,8 @@ def test_one_file_of_any_name_is_read_outside_a_folder_of_versions(tmp_path: Pat
     write(tmp_path, "draft of may.yml")
     found = load_version(tmp_path / "draft of may.yml", Policy)
     assert (found.version.policy, found.version.version) == ("classic-50", 1)
-    told = found.told(("gate", "fast_track"), "said of it")
-    assert told == f"{tmp_path}/draft of may.yml:{line_of('fast_track')}: gate.fast_track: said of it"
+    line = found.located(("gate", "fast_track"), "said of it")
+    assert line == f"{tmp_path}/draft of may.yml:{line_of('fast_track')}: gate.fast_track: said of it"
 
 
 def test_what_is_wrong_with_one_file_is_told_as_of_a_folder_s(tmp_path: Path) -> None:
@@ -178,8 +171,29 @@ def test_what_is_wrong_with_one_file_is_told_as_of_a_folder_s(tmp_path: Path) ->
         load_version(tmp_path / "missing.yaml", Policy)
 
 
-def test_yaml_that_holds_itself_is_told(folder: Path) -> None:
-    (folder / "1.yaml").write_text("about: &a [*a]")
+def test_an_alias_is_refused_with_its_line_before_it_is_expanded(folder: Path) -> None:
+    names = ["a", *(f"b{i}" for i in range(30))]
+    bomb = "a: &a [x, x]\n" + "".join(f"{name}: &{name} [*{of}, *{of}]\n" for of, name in pairwise(names))
+    (folder / "1.yaml").write_text(f"{bomb}{CLASSIC}")
+    file = folder / "1.yaml"
+    assert problems(folder) == [f"{file}:2: an alias, *a, is not allowed; write the value out instead"]
+
+
+def test_a_merge_key_is_refused_with_its_line(folder: Path) -> None:
+    (folder / "1.yaml").write_text(CLASSIC.replace("\ngate:\n", "\ngate:\n  <<: {band: hot}\n"))
+    line = CLASSIC.splitlines().index("gate:") + 2
+    file = folder / "1.yaml"
+    assert problems(folder) == [f"{file}:{line}: a merge key, <<, is not allowed; write the value out instead"]
+
+
+@pytest.mark.parametrize("value", ["!!int ''", "!!timestamp x", "!!bool x", "!!float ''"])
+def test_a_tag_that_the_value_does_not_fit_is_an_error(folder: Path, value: str) -> None:
+    (folder / "1.yaml").write_text(f"{CLASSIC}\nx: {value}\n")
+    assert "cannot be read as YAML" in "".join(problems(folder))
+
+
+def test_yaml_that_is_nested_too_deep_is_told(folder: Path) -> None:
+    (folder / "1.yaml").write_text(f"about: {'[' * 3_000}")
     assert problems(folder) == [f"{folder}/1.yaml:1: cannot be read as YAML: RecursionError"]
 
 

@@ -1,7 +1,5 @@
 """Settings come from the environment, secrets from files, and say which field is wrong."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from pathlib import Path

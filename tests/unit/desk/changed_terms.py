@@ -1,6 +1,4 @@
-"""Changes of classic-50's terms, and in which words each is told."""
-
-from __future__ import annotations
+"""Changes of classic-50's terms, and the sentence for each."""
 
 from typing import Any
 

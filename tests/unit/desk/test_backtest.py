@@ -1,6 +1,4 @@
-"""A backtest counts what fold and score come to, lead by lead, and no order can be told from its report."""
-
-from __future__ import annotations
+"""A backtest counts the results of fold and score, lead by lead, in whatever order facts are read."""
 
 import json
 import re
@@ -20,8 +18,8 @@ from schemas.identity import lead_id_of
 from schemas.policy import Policy
 from schemas.scoring import Rule
 from scorer.rules import Criteria, State, fold, score
-from scorer.rules.place import text_of
-from tests.builders import LEAD, a_description, a_fact, a_policy, an_engagement, at
+from scorer.rules.order import text_of
+from tests.builders import EMAIL, LEAD, a_description, a_fact, a_policy, an_engagement, at
 from tests.unit.scorer.driver import CLASSIC, LATER, Play, a_scorer
 from tests.unit.scorer.test_scores_any_order import events
 
@@ -60,7 +58,8 @@ def test_bands_rules_and_who_crosses_the_gate_s_band() -> None:
     report = report_on({LEAD: [FIT], OTHER: [DOWNLOAD]}, with_points(ind_tech=0, dl_pricing=50.5))
     assert report.bands == (BandLine("cold", 1, 0), BandLine("nurture", 0, 1), BandLine("pass", 1, 1))
     assert (report.before.reached, report.after.reached) == (1, 1)
-    assert (report.newly, report.no_longer) == (Named(1, (OTHER,)), Named(1, (LEAD,)))
+    assert (report.newly, report.no_longer) == (Named(1, (OTHER,)), Named(1, (LEAD,), {LEAD: EMAIL}))
+    assert f"  {EMAIL}, {LEAD}" in sheet.as_text(report).splitlines()
     paid = {line.rule: (line.before, line.after) for line in report.rules}
     assert paid["dl_pricing"] == (Paid(1, 15), Paid(1, 50.5))
     assert paid["ind_tech"] == (Paid(1, 25), Paid(0, 0))
@@ -82,7 +81,7 @@ def test_the_gate_s_band_is_each_policy_s_own_and_bands_above_it_count() -> None
     nurture = LIVE.model_copy(update={"gate": LIVE.gate.model_copy(update={"band": "nurture"})})
     report = report_on({LEAD: [FIT], OTHER: [a_description(company_size=100)]}, nurture)
     assert (report.before.reached, report.after.reached) == (1, 2)
-    assert (report.newly, report.no_longer) == (Named(1, (OTHER,)), Named(0, ()))
+    assert (report.newly, report.no_longer) == (Named(1, (OTHER,), {OTHER: EMAIL}), Named(0, ()))
 
 
 def test_who_is_known_by_nothing_that_counts_is_in_no_band() -> None:
@@ -152,12 +151,16 @@ def test_people_are_told_the_first_twenty_and_programs_all() -> None:
     named = sorted(leads(25))
     report = report_on({lead: [FIT] for lead in named}, with_points(ind_tech=0))
     text, page = sheet.as_text(report), sheet.as_html(report)
-    assert json.loads(sheet.as_json(report))["no_longer"] == {"count": 25, "leads": named}
+    assert json.loads(sheet.as_json(report))["no_longer"] == {
+        "count": 25,
+        "emails": dict.fromkeys(named, EMAIL),
+        "leads": named,
+    }
     for told in (text, page):
         assert re.findall("[0-9a-f-]{36}", told) == named[:20]
         assert "25 leads." in told
-    assert "<script" not in page
-    assert "http" not in page
+    assert text.count(EMAIL) == 20
+    assert [word for word in ("<script", "http", "@") if word in page] == []
 
 
 def test_json_has_sorted_keys_and_a_dash_stands_for_a_rule_that_is_not_there() -> None:

@@ -1,7 +1,5 @@
 """A draft becomes the next version of the live policy's folder, whole or not at all."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import copytree
@@ -49,6 +47,31 @@ def test_who_comes_second_changes_nothing(live: Policies[Policy]) -> None:
         put(candidate_of(BALANCED, live, DATE))
     assert (live.folder / "2.yaml").read_bytes() == before
     assert sorted(path.name for path in live.folder.iterdir()) == ["1.yaml", "2.yaml"]
+
+
+def test_of_two_at_once_the_one_that_is_told_success_is_in_force(
+    live: Policies[Policy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (candidate_of(SHIPPED / name / "1.yaml", live, DATE) for name in ("strict-70", "balanced"))
+    link = Path.hardlink_to
+
+    def linked_while_another_comes_by(new: Path, target: Path) -> None:
+        monkeypatch.undo()
+        link(new, target)
+        with pytest.raises(FileExistsError):
+            put(second)
+
+    monkeypatch.setattr(Path, "hardlink_to", linked_while_another_comes_by)
+    put(first)
+    assert (live.folder / "2.yaml").read_text() == first.text
+    assert sorted(path.name for path in live.folder.iterdir()) == ["1.yaml", "2.yaml"]
+
+
+def test_a_draft_with_a_merge_key_is_no_policy(live: Policies[Policy], tmp_path: Path) -> None:
+    draft = tmp_path / "draft.yaml"
+    draft.write_text(BALANCED.read_text().replace("\nversion: 1\n", "\n<<: {version: 1}\n"))
+    with pytest.raises(PolicyError, match=r"draft.yaml:\d+: a merge key"):
+        candidate_of(draft, live, DATE)
 
 
 def test_the_date_is_after_that_of_the_version_before(live: Policies[Policy]) -> None:

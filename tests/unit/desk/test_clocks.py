@@ -1,25 +1,17 @@
 """What `baton due` lists."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
 
 from desk.lead.clocks import Overview
 from desk.lead.commands import table
-from sla_monitor.rules.clock import Lead
+from sla_monitor.rules.clock import WatchedLead
 from tests.builders import LEAD, NOON, a_handoff, a_qualification, a_sales_activity, at
-from tests.unit.sla_monitor.driver import Play
+from tests.unit.sla_monitor.driver import Play, handed_off
 
 
-def handed_off() -> Play:
-    play = Play()
-    play.hear(a_handoff())
-    return play
-
-
-def overview(*leads: Lead, minutes: float = 0, limit: int = 50, ended: bool = False) -> Overview:
+def overview(*leads: WatchedLead, minutes: float = 0, limit: int = 50, ended: bool = False) -> Overview:
     listed = Overview(at(minutes), limit, ended)
     for lead in leads:
         listed.add([lead])

@@ -1,6 +1,4 @@
-"""An explanation adds up, names its events, and tells when what is stored is something else."""
-
-from __future__ import annotations
+"""An explanation adds up, names its events, and says when the stored score differs."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

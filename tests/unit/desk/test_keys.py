@@ -1,7 +1,5 @@
 """`baton keys hash`."""
 
-from __future__ import annotations
-
 from typer.testing import CliRunner
 
 from desk.__main__ import main

@@ -1,19 +1,18 @@
 """What becomes of a dead letter: the record that a replay publishes, or the reason why there is none."""
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from aiokafka import ConsumerRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chassis.kafka.consumer import Received
 from chassis.kafka.dead_letter import dead_letter
 from desk.letters.entry import Address
-from desk.letters.letter import Letter
+from desk.letters.letter import DeadLetters, Letter
+from desk.letters.overview import lines_of
 from schemas.envelope import Decoder, Refused
 from schemas.topics import TOPICS
 from tests.builders import LEAD, NOON
@@ -31,10 +30,9 @@ EVENT: dict[str, Any] = {
 LATER = NOON + timedelta(days=300)
 
 
-def fetched(topic: str, key: bytes | None, value: bytes | None, headers: Any = ()) -> Any:
+def fetched(topic: str, key: bytes | None, value: bytes | None, headers: Any = ()) -> Received:
     """A record as fetched, appended at NOON."""
-    stamp = int(NOON.timestamp() * 1000)
-    return ConsumerRecord(topic, 1, 7, stamp, 1, key, value, None, len(key or b""), len(value or b""), tuple(headers))
+    return Received(topic, 1, 7, int(NOON.timestamp() * 1000), key, value, tuple(headers))
 
 
 def a_letter(
@@ -43,8 +41,19 @@ def a_letter(
     """The letter as the chassis itself writes it: the event refused that was appended at NOON."""
     value = json.dumps(EVENT | fields).encode() if value is None else value
     headers = [("trace", b"\xff"), ("none", None)]
-    written = dead_letter(fetched("engagements", key, value, headers), Refused(reason, "why"), "scorer", NOON)
+    written = dead_letter(fetched("engagements", key, value, headers), Refused(reason, "why"), "scorer")
     return Letter.of(fetched(written.topic, written.key, written.value, written.headers))
+
+
+def test_neither_headers_nor_content_of_a_stranger_add_a_line_or_control_the_terminal() -> None:
+    hostile = "x\n\x1b[2J\u202e"
+    written = dead_letter(
+        fetched("engagements", hostile.encode(), hostile.encode(), [(hostile, hostile.encode())]),
+        Refused("invalid_event", hostile),
+        "scorer",
+    )
+    letter = Letter.of(fetched(written.topic, written.key, written.value, written.headers))
+    assert all(line.isprintable() for line in lines_of(letter, DeadLetters.fates))
 
 
 def why_not(letter: Letter) -> str:
@@ -129,13 +138,13 @@ def test_what_can_never_be_accepted_is_refused(letter: Letter, reason: str) -> N
 
 
 def test_record_without_a_value_is_no_json() -> None:
-    written = dead_letter(fetched("engagements", b"k", None), Refused("not_json", "no value"), "scorer", NOON)
+    written = dead_letter(fetched("engagements", b"k", None), Refused("not_json", "no value"), "scorer")
     assert why_not(Letter.of(fetched(written.topic, written.key, written.value, written.headers))) == "not_json"
 
 
 @pytest.mark.parametrize("name", ["reason", "error", "topic", "partition", "offset", "append-time", "service"])
 def test_letter_without_one_of_its_headers_is_foreign(name: str) -> None:
-    written = dead_letter(fetched("engagements", b"k", b"{"), Refused("not_json", "why"), "scorer", NOON)
+    written = dead_letter(fetched("engagements", b"k", b"{"), Refused("not_json", "why"), "scorer")
     headers = [(key, value) for key, value in written.headers if key != f"x-dlq-{name}"]
     letter = Letter.of(fetched(written.topic, written.key, written.value, headers))
     assert (letter.reason, why_not(letter)) == ("foreign", "foreign")
@@ -153,14 +162,14 @@ def test_letter_without_one_of_its_headers_is_foreign(name: str) -> None:
     ],
 )
 def test_letter_with_an_odd_header_is_foreign(name: str, value: bytes) -> None:
-    written = dead_letter(fetched("engagements", b"k", b"{"), Refused("not_json", "why"), "scorer", NOON)
+    written = dead_letter(fetched("engagements", b"k", b"{"), Refused("not_json", "why"), "scorer")
     headers = [*written.headers, (f"x-dlq-{name}", value)]
     assert Letter.of(fetched(written.topic, written.key, written.value, headers)).reason == "foreign"
 
 
 def test_headers_that_the_sender_forged_count_for_nothing() -> None:
     record = fetched("engagements", LEAD.encode(), b"{", [("x-dlq-offset", b"99"), ("x-dlq-cut", b"all of it")])
-    written = dead_letter(record, Refused("not_json", "why"), "scorer", NOON)
+    written = dead_letter(record, Refused("not_json", "why"), "scorer")
     letter = Letter.of(fetched(written.topic, written.key, written.value, written.headers))
     assert letter.origin == Address("engagements", 1, 7)
     assert why_not(letter) == "not_json"

@@ -1,6 +1,4 @@
-"""What is missing to the next band: each way that is told reaches it, none is longer than it has to be."""
-
-from __future__ import annotations
+"""What is missing to the next band: each way reaches it, and none is longer than needed."""
 
 from itertools import product
 from time import monotonic
@@ -15,7 +13,7 @@ from desk.lead.explanation import explain, rows, tell_missing
 from desk.lead.missing import Missing, Way
 from schemas.envelope import Envelope, Fact
 from scorer.rules import Criteria, Tally, fold
-from scorer.rules.place import text_of
+from scorer.rules.order import text_of
 from scorer.rules.verdict import worth
 from tests.builders import LEAD, a_description, a_fact, an_engagement, at
 from tests.unit.desk.ways import (

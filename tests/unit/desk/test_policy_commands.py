@@ -1,7 +1,5 @@
 """What is typed about a policy, and what it answers."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -163,10 +161,3 @@ def test_a_stranger_s_words_do_not_steer_the_terminal(tmp_path: Path) -> None:
     draft = a_file(tmp_path, **{"name: Grace": 'name: "Gr\\e[2Jace"'})
     assert "Gr\\x1b[2Jace" in typed("show", draft).output
     assert "Gr\\x1b[2Jace" in typed("diff", CLASSIC, draft).output
-
-
-@pytest.mark.parametrize("words", [(), ("validate",), ("show",), ("diff",)])
-def test_every_verb_has_help(words: tuple[str, ...]) -> None:
-    answer = typed(*words, "--help")
-    assert answer.exit_code == 0
-    assert " ".join(("policy", *words, "[OPTIONS]")) in answer.output

@@ -1,6 +1,4 @@
-"""Every change of terms is told in words, and what changes nothing is not."""
-
-from __future__ import annotations
+"""Every change of terms has its sentence, and nothing else has one."""
 
 from typing import Any
 

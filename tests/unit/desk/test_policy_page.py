@@ -1,7 +1,5 @@
 """The page of a policy: complete, plain, and no wider than a terminal."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import pytest

@@ -1,6 +1,4 @@
-"""A policy's words are exact at every boundary, and its page reads well wherever it is pasted."""
-
-from __future__ import annotations
+"""A policy's words are exact at every boundary, and its page fits a terminal and a mail."""
 
 from collections.abc import Callable
 from datetime import timedelta

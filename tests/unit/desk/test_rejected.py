@@ -1,9 +1,9 @@
 """What becomes of an item that ingest refused: the events that today's ingest makes of it, or the reason why none."""
 
-from __future__ import annotations
-
+import asyncio
 import json
-from dataclasses import asdict
+from collections import Counter
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,13 +13,17 @@ from aiokafka import ConsumerRecord
 import ingest.rules
 from chassis.kafka.dead_letter import unsent
 from chassis.kafka.publisher import Record
+from desk.letters.commands import _kinds
 from desk.letters.letter import DeadLetters
+from desk.letters.overview import lines_of, whole
 from desk.letters.rejected import Rejected, RejectedItems
+from desk.letters.replay import Replay
 from ingest.http import segment
 from schemas.envelope import Decoder, Refused
 from schemas.topics import TOPICS
 from tests.builders import EMAIL, NOON
 
+MOST = 32 * 1024
 ITEM: dict[str, Any] = {"userId": EMAIL, "event": "Webinar Attended", "messageId": "m-1"}
 
 
@@ -33,7 +37,7 @@ def rejected(item: Any, call: str | None = "track", batch: dict[str, Any] | None
     """The item as ingest itself sets it aside."""
     found = segment.Sorted("segment/web", NOON)
     about = {"reason": "bad_time", "detail": "why", **segment._about(found, call, batch or {}), **more}
-    return Rejected.of(fetched(segment._rejected(json.dumps(item).encode(), about)))
+    return Rejected.of(fetched(segment._rejected(json.dumps(item).encode(), about)), MOST)
 
 
 def why_not(entry: Rejected) -> str:
@@ -44,7 +48,7 @@ def why_not(entry: Rejected) -> str:
 
 
 def test_an_item_that_is_good_today_becomes_the_event_that_ingest_would_have_published() -> None:
-    [event], _ = segment.taken(ITEM, segment.Call("segment/web", NOON, "track", None), 32 * 1024)
+    [event], _ = segment.taken(ITEM, segment.Call("segment/web", NOON, "track", None), MOST)
     first, second = rejected(ITEM).replayed(), rejected(ITEM).replayed()
     assert [asdict(record) for record in first] == [asdict(record) for record in second]
     assert [(each.topic, each.key, each.value) for each in first] == [
@@ -78,17 +82,57 @@ def test_what_is_still_wrong_stays_refused_with_its_reason(item: Any, reason: st
 
 
 def test_a_cut_item_a_set_aside_output_and_a_foreign_record_cannot_be_replayed() -> None:
-    large = Rejected.of(fetched(segment._rejected(b"x" * (segment.MOST_WHOLE + 1), rejected(ITEM).about() | SAID)))
+    large = Rejected.of(
+        fetched(segment._rejected(b"x" * (segment.MOST_WHOLE + 1), rejected(ITEM).about() | SAID)), MOST
+    )
     assert (why_not(large), large.about()["cut"]) == ("cut", segment.MOST_WHOLE + 1)
-    assert why_not(Rejected.of(fetched(unsent(Record("lead-scores", b"k", b"{}"), "scorer", 1, 7)))) == "unsent"
+    assert why_not(Rejected.of(fetched(unsent(Record("lead-scores", b"k", b"{}"), "scorer", 1, 7)), MOST)) == "unsent"
     for value in (b"", b"{}", b"[" * 100_000, b'{"reason": 1}'):
-        assert why_not(Rejected.of(fetched(Record("events-rejected", None, value)))) == "foreign"
+        assert why_not(Rejected.of(fetched(Record("events-rejected", None, value)), MOST)) == "foreign"
 
 
 SAID = {"reason": "too_large", "detail": "why", "source": "segment/web", "received_at": NOON.isoformat()}
 
 
+@pytest.mark.parametrize("number", ["1" + "0" * 30, "9" * 300])
+def test_an_integer_past_64_bits_is_read_as_ingest_reads_it(number: str) -> None:
+    item = json.dumps({**ITEM, "properties": {"n": 0}}).replace(": 0}", f": {number}}}").encode()
+    entry = Rejected.of(fetched(segment._rejected(item, SAID | {"call": "track"})), MOST)
+    assert [record.topic for record in entry.replayed()] == ["engagements"]
+
+
+def test_an_item_too_large_once_is_replayed_after_the_limit_was_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATON_LIMITS__EVENT", str(2 * MOST))
+    kind, _ = _kinds("rejected")
+    large = segment._rejected(json.dumps({**ITEM, "properties": {"a": "b" * MOST}}).encode(), SAID | {"call": "track"})
+    assert [record.topic for record in kind.of(fetched(large)).replayed()] == ["engagements"]
+
+
+def test_one_item_that_fails_unexpectedly_does_not_stop_a_replay() -> None:
+    unread = [replace(rejected(ITEM), value=value) for value in (b'{"item": NaN}', b"[]", b'{"item":' + b"[" * 9_999)]
+    fates = Counter[tuple[str, str, str]]()
+
+    async def replay() -> None:
+        run = Replay(None, {"engagements"}, fates)
+        for entry in (*unread, rejected(ITEM)):
+            await run.take(entry)
+        await run.flush()
+
+    asyncio.run(replay())
+    assert fates.total() == 4
+    assert fates["events-rejected", "bad_time", "replayed"] == 1
+    assert fates["events-rejected", "bad_time", "bad_item"] == 3
+    for entry in unread:
+        assert lines_of(entry, RejectedItems.fates)
+        assert whole(entry)["replay"]["refused"] == "bad_item"
+
+
+def test_a_cut_item_is_shown() -> None:
+    large = Rejected.of(fetched(segment._rejected(b"x" * (segment.MOST_WHOLE + 1), SAID)), MOST)
+    assert ["cut", str(segment.MOST_WHOLE + 1)] in [line.split() for line in lines_of(large, RejectedItems.fates)]
+
+
 def test_every_reason_of_ingest_has_words_and_each_kind_knows_its_topics() -> None:
     assert ingest.rules.REASONS.keys() <= RejectedItems.fates.keys()
     there = ["engagements", "engagements-dlq", "events-rejected"]
-    assert (DeadLetters().topics(there), RejectedItems().topics(there)) == ({there[1]}, {there[2]})
+    assert (DeadLetters().topics(there), RejectedItems(MOST).topics(there)) == ({there[1]}, {there[2]})

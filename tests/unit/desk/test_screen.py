@@ -1,16 +1,14 @@
 """What `baton lead` shows: one screen of what three services keep of a lead."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from desk.lead.clocks import Row
-from desk.lead.explanation import explain
+from desk.lead.explanation import explain, tell
+from desk.lead.row import Tombstone
 from desk.lead.screen import Screen, lines
 from desk.lead.standing import overview
-from schemas.erasure import Tombstone
 from tests.builders import EMAIL, LEAD, NOON, a_description, a_fact, an_engagement, at
-from tests.unit.router.journeys import a_handed_off_lead, a_moment
+from tests.unit.router.journeys import a_context, a_handed_off_lead
 from tests.unit.scorer.driver import CLASSIC
 
 FACTS = [a_fact(a_description(company_size=120)), a_fact(an_engagement("webinar_attended", time=at(5)))]
@@ -18,7 +16,7 @@ CLOCK = Row("CK-S2", LEAD, "Ada", 1, "Grace", at(60), 3000.0, "running")
 
 
 def a_screen() -> Screen:
-    standing = overview(a_handed_off_lead(), a_moment(NOON))
+    standing = overview(a_handed_off_lead(), a_context(NOON))
     return Screen(LEAD, explain(LEAD, FACTS, CLASSIC, at(10)), standing, (CLOCK,))
 
 
@@ -30,6 +28,15 @@ def test_each_part_of_the_relay_has_its_lines() -> None:
     ]
     assert "Clock     CK-S2  running   due 2026-03-02 13:00:00, in 50 min, Grace" in told
     assert any(line.startswith("Score     50 points, band ") for line in told)
+
+
+def test_the_score_reads_as_in_its_explanation() -> None:
+    facts = [*FACTS, a_fact(an_engagement("content_downloaded", content="pricing", time=at(6)))]
+    for instant, standing in ((at(5), "nurture, in it or above since 2026-03-02 12:00:00"), (at(10), "pass since")):
+        view = explain(LEAD, facts, CLASSIC, instant)
+        [score] = [line for line in tell(view) if " points, band " in line]
+        assert standing in score
+        assert f"Score     {score}" in lines(Screen(LEAD, view, None, ()))
 
 
 def test_what_a_service_does_not_know_and_what_was_dropped_is_said() -> None:
@@ -51,3 +58,12 @@ def test_an_erased_and_suppressed_lead_is_so_before_all_else() -> None:
     told = lines(replace(screen, score=gone))
     assert told[1].startswith("Suppressed since 2026-03-02 12:15:00")
     assert told[2].startswith("Erased    2026-03-02 12:20:00")
+
+
+def test_a_line_says_what_a_cut_takes_and_counts_in_plain_words() -> None:
+    view = explain(LEAD, [a_fact(a_description(company_size=120))], CLASSIC, at(10))
+    told = lines(Screen(LEAD, view, None, ()))
+    assert "          policy classic-50 version 1, 1 fact, times in UTC" in told
+    cut = replace(view.lines[0], cut="decay", points=-3.0, events=())
+    told = lines(Screen(LEAD, replace(view, lines=(cut,)), None, ()))
+    assert any(line.endswith("since 2026-03-02 12:00:00, decay") for line in told)

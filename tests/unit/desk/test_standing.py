@@ -1,7 +1,5 @@
 """What `baton show` says of a lead."""
 
-from __future__ import annotations
-
 import pytest
 from typer.testing import CliRunner
 
@@ -11,11 +9,11 @@ from router.rules.lead import Lead
 from schemas.handoffs import handoff_id_of
 from schemas.scores import PolicyRef
 from tests.builders import LEAD, NOON, a_policy, a_score
-from tests.unit.router.journeys import a_handed_off_lead, a_moment, a_step, go
+from tests.unit.router.journeys import a_context, a_handed_off_lead, a_step, go
 
 
 def shown(lead: Lead, policy: str = "classic-50") -> str:
-    return tell(overview(lead, a_moment(NOON, a_policy(policy))))
+    return "\n".join(tell(overview(lead, a_context(NOON, a_policy(policy)))))
 
 
 def test_a_handed_off_lead_is_shown_with_owner_gate_stages_and_targets() -> None:
@@ -35,7 +33,7 @@ def test_a_handed_off_lead_is_shown_with_owner_gate_stages_and_targets() -> None
             "Entered   handed_off    2026-03-02 12:00:00",
             "Entered   sal           2026-03-02 12:04:00  (implied)",
             "Entered   sql           2026-03-02 12:04:00",
-            "Gate      held since 2026-03-02 12:00:00",
+            "Gate      at the handoff: held since 2026-03-02 12:00:00",
             "  true    band           score 65 is in band pass (> 50) since 2026-03-02 12:00",
             "  true    contactable    an e-mail address is known since 2026-03-02 12:00",
             "  false   high_intent    has not asked for sales, so no fast track",
@@ -48,7 +46,7 @@ def test_a_lead_that_does_not_qualify_is_shown_with_what_it_lacks() -> None:
     strict = a_score(65, policy=PolicyRef(name="strict-70", version=1), facts={"fit_profile": None})
     lead = go(Lead(LEAD), strict, policy=a_policy("strict-70")).lead
 
-    view = overview(lead, a_moment(NOON, a_policy("strict-70")))
+    view = overview(lead, a_context(NOON, a_policy("strict-70")))
 
     assert view.missing == ("band", "double_opt_in", "fit_profile")
     assert "Next      no episode: band, double_opt_in, fit_profile are false" in tell(view)

@@ -1,6 +1,4 @@
-"""Leads, small policies, and changes made in every way: what the tests of what is missing draw from."""
-
-from __future__ import annotations
+"""Strategies for leads, small policies and changes, for the tests of `missing`."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -13,7 +11,7 @@ from desk.lead.changes import Attribute, Change, Engagements
 from schemas.envelope import Envelope, Fact
 from schemas.scoring import Scoring
 from scorer.rules import Criteria, Tally, add, score
-from scorer.rules.place import text_of
+from scorer.rules.order import text_of
 from tests.builders import a_description, a_fact, a_policy, an_engagement, an_opt_in, at
 from tests.unit.scorer.driver import CLASSIC
 

@@ -1,6 +1,4 @@
-"""Null, absent and blank are one thing, in every field of every route (business.md B.1, http.md §2.4)."""
-
-from __future__ import annotations
+"""Null, absent and blank are one thing, in every field of every route."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -10,8 +8,8 @@ from typing import Any
 import pytest
 
 from ingest.adapters.sales import Invalid, activities
-from ingest.adapters.segment import claim
-from ingest.rules import record
+from ingest.adapters.segment import read
+from ingest.rules import events_of
 from schemas.envelope import Decoder, Refused
 from schemas.topics import TOPICS
 from tests.builders import EMAIL, NOON, an_engagement, at
@@ -94,7 +92,7 @@ def changed(item: dict[str, Any], place: tuple[str, ...], *value: Any) -> dict[s
 
 def by_segment(item: dict[str, Any]) -> Any:
     try:
-        return record(claim(item, None, {"sentAt": item.get("sentAt")}), "segment/tests", NOON)
+        return events_of(read(item, None, {"sentAt": item.get("sentAt")}), "segment/tests", NOON)
     except Refused as refused:
         return refused.reason, refused.detail
 

@@ -1,6 +1,4 @@
-"""Group micro-batching: one flight at a time for each partition, and what room it takes."""
-
-from __future__ import annotations
+"""Group micro-batching: one flight at a time for each partition, and its use of the room."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -49,6 +47,13 @@ class Runway(Places):
         return landed
 
 
+async def flies(flights: Flights, runway: Runway, *aboard: Record) -> None:
+    """A request of these records alone, which lands."""
+    task = asyncio.create_task(flights.publish(aboard))
+    (await runway.next(*names(aboard))).set_result(None)
+    await task
+
+
 @asynccontextmanager
 async def flying(flights: Flights) -> AsyncIterator[None]:
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
@@ -84,9 +89,7 @@ async def test_a_failed_flight_is_told_to_all_on_board_and_the_next_one_flies() 
         (await runway.next("a")).set_exception(Transient("no broker"))
         with pytest.raises(Transient):
             await task
-        task = asyncio.create_task(flights.publish([a_record("b")]))
-        (await runway.next("b")).set_result(None)
-        await task
+        await flies(flights, runway, a_record("b"))
     assert (room.events, room.bytes) == (0, 0)
 
 
@@ -103,9 +106,7 @@ async def test_a_late_acknowledgement_is_no_success_and_holds_its_room_until_it_
         assert room.events == 1
         landing.set_result(None)
         await until(lambda: room.events == 0, "the room to change")
-        task = asyncio.create_task(flights.publish([a_record("b")]))
-        (await runway.next("b")).set_result(None)
-        await task
+        await flies(flights, runway, a_record("b"))
     assert (room.events, room.bytes) == (0, 0)
 
 
@@ -145,9 +146,7 @@ async def test_past_the_room_nothing_more_boards(events: int, size: int) -> None
         await flights.publish([a_record(str(number), size) for number in range(events)])
     assert (room.events, room.bytes) == (0, 0)
     async with flying(flights):
-        task = asyncio.create_task(flights.publish([a_record("a", 50), a_record("b", 50)]))
-        (await runway.next("a", "b")).set_result(None)
-        await task
+        await flies(flights, runway, a_record("a", 50), a_record("b", 50))
 
 
 def test_a_body_gives_its_room_back_even_when_it_did_not_fit() -> None:
@@ -169,9 +168,7 @@ async def test_a_partition_that_hangs_fails_its_own_requests_alone_and_the_other
         both = asyncio.create_task(flights.publish([a_record("b", part=1), a_record("c", part=0)]))
         (await runway.next("c")).set_result(None)
         for name in "defg":
-            task = asyncio.create_task(flights.publish([a_record(name)]))
-            (await runway.next(name)).set_result(None)
-            await task
+            await flies(flights, runway, a_record(name))
         assert not stuck.done()
         for request in (stuck, both):
             with pytest.raises(Transient):
@@ -179,9 +176,7 @@ async def test_a_partition_that_hangs_fails_its_own_requests_alone_and_the_other
         assert room.events == 1, "only what is still in the air"
         hanging.set_result(None)
         await until(lambda: room.events == 0, "the room to change")
-        task = asyncio.create_task(flights.publish([a_record("h", part=1)]))
-        (await runway.next("h")).set_result(None)
-        await task
+        await flies(flights, runway, a_record("h", part=1))
     assert (room.events, room.bytes) == (0, 0)
 
 
@@ -211,9 +206,7 @@ async def test_partitions_that_hang_never_take_the_room_of_the_others(
         more = [asyncio.create_task(flights.publish([a_record("b", part=1 + n % 2)])) for n in range(50)]
         await until(lambda: sum(task.done() for task in more) == 42, "the room to change")
         for name in "cdefghijk":
-            task = asyncio.create_task(flights.publish([a_record(name)]))
-            (await runway.next(name)).set_result(None)
-            await task
+            await flies(flights, runway, a_record(name))
         outcomes = await asyncio.gather(*stuck, *more, return_exceptions=True)
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Full"] * 42 + ["Transient"] * 10
         for landing in hanging:

@@ -1,7 +1,5 @@
 """How abridged sales activities are completed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """What the calls of the Segment family become."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.adapters.segment import claim
-from ingest.rules import REASONS, record
+from ingest.adapters.segment import read
+from ingest.rules import REASONS, events_of
 from schemas.engagements import EngagementRecorded, LeadDescribed, LeadLinked, LeadOptedIn
 from schemas.envelope import Decoder, Envelope, Fact, Refused, fingerprint
 from schemas.identity import lead_id_of, neighbours
@@ -21,7 +19,7 @@ from tests.builders import EMAIL, LEAD, NOON, at
 
 def told(item: dict[str, Any], call: str | None = None, **batch: Any) -> tuple[Envelope, ...]:
     """The events that the item amounts to when it comes at NOON."""
-    return record(claim({"userId": EMAIL, **item}, call, batch), "segment/tests", NOON)
+    return events_of(read({"userId": EMAIL, **item}, call, batch), "segment/tests", NOON)
 
 
 def engagement(call: str, **item: Any) -> Any:
@@ -103,12 +101,12 @@ def test_only_true_marks_a_machine() -> None:
 def test_plain_properties_are_kept_sorted_and_cut_and_the_others_counted() -> None:
     properties: dict[str, Any] = {f"p{number:02}": number for number in range(60)}
     properties |= {"a": "x" * 2000, "nested": {"b": 1}, "list": [1], "none": None, "email": EMAIL, "n" * 256: 1}
-    read = claim({"userId": EMAIL, "event": "X", "properties": properties}, "track")
-    [event] = record(read, "segment/tests", NOON)
+    found = read({"userId": EMAIL, "event": "X", "properties": properties}, "track")
+    [event] = events_of(found, "segment/tests", NOON)
     assert isinstance(event, EngagementRecorded)
     assert list(event.data.properties) == ["a", *(f"p{number:02}" for number in range(49))]
     assert event.data.properties["a"] == "x" * 1024
-    assert read.dropped == 11 + 3
+    assert found.dropped == 11 + 3
 
 
 def test_traits_describe_the_lead() -> None:
@@ -217,10 +215,10 @@ def test_without_a_time_it_happened_on_receipt_whatever_the_clients_clock_says()
 def test_a_missing_id_comes_from_the_content_alone() -> None:
     item = {"userId": EMAIL, "event": "X", "timestamp": at(-9).isoformat(), "properties": {"a": 1, "b": 2}}
     shuffled = {**dict(reversed(item.items())), "properties": {"b": 2, "a": 1}, "sentAt": at(1).isoformat()}
-    [first] = record(claim(item, "track"), "segment/tests", NOON)
-    [second] = record(claim(shuffled, "track"), "segment/tests", at(3))
-    [other] = record(claim({**item, "properties": {"a": 2}}, "track"), "segment/tests", NOON)
-    [later] = record(claim({**item, "timestamp": at(-8).isoformat()}, "track"), "segment/tests", NOON)
+    [first] = events_of(read(item, "track"), "segment/tests", NOON)
+    [second] = events_of(read(shuffled, "track"), "segment/tests", at(3))
+    [other] = events_of(read({**item, "properties": {"a": 2}}, "track"), "segment/tests", NOON)
+    [later] = events_of(read({**item, "timestamp": at(-8).isoformat()}, "track"), "segment/tests", NOON)
     assert first.id == second.id
     assert len({first.id, other.id, later.id}) == 3
 
@@ -229,7 +227,7 @@ def test_without_a_time_too_the_minute_of_receipt_decides_and_its_neighbours_are
     item = {"userId": EMAIL, "event": "X", "properties": {"a": 1}}
 
     def fact(minutes: float) -> Fact:
-        [event] = record(claim(item, "track"), "segment/tests", at(minutes))
+        [event] = events_of(read(item, "track"), "segment/tests", at(minutes))
         return DECODER.fact(event.subject.encode(), event.encode(), at(minutes))
 
     first, next_, third = fact(0.9), fact(1.1), fact(2.1)
@@ -243,7 +241,7 @@ def test_without_a_time_too_the_minute_of_receipt_decides_and_its_neighbours_are
 
 def test_who_tells_an_id_or_a_time_has_no_neighbours() -> None:
     for more in ({"messageId": "m1"}, {"timestamp": at(-9).isoformat()}):
-        for event in record(claim({"userId": EMAIL, "anonymousId": "a", **more}, "page"), "segment/tests", NOON):
+        for event in events_of(read({"userId": EMAIL, "anonymousId": "a", **more}, "page"), "segment/tests", NOON):
             assert neighbours(DECODER.fact(event.subject.encode(), event.encode(), NOON)) == ()
 
 
@@ -277,7 +275,7 @@ items = st.fixed_dictionaries(
 def judged(item: object) -> tuple[tuple[Envelope, ...], str]:
     """The events of an item, or the reason why there are none."""
     try:
-        return record(claim(item), "segment/tests", NOON), ""
+        return events_of(read(item), "segment/tests", NOON), ""
     except Refused as refused:
         return (), refused.reason
 

@@ -1,6 +1,4 @@
-"""Ingest starts with nothing that it has no use for: nobody can send while it loads."""
-
-from __future__ import annotations
+"""Ingest imports nothing that it does not need: nobody can send while it loads."""
 
 import subprocess
 import sys

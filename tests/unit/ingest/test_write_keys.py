@@ -1,7 +1,5 @@
 """The file of write keys."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The schedule of the demo and what the launcher keeps of it."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from itertools import islice
@@ -37,10 +35,10 @@ def test_it_goes_on_with_a_new_person_every_twenty_seconds_or_so_and_every_story
 async def test_replies_keep_nothing_of_a_person_whose_story_is_over() -> None:
     replies = Replies()
     handoff = json.dumps({"type": HANDED_OFF, "subject": "x", "data": {"owner": 1}}).encode()
-    replies.hear(handoff)
+    replies.take(handoff)
     with replies.expecting("x"):
         assert await replies.first(HANDED_OFF, "x", 0.01) is None, "it came before"
-        replies.hear(handoff)
+        replies.take(handoff)
         assert await replies.first(HANDED_OFF, "x", 1) == {"owner": 1}
     assert vars(replies) == vars(Replies())
 
@@ -48,15 +46,15 @@ async def test_replies_keep_nothing_of_a_person_whose_story_is_over() -> None:
 def test_the_funnel_counts_an_event_once_and_forgets_old_ids() -> None:
     counted = Funnel()
     for number in range(funnel.REMEMBERED + 5):
-        counted.hear(event("clock.met", number))
+        counted.take(event("clock.met", number))
     for _ in range(2):
-        counted.hear(event("lead.scored", -1, version=1))
-        counted.hear(event("lead.scored", -2, version=2))
-        counted.hear(event("lead.stage_changed", -3, after="sql"))
-        counted.hear(event("sla.breached", -4))
+        counted.take(event("lead.scored", -1, version=1))
+        counted.take(event("lead.scored", -2, version=2))
+        counted.take(event("lead.stage_changed", -3, after="sql"))
+        counted.take(event("sla.breached", -4))
     assert counted.people() == "1 scored, 0 handed over, 1 validated"
     assert counted.promises() == "10,005 kept, 1 breached, 0 taken back"
     assert counted.breached
-    counted.hear(event("sla.breach_retracted", -5))
+    counted.take(event("sla.breach_retracted", -5))
     assert not counted.breached
     assert len(vars(counted)["_seen"]) == funnel.REMEMBERED

@@ -1,16 +1,14 @@
 """A lead's way through the router, for its tests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from chassis.policy import Policies
-from router.rules.handoff import Moment
+from router.rules.handoff import Context
 from router.rules.lead import Lead
-from router.rules.route import Outcome, route, wake
+from router.rules.route import Result, route, wake
 from schemas.envelope import Envelope
 from schemas.handoffs import Handoff, LeadHandedOff, LeadStageChanged, StageChange
 from schemas.policy import Policy
@@ -43,19 +41,19 @@ def a_step(step: str, minutes: float = 1, **fields: Any) -> SalesActivity:
     return a_sales_activity(event, **{"id": f"{step}-{minutes:g}", "time": at(minutes), **needed, **fields})
 
 
-def a_moment(now: datetime, *versions: Policy | None, turn: int = 0) -> Moment:
+def a_context(now: datetime, *versions: Policy | None, turn: int = 0) -> Context:
     """The instant, under the version in force then; classic-50's only one by default."""
-    return Moment(now, Policies(Path(), tuple(filter(None, versions)) or (a_policy(),)), turn)
+    return Context(now, Policies(Path(), tuple(filter(None, versions)) or (a_policy(),)), turn)
 
 
-def go(lead: Lead, *events: Envelope, now: datetime = NOON, policy: Policy | None = None) -> Outcome:
-    """What the router makes of the events, one after the other; the outcome has the events published on the way."""
+def go(lead: Lead, *events: Envelope, now: datetime = NOON, policy: Policy | None = None) -> Result:
+    """What the router makes of the events, one after the other; the result has the events published on the way."""
     published: list[Envelope] = []
-    outcome = Outcome(lead)
+    result = Result(lead)
     for event in events:
-        outcome = route(outcome.lead, a_fact(event), a_moment(now, policy, turn=outcome.turn or 0))
-        published += outcome.events
-    return Outcome(outcome.lead, tuple(published), outcome.due, outcome.turn)
+        result = route(result.lead, a_fact(event), a_context(now, policy, turn=result.turn or 0))
+        published += result.events
+    return Result(result.lead, tuple(published), result.due, result.turn)
 
 
 def a_handed_off_lead() -> Lead:
@@ -78,9 +76,9 @@ def as_told(events: Iterable[Envelope]) -> list[tuple[str, datetime, bool]]:
     return stages
 
 
-def handoffs(outcome: Outcome) -> list[Handoff]:
-    return [event.data for event in outcome.events if isinstance(event, LeadHandedOff)]
+def handoffs(result: Result) -> list[Handoff]:
+    return [event.data for event in result.events if isinstance(event, LeadHandedOff)]
 
 
-def tick(lead: Lead, now: datetime) -> Outcome:
-    return wake(lead, a_moment(now))
+def tick(lead: Lead, now: datetime) -> Result:
+    return wake(lead, a_context(now))

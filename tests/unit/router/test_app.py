@@ -1,7 +1,5 @@
 """The router as the chassis drives it."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from datetime import timedelta

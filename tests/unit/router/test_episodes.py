@@ -1,6 +1,4 @@
-"""A further episode: when it opens, and what belongs to which (business.md B.3, B.4)."""
-
-from __future__ import annotations
+"""A further episode: when it opens, and what belongs to which."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,7 +12,7 @@ from schemas.handoffs import handoff_id_of
 from schemas.sales import Reason
 from schemas.scores import Intent, LeadScored
 from tests.builders import LEAD, NOON, a_policy, a_score, at
-from tests.unit.router.journeys import a_handed_off_lead, a_moment, a_step, changes, go, handoffs, tick
+from tests.unit.router.journeys import a_context, a_handed_off_lead, a_step, changes, go, handoffs, tick
 
 COOL_OFF = timedelta(days=30)
 LATER = timedelta(days=60)
@@ -37,25 +35,25 @@ def test_the_next_episode_opens_when_the_cool_off_is_over() -> None:
     early = tick(waiting.lead, due - timedelta(microseconds=1))
     assert (early.events, early.due) == ((), due)
 
-    outcome = tick(waiting.lead, due)
+    result = tick(waiting.lead, due)
 
-    [handoff] = handoffs(outcome)
+    [handoff] = handoffs(result)
     assert (handoff.episode, handoff.handoff_id) == (2, handoff_id_of(LEAD, 2))
     assert (handoff.qualified_at, handoff.handed_off_at) == (due, due)
-    assert [(c.episode, c.before, c.after) for c in changes(outcome.events)] == [
+    assert [(c.episode, c.before, c.after) for c in changes(result.events)] == [
         (2, "recycled", "mql"),
         (2, "mql", "handed_off"),
     ]
-    assert [(past.number, past.end, past.ended_at) for past in outcome.lead.past] == [(1, "recycled", at(10))]
-    assert outcome.due is None
+    assert [(past.number, past.end, past.ended_at) for past in result.lead.past] == [(1, "recycled", at(10))]
+    assert result.due is None
 
 
 def test_without_a_new_score_no_further_episode_opens() -> None:
     lead = a_recycled_lead()
 
-    for outcome in (tick(lead, NOON + LATER), go(lead, a_rescore(minutes=10), now=NOON + LATER)):
-        assert handoffs(outcome) == []
-        assert outcome.due is None
+    for result in (tick(lead, NOON + LATER), go(lead, a_rescore(minutes=10), now=NOON + LATER)):
+        assert handoffs(result) == []
+        assert result.due is None
 
 
 def test_an_old_engagement_that_arrives_after_the_end_is_no_news() -> None:
@@ -67,9 +65,9 @@ def test_an_old_engagement_that_arrives_after_the_end_is_no_news() -> None:
 
 
 def test_the_gate_has_to_hold_for_a_further_episode() -> None:
-    outcome = go(a_recycled_lead(), a_rescore(40), now=NOON + LATER)
+    result = go(a_recycled_lead(), a_rescore(40), now=NOON + LATER)
 
-    assert (handoffs(outcome), outcome.due) == ([], None)
+    assert (handoffs(result), result.due) == ([], None)
 
 
 def test_a_request_answered_by_an_earlier_episode_opens_no_further_one() -> None:
@@ -103,19 +101,19 @@ def test_a_lost_deal_may_come_back_and_a_won_one_is_a_customer(end: str, again: 
 def test_an_end_that_arrives_late_may_open_the_next_episode_at_once() -> None:
     lead = go(a_handed_off_lead(), a_rescore()).lead
 
-    outcome = go(lead, a_step("recycled", 10), now=NOON + LATER)
+    result = go(lead, a_step("recycled", 10), now=NOON + LATER)
 
-    assert [change.after for change in changes(outcome.events)] == ["recycled", "mql", "handed_off"]
-    assert outcome.lead.number == 2
+    assert [change.after for change in changes(result.events)] == ["recycled", "mql", "handed_off"]
+    assert result.lead.number == 2
 
 
 def test_a_step_of_an_episode_that_a_later_one_followed_changes_nothing() -> None:
     second = go(a_recycled_lead(), a_rescore(), now=NOON + LATER).lead
 
     for step in (a_step("accepted", 5), a_step("accepted", 5, episode=1)):
-        outcome = go(second, step)
-        assert outcome.lead.stage == "handed_off"
-        assert [event.type for event in outcome.events] == ["baton.stage.rejected.v1"]
+        result = go(second, step)
+        assert result.lead.stage == "handed_off"
+        assert [event.type for event in result.events] == ["baton.stage.rejected.v1"]
     assert go(second, a_step("accepted", 5, episode=2)).lead.stage == "sal"
 
 
@@ -123,10 +121,10 @@ def test_the_steps_of_an_episode_stay_with_it_however_short_the_cool_off() -> No
     hasty = a_policy(cool_off=timedelta(minutes=1))
     lead = go(a_recycled_lead(), a_rescore(), now=at(10)).lead
 
-    outcome = wake(lead, a_moment(at(11), hasty))
+    result = wake(lead, a_context(at(11), hasty))
 
-    assert (outcome.lead.number, outcome.lead.stage, outcome.lead.steps) == (2, "handed_off", ())
-    late = go(outcome.lead, a_step("accepted", 9), now=at(12), policy=hasty)
+    assert (result.lead.number, result.lead.stage, result.lead.steps) == (2, "handed_off", ())
+    late = go(result.lead, a_step("accepted", 9), now=at(12), policy=hasty)
     assert late.lead.stage == "handed_off"
 
 
@@ -143,9 +141,9 @@ def test_the_latest_finished_episodes_are_kept() -> None:
 def test_the_steps_of_an_episode_do_not_go_over_to_the_next() -> None:
     lead = go(a_recycled_lead(), a_step("accepted", 11), a_step("qualified", 12, episode=2), a_rescore()).lead
 
-    outcome = go(lead, a_rescore(), now=NOON + LATER)
-    outcome = tick(lead, NOON + LATER)
+    result = go(lead, a_rescore(), now=NOON + LATER)
+    result = tick(lead, NOON + LATER)
 
-    assert outcome.lead.episode is not None
-    assert [entry.stage for entry in outcome.lead.episode.chain] == ["mql", "handed_off", "sal", "sql"]
-    assert [step.activity for step in outcome.lead.steps] == ["sales.qualified"]
+    assert result.lead.episode is not None
+    assert [entry.stage for entry in result.lead.episode.chain] == ["mql", "handed_off", "sal", "sql"]
+    assert [step.activity for step in result.lead.steps] == ["sales.qualified"]

@@ -1,12 +1,10 @@
-"""Which leads qualify, since when, on what evidence (business.md B.3)."""
-
-from __future__ import annotations
+"""Which leads qualify, since when, on what evidence."""
 
 from datetime import timedelta
 
 import pytest
 
-from router.rules.gate import intent_of_episode, judge, qualified_at
+from router.rules.gate import examine, intent_of_episode, qualified_at
 from schemas.handoffs import GateReport
 from schemas.scores import Intent, Person, PolicyRef, Score
 from tests.builders import NOON, a_policy, a_score, at
@@ -29,24 +27,24 @@ def strict_score(score: float, **facts: object) -> Score:
 
 @pytest.mark.parametrize(("score", "qualifies"), [(49.999, False), (50, False), (50.001, True), (120, True)])
 def test_classic_50_passes_only_above_50(score: float, qualifies: bool) -> None:
-    assert judge(a_score(score).data, a_policy("classic-50")).holds is qualifies
+    assert examine(a_score(score).data, a_policy("classic-50")).holds is qualifies
 
 
 @pytest.mark.parametrize(("score", "qualifies"), [(69.999, False), (70, True), (70.001, True)])
 def test_strict_70_passes_from_70_on(score: float, qualifies: bool) -> None:
-    assert judge(strict_score(score), a_policy("strict-70")).holds is qualifies
+    assert examine(strict_score(score), a_policy("strict-70")).holds is qualifies
 
 
 @pytest.mark.parametrize("lacking", ["double_opt_in", "fit_profile", "contactable"])
 def test_strict_70_takes_every_predicate(lacking: str) -> None:
-    report = judge(strict_score(100, **{lacking: None}), a_policy("strict-70"))
+    report = examine(strict_score(100, **{lacking: None}), a_policy("strict-70"))
 
     assert not report.holds
     assert false_ones(report) == [lacking]
 
 
 def test_strict_70_knows_no_fast_track() -> None:
-    report = judge(a_score(20, policy=STRICT, intent=ASKED).data, a_policy("strict-70"))
+    report = examine(a_score(20, policy=STRICT, intent=ASKED).data, a_policy("strict-70"))
 
     assert not report.holds
     assert not report.fast_track
@@ -54,7 +52,7 @@ def test_strict_70_knows_no_fast_track() -> None:
 
 
 def test_nobody_qualifies_without_an_address_in_any_policy() -> None:
-    report = judge(a_score(120, intent=ASKED, facts={"contactable": None}).data, a_policy("classic-50"))
+    report = examine(a_score(120, intent=ASKED, facts={"contactable": None}).data, a_policy("classic-50"))
 
     assert not report.holds
     assert false_ones(report) == ["contactable"]
@@ -63,12 +61,12 @@ def test_nobody_qualifies_without_an_address_in_any_policy() -> None:
 def test_an_engagement_floor_stops_the_perfect_fit_that_did_nothing() -> None:
     floor = a_policy("classic-50", engaged=True)
 
-    assert judge(a_score(55, facts={"engaged": NOON}).data, floor).holds
-    assert false_ones(judge(a_score(55, facts={"engaged": None}).data, floor)) == ["engaged", "high_intent"]
+    assert examine(a_score(55, facts={"engaged": NOON}).data, floor).holds
+    assert false_ones(examine(a_score(55, facts={"engaged": None}).data, floor)) == ["engaged", "high_intent"]
 
 
 def test_the_fast_track_qualifies_at_any_score() -> None:
-    report = judge(a_score(5, intent=ASKED).data, a_policy("classic-50"))
+    report = examine(a_score(5, intent=ASKED).data, a_policy("classic-50"))
 
     assert report.holds
     assert report.fast_track
@@ -76,7 +74,7 @@ def test_the_fast_track_qualifies_at_any_score() -> None:
 
 
 def test_by_the_fast_track_a_lead_qualifies_once_it_can_be_reached() -> None:
-    report = judge(a_score(5, intent=ASKED, facts={"contactable": at(9)}).data, a_policy("classic-50"))
+    report = examine(a_score(5, intent=ASKED, facts={"contactable": at(9)}).data, a_policy("classic-50"))
 
     assert qualified_at(report) == at(9)
 
@@ -102,7 +100,7 @@ def test_nobody_qualifies_by_any_way_whose_address_is_of_a_suppressed_domain(ema
         a_score(80, contact=Person(email=email)).data,
         a_score(5, intent=ASKED, contact=Person(email=email)).data,
     ):
-        report = judge(score, policy)
+        report = examine(score, policy)
         assert report.holds is (of is None)
         said = "no e-mail address of a suppressed domain" if of is None else f"the e-mail address is of {of}"
         assert evidence(report)["not_suppressed"] == said
@@ -111,25 +109,25 @@ def test_nobody_qualifies_by_any_way_whose_address_is_of_a_suppressed_domain(ema
 def test_a_request_that_an_earlier_episode_answered_is_no_fast_track() -> None:
     policy, score = a_policy("classic-50"), a_score(5, intent=ASKED).data
 
-    assert not judge(score, policy, answered=at(7)).holds
-    assert judge(score, policy, answered=at(6)).fast_track
+    assert not examine(score, policy, answered=at(7)).holds
+    assert examine(score, policy, answered=at(6)).fast_track
 
 
 def test_a_lead_has_qualified_since_the_last_predicate_came_true() -> None:
     score = strict_score(80, double_opt_in=at(3), fit_profile=at(8), **{"band:pass": at(5)})
 
-    assert qualified_at(judge(score, a_policy("strict-70"))) == at(8)
+    assert qualified_at(examine(score, a_policy("strict-70"))) == at(8)
 
 
 @pytest.mark.parametrize(("in_band", "fast", "since"), [(at(3), False, at(3)), (at(9), True, at(7))])
 def test_where_both_ways_are_open_the_earlier_one_qualifies(in_band: object, fast: bool, since: object) -> None:
-    report = judge(a_score(65, intent=ASKED, facts={"band:pass": in_band}).data, a_policy("classic-50"))
+    report = examine(a_score(65, intent=ASKED, facts={"band:pass": in_band}).data, a_policy("classic-50"))
 
     assert (report.fast_track, qualified_at(report)) == (fast, since)
 
 
 def test_the_evidence_is_in_plain_words() -> None:
-    report = judge(a_score(65.5, intent=ASKED).data, a_policy("classic-50"))
+    report = examine(a_score(65.5, intent=ASKED).data, a_policy("classic-50"))
 
     assert evidence(report) == {
         "band": "score 65.5 is in band pass (> 50) since 2026-03-02 12:00",
@@ -139,7 +137,7 @@ def test_the_evidence_is_in_plain_words() -> None:
 
 
 def test_the_evidence_says_what_a_lead_lacks() -> None:
-    report = judge(a_score(65, policy=STRICT, facts={"contactable": None}).data, a_policy("strict-70"))
+    report = examine(a_score(65, policy=STRICT, facts={"contactable": None}).data, a_policy("strict-70"))
 
     assert evidence(report) == {
         "band": "score 65 is in band nurture, below pass (>= 70)",
@@ -150,7 +148,7 @@ def test_the_evidence_says_what_a_lead_lacks() -> None:
 
 
 def test_a_band_above_the_gates_is_in_too() -> None:
-    report = judge(a_score(65).data, a_policy("classic-50", band="nurture"))
+    report = examine(a_score(65).data, a_policy("classic-50", band="nurture"))
 
     assert report.holds
     assert evidence(report)["band"] == "score 65 is in band pass, above nurture (>= 30), since 2026-03-02 12:00"

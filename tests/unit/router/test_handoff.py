@@ -1,6 +1,4 @@
-"""Exactly one handoff per episode, to whose turn it is, complete enough to act on (business.md B.3, B.6)."""
-
-from __future__ import annotations
+"""Exactly one handoff per episode, to whose turn it is, complete enough to act on."""
 
 from collections import Counter
 from dataclasses import replace
@@ -15,32 +13,32 @@ from schemas.handoffs import LeadHandedOff, LeadQualified, LeadStageChanged, han
 from schemas.identity import lead_id_of
 from schemas.scores import Intent
 from tests.builders import LEAD, NOON, a_policy, a_score, at
-from tests.unit.router.journeys import a_handed_off_lead, a_moment, changes, go, handoffs
+from tests.unit.router.journeys import a_context, a_handed_off_lead, changes, go, handoffs
 
 
 def test_a_lead_is_qualified_and_handed_off_in_one_decision() -> None:
     known = at(2)
-    outcome = go(Lead(LEAD), a_score(65), now=known)
+    result = go(Lead(LEAD), a_score(65), now=known)
 
-    kinds = [type(event) for event in outcome.events]
+    kinds = [type(event) for event in result.events]
     assert kinds == [LeadQualified, LeadStageChanged, LeadHandedOff, LeadStageChanged]
-    [qualified] = [event for event in outcome.events if isinstance(event, LeadQualified)]
+    [qualified] = [event for event in result.events if isinstance(event, LeadQualified)]
     assert (qualified.time, qualified.data.qualified_at, qualified.data.known_at) == (NOON, NOON, known)
-    assert [(c.before, c.after, c.at) for c in changes(outcome.events)] == [
+    assert [(c.before, c.after, c.at) for c in changes(result.events)] == [
         ("lead", "mql", NOON),
         ("mql", "handed_off", known),
     ]
-    assert all(event.finaltime for event in outcome.events)
+    assert all(event.finaltime for event in result.events)
 
 
 def test_a_fact_from_a_clock_ahead_of_ours_puts_no_stage_after_the_handoff() -> None:
-    outcome = go(Lead(LEAD), a_score(65), now=at(-1))
+    result = go(Lead(LEAD), a_score(65), now=at(-1))
 
-    assert [(change.after, change.at) for change in changes(outcome.events)] == [
+    assert [(change.after, change.at) for change in changes(result.events)] == [
         ("mql", at(-1)),
         ("handed_off", at(-1)),
     ]
-    assert handoffs(outcome)[0].qualified_at == NOON
+    assert handoffs(result)[0].qualified_at == NOON
 
 
 def test_a_handoff_has_all_that_its_owner_needs() -> None:
@@ -70,12 +68,12 @@ def test_there_is_one_handoff_whatever_the_order_of_the_scores(order: tuple[int,
     points = {1: 20, 2: 40, 3: 65, 4: 80}
     scores = [a_score(points[version], version, id=f"{turn}") for turn, version in enumerate((*order, *order))]
 
-    outcome = go(Lead(LEAD), *scores)
+    result = go(Lead(LEAD), *scores)
 
-    [handoff] = handoffs(outcome)
+    [handoff] = handoffs(result)
     assert handoff.handoff_id == handoff_id_of(LEAD, 1)
-    assert outcome.lead.score is not None
-    assert outcome.lead.score.version == 4
+    assert result.lead.score is not None
+    assert result.lead.score.version == 4
 
 
 def test_a_score_that_is_out_of_date_hands_nobody_off() -> None:
@@ -83,10 +81,10 @@ def test_a_score_that_is_out_of_date_hands_nobody_off() -> None:
 
 
 def test_a_lead_that_falls_below_the_gate_stays_with_its_owner() -> None:
-    outcome = go(a_handed_off_lead(), a_score(20, 2), a_score(90, 3))
+    result = go(a_handed_off_lead(), a_score(20, 2), a_score(90, 3))
 
-    assert outcome.events == ()
-    assert outcome.lead.stage == "handed_off"
+    assert result.events == ()
+    assert result.lead.stage == "handed_off"
 
 
 def test_the_same_decision_taken_again_has_the_same_ids() -> None:
@@ -100,10 +98,10 @@ def test_owners_take_turns() -> None:
     turn, taken = 0, Counter[str]()
     for number in range(30):
         lead_id = lead_id_of(email=f"lead-{number}@example.com")
-        outcome = wake(replace(Lead(lead_id), score=a_score(65).data), a_moment(NOON, turn=turn))
-        assert outcome.turn == turn + 1
-        turn = outcome.turn
-        taken[handoffs(outcome)[0].owner.id] += 1
+        result = wake(replace(Lead(lead_id), score=a_score(65).data), a_context(NOON, turn=turn))
+        assert result.turn == turn + 1
+        turn = result.turn
+        taken[handoffs(result)[0].owner.id] += 1
 
     assert taken == {"grace": 10, "linus": 10, "margaret": 10}
 

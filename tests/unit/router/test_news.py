@@ -1,6 +1,4 @@
-"""A further episode takes news: something that the lead did, and never time alone (business.md B.3)."""
-
-from __future__ import annotations
+"""A further episode takes news: something that the lead did, and never time alone."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.rules.lead import Lead
-from router.rules.route import Outcome, route, wake
+from router.rules.route import Result, route, wake
 from schemas.envelope import Envelope
 from schemas.handoffs import Handoff
 from tests.builders import LEAD, NOON, a_description, a_fact, a_policy, an_engagement, an_opt_in, at
-from tests.unit.router.journeys import a_moment, a_step, handoffs
+from tests.unit.router.journeys import a_context, a_step, handoffs
 from tests.unit.scorer.driver import Play, a_scorer
 
 DAY = 24 * 60
@@ -27,7 +25,7 @@ class Relay:
 
     def __init__(self) -> None:
         self.play = Play(a_scorer(BALANCED))
-        self.outcome = Outcome(Lead(LEAD))
+        self.result = Result(Lead(LEAD))
         self.handoffs: list[Handoff] = []
 
     def engaged(self, *events: Envelope) -> None:
@@ -39,22 +37,22 @@ class Relay:
         self._hear(*self.play.play([event], now=now), now=now)
 
     def sales(self, event: Envelope) -> None:
-        self._follow(route(self.outcome.lead, a_fact(event), a_moment(event.time, BALANCED)))
+        self._follow(route(self.result.lead, a_fact(event), a_context(event.time, BALANCED)))
 
     def until(self, end: datetime, every: timedelta = timedelta(0)) -> None:
         """Time alone: every due of either service, or those of as long as `every` in one."""
         due = NOON
-        while (due := max(due + every, min(filter(None, (self.play.due, self.outcome.due)), default=end))) < end:
+        while (due := max(due + every, min(filter(None, (self.play.due, self.result.due)), default=end))) < end:
             self._hear(*self.play.tick(due), now=due)
-            self._follow(wake(self.outcome.lead, a_moment(due, BALANCED)))
+            self._follow(wake(self.result.lead, a_context(due, BALANCED)))
 
     def _hear(self, *scores: Envelope, now: datetime) -> None:
         for score in scores:
-            self._follow(route(self.outcome.lead, a_fact(score), a_moment(now, BALANCED)))
+            self._follow(route(self.result.lead, a_fact(score), a_context(now, BALANCED)))
 
-    def _follow(self, outcome: Outcome) -> None:
-        self.outcome = outcome
-        self.handoffs += handoffs(outcome)
+    def _follow(self, result: Result) -> None:
+        self.result = result
+        self.handoffs += handoffs(result)
 
 
 def days(number: float) -> datetime:
@@ -78,13 +76,13 @@ def a_recycled(*events: Envelope) -> Relay:
 def test_who_unsubscribed_is_not_handed_off_again_as_the_points_taken_fade() -> None:
     relay = a_recycled()
     relay.engaged(UNSUBSCRIBED)
-    assert relay.outcome.lead.score is not None
-    assert relay.outcome.lead.score.band == "nurture"
+    assert relay.result.lead.score is not None
+    assert relay.result.lead.score.band == "nurture"
 
     relay.until(LONG_AFTER)
 
-    assert relay.outcome.lead.score.band == "pass"
-    assert relay.outcome.lead.score.facts["band:pass"] > days(61)
+    assert relay.result.lead.score.band == "pass"
+    assert relay.result.lead.score.facts["band:pass"] > days(61)
     assert len(relay.handoffs) == 1
 
 

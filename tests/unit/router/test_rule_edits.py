@@ -1,6 +1,4 @@
-"""No lead passes the gate because a rule was edited (business.md Part C, retroactive automations)."""
-
-from __future__ import annotations
+"""No lead passes the gate because a rule was edited."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,11 +7,11 @@ import pytest
 
 from desk.lead.standing import overview, tell
 from router.rules.lead import Lead
-from router.rules.route import Outcome, route, wake
+from router.rules.route import Result, route, wake
 from schemas.policy import Policy
 from schemas.scores import POLICY, TIME, Intent, LeadScored, PolicyRef
 from tests.builders import LEAD, NOON, a_fact, a_policy, a_score, at
-from tests.unit.router.journeys import a_moment, a_step, handoffs
+from tests.unit.router.journeys import a_context, a_step, handoffs
 
 FIRST = a_policy("classic-50")
 DATE = at(60)
@@ -28,13 +26,13 @@ def scored(points: float, version: int, policy: int, **fields: Any) -> LeadScore
     return a_score(points, version, policy=PolicyRef(name="classic-50", version=policy), **fields)
 
 
-def follow(second: Policy, *steps: tuple[float, LeadScored | None]) -> Outcome:
-    """The scores as heard so many minutes after NOON, None for a tick; the outcome of the last."""
-    outcome = Outcome(Lead(LEAD))
+def follow(second: Policy, *steps: tuple[float, LeadScored | None]) -> Result:
+    """The scores as heard so many minutes after NOON, None for a tick; the result of the last."""
+    result = Result(Lead(LEAD))
     for minutes, score in steps:
-        moment = a_moment(at(minutes), FIRST, second)
-        outcome = route(outcome.lead, a_fact(score), moment) if score else wake(outcome.lead, moment)
-    return outcome
+        context = a_context(at(minutes), FIRST, second)
+        result = route(result.lead, a_fact(score), context) if score else wake(result.lead, context)
+    return result
 
 
 BEFORE = (1, scored(40, 1, policy=1))
@@ -78,10 +76,10 @@ def test_what_is_known_of_a_lead_may_bring_it_over_the_gate_after_an_edit_as_bef
 
 def test_another_policy_in_the_place_of_ours_hands_nobody_off_by_itself() -> None:
     under_demo = a_score(40, policy=PolicyRef(name="demo", version=1))
-    lead = route(Lead(LEAD), a_fact(under_demo), a_moment(at(1))).lead
-    lead = route(lead, a_fact(scored(60, 2, policy=1, cause=POLICY)), a_moment(at(2))).lead
-    assert handoffs(wake(lead, a_moment(at(3)))) == []
-    assert len(handoffs(route(lead, a_fact(scored(61, 3, policy=1, as_of=at(4))), a_moment(at(4))))) == 1
+    lead = route(Lead(LEAD), a_fact(under_demo), a_context(at(1))).lead
+    lead = route(lead, a_fact(scored(60, 2, policy=1, cause=POLICY)), a_context(at(2))).lead
+    assert handoffs(wake(lead, a_context(at(3)))) == []
+    assert len(handoffs(route(lead, a_fact(scored(61, 3, policy=1, as_of=at(4))), a_context(at(4))))) == 1
 
 
 def test_an_edit_that_applies_to_the_past_hands_off() -> None:
@@ -96,10 +94,10 @@ def test_a_gate_that_an_edit_opens_hands_off_only_if_it_applies_to_the_past(to_p
 
 def test_whom_an_event_brought_over_the_gate_before_the_edit_passes_after_it_too() -> None:
     lead = follow(edited(), (1, scored(65, 1, policy=1))).lead
-    lead = route(lead, a_fact(a_step("disqualified", 2)), a_moment(at(2), FIRST)).lead
-    lead = route(lead, a_fact(scored(70, 2, policy=1, as_of=at(5))), a_moment(at(5), FIRST)).lead
+    lead = route(lead, a_fact(a_step("disqualified", 2)), a_context(at(2), FIRST)).lead
+    lead = route(lead, a_fact(scored(70, 2, policy=1, as_of=at(5))), a_context(at(5), FIRST)).lead
     rested = at(3) + FIRST.gate.cool_off
-    assert handoffs(wake(lead, a_moment(rested, FIRST, edited(routing=FIRST.routing)))) != []
+    assert handoffs(wake(lead, a_context(rested, FIRST, edited(routing=FIRST.routing)))) != []
 
 
 def test_time_alone_under_one_version_may_open_the_gate() -> None:
@@ -108,10 +106,10 @@ def test_time_alone_under_one_version_may_open_the_gate() -> None:
 
 def test_show_says_what_the_lead_waits_for() -> None:
     lead = follow(edited(), BEFORE, BY_EDIT).lead
-    shown = tell(overview(lead, a_moment(NOON + timedelta(days=1), FIRST, edited())))
+    shown = "\n".join(tell(overview(lead, a_context(NOON + timedelta(days=1), FIRST, edited()))))
     assert "an edit of the policy alone lets it pass, so it takes one new scored event" in shown
 
 
 def test_a_version_that_the_router_has_not_got_yet_holds_nobody_back() -> None:
-    lead = route(Lead(LEAD), a_fact(scored(65, 1, policy=2)), a_moment(at(61), FIRST))
+    lead = route(Lead(LEAD), a_fact(scored(65, 1, policy=2)), a_context(at(61), FIRST))
     assert len(handoffs(lead)) == 1

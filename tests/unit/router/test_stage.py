@@ -1,6 +1,4 @@
-"""The stages of an episode, whatever sales reports and in whatever order it arrives (business.md B.4)."""
-
-from __future__ import annotations
+"""The stages of an episode, whatever sales reports and in whatever order it arrives."""
 
 from itertools import permutations
 from random import Random
@@ -53,47 +51,47 @@ def a_lead_at(stage: str) -> Lead:
 def test_a_step_leads_where_the_lifecycle_says_or_is_refused(stage: str, step: str) -> None:
     lead = a_lead_at(stage)
 
-    outcome = go(lead, a_step(step, 10))
+    result = go(lead, a_step(step, 10))
 
     if entered := TABLE.get((stage, step)):
-        assert [change.after for change in changes(outcome.events)] == entered
-        assert outcome.lead.stage == entered[-1]
-        assert {change.at for change in changes(outcome.events)} == {at(10)}
+        assert [change.after for change in changes(result.events)] == entered
+        assert result.lead.stage == entered[-1]
+        assert {change.at for change in changes(result.events)} == {at(10)}
     else:
-        [refusal] = outcome.events
+        [refusal] = result.events
         assert isinstance(refusal, StageRejected)
         assert (refusal.data.stage, refusal.data.cause) == (stage, f"{step}-10")
-        assert outcome.lead.stage == stage
+        assert result.lead.stage == stage
 
 
 def test_a_stage_passed_over_is_filled_in_as_implied_at_the_same_instant() -> None:
-    outcome = go(a_handed_off_lead(), a_step("qualified", 5))
+    result = go(a_handed_off_lead(), a_step("qualified", 5))
 
-    told = [(change.before, change.after, change.at, change.implied) for change in changes(outcome.events)]
+    told = [(change.before, change.after, change.at, change.implied) for change in changes(result.events)]
     assert told == [("handed_off", "sal", at(5), True), ("sal", "sql", at(5), False)]
 
 
 def test_contacts_and_feedback_are_no_steps() -> None:
     lead = a_handed_off_lead()
 
-    outcome = go(lead, a_sales_activity(SalesContacted), a_sales_activity(FeedbackSubmitted, outcome="accepted"))
+    result = go(lead, a_sales_activity(SalesContacted), a_sales_activity(FeedbackSubmitted, outcome="accepted"))
 
-    assert outcome.lead == lead
-    assert outcome.events == ()
+    assert result.lead == lead
+    assert result.events == ()
 
 
 def test_a_late_step_lands_where_it_belongs() -> None:
-    outcome = go(a_handed_off_lead(), a_step("qualified", 9), a_step("accepted", 4))
+    result = go(a_handed_off_lead(), a_step("qualified", 9), a_step("accepted", 4))
 
-    assert as_told(outcome.events) == [("sal", at(4), False), ("sql", at(9), False)]
+    assert as_told(result.events) == [("sal", at(4), False), ("sql", at(9), False)]
 
 
 def test_a_late_end_takes_back_what_was_told_after_it() -> None:
-    outcome = go(a_handed_off_lead(), a_step("qualified", 9), a_step("disqualified", 4))
+    result = go(a_handed_off_lead(), a_step("qualified", 9), a_step("disqualified", 4))
 
-    assert as_told(outcome.events) == [("disqualified", at(4), False)]
-    assert outcome.lead.stage == "disqualified"
-    [refusal] = [event.data for event in outcome.events if isinstance(event, StageRejected)]
+    assert as_told(result.events) == [("disqualified", at(4), False)]
+    assert result.lead.stage == "disqualified"
+    [refusal] = [event.data for event in result.events if isinstance(event, StageRejected)]
     assert (refusal.activity, refusal.why) == ("sales.qualified", "the episode has ended as disqualified")
 
 
@@ -105,9 +103,9 @@ def test_a_step_refused_for_coming_early_is_taken_once_what_it_follows_arrives()
 
 
 def test_a_step_is_refused_in_public_once() -> None:
-    outcome = go(a_handed_off_lead(), a_step("won", 9), a_step("accepted", 4), a_step("accepted", 5))
+    result = go(a_handed_off_lead(), a_step("won", 9), a_step("accepted", 4), a_step("accepted", 5))
 
-    refusals = [event.data.cause for event in outcome.events if isinstance(event, StageRejected)]
+    refusals = [event.data.cause for event in result.events if isinstance(event, StageRejected)]
     assert refusals == ["won-9", "accepted-5"]
 
 
@@ -118,10 +116,10 @@ def test_a_sales_tool_whose_clock_is_behind_enters_no_stage_before_the_handoff()
 
 
 def test_a_step_from_long_before_the_handoff_is_not_of_this_episode() -> None:
-    outcome = go(a_handed_off_lead(), a_step("disqualified", -6))
+    result = go(a_handed_off_lead(), a_step("disqualified", -6))
 
-    assert outcome.lead.stage == "handed_off"
-    [refusal] = outcome.events
+    assert result.lead.stage == "handed_off"
+    [refusal] = result.events
     assert isinstance(refusal, StageRejected)
     assert refusal.data.why == "it happened before the handoff of episode 1"
 
@@ -135,10 +133,10 @@ def test_a_step_without_an_episode_is_refused_where_the_lead_stands() -> None:
 
 
 def test_a_step_of_an_episode_that_never_was_is_refused_for_good() -> None:
-    outcome = go(a_handed_off_lead(), a_step("accepted", episode=7))
+    result = go(a_handed_off_lead(), a_step("accepted", episode=7))
 
-    assert outcome.lead == a_handed_off_lead()
-    [refusal] = outcome.events
+    assert result.lead == a_handed_off_lead()
+    [refusal] = result.events
     assert isinstance(refusal, StageRejected)
     assert (refusal.data.episode, refusal.data.why) == (7, "episode 7 has not been opened")
 
@@ -146,19 +144,19 @@ def test_a_step_of_an_episode_that_never_was_is_refused_for_good() -> None:
 def test_a_step_that_arrived_before_its_handoff_is_taken_with_it() -> None:
     early = go(Lead(LEAD), a_step("accepted", -60, episode=1)).lead
 
-    outcome = go(early, a_score(65))
+    result = go(early, a_score(65))
 
-    assert outcome.lead.stage == "sal"
-    assert as_told(outcome.events)[-2:] == [("handed_off", NOON, False), ("sal", NOON, False)]
+    assert result.lead.stage == "sal"
+    assert as_told(result.events)[-2:] == [("handed_off", NOON, False), ("sal", NOON, False)]
 
 
 def test_a_flood_of_steps_is_counted_not_kept() -> None:
     flood = [a_step("accepted", minute) for minute in range(1, STEPS_KEPT + 4)]
 
-    outcome = go(a_handed_off_lead(), *flood)
+    result = go(a_handed_off_lead(), *flood)
 
-    assert (len(outcome.lead.steps), outcome.lead.dropped) == (STEPS_KEPT, 3)
-    refusals = [event.data for event in outcome.events if isinstance(event, StageRejected)]
+    assert (len(result.lead.steps), result.lead.dropped) == (STEPS_KEPT, 3)
+    refusals = [event.data for event in result.events if isinstance(event, StageRejected)]
     assert len(refusals) == STEPS_KEPT + 2
     assert refusals[-1].why == f"the episode has {STEPS_KEPT} steps already, no more are kept"
 
@@ -177,10 +175,10 @@ def test_steps_of_one_instant_count_in_the_order_of_the_lifecycle(last: str, arr
     for ids in permutations("abcd"):
         way = (*WAY["opportunity"], last)
         steps = [a_step(step, 5, id=id_) for step, id_ in zip(way, ids, strict=True)]
-        outcome = go(a_handed_off_lead(), *(steps[index] for index in arrival))
+        result = go(a_handed_off_lead(), *(steps[index] for index in arrival))
 
-        assert outcome.lead.stage == last
-        assert [told for told, _, _ in as_told(outcome.events)] == ["sal", "sql", "opportunity", last]
+        assert result.lead.stage == last
+        assert [told for told, _, _ in as_told(result.events)] == ["sal", "sql", "opportunity", last]
 
 
 @pytest.mark.parametrize(
@@ -245,13 +243,13 @@ def test_stages_do_not_depend_on_the_order_of_arrival(
     ],
 )
 def test_a_lead_is_nurtured_from_the_second_lowest_band_on(scores: list[float], told: list[tuple[str, str]]) -> None:
-    outcome = go(Lead(LEAD), *(a_score(score, version) for version, score in enumerate(scores, start=1)))
+    result = go(Lead(LEAD), *(a_score(score, version) for version, score in enumerate(scores, start=1)))
 
-    assert [(change.before, change.after) for change in changes(outcome.events)] == told
+    assert [(change.before, change.after) for change in changes(result.events)] == told
 
 
 def test_a_lead_in_the_passing_band_is_nurtured_while_the_gate_is_shut() -> None:
-    outcome = go(Lead(LEAD), a_score(65, facts={"contactable": None, "band:nurture": at(-5)}))
+    result = go(Lead(LEAD), a_score(65, facts={"contactable": None, "band:nurture": at(-5)}))
 
-    [change] = changes(outcome.events)
+    [change] = changes(result.events)
     assert (change.after, change.at, change.cause) == ("nurture", at(-5), "cause-1")

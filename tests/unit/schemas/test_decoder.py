@@ -1,6 +1,4 @@
-"""The one strict way in: an event, or a reason (architecture.md §5)."""
-
-from __future__ import annotations
+"""The strict decoder: an event, or a reason."""
 
 import json
 from collections.abc import Iterator

@@ -1,6 +1,4 @@
-"""What makes a repeat a duplicate and not a conflict (business.md B.1, Duplicate)."""
-
-from __future__ import annotations
+"""What makes a repeat a duplicate and not a conflict."""
 
 import json
 from datetime import timedelta

@@ -1,6 +1,4 @@
-"""Who a lead is, computed alike by every producer in every language (business.md B.1)."""
-
-from __future__ import annotations
+"""Who a lead is, computed alike by every producer in every language."""
 
 from uuid import UUID, uuid5
 

@@ -1,7 +1,5 @@
 """The format of a policy: what it takes, and what it says of a mistake."""
 
-from __future__ import annotations
-
 import copy
 import json
 from datetime import timedelta
@@ -118,7 +116,7 @@ def test_points_are_exact_to_a_thousandth(points: float) -> None:
     assert Policy.model_validate(a_policy(scoring__rules__0__points=points)).scoring.rules[0].points == points
 
 
-SIZE, PAGES = POLICY["scoring"]["rules"]
+SIZE = POLICY["scoring"]["rules"][0]
 COLD, HOT = POLICY["scoring"]["bands"]
 CLOCK = POLICY["clocks"][0]
 

@@ -1,6 +1,4 @@
-"""What sales may say (business.md B.8)."""
-
-from __future__ import annotations
+"""What sales may say."""
 
 from typing import Any
 

@@ -1,6 +1,4 @@
-"""What a sender's clock does to `t`, and what a retry does not (business.md B.1, Time)."""
-
-from __future__ import annotations
+"""The effect of a sender's clock and of retries on `t`."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,12 +9,12 @@ from hypothesis import strategies as st
 from schemas.envelope import effective_time
 from tests.builders import NOON, an_engagement
 
-ZERO, TICK = timedelta(), timedelta(microseconds=1)
+ZERO, RESOLUTION = timedelta(), timedelta(microseconds=1)
 skews = st.timedeltas(-timedelta(hours=12), timedelta(hours=12))
 """How far the sender's clock is ahead."""
 offline = st.timedeltas(ZERO, timedelta(days=3))
 """How long an event waits before it is sent first."""
-outages = st.lists(st.timedeltas(TICK, timedelta(days=2)), max_size=6)
+outages = st.lists(st.timedeltas(RESOLUTION, timedelta(days=2)), max_size=6)
 """How long each further attempt comes after the one before."""
 
 
@@ -38,7 +36,7 @@ def test_a_retry_of_the_same_bytes_keeps_its_time_by_a_clock_that_is_right_or_be
     assert {t(sent - delay, sent, received) for received in attempts(NOON, waits)} == {sent - delay}
 
 
-@given(delay=offline, ahead=st.timedeltas(TICK, timedelta(hours=12)), waits=outages)
+@given(delay=offline, ahead=st.timedeltas(RESOLUTION, timedelta(hours=12)), waits=outages)
 def test_by_a_clock_that_is_ahead_it_moves_by_the_skew_at_most_and_never_before_the_truth(
     delay: timedelta, ahead: timedelta, waits: list[timedelta]
 ) -> None:
@@ -70,7 +68,7 @@ def test_where_a_proxy_repeats_the_bytes_of_such_a_sender_it_moves_by_the_waitin
         assert t(truth + skew, NOON + skew, at, sent_anew=True) == min(truth + (at - NOON), at)
 
 
-@given(ahead=st.timedeltas(TICK, timedelta(days=30)), received=skews, sent_anew=st.booleans())
+@given(ahead=st.timedeltas(RESOLUTION, timedelta(days=30)), received=skews, sent_anew=st.booleans())
 def test_sent_before_it_happened_is_no_evidence(ahead: timedelta, received: timedelta, sent_anew: bool) -> None:
     at = NOON + received
     assert t(NOON, NOON - ahead, at, sent_anew=sent_anew) == t(NOON, None, at)

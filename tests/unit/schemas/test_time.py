@@ -1,6 +1,4 @@
-"""When an event counts (business.md B.1, Time)."""
-
-from __future__ import annotations
+"""When an event counts."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -12,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.envelope import Envelope, Refused, effective_time
 from tests.builders import NOON, an_engagement
 
-HOUR, DAY, TICK = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
+HOUR, DAY, RESOLUTION = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
 
 
 def an_event(time: datetime, **envelope: Any) -> Envelope:
@@ -48,22 +46,22 @@ def test_a_trusted_clock_is_not_corrected() -> None:
 
 
 def test_what_claims_to_happen_after_its_receipt_is_clamped_to_it() -> None:
-    assert effective_time(an_event(NOON + TICK), NOON) == (NOON, True)
+    assert effective_time(an_event(NOON + RESOLUTION), NOON) == (NOON, True)
     assert effective_time(an_event(NOON), NOON) == (NOON, False)
 
 
 def test_the_check_for_the_future_comes_before_the_clamp_and_24_hours_are_still_in() -> None:
     assert effective_time(an_event(NOON + DAY), NOON) == (NOON, True)
-    assert refused(an_event(NOON + DAY + TICK))
+    assert refused(an_event(NOON + DAY + RESOLUTION))
 
 
 def test_ninety_days_late_is_still_in() -> None:
     assert effective_time(an_event(NOON - 90 * DAY), NOON) == (NOON - 90 * DAY, False)
-    assert refused(an_event(NOON - 90 * DAY - TICK))
+    assert refused(an_event(NOON - 90 * DAY - RESOLUTION))
 
 
 def test_the_bounds_hold_for_the_corrected_time() -> None:
-    assert refused(an_event(NOON, sentat=NOON + 90 * DAY + TICK))
+    assert refused(an_event(NOON, sentat=NOON + 90 * DAY + RESOLUTION))
 
 
 def test_a_final_time_is_never_judged_again() -> None:
@@ -74,7 +72,7 @@ def test_a_final_time_is_never_judged_again() -> None:
 
 
 def test_a_final_time_that_nobody_can_have_judged_is_refused() -> None:
-    assert refused(an_event(NOON + DAY + TICK, finaltime=True))
+    assert refused(an_event(NOON + DAY + RESOLUTION, finaltime=True))
 
 
 @pytest.mark.parametrize("final", [False, True])

@@ -1,7 +1,5 @@
 """Drafts of a policy: classic-50 with what a test is about put in its place."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from desk.policy.review import review

@@ -1,20 +1,18 @@
 """Plays events to the scorer as its worker would, and keeps what it publishes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from chassis.policy import Policies
-from chassis.service import At, Drop, Erase, Keep, Recall
+from chassis.service import At, Drop, Erase, Forward, Keep, Recall
 from schemas.engagements import EngagementRecorded
 from schemas.envelope import Envelope, Fact
 from schemas.policy import Policy
 from schemas.scores import LeadScored
 from scorer.app import Scorer
 from scorer.rules import Criteria, State, Verdict, fold, score
-from scorer.rules.place import text_of
+from scorer.rules.order import text_of
 from tests.builders import LEAD, a_fact, a_policy, an_engagement, at
 
 LATER = at(minutes=10_000)
@@ -67,9 +65,10 @@ class Play:
         )
         return self.published[before:]
 
-    def _follow(self, decision: Keep[State] | Drop[State] | Erase[State]) -> None:
+    def _follow(self, decision: Keep[State] | Drop[State] | Erase[State] | Forward[State]) -> None:
+        assert not isinstance(decision, Forward)
         self.state = decision.state
-        if not isinstance(decision, Drop):
+        if isinstance(decision, Keep):
             self.due = decision.due
         self.published += [event for event in decision.events if isinstance(event, LeadScored)]
         self.counts.append(dict(decision.counts))

@@ -1,10 +1,8 @@
-"""Scoring, slowly: every rule judged from all facts at every instant at which anything may change.
+"""Reference scoring: every rule computed from all facts at every instant of change; slow.
 
-Written from business.md B.1, B.2 and the docstrings of schemas/policy.py, without a look at the scorer's rules, so that
+Written from the requirements and the docstrings of schemas/policy.py, without a look at the scorer's rules, so that
 what one of the two misreads is a difference. Points are whole thousandths; facts are events, their times as judged.
 """
-
-from __future__ import annotations
 
 import re
 from collections import defaultdict

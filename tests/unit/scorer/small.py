@@ -1,7 +1,5 @@
 """Hypothesis strategies for small policies over the whole language of rules, and for facts at their boundaries."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import timedelta
 from math import prod
@@ -109,6 +107,7 @@ _CLAMPS = (*NONE, {"min": -5}, {"max": 5}, {"max": 2}, {"min": 0}, {"min": -5, "
 _scorings = one_of_each(
     fit=_CLAMPS,
     engagement=_CLAMPS,
+    negative=(None, {"min": -3}),
     max=(*NONE, 25, 2),
     lowest=(0, 0, -5, 0.5),
     floors=((5,), (1, 5), (1, 20), (0.501, 2, 30), (2, 25)),
@@ -126,7 +125,7 @@ def scorings(draw: st.DrawFn) -> Scoring:
     return Scoring.model_validate(
         {
             "rules": [draw(_rule(number)) for number in range(how["rules"])],
-            "groups": {group: how[group] for group in ("fit", "engagement") if how[group] is not None},
+            "groups": {group: how[group] for group in ("fit", "engagement", "negative") if how[group] is not None},
             "max": how["max"],
             "bands": [{"name": f"b{n}", "least": {"op": op, "n": floor}} for n, (op, floor) in enumerate(floors)],
             "profile": how["profile"],

@@ -1,6 +1,4 @@
-"""Every part of what the scorer keeps of a lead has a bound, and a lead that reaches it."""
-
-from __future__ import annotations
+"""Every part of the scorer's state is bounded; a lead reaches each bound."""
 
 from datetime import timedelta
 

@@ -1,9 +1,7 @@
-"""What users of other systems complain about in scoring (business.md Part C), each shown not to happen here.
+"""What users of other systems complain about in scoring, each shown not to happen here.
 
 Left out: mautic#5964 (points of merged contacts), for leads are not merged yet.
 """
-
-from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,6 +1,4 @@
-"""What is found by search is what going through every day finds: since when what holds, and what is due when."""
-
-from __future__ import annotations
+"""The search gives the same as evaluating every day: since when conditions are true, and when a lead is due."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,18 +11,18 @@ from hypothesis import strategies as st
 from schemas.envelope import Envelope, Fact
 from schemas.scoring import Scoring
 from scorer.rules import Criteria, add, fold, score
-from scorer.rules.basis import Basis
-from scorer.rules.course import Stretch
-from scorer.rules.place import instant_of, later, text_of
-from scorer.rules.tally import NOTHING_KNOWN, held_untimed
-from scorer.rules.verdict import changed_at, next_told, settled_at, worth
+from scorer.rules.course import Course, Stretch, course_of
+from scorer.rules.memo import EMPTY
+from scorer.rules.order import instant_of, later, micros_of, text_of
+from scorer.rules.tally import NOTHING_KNOWN, Tally, held_untimed
+from scorer.rules.verdict import changed_at, next_publication, settled_at, verdict_of, worth
 from tests.builders import NOON, a_description, a_fact, a_policy, an_engagement
 from tests.unit.desk import ways
 from tests.unit.scorer import small, walk
 from tests.unit.scorer.drafts import a_draft, a_rule
 from tests.unit.scorer.driver import CLASSIC
 
-DAY, MOMENT = timedelta(days=1), timedelta(microseconds=1)
+DAY, RESOLUTION = timedelta(days=1), timedelta(microseconds=1)
 BALANCED = Criteria.of(a_policy("balanced"))
 PRICING = [("content_downloaded", "pricing"), ("page_viewed", "pricing")]
 DONE = [("webinar_attended", None), *PRICING, ("unsubscribed", None)]
@@ -42,34 +40,38 @@ def criteria_of(scoring: Scoring) -> Criteria:
     return Criteria.of(a_policy().model_copy(update={"scoring": scoring}))
 
 
-def check(basis: Basis, criteria: Criteria, instants: Sequence[str], far: str) -> None:
-    """All that is asked of a basis at the instants, with what was found before remembered and without."""
-    walked = walk.walk(basis, criteria, far)
+def check(tally: Tally, criteria: Criteria, instants: Sequence[str], far: str) -> None:
+    """Compares search and walk at the instants: with the tally's memo, with the memo of the search before, without."""
+    walked, basis, memo = walk.walk(tally.basis, criteria, far), tally.basis, tally.memo
     for instant in (*sorted(instants), *sorted(instants, reverse=True)):
         *_, place = (n for n, each in enumerate(walked) if n == 0 or each.at <= instant)
         right = walked[place]
-        assert settled_at(basis, criteria, instant).held == right.held
-        assert changed_at(basis, criteria, instant) == right.at
-        assert worth(basis, criteria, instant) == right.milli
-        for told in (right.milli, right.milli + 999, right.milli - 400):
-            assert due(basis, criteria, instant, told, far) == walk.first_told(walked[place:], told)
-        basis.remember(settled=None, course=None)
+        for known in (tally.memo, memo, EMPTY):
+            settled, memo = settled_at(basis, criteria, instant, known)
+            assert settled.held == right.held
+            assert worth(basis, criteria, instant, known) == right.milli
+        course = course_of(basis, criteria)
+        assert changed_at(course, instant) == right.at
+        for milli in (right.milli, right.milli + 999, right.milli - 400):
+            assert due(course, instant, milli, far) == walk.first_told(walked[place:], milli)
 
 
-def due(basis: Basis, criteria: Criteria, instant: str, told: int, far: str) -> str | None:
-    """The next instant, up to `far`, at which something is to be told; where a search gives up, the next one's."""
-    read = reading(basis, criteria, instant)
-    while (found := next_told(basis, criteria, instant, told)) is not None and found <= far:
-        if reading(basis, criteria, found) != read or abs(worth(basis, criteria, found) - told) >= 1000:
+def due(course: Course, instant: str, published: int, far: str) -> str | None:
+    """The next instant, up to `far`, at which a score is published; where a search ends early, the next search's."""
+    read = reading(course, instant)
+    while (found := next_publication(course, instant, published)) is not None and found <= far:
+        milli = course.payment(micros_of(found)).milli
+        if reading(course, found) != read or abs(milli - published) >= 1000:
             return found
         assert found > instant
         instant = found
     return None
 
 
-def reading(basis: Basis, criteria: Criteria, instant: str) -> tuple[list[str], str]:
-    names = [name for name in settled_at(basis, criteria, instant).held if not name.startswith("rule:")]
-    return names, (score(basis, criteria, instant).engaged_at or "")[:10]
+def reading(course: Course, instant: str) -> tuple[list[str], str]:
+    settled, _ = settled_at(course.basis, course.criteria, instant)
+    names = [name for name in settled.held if not name.startswith("rule:")]
+    return names, (verdict_of(course, settled, instant).engaged_at or "")[:10]
 
 
 def check_all(events: list[Envelope], criteria: Criteria, after: list[timedelta], far: datetime) -> None:
@@ -79,11 +81,11 @@ def check_all(events: list[Envelope], criteria: Criteria, after: list[timedelta]
         before, tally = tally.basis, add(tally, a_fact(event), criteria)
         at = instant_of(tally.basis.at)
         if before.at and at != instant_of(before.at):
-            held = walk.walk(before, criteria, later(at, -MOMENT))[-1].held
+            held = walk.walk(before, criteria, later(at, -RESOLUTION))[-1].held
             assert tally.basis.held == held
     if tally.basis.at:
         instants = [later(tally.basis.at, wait) for wait in (timedelta(0), *after)]
-        check(tally.basis, criteria, [instant for instant in instants if instant <= end], end)
+        check(tally, criteria, [instant for instant in instants if instant <= end], end)
 
 
 @settings(max_examples=600)
@@ -112,7 +114,7 @@ def test_search_and_walk_agree_over_years_of_the_policy_that_we_recommend(events
     check_all(events, BALANCED, [days * DAY], events[-1].time + 500 * DAY)
 
 
-def hovering() -> tuple[Basis, Criteria]:
+def hovering() -> tuple[Tally, Criteria]:
     """Points earned and points taken that fade alike, so that the score keeps near the bound of a band for years."""
     tally = NOTHING_KNOWN
     events = [
@@ -122,14 +124,14 @@ def hovering() -> tuple[Basis, Criteria]:
     ]
     for event in events:
         tally = add(tally, a_fact(event), BALANCED)
-    return tally.basis, BALANCED
+    return tally, BALANCED
 
 
 def test_a_score_that_points_earned_and_taken_keep_at_a_bound_is_right_each_day() -> None:
-    basis, criteria = hovering()
+    tally, criteria = hovering()
     instants = [text_of(NOON + timedelta(days=days, hours=8)) for days in (1, 2, 40, 41)]
-    check(basis, criteria, instants, text_of(NOON + 60 * DAY))
-    walked = walk.walk(basis, criteria, text_of(NOON + 60 * DAY))
+    check(tally, criteria, instants, text_of(NOON + 60 * DAY))
+    walked = walk.walk(tally.basis, criteria, text_of(NOON + 60 * DAY))
     assert len({each.held.get("band:nurture") for each in walked}) > 50, "the bound is crossed every day"
 
 
@@ -154,7 +156,7 @@ def test_what_lasts_longer_than_the_calendar_is_no_error() -> None:
     decay = {"linear": "36500d", "share": 1e-09}
     criteria = Criteria.of(a_draft(scoring__rules=[a_rule(points=1000, decay=decay)]))
     basis = fold([a_fact(an_engagement("page_viewed"))], criteria).basis
-    assert next_told(basis, criteria, text_of(NOON), 1_000_000) is None
+    assert next_publication(course_of(basis, criteria), text_of(NOON), 1_000_000) is None
     assert worth(basis, criteria, text_of(NOON + 40_000 * DAY)) == 1_000_000
 
 
@@ -162,6 +164,5 @@ def test_what_lasts_longer_than_the_calendar_is_no_error() -> None:
 def test_where_no_rule_is_timed_what_holds_is_found_without_the_search(facts: list[Fact], criteria: Criteria) -> None:
     basis = fold(facts, criteria).basis
     if basis.at:
-        assert list(held_untimed(basis, criteria).items()) == list(
-            settled_at(basis, criteria, later(basis.at, DAY), just_before=True).held.items()
-        )
+        settled, _ = settled_at(basis, criteria, later(basis.at, DAY), just_before=True)
+        assert list(held_untimed(basis, criteria).items()) == list(settled.held.items())

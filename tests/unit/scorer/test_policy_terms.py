@@ -1,7 +1,5 @@
 """No term of a policy is without words."""
 
-from __future__ import annotations
-
 import pytest
 from pydantic import BaseModel
 

@@ -1,7 +1,5 @@
 """What is published of a lead and when: what a gate can read, complete, and nothing twice."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from itertools import pairwise

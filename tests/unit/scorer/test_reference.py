@@ -1,7 +1,5 @@
 """The scorer against a slow reference that shares nothing with its rules, over the whole language of rules."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -16,7 +14,7 @@ from schemas.policy import Policy
 from schemas.scores import Score
 from schemas.scoring import Scoring
 from scorer.rules import Criteria, Verdict, fold, score
-from scorer.rules.place import text_of
+from scorer.rules.order import text_of
 from tests.builders import LEAD, NOON, a_fact, a_policy, an_engagement
 from tests.unit.scorer.drafts import a_draft, a_rule
 from tests.unit.scorer.driver import Play, a_scorer, verdict_on

@@ -1,6 +1,4 @@
-"""What each rule of the literal policies gives, at every boundary that business.md B.2 names."""
-
-from __future__ import annotations
+"""What each rule of the literal policies gives, at every boundary."""
 
 from typing import Any
 

@@ -1,6 +1,4 @@
-"""Since when a band is held, a rule pays, a fact is known: by when it happened, not by when it was heard of."""
-
-from __future__ import annotations
+"""Since when a band is held, a rule pays, a fact is known: by the time of the event, not of its arrival."""
 
 from datetime import timedelta, timezone
 
@@ -46,7 +44,7 @@ def test_a_band_that_was_left_and_taken_again_is_held_since_the_last_time() -> N
 def test_a_counted_rule_pays_since_the_engagement_that_made_it_enough() -> None:
     [line] = verdict_on(*several(7, "page_viewed", "pricing")).lines
     assert line.since == at(3)
-    assert [place.split("\t")[2] for place in line.evidence] == [f"page_viewed-{n}" for n in range(4)]
+    assert [order.split("\t")[2] for order in line.evidence] == [f"page_viewed-{n}" for n in range(4)]
 
 
 def test_an_attribute_pays_since_its_value_began_to_match_not_since_it_was_repeated() -> None:

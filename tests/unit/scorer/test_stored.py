@@ -1,9 +1,6 @@
 """A state as the database keeps it: what pydantic wrote of it is read, and what is written now is read by pydantic."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,17 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from schemas.erasure import Tombstone
 from scorer import stored
 from scorer.rules import State, Tally
 from scorer.rules.background import Background
 from scorer.rules.basis import Basis, Kept, Paid, Statement
 from scorer.rules.decision import Published
+from scorer.rules.memo import Memo, Watch
 
 LEAD = "6f9619ff-8b86-5d00-b42d-00c04fc964ff"
-MEMORY = {"course": True, "earlier": True, "settled": True, "watch": True, "paid": {"__all__": {"stretch"}}}
-UNSTORED: Any = {"lead_id": True, "tally": {"basis": MEMORY}}
+UNSTORED: Any = {"lead_id": True, "tally": {"memo": True}}
 STATES = TypeAdapter(State)
+
+STATED, NAMED = Statement("o", 1), Statement("o", "a")
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 numbers = st.integers(-(2**53), 2**53)
@@ -45,8 +43,7 @@ bases = st.builds(
 )
 backgrounds = st.builds(Background, tuples(texts), stated, stated, maps(statements))
 published = st.builds(Published, numbers, texts, st.none() | numbers, maybe)
-erased = st.none() | st.builds(Tombstone, st.datetimes(timezones=st.just(UTC)), numbers)
-states = st.builds(State, st.just(LEAD), st.builds(Tally, bases, backgrounds), published, maps(numbers), erased)
+states = st.builds(State, st.just(LEAD), st.builds(Tally, bases, backgrounds), published)
 
 
 def older(state: State) -> str:
@@ -67,19 +64,30 @@ def test_the_same_state_is_the_same_text_as_before(state: State) -> None:
     assert stored.write(state) == older(state)
 
 
-@pytest.mark.parametrize("text", ["{}", '{"tally":{}}', '{"tally":{"basis":{"at":""}},"published":{"version":0}}'])
+@pytest.mark.parametrize(
+    "text", ["{}", '{"unkept":{},"erased":null}', '{"tally":{"basis":{"at":""}},"published":{"version":0}}']
+)
 def test_what_an_older_version_did_not_write_has_its_default(text: str) -> None:
     state = stored.read(LEAD, text)
-    assert (state.lead_id, state.tally, state.unkept, state.erased) == (LEAD, Tally(), {}, None)
+    assert (state.lead_id, state.tally) == (LEAD, Tally())
 
 
-def test_what_spares_work_is_not_written() -> None:
+@pytest.mark.parametrize(
+    ("basis", "read"),
+    [
+        ('"paid":{"r":{"shares":[["o",1]],"found":1}}', Basis(paid={"r": Paid((("o", 1),), 1)})),
+        ('"paid":{"r":{}}', Basis(paid={"r": Paid()})),
+        ('"kept":{"k":{"places":["o"]}}', Basis(kept={"k": Kept(("o",))})),
+        ('"kept":{"k":{}}', Basis(kept={"k": Kept()})),
+        ('"values":{"v":["o",1,"newer"]},"email":["o","a","newer"]', Basis(values={"v": STATED}, email=NAMED)),
+    ],
+)
+def test_so_it_is_within_a_rule_a_key_and_a_statement(basis: str, read: Basis) -> None:
+    assert stored.read(LEAD, f'{{"tally":{{"basis":{{{basis}}}}}}}').tally.basis == read
+
+
+def test_a_memo_is_neither_written_nor_compared() -> None:
     basis = Basis(at="2026-11-01T00:00:00.000000\ta\tb", paid={"r": Paid()})
-    plain = stored.write(State(LEAD, Tally(basis)))
-    basis.remember(settled=None, course=object())
-    basis.paid["r"].remember(object())
-    assert stored.write(State(LEAD, Tally(basis))) == plain
-    moment = datetime(2026, 11, 1, 2, 3, 4, 567, tzinfo=UTC)
-    assert '"erased":{"at":"2026-11-01T02:03:04.000567Z","facts":2}' in stored.write(
-        State(LEAD, erased=Tombstone(moment, 2))
-    )
+    plain, with_memo = State(LEAD, Tally(basis)), State(LEAD, Tally(basis, memo=Memo(watch=Watch(None))))
+    assert stored.write(with_memo) == stored.write(plain)
+    assert with_memo == plain

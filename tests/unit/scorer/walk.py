@@ -1,9 +1,7 @@
-"""What holds and since when, found by going through every instant at which age may take something: slow and plain.
+"""Reference for the search: evaluates every instant at which decay may take something; slow and plain.
 
 The scorer worked so up to 2026-11-28; what it finds by search since then has to be the same.
 """
-
-from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -13,8 +11,8 @@ from scorer.rules import Criteria
 from scorer.rules.basis import Basis
 from scorer.rules.criteria import Priced
 from scorer.rules.decay import DAY, Fading
+from scorer.rules.order import Instant, OrderKey, instant_of, later, time_of
 from scorer.rules.pay import _pay, _within, pays_at
-from scorer.rules.place import Instant, Place, instant_of, later, time_of
 from scorer.rules.verdict import POINT
 
 
@@ -102,7 +100,7 @@ def _turns(rule: Priced, basis: Basis, instant: Instant) -> Iterator[Instant]:
                 yield change
 
 
-def _fades(fading: Fading, since: Place, milli: int, instant: Instant) -> Instant | None:
+def _fades(fading: Fading, since: OrderKey, milli: int, instant: Instant) -> Instant | None:
     age = (time_of(instant) - time_of(since)) // DAY
     now = fading.left(milli, age)
     if now == 0:

@@ -1,7 +1,5 @@
 """Plays facts and ticks to sla-monitor as its worker would, and keeps what it publishes."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import datetime, timedelta
 from functools import cache
@@ -9,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from chassis.policy import Policies, load_policies
-from chassis.service import At, Decision, Drop, Recall
+from chassis.service import At, Decision, Erase, Forward, Keep, Recall
 from schemas.envelope import Envelope
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
 from schemas.sales import SalesActivity, SalesContacted
 from sla_monitor.app import SlaMonitor
-from sla_monitor.rules.clock import Lead
+from sla_monitor.rules.clock import WatchedLead
 from tests.builders import LEAD, a_fact, a_handoff, a_sales_activity, at
 
 POLICIES = Path(__file__).parents[3] / "deploy" / "policies"
@@ -38,7 +36,7 @@ class Play:
 
     def __init__(self, policy: str = "classic-50") -> None:
         self.monitor = a_monitor(policy)
-        self.lead: Lead = self.monitor.new(LEAD)
+        self.lead: WatchedLead = self.monitor.new(LEAD)
         self.events: list[Any] = []
         self.counts: Counter[str] = Counter()
         self.due: datetime | None = None
@@ -65,13 +63,17 @@ class Play:
         """Every event of this clock so far."""
         return [event for event in self.events if event.data.clock == clock]
 
-    def _follow(self, decision: Decision[Lead]) -> list[str]:
-        assert not isinstance(decision, Recall)
+    def _follow(self, decision: Decision[WatchedLead]) -> list[str]:
+        assert not isinstance(decision, Recall | Forward)
         text = self.monitor.dump(decision.state)
         self.lead = self.monitor.load(LEAD, text)
         assert self.lead == decision.state
         assert self.monitor.dump(self.lead) == text
-        self.due = self.due if isinstance(decision, Drop) else decision.due
+        match decision:
+            case Keep():
+                self.due = decision.due
+            case Erase():
+                self.due = None
         self.events += decision.events
         self.counts.update(decision.counts)
         return [in_words(event) for event in decision.events]

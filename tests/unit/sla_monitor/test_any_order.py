@@ -1,7 +1,5 @@
 """The verdict of each clock is the same whatever the order of arrival and wherever the ticks fall (B.5, N1, N2)."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -39,7 +37,7 @@ Life = list[tuple[Envelope, datetime]]
 
 
 class Oracle:
-    """Judges a lead whose facts all arrive in order and at once; written from business.md B.4 and B.5 alone."""
+    """Judges a lead whose facts all arrive in order and at once; written from the requirements alone."""
 
     def __init__(self, rules: Sequence[ClockRule]) -> None:
         self.rules = rules

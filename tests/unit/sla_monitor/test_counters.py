@@ -1,11 +1,9 @@
 """Every outcome that a decision counts is exported, and nothing else is."""
 
-from __future__ import annotations
-
 from schemas.sales import SalesDisqualified
 from sla_monitor.metrics import outcomes_of
 from tests.builders import a_handoff, a_qualification, a_sales_activity, at
-from tests.unit.sla_monitor.driver import Play, a_monitor
+from tests.unit.sla_monitor.driver import Play, a_monitor, handed_off
 
 
 def test_every_total_has_a_counter_and_every_counter_a_total() -> None:
@@ -21,8 +19,7 @@ def test_every_total_has_a_counter_and_every_counter_a_total() -> None:
 
 
 def test_totals_name_clocks_of_the_policy_only() -> None:
-    play = Play()
-    play.hear(a_handoff())
+    play = handed_off()
     play.tick(at(61))
     assert {key.split(":")[1] for key in play.counts} <= set(play.monitor.clocks)
 

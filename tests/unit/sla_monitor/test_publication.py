@@ -1,6 +1,4 @@
-"""A clock started by a handoff starts when the handoff was published: our own outage is charged to nobody (B.5)."""
-
-from __future__ import annotations
+"""A clock started by a handoff starts when the handoff was published: our own outage counts for nobody."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,6 +1,4 @@
-"""Which clocks an event starts, from when, and on whose terms (business.md B.5)."""
-
-from __future__ import annotations
+"""Which clocks an event starts, from when, and on whose terms."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -15,7 +13,7 @@ from schemas.scores import PolicyRef
 from schemas.sla import clock_id_of
 from sla_monitor.app import SlaMonitor
 from sla_monitor.rules.clock import clocks_of
-from sla_monitor.rules.moments import start_of
+from sla_monitor.rules.milestones import start_of
 from tests.builders import LEAD, NOON, a_handoff, a_qualification, at
 from tests.unit.sla_monitor.driver import PATIENCE, POLICIES, Play, shipped
 

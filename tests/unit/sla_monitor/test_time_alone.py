@@ -1,27 +1,14 @@
-"""What time alone brings: warnings, waiting for the feed, unknown, and when to look again (delivery.md §4)."""
-
-from __future__ import annotations
+"""Changes by time alone: warnings, waiting for inputs, unknown, and the next due."""
 
 from datetime import timedelta
 
 from chassis.service import At
-from schemas.sales import SalesActivity
-from tests.builders import a_handoff, a_qualification, a_sales_activity, at
-from tests.unit.sla_monitor.driver import Play
+from tests.builders import a_handoff, a_qualification, at
+from tests.unit.sla_monitor.driver import Play, contacted, handed_off
 
 MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
 DUE = at(60)
-
-
-def handed_off() -> Play:
-    play = Play()
-    play.hear(a_handoff())
-    return play
-
-
-def contacted(minutes: float) -> SalesActivity:
-    return a_sales_activity(time=at(minutes))
 
 
 def test_warnings_come_once_each_at_their_fractions() -> None:
@@ -63,7 +50,7 @@ def test_deadline_waits_while_the_feed_is_not_known_up_to_due() -> None:
 def test_a_clock_that_waits_says_up_to_when_the_feed_must_be_known_and_one_that_runs_does_not() -> None:
     play = handed_off()
     for now, known, waits in ((DUE, at(0), None), (DUE + SECOND, DUE - SECOND, DUE), (DUE + SECOND, DUE, None)):
-        assert play.monitor.tick(play.lead, At(now, known)).waits == waits
+        assert play.monitor.tick(play.lead, At(now, known)).inputs_until == waits
 
 
 def test_a_clock_is_looked_at_again_soon_at_first_and_every_second_later() -> None:

@@ -1,6 +1,4 @@
-"""When a promise is kept, broken, taken back or fallen away (business.md B.5, Verdict; B.4)."""
-
-from __future__ import annotations
+"""When a promise is kept, broken, taken back or fallen away."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,6 +1,4 @@
-"""Whose follow-up it is: before its handoff, between episodes, in a flood (business.md B.5, Start edge)."""
-
-from __future__ import annotations
+"""Whose follow-up it is: before its handoff, between episodes, in a flood."""
 
 import pytest
 
@@ -84,5 +82,5 @@ def test_latest_activities_are_kept_for_handoffs_to_come_whatever_order_they_arr
         forth.hear(activity)
     for activity in reversed(activities):
         back.hear(activity, now=at(230))
-    assert [moment.time for moment in forth.lead.activities] == [at(n) for n in range(30, 230)]
+    assert [milestone.time for milestone in forth.lead.activities] == [at(n) for n in range(30, 230)]
     assert back.lead == forth.lead

@@ -1,1 +1,1 @@
-"""The whole relay on one machine: `python -m baton_local run`, and the stack that the tests stand on."""
+"""The whole relay on one machine: `python -m baton_local run`, and the stack for the tests."""

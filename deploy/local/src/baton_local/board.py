@@ -1,4 +1,4 @@
-"""What a view shows: counts and rates per stage, the funnel, the last events, the state of each process."""
+"""The content of a view: counts and rates per stage, the funnel, the last events, the state of each process."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ STAGES = {
     "router": ("lead-handoffs",),
     "sla-monitor": ("sla-clocks", "sla-breaches"),
 }
-"""Each stage with the topics that show its work; engagements also come from elsewhere."""
+"""Each stage with the topics of its work; engagements also come from elsewhere."""
 
 RATE_SECONDS = 60.0
-"""The demo's people come every 20 s: over a shorter time most rates would be 0 at most instants."""
+"""Window of a rate: the demo's people come every 20 s, so a shorter window would mostly show 0."""
 
 
 @dataclass
 class Counter:
-    """How many events a topic has got since the start, and how fast during the last minute."""
+    """How many events a topic has received since the start, and how fast during the last minute."""
 
     total: int = 0
     _samples: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=128))
 
     def sample(self) -> None:
-        """To be called about once a second; `per_minute` goes by these."""
+        """Called about once a second; `per_minute` is computed from these samples."""
         now = time.monotonic()
         self._samples.append((now, self.total))
         while now - self._samples[0][0] > RATE_SECONDS:
@@ -53,12 +53,12 @@ class Board:
     funnel: Funnel = field(default_factory=Funnel)
     lines: deque[tuple[datetime, str]] = field(default_factory=lambda: deque(maxlen=200))
     said: int = 0
-    """How many lines there have ever been; a view that prints knows by it what is new."""
+    """Number of lines so far, by which a view that prints finds the new ones."""
     states: Callable[[], Mapping[str, str]] = dict
     addresses: Mapping[str, str] = field(default_factory=dict)
 
     def say(self, text: str) -> None:
-        """Adds a line for the person who watches."""
+        """Adds a line."""
         self.lines.append((datetime.now().astimezone(), text))
         self.said += 1
 

@@ -16,13 +16,13 @@ from schemas.identity import Identifiers, lead_id_of
 GIVEN = ("Ada", "Alan", "Blaise", "Emmy", "Hedy", "Joan", "Karl", "Mary", "Niels", "Rosa", "Sofia", "Evariste")
 FAMILY = ("Abel", "Clarke", "Galle", "Kiesler", "Kovalev", "Lovelace", "Mathis", "Noether", "Pascal", "Peter", "Somer")
 COMPANIES = (("Analytical Engines", 800), ("Arithmetic Works", 1200), ("Nine Looms", 650), ("Harmonic Mills", 1900))
-"""With their sizes: 20 points, and 25 for the industry, so that what a lead does decides."""
+"""Companies and their sizes: 20 points, with the industry 45, so that engagements decide."""
 SOURCE = "https://demo.baton.example/platform"
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody who may become a customer."""
+    """A person who may become a customer."""
 
     name: str
     email: str
@@ -39,9 +39,9 @@ class Person:
 
 
 def people(run: int) -> Iterator[Person]:
-    """People without end, the same ones for the same run; no two have the same address, nor any of two runs.
+    """An endless series of people, the same for the same run; no address occurs twice, in one run or in two.
 
-    A name comes again after more than a hundred people.
+    A name occurs again after more than a hundred people.
     """
     names = list(product(GIVEN, FAMILY))
     random.Random(run).shuffle(names)  # noqa: S311 - no secret
@@ -53,7 +53,7 @@ def people(run: int) -> Iterator[Person]:
 
 
 class Pen:
-    """Makes one person's events; the nth one has the same id in every replay of the run."""
+    """Makes one person's events; the n-th event has the same id in every replay of the run."""
 
     def __init__(self, person: Person) -> None:
         self._person = person
@@ -85,7 +85,7 @@ class Pen:
         return LeadOptedIn(**self._envelope(), data=OptIn(identifiers=Identifiers(email=self._person.email)))
 
     def recorded(self, kind: str, content: str | None = None, ago: timedelta = timedelta()) -> Envelope:
-        """What the person did on the platform, `ago` before now."""
+        """An engagement on the platform, `ago` before now."""
         identifiers = Identifiers(email=self._person.email)
         data = Engagement(kind=kind, content=content, identifiers=identifiers, channel="email")
         return EngagementRecorded(**self._envelope(ago), data=data)

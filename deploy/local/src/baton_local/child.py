@@ -17,7 +17,7 @@ from typing import Self
 from baton_local.errors import LocalError
 
 START_DEADLINE = 120.0
-"""Seconds until a server that does not answer counts as failed; 4 are usual on two cores, a recovery takes longer."""
+"""Seconds until a server that does not answer has failed; 4 are usual on two cores, a recovery takes longer."""
 FAILED_GRACE = 3.0
 """Seconds for a server whose start is given up; for Kafka see its broker.session.timeout.ms."""
 PR_SET_PDEATHSIG = 1
@@ -26,7 +26,7 @@ TELLING = ("ERROR", "FATAL", "Caused by", "Error:", '"level": "error"', '"level"
 
 @dataclass(frozen=True)
 class Owner:
-    """The operating-system user that a process runs as."""
+    """The operating-system user of a process."""
 
     uid: int
     gid: int
@@ -38,7 +38,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class Command:
-    """What to run, and how to end it."""
+    """A command, and how to end it."""
 
     name: str
     args: tuple[str, ...]
@@ -48,11 +48,11 @@ class Command:
     owner: Owner | None = None
     stop: signal.Signals = signal.SIGTERM
     orphaned: signal.Signals = signal.SIGKILL
-    """The kernel sends this when the launcher is gone, however it went."""
+    """The signal that the kernel sends when the launcher is gone."""
 
 
 class Child:
-    """A running command in its own session, so that Ctrl-C in a terminal reaches the launcher alone.
+    """A running command in its own session, so that Ctrl-C in a terminal reaches the launcher only.
 
     On Linux the kernel ends it when the launcher dies, even by SIGKILL. Its output goes to the command's log.
     """
@@ -63,7 +63,7 @@ class Child:
 
     @classmethod
     async def start(cls, command: Command) -> Self:
-        """Starts the command; OSError when it cannot be started at all."""
+        """Starts the command; OSError when that is not possible."""
         with command.log.open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *command.args,
@@ -80,7 +80,7 @@ class Child:
 
     @classmethod
     async def complete(cls, command: Command, failure: str) -> None:
-        """Runs the command to its end; LocalError that begins with `failure` unless it exits with 0."""
+        """Runs the command to its end; LocalError beginning with `failure` unless it exits with 0."""
         child = await cls.start(command)
         try:
             if await child.process.wait() != 0:
@@ -98,7 +98,9 @@ class Child:
 
     @asynccontextmanager
     async def starting(self) -> AsyncIterator[None]:
-        """For the block in which a server must come to answer: LocalError when it takes too long; a failure ends it."""
+        """For the block in which a server must begin to answer: LocalError when it takes too long; a failure ends
+        the server.
+        """
         try:
             async with asyncio.timeout(START_DEADLINE):
                 yield
@@ -115,7 +117,7 @@ class Child:
             raise LocalError(f"{self.command.name.capitalize()} did not start {self.epitaph()}")
 
     def ask(self) -> None:
-        """Sends the command's own stop signal; harmless when it is gone."""
+        """Sends the command's stop signal; no effect when it is gone."""
         self._signal(self.command.stop)
 
     def kill(self) -> None:
@@ -123,7 +125,9 @@ class Child:
         self._signal(signal.SIGKILL)
 
     async def stop(self, grace: float) -> bool:
-        """Asks, waits up to `grace` seconds, then kills; 0 does not ask. True if it went by itself. Gone on return."""
+        """Sends the stop signal, waits up to `grace` seconds (0: sends none), then kills. True if it ended by
+        itself.
+        """
         if grace > 0:
             self.ask()
         try:
@@ -146,7 +150,7 @@ class Child:
         return f"exit code {code}"
 
     def epitaph(self) -> str:
-        """How it ended, what it said of it, and where it said more: the end of a sentence about its death."""
+        """The end of a sentence about its death: how it ended, its last words, and its log."""
         killed = self.process.returncode is not None and self.process.returncode < 0
         said = "" if killed else last_words(self.command.log)
         return f"({self.ending()}){': ' if said else ''}{said.rstrip('.')}. See {self.command.log}."
@@ -160,11 +164,11 @@ class Child:
             else:
                 os.kill(self.pid, number)
         except ProcessLookupError:
-            return  # it ended by itself a moment ago, which is what was wanted
+            return  # it ended by itself a moment ago
 
 
 def last_words(log: Path, limit: int = 300) -> str:
-    """What a dead process said of its error last, for a one-sentence message; without one, its last line."""
+    """What a dead process last said of its error; else its last line."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 65536))
@@ -176,17 +180,17 @@ def last_words(log: Path, limit: int = 300) -> str:
 
 
 def _said(line: str) -> str:
-    """A service's log line is a JSON object; its exception's last line tells the most."""
+    """A service's log line is a JSON object; its exception's last line says the most."""
     try:
         record = json.loads(line)
-        told = str(record.get("exception") or record.get("error") or record["event"]).strip()
+        said = str(record.get("exception") or record.get("error") or record["event"]).strip()
     except (ValueError, KeyError, AttributeError):
         return line
-    return told.splitlines()[-1].strip() if told else line
+    return said.splitlines()[-1].strip() if said else line
 
 
 def command_of(pid: int) -> str:
-    """The command line of a live process, empty when there is none or this system does not tell (only Linux does)."""
+    """The command line of a live process; empty when there is none, or outside Linux."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
@@ -194,7 +198,7 @@ def command_of(pid: int) -> str:
 
 
 def _leash(orphaned: signal.Signals) -> Callable[[], None] | None:
-    """What the child does between fork and exec: ask the kernel for a signal at the launcher's death."""
+    """For the child between fork and exec: asks the kernel for a signal at the launcher's death."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl

@@ -1,4 +1,4 @@
-"""The demo's traffic, for as long as the run lasts: visitors, and every 20 seconds or so a person with a story."""
+"""The demo's traffic while the run lasts: visitors, and every 20 seconds or so a person with a story."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from baton_local.senders import Senders, SendingRefusedError
 from baton_local.stories import Story
 
 EVERY = 20.0
-"""Seconds from one person to the next, a quarter more or less."""
+"""Seconds from one person to the next, plus or minus a quarter."""
 FIRST_EVERY = 3.0
-"""The same for those of the first round, so that a newcomer sees each story within a minute."""
+"""The same in the first round, so that each story is seen within a minute."""
 AT_A_TIME = 16
-"""Stories that run at the same time; a story takes two minutes at most unless the relay stands still."""
+"""Most stories at the same time; a story takes at most two minutes unless the relay stands still."""
 VISITORS = 400
 STORIES: tuple[Callable[[Story], Awaitable[None]], ...] = (
     Story.followed_up_in_time,
@@ -31,11 +31,11 @@ STORIES: tuple[Callable[[Story], Awaitable[None]], ...] = (
 )
 
 Entrance = tuple[float, Person, Callable[[Story], Awaitable[None]]]
-"""Seconds after the one before, who, and the story."""
+"""Seconds after the one before, the person, the story."""
 
 
 def entrances(run: int) -> Iterator[Entrance]:
-    """Without end; the same ones for the same run. Each round of people has every story once."""
+    """An endless series, the same for the same run. Each round of people has every story once."""
     chance, persons = random.Random(run), people(run)  # noqa: S311 - no secret
     for number in count():
         stories = STORIES if number == 0 else chance.sample(STORIES, len(STORIES))
@@ -45,9 +45,9 @@ def entrances(run: int) -> Iterator[Entrance]:
 
 
 class Demo:
-    """Plays the entrances of one run. Only a refusal ends the traffic, and is said; it never harms the run.
+    """Plays the entrances of one run. Only a refusal ends the traffic, with a line; it never ends the run.
 
-    `pace` 0.1: people come, and pause, ten times as fast.
+    `pace` 0.1: ten times as fast.
     """
 
     def __init__(self, senders: Senders, replies: Replies, say: Callable[[str], None], run: int, pace: float = 1.0):
@@ -81,7 +81,7 @@ class Demo:
         await asyncio.sleep(seconds * self._pace)
 
     async def _visits(self) -> None:
-        """Two page views a second, from visitors who never say who they are."""
+        """Two page views a second, from visitors who never identify themselves."""
         for number in count():
             await self._send.track([self._visit(2 * number), self._visit(2 * number + 1)])
             await asyncio.sleep(1)

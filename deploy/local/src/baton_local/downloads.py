@@ -1,4 +1,4 @@
-"""Shows the one download that a first start needs: a bar on a terminal, plain lines elsewhere."""
+"""Shows the download of a first start: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ TITLE = "Kafka 4.3.1, once per user"
 
 
 def ensure_kafka(console: Console, stopped: Event) -> None:
-    """Every jar of the broker is in the cache on return; without network when it was there before.
+    """Every jar of the broker is in the cache on return; no network access if it was there before.
 
-    Blocks until then, or until `stopped` is set. LocalError when it cannot be had.
+    Blocks until then, or until `stopped` is set. LocalError when it cannot be downloaded.
     """
     folder = cache_folder() / "kafka"
     total = sum(jar.size for jar in missing(folder))

@@ -11,14 +11,14 @@ from pathlib import Path
 from baton_local.errors import LocalError
 
 MARK = "made-by-baton"
-"""Names a folder as ours. Only in such a folder is anything ever deleted."""
+"""Marks a folder as ours. Only in such a folder is anything deleted."""
 
 MAX_LOG = 10_000_000
 """Bytes of a log at which the next start sets it aside."""
 
 
 def claimed(link: Path) -> bool:
-    """Whether the neutral place behind our link is ours alone: a copied clone's link leads to its original's data."""
+    """Whether the neutral folder behind our link is ours alone: a copied clone's link leads to its original's data."""
     mark = link.resolve().parent / MARK
     if not mark.is_file():
         return False
@@ -28,7 +28,7 @@ def claimed(link: Path) -> bool:
 
 
 class DataFolder:
-    """Where Kafka, Postgres and the logs live; kept from run to run."""
+    """The folder of Kafka's and Postgres's data and the logs; kept between runs."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -38,7 +38,7 @@ class DataFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Ours alone while inside; the kernel lets go at our death. LocalError when another launcher has it."""
+        """Locked while the block runs; the kernel releases it at our death. LocalError when another launcher has it."""
         self._make()
         with (self.path / "lock").open("w") as lock:
             try:
@@ -48,7 +48,7 @@ class DataFolder:
             yield
 
     def forget(self) -> None:
-        """Deletes the data and logs of earlier runs; call it with the lock held."""
+        """Deletes data and logs of earlier runs; call it with the lock held."""
         for path in (self.kafka, self.postgres, self.logs):
             try:
                 if path.is_symlink():
@@ -76,7 +76,7 @@ class DataFolder:
             raise LocalError(f"{self.path} cannot be written by this user: choose another with --data.") from error
 
     def _rotate_logs(self) -> None:
-        """Logs go on from run to run; a big one is set aside, in place of the one set aside before."""
+        """Logs are continued by each run; a large one is renamed, replacing the one renamed before."""
         for log in self.logs.glob("*.log"):
             if log.stat().st_size > MAX_LOG:
                 log.replace(log.with_suffix(".log.old"))

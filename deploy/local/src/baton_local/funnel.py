@@ -1,4 +1,4 @@
-"""How far people came and how promises were kept since the start, counted from what Baton publishes."""
+"""How far people came and how promises were kept since the start, counted from the published events."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections import Counter, OrderedDict
 
 REMEMBERED = 10_000
-"""Ids of events that are known, since an event may be published more than once."""
+"""Ids of known events, since an event may be published more than once."""
 _KINDS = {
     "baton.lead.handed_off.v1": "handed over",
     "baton.clock.met.v1": "kept",
@@ -17,14 +17,14 @@ _STAGES = {"sql": "validated", "disqualified": "turned down", "recycled": "given
 
 
 class Funnel:
-    """Counts each event once. A lead counts as scored by its first score, and as handed over once an episode."""
+    """Counts each event once. A lead counts as scored by its first score, and as handed off once per episode."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._seen: OrderedDict[str, None] = OrderedDict()
 
-    def hear(self, value: bytes) -> None:
-        """Takes any record's value; what cannot be read is ignored, since anybody may write to a topic."""
+    def take(self, value: bytes) -> None:
+        """Takes a record's value; ignores what cannot be read, since anybody may write to a topic."""
         try:
             event = json.loads(value)
             step, identity = _step(event["type"], event["data"]), f"{event['source']}\t{event['id']}"
@@ -38,12 +38,12 @@ class Funnel:
             self._seen.popitem(last=False)
 
     def people(self) -> str:
-        """As one line; the last steps only where somebody has come to them."""
+        """One line; its last steps only where somebody has reached them."""
         last = [step for step in _STAGES.values() if self._counts[step]]
         return ", ".join(f"{self._counts[step]:,} {step}" for step in ("scored", "handed over", *last))
 
     def promises(self) -> str:
-        """As one line. A breach that was taken back is among the breached ones."""
+        """One line; a breach that was taken back is among the breached ones."""
         return ", ".join(f"{self._counts[step]:,} {step}" for step in ("kept", "breached", "taken back"))
 
     @property
@@ -53,7 +53,7 @@ class Funnel:
 
 
 def _step(kind: object, data: dict[str, object]) -> str | None:
-    """What the event counts as."""
+    """The step that the event counts as."""
     if kind == "baton.lead.scored.v1":
         return "scored" if data["version"] == 1 else None
     if kind == "baton.lead.stage_changed.v1":

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1"
 LOCK = "kafka-jars.lock"
 TIMEOUT = 10
-"""Seconds without a byte after which a download counts as broken."""
+"""Seconds without a byte after which a download has failed."""
 
 Advance = Callable[[int], None]
-"""Called with the number of bytes just received, from several threads."""
+"""Called with the number of bytes received, from several threads."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Jar:
         return f"{artifact}-{version}.jar"
 
     def whole(self, folder: Path) -> bool:
-        """Whether the folder has it in full; contents were checked when it was put there."""
+        """Whether the folder has it complete; its content was checked when it was stored."""
         path = folder / self.filename
         return path.is_file() and path.stat().st_size == self.size
 
 
 def pinned() -> list[Jar]:
-    """The jars that Kafka needs, as the lock file has them."""
+    """The jars in the lock file."""
     lines = (files("baton_local") / LOCK).read_text().splitlines()
     rows = [line.split() for line in lines if line and not line.startswith("#")]
     return [Jar(coordinate, int(size), sha256) for coordinate, size, sha256 in rows]
@@ -70,10 +70,10 @@ def missing(folder: Path) -> list[Jar]:
 
 
 def fetch(folder: Path, advance: Advance, stopped: Event) -> None:
-    """Brings every missing jar into the folder, checked; a jar is there whole or not at all.
+    """Downloads every missing jar into the folder, checked; a jar is stored completely or not at all.
 
-    Blocks until done or `stopped`; one process at a time downloads, others wait for it. LocalError in one sentence when
-    a jar cannot be had; those that came stay, so the next run goes on from there.
+    Blocks until done or `stopped`; one process at a time downloads, others wait for it. Raises LocalError when a jar
+    cannot be had; jars that were stored stay, so the next run continues from there.
     """
     staging = folder / "incoming"
     try:
@@ -113,7 +113,7 @@ def _fetch_all(wanted: list[Jar], folder: Path, staging: Path, advance: Advance,
         except BaseException:
             stopped.set()
             pool.shutdown(cancel_futures=True)
-            running.clear()  # else the error would hold itself and, until the collector comes, jgo's open connections
+            running.clear()  # else the error keeps jgo's open connections until the collector runs
             raise
 
 
@@ -123,7 +123,7 @@ def _fetch(jar: Jar, context: MavenContext, folder: Path) -> None:
         path: Path = context.project(group, artifact).at_version(version).artifact().resolve()
     except (OSError, RuntimeError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # this machine's disk, not the network: what requests raises has no errno
+            raise  # an error of the disk, not of the network: errors of requests have no errno
         raise LocalError(
             f"The download of Kafka broke off at {jar.filename} ({_cause(error)}): check the network and run again, "
             "what has come is kept."
@@ -154,7 +154,7 @@ def _cause(error: Exception) -> str:
 def _context(staging: Path, advance: Advance) -> MavenContext:
     """Maven Central, or the mirror that the user's jgo configuration names."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # jgo's import complains of a missing XDG_RUNTIME_DIR, which it does not need
+        warnings.simplefilter("ignore")  # jgo's import warns of a missing XDG_RUNTIME_DIR, which it does not need
         from jgo.config import GlobalSettings
         from jgo.maven import MavenContext, PythonResolver
 
@@ -162,7 +162,7 @@ def _context(staging: Path, advance: Advance) -> MavenContext:
     def progress(_filename: str, _size: int) -> Iterator[Advance]:
         yield advance
 
-    logging.getLogger("jgo").setLevel(logging.ERROR)  # what its checksum warning says is a LocalError here
+    logging.getLogger("jgo").setLevel(logging.ERROR)  # its checksum warning becomes a LocalError here
     return MavenContext(
         resolver=PythonResolver(progress_callback=progress),
         repo_cache=staging,

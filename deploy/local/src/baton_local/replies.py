@@ -1,4 +1,4 @@
-"""What Baton publishes about the demo's people, for the sales people of the demo who wait for it."""
+"""Keeps what Baton publishes about the demo's people, for its sales people who wait for it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Data = dict[str, Any]
 
 
 class Replies:
-    """Keeps the first handoff and the first breached follow-up of each lead that is expected, and nothing else."""
+    """Keeps the first handoff and the first breached follow-up of each expected lead, and nothing else."""
 
     def __init__(self) -> None:
         self._expected: dict[str, dict[str, asyncio.Future[Data]]] = {}
 
     @contextmanager
     def expecting(self, lead_id: str) -> Iterator[None]:
-        """`first` may be asked about the lead while the block runs; what comes before is not seen."""
+        """`first` may be called for the lead while the block runs; earlier events are not seen."""
         loop = asyncio.get_running_loop()
         self._expected[lead_id] = {kind: loop.create_future() for kind in (HANDED_OFF, BREACHED)}
         try:
@@ -34,14 +34,14 @@ class Replies:
             del self._expected[lead_id]
 
     async def first(self, kind: str, lead_id: str, seconds: float) -> Data | None:
-        """The data of the lead's first event of the kind, or None when none comes within so many seconds."""
+        """The data of the lead's first event of the kind; None when none comes within so many seconds."""
         try:
             return await asyncio.wait_for(asyncio.shield(self._expected[lead_id][kind]), seconds)
         except TimeoutError:
             return None
 
-    def hear(self, value: bytes) -> None:
-        """Takes any record's value; what cannot be read is ignored, since anybody may write to a topic."""
+    def take(self, value: bytes) -> None:
+        """Takes a record's value; ignores what cannot be read, since anybody may write to a topic."""
         if not any(mark in value for mark in _MARKS):
             return
         try:

@@ -7,6 +7,7 @@ import logging
 import signal
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from baton_local.errors import LocalError
 from baton_local.options import SERVICES, Run
 from baton_local.replies import Replies
 from baton_local.senders import SALES_KEY, TRACKER_KEY, Senders
-from baton_local.services import Keeper, keeping, migrate, services_of, tell_desk
+from baton_local.services import keeping, migrate, services_of, tell_desk
 from baton_local.stack import Stack, StackOptions
 from baton_local.views import Lines, Picture, View
 from baton_local.watch import Watch
@@ -30,7 +31,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 async def run_until_signal(run: Run, console: Console) -> None:
     """Runs the relay until SIGINT, SIGTERM or SIGHUP; nothing is left running on return.
 
-    LocalError says in one sentence what failed.
+    Raises LocalError with one sentence.
     """
     relay = asyncio.create_task(_relay(run, console))
     loop = asyncio.get_running_loop()
@@ -63,6 +64,7 @@ async def _relay(run: Run, console: Console) -> None:
         prepare=lambda stack: migrate(services_of(run, stack)),
     )
     stack = Stack(run.data, options, console)
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     console.print("Starting Kafka and Postgres ...")
     async with AsyncExitStack() as exits:
         await exits.enter_async_context(stack)
@@ -83,14 +85,14 @@ async def _relay(run: Run, console: Console) -> None:
             for keeper in keepers:
                 tasks.create_task(keeper.keep())
                 tasks.create_task(keeper.watch())
-            await _until_all_ready(keepers)
+            await asyncio.gather(*(keeper.until_ready(say) for keeper in keepers))
             console.print(f"Everything runs, {time.monotonic() - began:.1f} s after the start. Ctrl-C stops it.")
             tasks.create_task(view.show())
             await _watch_and_play(run, stack, board)
 
 
 async def _watch_and_play(run: Run, stack: Stack, board: Board) -> None:
-    """Counts and tells what comes, and sends the demo's traffic when it is wanted; runs until cancelled."""
+    """Counts and shows what comes, and sends the demo's traffic if wanted; runs until cancelled."""
     kafka = Kafka(bootstrap_servers=stack.bootstrap_servers)
     watch = Watch(kafka, board)
     async with watch.watching(), asyncio.TaskGroup() as tasks:
@@ -98,23 +100,19 @@ async def _watch_and_play(run: Run, stack: Stack, board: Board) -> None:
         tasks.create_task(watch.count())
         if run.demo:
             replies = Replies()
-            watch.listen(replies.hear)
+            watch.listen(replies.take)
             async with Senders.open(run.ports.http_url, kafka) as senders:
                 await Demo(senders, replies, board.say, run=int(time.time())).play()
 
 
-async def _until_all_ready(keepers: list[Keeper]) -> None:
-    await asyncio.gather(*(keeper.until_ready() for keeper in keepers))
-
-
 async def _guard(child: Child) -> None:
-    """Kafka and Postgres are not started again: what made them die needs a person."""
+    """Kafka and Postgres are not restarted: a person must look at why they died."""
     await child.process.wait()
     raise LocalError(f"{child.command.name} died {child.epitaph()}")
 
 
 def addresses_of(run: Run, stack: Stack) -> dict[str, str]:
-    """Where a person finds what, one line of 80 columns each unless the folder's name is long."""
+    """Addresses for people, one line of 80 columns each unless the folder's name is long."""
     ports = run.ports
     return {
         "ingest": f"{ports.http_url}/v1/batch",
@@ -127,12 +125,12 @@ def addresses_of(run: Run, stack: Stack) -> dict[str, str]:
 
 
 def _log_to(path: Path) -> None:
-    """What the client libraries have to say goes to a file, not into the picture."""
+    """The client libraries log to a file, not into the live view."""
     logging.basicConfig(filename=path, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
 
 def _first(group: ExceptionGroup[Exception]) -> Exception:
-    """The one failure that explains a stop: ours with a sentence where there is one."""
+    """The failure that explains a stop: a LocalError where there is one."""
     ours, others = group.split(LocalError)
     found: Exception = (ours or others or group).exceptions[0]
     return _first(found) if isinstance(found, ExceptionGroup) else found

@@ -1,4 +1,4 @@
-"""How the demo's events come in: a web tracker and a sales tool over HTTP, a marketing platform straight to Kafka."""
+"""Sends the demo's events: as a web tracker and a sales tool over HTTP, as a marketing platform to Kafka."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from schemas.sales import SalesActivity
 
 TRACKER_KEY = "pk_demo_tracker"
 SALES_KEY = "sk_demo_sales"
-"""Keys of write-keys.yaml: public knowledge, good for the local stack alone."""
+"""Keys of write-keys.yaml: public, for the local stack only."""
 LONGEST_DELAY = 5.0
-"""Seconds between two attempts to send the same."""
+"""Most seconds between two attempts to send the same event."""
 
 
 class SendingRefusedError(Exception):
-    """The demo's traffic is not wanted: a refusal that no retry will change."""
+    """The relay refuses the demo's traffic for good."""
 
 
 class Senders:
-    """The three of them. Each sends until it is accepted, every time with the same ids, so it counts once."""
+    """The three senders. Each retries with the same ids until it is accepted, so an event counts once."""
 
     def __init__(self, http: httpx.AsyncClient, publisher: Publisher) -> None:
         self._http = http
@@ -44,18 +44,18 @@ class Senders:
             yield cls(http, publisher)
 
     async def track(self, items: list[dict[str, Any]]) -> None:
-        """As a Segment tracker on the web site sends them."""
+        """Sends as a Segment tracker on the web site."""
         await self._post("/v1/batch", TRACKER_KEY, json={"batch": items})
 
     async def report(self, activity: SalesActivity) -> None:
-        """As a sales tool reports what a person did."""
+        """Sends as a sales tool."""
         content = "application/cloudevents+json"
         await self._post(
             "/v1/sales-activities", SALES_KEY, content=activity.encode(), headers={"Content-Type": content}
         )
 
     async def publish(self, event: Envelope) -> None:
-        """As a marketing platform writes to the topic: keyed by the lead."""
+        """Writes to the topic as a marketing platform: keyed by the lead."""
         record = Record(type(event).topic, event.subject.encode(), event.encode())
         while True:
             try:
@@ -69,7 +69,7 @@ class Senders:
             try:
                 answer = await self._http.post(path, auth=(key, ""), **body)
             except httpx.TransportError:
-                answer = None  # a service that is being restarted
+                answer = None  # the service is being restarted
             if answer is not None and answer.is_success:
                 return
             if answer is not None and answer.status_code < 500 and answer.status_code != 429:

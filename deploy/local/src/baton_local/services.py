@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_IWGRP, S_IWOTH
+from textwrap import shorten
 
 import httpx
 
@@ -18,14 +21,20 @@ from baton_local.options import SERVICES, WRITE_KEYS, Run
 from baton_local.stack import Stack
 
 READY_DEADLINE = 120.0
-"""Seconds that a service has to get ready at the start; 3 are usual."""
+"""Seconds until a service must be ready at the start; 3 are usual."""
 STOP_GRACE = 4.0
-"""Seconds that the services have, all at once, to stop by themselves before they are killed."""
+"""Seconds for all services together to stop before they are killed."""
 DEATHS = 5
 DEATHS_WITHIN = 60.0
-"""So many deaths within so many seconds, and the launcher gives up."""
+"""With so many deaths within so many seconds the launcher stops."""
+LONG_STATE = 5.0
+"""Seconds after which the start says what a service still waits for."""
 SHOWN_STATE = 100
-"""Characters of what a service says it waits for."""
+"""Characters shown of what a service waits for."""
+MISSING_VERSION = re.compile(r"version (\d+) of .+ has (?:judged here|handed off), the newest")
+"""In the state of a service whose leads were judged by a version of the policy that it does not have. At the start
+nothing will add that version: waiting is of no use.
+"""
 
 Say = Callable[[str], None]
 
@@ -47,7 +56,7 @@ class Service:
     def command(self, verb: str) -> Command:
         """Its console script by module name, so that it is always the one of this environment."""
         module = self.name.replace("-", "_")
-        # A service's own log is JSON to its last line; what another verb prints is not.
+        # A service's log is JSON to its last line; the output of another verb is not.
         log = self.log if verb == "serve" else self.log.with_stem(f"{self.name}-{verb}")
         return Command(self.name, (sys.executable, "-P", "-m", module, verb), log, self.env)
 
@@ -77,17 +86,20 @@ def services_of(run: Run, stack: Stack) -> list[Service]:
 
 
 def tell_desk(run: Run, stack: Stack) -> None:
-    """Writes the file in which the command `baton` finds this run."""
+    """Writes the file by which the command `baton` finds this run, and believes as long as nobody else may write it."""
     env = {
         "BATON_KAFKA__BOOTSTRAP_SERVERS": stack.bootstrap_servers,
         "BATON_DATABASE__URL": stack.database_url("baton_reader"),
         "BATON_POLICIES": str(run.policies()),
     }
-    (run.data / "baton.env").write_text("".join(f"{name}={value}\n" for name, value in env.items()))
+    file = run.data / "baton.env"
+    file.write_text("".join(f"{name}={value}\n" for name, value in env.items()))
+    for place in (run.data, file):
+        place.chmod(place.stat().st_mode & ~(S_IWGRP | S_IWOTH))
 
 
 async def migrate(services: list[Service]) -> None:
-    """Brings every service's tables up to date; LocalError names the one that could not."""
+    """Brings every service's tables up to date; LocalError names the one that failed."""
     migrating = [service for service in services if service.migrates]
     await asyncio.gather(
         *(Child.complete(each.command("migrate"), f"{each.name} migrate failed") for each in migrating)
@@ -100,39 +112,56 @@ class Keeper:
     def __init__(self, service: Service, say: Say) -> None:
         self.service = service
         self.state = "starting"
+        self._since = asyncio.get_running_loop().time()
         self.child: Child | None = None
         self._say = say
         self._ready = asyncio.Event()
         self._deaths: deque[float] = deque(maxlen=DEATHS)
 
     async def keep(self) -> None:
-        """Runs until cancelled, starting the service again whenever it dies; LocalError when that is in vain."""
+        """Starts the service again whenever it dies; runs until cancelled. LocalError after too many deaths."""
         while True:
-            self.state = "starting"
+            self._become("starting")
             self.child = await Child.start(self.service.command("serve"))
             await self.child.process.wait()
             await asyncio.sleep(self._mourn(self.child))
 
     async def watch(self) -> None:
-        """Keeps `state` true to /readyz; runs until cancelled."""
+        """Keeps `state` equal to /readyz; runs until cancelled."""
         async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
             while True:
                 if self.state != "restarting":
-                    self.state = await self._ask(client)
+                    self._become(await self._ask(client))
                 if self.state == "ready":
                     self._ready.set()
                 await asyncio.sleep(1 if self.state == "ready" else 0.2)
 
-    async def until_ready(self) -> None:
-        """Returns once the service is ready for the first time; LocalError when that takes too long."""
-        try:
-            async with asyncio.timeout(READY_DEADLINE):
-                await self._ready.wait()
-        except TimeoutError as error:
-            raise LocalError(
-                f"{self.service.name} did not get ready within {READY_DEADLINE:.0f} s ({self.state}): "
-                f"see {self.service.log}."
-            ) from error
+    async def until_ready(self, tell: Say) -> None:
+        """Returns once the service is ready for the first time; until then says each state that lasts.
+
+        LocalError when that takes too long, or when a version of the policy is missing.
+        """
+        now = asyncio.get_running_loop().time
+        deadline, told = now() + READY_DEADLINE, "starting"
+        while not self._ready.is_set():
+            if missing := MISSING_VERSION.search(self.state):
+                raise LocalError(
+                    f"The leads in this folder were judged by version {missing[1]} of the policy, which is not here: "
+                    f"start with --fresh, or with the policy that has version {missing[1]}."
+                )
+            if now() > deadline:
+                raise LocalError(
+                    f"{self.service.name} did not get ready within {READY_DEADLINE:.0f} s ({self.state}): "
+                    f"see {self.service.log}."
+                )
+            if self.state != told and now() - self._since > LONG_STATE:
+                told = self.state
+                tell(f"{self.service.name}: {told}")
+            await asyncio.sleep(0.1)
+
+    def _become(self, state: str) -> None:
+        if state != self.state:
+            self.state, self._since = state, asyncio.get_running_loop().time()
 
     async def _ask(self, client: httpx.AsyncClient) -> str:
         try:
@@ -141,12 +170,12 @@ class Keeper:
             return "starting" if self.state in {"starting", "restarting"} else "not answering"
         if answer.status_code == 200:
             return "ready"
-        return (answer.text.strip().splitlines() or ["not ready"])[0][:SHOWN_STATE]
+        return shorten((answer.text.strip().splitlines() or ["not ready"])[0], SHOWN_STATE, placeholder=" ...")
 
     def _mourn(self, child: Child) -> float:
-        """Says that the service died; the seconds to wait before it is started again."""
+        """Says that the service died; returns the seconds to wait before it is started again."""
         name, ending = self.service.name, child.ending()
-        self.state = "restarting"
+        self._become("restarting")
         now = asyncio.get_running_loop().time()
         self._deaths.append(now)
         recent = sum(now - death < DEATHS_WITHIN for death in self._deaths)
@@ -159,7 +188,7 @@ class Keeper:
 
 @asynccontextmanager
 async def keeping(services: list[Service], say: Say) -> AsyncIterator[list[Keeper]]:
-    """The services' keepers, to be run by the caller; on the way out all are stopped, last one first."""
+    """The services' keepers, to be run by the caller; at the end of the block all are stopped, the last one first."""
     keepers = [Keeper(service, say) for service in services]
     try:
         yield keepers

@@ -22,22 +22,22 @@ from baton_local.postgres import Postgres
 from baton_local.topics import create_topics
 
 STOP_GRACE = 3.0
-"""Seconds that Kafka and Postgres have to stop by themselves; half a second is usual."""
+"""Seconds for Kafka and Postgres to stop; half a second is usual."""
 
 
 @dataclass(frozen=True)
 class StackOptions:
-    """How the stack differs from a test's: ports left out are the system's choice, held until its end."""
+    """How the stack differs from a test's: ports left out are chosen by the system and held until its end."""
 
     kafka_port: int | None = None
     """The controller listens on the next port."""
     postgres_port: int | None = None
     other_ports: Mapping[str, Wanted] = field(default_factory=dict)
-    """Ports that the stack's user will want, checked with its own before anything starts."""
+    """Ports that the stack's user will need, checked with its own before anything starts."""
     durable: bool = True
-    """False for tests that do not pull the plug: Postgres without fsync."""
+    """False for tests without power cuts: Postgres without fsync."""
     fresh: bool = False
-    """Forget earlier data."""
+    """Delete earlier data."""
     prepare: Callable[[Stack], Awaitable[None]] | None = None
     """Awaited as soon as Postgres answers, while Kafka still starts: for migrations."""
 
@@ -45,8 +45,8 @@ class StackOptions:
 class Stack:
     """`async with Stack(folder)`: a real broker with its topics, a real database with its roles and schemas.
 
-    Data in `folder` is kept from one start to the next, and only one process at a time may use it. Raises LocalError,
-    with one sentence for people, when it cannot start; nothing is left running then, nor after the block.
+    Data in `folder` is kept between starts, and only one process at a time may use it. Raises LocalError when it cannot
+    start; nothing is left running then, nor after the block.
     """
 
     def __init__(self, folder: Path, options: StackOptions | None = None, console: Console | None = None) -> None:
@@ -71,16 +71,16 @@ class Stack:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Of Kafka, for clients."""
+        """Kafka's address for clients."""
         return self._kafka.bootstrap_servers
 
     def database_url(self, service: str) -> str:
-        """Of Postgres, under the service's own role, `baton_reader`, who reads all, or `postgres`, who may do all."""
+        """Postgres's URL for the service's role, `baton_reader` (may read all) or `postgres` (may do all)."""
         return self._postgres.url(service.replace("-", "_"))
 
     @property
     def children(self) -> tuple[Child, Child]:
-        """Kafka's and Postgres's processes, to watch for their end."""
+        """The processes of Kafka and Postgres."""
         return self._kafka.child, self._postgres.child
 
     async def __aenter__(self) -> Self:

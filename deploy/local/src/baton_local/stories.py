@@ -1,4 +1,4 @@
-"""What becomes of one person of the demo: one function per story, from the first visit to the decision of sales."""
+"""The stories of the demo's people: one function each, from the first visit to the decision of sales."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from schemas.sales import (
 )
 
 REPLY_SECONDS = 60.0
-"""A person is given up when no handoff has come by then: the policy in force is not the demo's."""
+"""Seconds after which a story without a handoff ends: the policy in force is not the demo's."""
 LONGEST_NEGLECT = 66.0
-"""Seconds that no follow-up is left out for longer than, whatever the policy's clocks are."""
+"""Most seconds without a follow-up, whatever the policy's clocks."""
 WEEKS = timedelta(days=20)
 SALES_TOOL = "https://demo.baton.example/crm"
 
 
 class Story:
-    """One person's. `pause` waits for so many seconds of the demo's time."""
+    """One person's story. `pause` waits for so many seconds of the demo's time."""
 
     def __init__(self, person: Person, senders: Senders, replies: Replies, pause: Callable[[float], Awaitable[None]]):
         self._person = person
@@ -56,7 +56,7 @@ class Story:
             await self._qualify(handoff)
 
     async def followed_up_too_late(self) -> None:
-        """Asks for a demo and is called after the promise was broken: a breach that stands."""
+        """Asks for a demo and is called after the due: a breach that stands."""
         await self._send.track([self._pen.identify(), self._pen.track("Demo Requested")])
         if handoff := await self._handoff():
             await asyncio.sleep(_seconds_until_missed(handoff))
@@ -65,7 +65,7 @@ class Story:
             await self._qualify(handoff)
 
     async def reported_too_late(self) -> None:
-        """Is called in time, but the CRM tells it after the breach was published: the breach is taken back."""
+        """Is called in time, but the CRM reports it after the breach was published: the breach is taken back."""
         await self._send.track([self._pen.identify(), self._pen.track("Demo Requested")])
         if handoff := await self._handoff():
             called_at = datetime.now(UTC)
@@ -76,7 +76,7 @@ class Story:
             await self._qualify(handoff)
 
     async def sent_by_the_platform(self) -> None:
-        """Known to the marketing platform alone; sales calls in time and turns the person down."""
+        """Known to the marketing platform only; sales calls in time and disqualifies."""
         pen = self._pen
         for event in (pen.described(), pen.opted_in(), pen.recorded("content_downloaded", "pricing")):
             await self._send.publish(event)
@@ -84,7 +84,7 @@ class Story:
         await self._called_and_turned_down()
 
     async def history_comes_late(self) -> None:
-        """Not enough to qualify, until the platform tells what the person did weeks ago."""
+        """Not enough to qualify, until the platform reports what the person did weeks ago."""
         pen = self._pen
         await self._send.publish(pen.described(industry="weaving"))
         await self._send.publish(pen.recorded("webinar_attended"))
@@ -94,7 +94,7 @@ class Story:
         await self._called_and_turned_down()
 
     async def not_ready_yet(self) -> None:
-        """Attends a webinar and is not heard of again."""
+        """Attends a webinar, and does nothing more."""
         known = self._pen.identify() | {"traits": {"name": self._person.name}}
         await self._send.track([known, self._pen.track("Webinar Attended")])
 

@@ -14,13 +14,13 @@ from baton_local.errors import LocalError
 from schemas.topics import TOPICS
 
 PARTITIONS = 4
-"""Of every topic locally: the same number everywhere, since partition p of all topics is about the same people."""
+"""Partitions of every topic locally; the same for all, since partition p of all topics has the same people."""
 
 TOPIC_ALREADY_EXISTS = 36
 
 
 async def create_topics(bootstrap_servers: str, prefix: str = "") -> None:
-    """Every topic exists on return; those that were there stay as they are."""
+    """Every topic exists on return; existing ones are unchanged."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:

@@ -1,4 +1,4 @@
-"""Two ways to watch: a live picture on a terminal, plain lines elsewhere."""
+"""Two views: a live picture on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from rich.text import Text
 from baton_local.board import STAGES, Board
 
 SHOWN = 12
-"""Events on the picture at most; a low terminal has room for fewer."""
+"""Most events in the picture; a low terminal has room for fewer."""
 SHORT = 13
-"""Characters of a state that has room beside its stage; a longer one has a line of its own."""
+"""Characters of a state that fits beside its stage; a longer one has its own line."""
 SUMMARY_SECONDS = 10.0
 BURST = 20
-"""Lines printed per second at most; the rest is only counted."""
+"""Most lines printed per second; the rest is only counted."""
 
 
 class View(Protocol):
@@ -96,7 +96,7 @@ class Picture:
 
 
 class Lines:
-    """Plain lines for a log or a pipe: one per event of interest, one summary per 10 s at most."""
+    """Plain lines for a log or a pipe: one per event of interest, at most one summary per 10 s."""
 
     def __init__(self, board: Board, console: Console) -> None:
         self._board = board
@@ -105,7 +105,7 @@ class Lines:
         self._summary = ""
 
     async def show(self) -> None:
-        """Prints once a second what is new; nothing when nothing is."""
+        """Prints once a second what is new."""
         for name, address in self._board.addresses.items():
             self._print(f"{name}: {address}")
         last = time.monotonic()
@@ -131,8 +131,9 @@ class Lines:
     def _summarise(self) -> None:
         counts = [f"{counter.total} {name}" for name, counter in self._board.counters.items() if counter.total]
         odd = [f"{name} {state}" for name, state in self._board.states().items() if state not in {"ready", "running"}]
-        summary = "; ".join((", ".join(counts + odd), self._board.funnel.people(), self._board.funnel.promises()))
-        if summary and summary != self._summary:
+        parts = (", ".join(counts + odd), self._board.funnel.people(), self._board.funnel.promises())
+        summary = "; ".join(part for part in parts if part)
+        if summary != self._summary:
             self._summary = summary
             self._print(summary)
 

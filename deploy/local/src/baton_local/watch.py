@@ -1,6 +1,6 @@
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.
-"""Reads the topics from outside, without a group, and fills the board: counts, the funnel, lines for people."""
+"""Reads the topics without a group and fills the board: counts, the funnel, lines for people."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from schemas.barrier import BARRIER_KEY
 from schemas.topics import TOPICS
 
 COUNTED_ONLY = {"engagements"}
-"""Topics of which only the ends are looked at: reading them would cost as much as working on them."""
+"""Topics of which only the end offsets are read: reading them would cost as much as working on them."""
 BEHIND = 500
-"""Records of a partition that the reader may be behind before it skips to its end: a view shows what is now."""
+"""Records of a partition that the reader may be behind before it skips to the end."""
 
 Listener = Callable[[bytes], None]
 
 
 class Watch:
-    """Fills the board. A listener is called with every event that is read.
+    """Fills the board; a listener is called with every event read.
 
-    A topic that is read counts its events; barriers and what transactions add to a log are none.
+    A topic that is read counts its events, without barriers and the control records of transactions.
     """
 
     def __init__(self, kafka: Kafka, board: Board) -> None:
         self._prefix = kafka.prefix
         self._board = board
-        self._listeners: list[Listener] = [board.funnel.hear]
+        self._listeners: list[Listener] = [board.funnel.take]
         self._narrator = Narrator()
         self._starts: dict[TopicPartition, int] = {}
         names = [kafka.prefix + name for name in TOPICS]
@@ -50,7 +50,7 @@ class Watch:
 
     @asynccontextmanager
     async def watching(self) -> AsyncIterator[None]:
-        """Counts and tells what comes from now on, while the block runs."""
+        """Counts and shows what comes while the block runs."""
         await self._consumer.start()
         try:
             self._consumer.assign([tp for tp in self._partitions if self._name(tp) not in COUNTED_ONLY])
@@ -68,7 +68,7 @@ class Watch:
         self._listeners.append(listener)
 
     async def read(self) -> None:
-        """Tells the events; runs until cancelled."""
+        """Passes events on; runs until cancelled."""
         while True:
             batches = await self._consumer.getmany(timeout_ms=1000, max_records=1000)
             for records in batches.values():
@@ -83,7 +83,7 @@ class Watch:
             try:
                 ends = await asyncio.wait_for(self._consumer.end_offsets(self._partitions), 5)
             except (KafkaError, TimeoutError):
-                ends = {}  # the broker's own state is shown by its process; the count goes on when it answers
+                ends = {}  # the broker's state is shown by its process; counting continues when it answers
             for name in COUNTED_ONLY if ends else ():
                 grown = [end - self._starts[tp] for tp, end in ends.items() if self._name(tp) == name]
                 self._board.counters[name].total = sum(grown)
@@ -100,7 +100,7 @@ class Watch:
                 self._board.say(f"{behind:,} records of {self._name(tp)} are counted, but not shown: too many at once")
 
     def _name(self, of: Any) -> str:
-        """Of the topic, without the prefix."""
+        """The topic's name without the prefix."""
         return str(of.topic).removeprefix(self._prefix)
 
     def _tell(self, topic: str, value: bytes | None) -> None:

@@ -1,4 +1,4 @@
-"""An event in plain words, for the person who watches. Reads leniently: a view may miss a word, never fail."""
+"""Says an event in plain words for the live view. Reads leniently: a view may lack a word, never fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 REMEMBERED = 10_000
-"""Leads, and owners, whose names are kept for events that carry only an id."""
+"""Leads and owners whose names are kept for events that have only an id."""
 
 PROMISES = {
     "CK-M1": "the handoff",
@@ -19,14 +19,17 @@ PROMISES = {
     "CK-S4": "the feedback",
 }
 FOLLOW_UPS = {"CK-S1", "CK-S2"}
-TOLD_WHEN_MET = {"CK-S1", "CK-S2", "CK-S3"}
-"""The others are met together with something that is told already."""
+SHOWN_WHEN_MET = {"CK-S1", "CK-S2", "CK-S3"}
+"""The other clocks are met together with an event that has a line already."""
 
 Data = Mapping[str, Any]
 
 
 class Narrator:
-    """Tells events in the order they come; remembers who is who."""
+    """Turns events into lines, in the order they come; remembers names.
+
+    Who owes what by when comes first: the picture cuts a line at the terminal's width.
+    """
 
     def __init__(self) -> None:
         self._names: OrderedDict[str, str] = OrderedDict()
@@ -47,7 +50,7 @@ class Narrator:
         }
 
     def tell(self, value: bytes | None) -> str | None:
-        """One line about the event, or None when it is of no interest to a person."""
+        """One line about the event; None when it is of no interest to a person."""
         try:
             event = json.loads(value or b"")
             kind = str(event["type"]).removeprefix("baton.").removesuffix(".v1")
@@ -70,7 +73,7 @@ class Narrator:
         return self._names.get(lead_id, f"lead {lead_id[:8]}")
 
     def _once(self, lead_id: str, text: str | None) -> str | None:
-        """Not the same line twice in a row about a lead: a score is published again when a fact behind it changes."""
+        """The line unless it is the lead's last one: a score is published again when a fact behind it changes."""
         if text is None or self._told.get(lead_id) == text:
             return None
         _remember(self._told, lead_id, text)
@@ -86,7 +89,7 @@ class Narrator:
     def _handed_off(self, who: str, data: Data) -> str:
         left = min((seconds for clock, seconds in data["targets"].items() if clock in FOLLOW_UPS), default=None)
         until = f", follow-up due within {_seconds(left)}" if left is not None else ""
-        return f"{who} qualified with {_points(data['score'])} points, handed to {data['owner']['name']}{until}"
+        return f"{who} handed to {data['owner']['name']}{until}: {_points(data['score'])} points"
 
     def _stage_rejected(self, who: str, data: Data) -> str:
         return f"{who}: {_plain(data['activity'])} does not fit the stage {_plain(data['stage'])} ({data['why']})"
@@ -101,11 +104,11 @@ class Narrator:
         return f"{who} was given back to marketing{self._by(data)}: {_plain(data['reason'])}"
 
     def _warned(self, who: str, data: Data) -> str:
-        gone = f"{data['fraction'] * 100:.0f} % of the time"
-        return f"{gone} for {_promise(data)} of {who} is gone: {_holder(data)}, due {_clock_time(data['due'])}"
+        owed = f"{_holder(data)} owes {who} {_promise(data)} by {_clock_time(data['due'])}"
+        return f"{owed}: {data['fraction'] * 100:.0f} % of the time is gone"
 
     def _met(self, who: str, data: Data) -> str | None:
-        if data["clock"] not in TOLD_WHEN_MET:
+        if data["clock"] not in SHOWN_WHEN_MET:
             return None
         return f"{_capital(_promise(data))} of {who} was in time: {_holder(data)}, after {_seconds(data['elapsed'])}"
 
@@ -154,7 +157,9 @@ def _seconds(elapsed: float) -> str:
 
 
 def _clock_time(instant: str) -> str:
-    """In this machine's zone; with seconds, since the demo's clocks are short, and the day when it is not today."""
+    """In this machine's time zone; with seconds, since the demo's clocks are short, and with the day when it is
+    not today.
+    """
     local = datetime.fromisoformat(instant).astimezone()
     today = local.date() == datetime.now().astimezone().date()
     return local.strftime("%H:%M:%S" if today else "%a %d %b %H:%M")

@@ -13,7 +13,7 @@ from typer.exceptions import TyperException
 from chassis.process.settings import JudgeSettings
 
 UNDEFINED = ("3F000", "42P01")
-"""SQLSTATE of a schema and of a table that is not there."""
+"""SQLSTATE of a missing schema and of a missing table."""
 
 
 def service_commands(
@@ -39,9 +39,9 @@ def service_commands(
     ) -> None:
         """Runs the service until it is told to stop (SIGTERM).
 
-        With --resume each record that stands in the topics now and fails is set aside, however many those are; after
-        them the limit holds again. With --set-aside an output that its topic does not take goes to events-rejected
-        instead, and its partition goes on; a row that does go out is published as ever. /readyz and the log name both.
+        With --resume every record that is on the topics now and fails is set aside, however many they are; the limit
+        holds for later ones. With --set-aside an output that its topic refuses goes to events-rejected, and its
+        partition continues; a row that the topic accepts is published as usual. /readyz and the log name both.
         """
         rows = frozenset(_row_named(text) for text in set_aside or ())
         with plainly():
@@ -49,7 +49,7 @@ def service_commands(
 
     @main.command()
     def migrate() -> None:
-        """Brings the service's tables to the form that this version needs."""
+        """Brings the service's tables to the version that this service needs."""
         from chassis.postgres import migrations
 
         with plainly():
@@ -70,7 +70,7 @@ def _row_named(text: str) -> tuple[int, int]:
 def plainly() -> Iterator[None]:
     """Ends the command with 1 and a sentence for what an operator can mend: policy, database, missing tables.
 
-    Anything else ends it with 1 and where it was raised, without messages, which may quote what is kept of leads.
+    Any other error ends it with 1 and the place that raised it, without messages, which may quote data of leads.
     """
     from sqlalchemy.exc import DBAPIError
 

@@ -1,11 +1,12 @@
-"""Policies: a folder of versions, `<version>.yaml` each, every one in force from its date until the next one is.
+"""Policies: a folder of versions, `<version>.yaml` each; a version is in force from its date until the next one's.
 
-What is wrong with a folder is told all at once: file, line, field, and what was expected there.
+All that is wrong with a folder is reported at once: file, line, field, and what was expected.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,7 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 
 
 class Versioned(Protocol):
-    """What every version of a policy says of itself."""
+    """The header of every policy version."""
 
     @property
     def policy(self) -> str: ...
@@ -29,7 +30,7 @@ class Versioned(Protocol):
     def effective_from(self) -> datetime: ...
     @property
     def digest(self) -> str:
-        """Of its terms: another one for other terms."""
+        """Of the terms: other terms have another digest."""
         ...
 
 
@@ -37,7 +38,7 @@ P = TypeVar("P", bound=Versioned)
 
 
 class PolicyError(Exception):
-    """The policies cannot be used; one line for each thing that is wrong."""
+    """The policies cannot be used; one line for each problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -46,7 +47,7 @@ class PolicyError(Exception):
 
 @dataclass(slots=True)
 class Policies(Generic[P]):
-    """All versions of one policy, the oldest first; none by default. They never change, but later ones may join."""
+    """All versions of one policy, the oldest first; none by default. Versions never change, later ones may be added."""
 
     folder: Path = Path()
     versions: tuple[P, ...] = ()
@@ -64,16 +65,16 @@ class Policies(Generic[P]):
 
     def number_at(self, instant: datetime) -> int:
         """The number of the version in force at `instant`, 0 before the first one is."""
-        if self.versions and self.versions[-1].effective_from <= instant:  # asked for every event, and nearly always so
+        if self.versions and self.versions[-1].effective_from <= instant:  # true for nearly every event
             return len(self.versions)
         return bisect_right(self.versions, instant, key=lambda version: version.effective_from)
 
     def found_now(self) -> Policies[P]:
-        """What the folder holds now, if they came from one. Raises PolicyError."""
+        """The versions that the folder has now; those known where there is no folder. Raises PolicyError."""
         return load_policies(self.folder, self.model) if self.model else self
 
     def join(self, found: Policies[P]) -> bool:
-        """Takes over the versions that `found` has more; False for none. Raises PolicyError if a known one differs."""
+        """Adds the versions that only `found` has; False if it has none. Raises PolicyError if a known one differs."""
         known = len(self.versions)
         if [each.digest for each in found.versions[:known]] != [each.digest for each in self.versions]:
             raise PolicyError([f"{self.folder}: a version that judges already was changed or taken away; add one"])
@@ -83,17 +84,17 @@ class Policies(Generic[P]):
 
 @dataclass(frozen=True, slots=True)
 class Located(Generic[P]):
-    """A version, and `told`, which puts file, line and field before what is said of a field of it."""
+    """A version, and `located`, which puts file, line and field before a message about a field."""
 
     version: P
-    told: Callable[[tuple[int | str, ...], str], str]
+    located: Callable[[tuple[int | str, ...], str], str]
 
 
 def load_policies(folder: Path, model: type[P]) -> Policies[P]:
-    """The versions in `folder`, each validated as `model`, which has to be a pydantic model.
+    """The versions in `folder`, each validated as `model`, a pydantic model.
 
-    Raises PolicyError unless files are named 1.yaml, 2.yaml, ... without a gap, each says its own version and the
-    folder's name, and dates rise from version to version.
+    Raises PolicyError unless the files are named 1.yaml, 2.yaml, ... without a gap, each has its own number and the
+    folder's name, and the dates rise.
     """
     if not folder.is_dir():
         raise PolicyError([f"{folder}: is no folder; expected one that holds a policy's versions, 1.yaml and up"])
@@ -118,7 +119,7 @@ def load_policies(folder: Path, model: type[P]) -> Policies[P]:
 
 
 def load_version(path: Path, model: type[P]) -> Located[P]:
-    """The version in the file, whatever file and folder are called. Raises PolicyError."""
+    """The version in the file, whatever the names of file and folder. Raises PolicyError."""
     document, problems = _Document(path), list[str]()
     version = document.read(TypeAdapter(model), problems)
     if version is None:
@@ -133,25 +134,52 @@ def _check_names(document: _Document, version: Versioned, problems: list[str]) -
         problems.append(document.problem(("version",), f"expected the file's name, {document.path.stem}"))
 
 
+class _UnneededError(Exception):
+    """YAML that no policy needs."""
+
+    def __init__(self, what: str, mark: yaml.Mark) -> None:
+        super().__init__(f"{what}; write the value out instead")
+        self.line = mark.line + 1
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses aliases, by which a few lines expand to gigabytes, and merge keys. Raises _UnneededError."""
+
+    def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise _UnneededError(f"an alias, *{event.anchor}, is not allowed", event.start_mark)
+        return super().compose_node(parent, index)
+
+    def flatten_mapping(self, node: MappingNode) -> None:
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                raise _UnneededError("a merge key, <<, is not allowed", key.start_mark)
+        super().flatten_mapping(node)
+
+
 class _Document:
-    """One file: its data, and where in it each field stands."""
+    """One file: its data and the line of each field."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._root: Node | None = None
 
     def read(self, adapter: TypeAdapter[P], problems: list[str]) -> P | None:
-        """The version that the file holds; else None, and `problems` says why."""
+        """The version in the file; None, with the reasons added to `problems`, where there is none."""
         try:
-            loader = yaml.SafeLoader(self.path.read_text("utf-8"))
+            loader = _Loader(self.path.read_text("utf-8"))
             self._root = loader.get_single_node()
             doubled = list(_doubled(self._root, ()))
             data = None if self._root is None or doubled else loader.construct_document(self._root)
+        except _UnneededError as error:
+            problems.append(f"{self.path}:{error.line}: {error}")
+            return None
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             problems.append(f"{self.path}:{mark.line + 1 if mark else 1}: not YAML: {error.problem}")
             return None
-        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        except (OSError, ValueError, LookupError, AttributeError, RecursionError, yaml.YAMLError) as error:
             problems.append(f"{self.path}:1: cannot be read as YAML: {type(error).__name__}")
             return None
         if doubled:
@@ -165,7 +193,7 @@ class _Document:
             return None
 
     def problem(self, place: tuple[int | str, ...], message: str) -> str:
-        """The message with the file, the line and the path of the field; a missing field has its parent's line."""
+        """The message with file, line and path of the field; a missing field has the line of its parent."""
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
         return f"{self.path}:{self._line(place)}: {path or 'the document'}: {message}"
 
@@ -183,7 +211,7 @@ class _Document:
 
 
 def _step(node: Node, part: int | str) -> tuple[Node, Node] | None:
-    """The node that names `part` of this one, and the part itself; of keys that stand twice the last."""
+    """The key and the node of `part` in this node; of a doubled key the last one."""
     if isinstance(node, MappingNode):
         found = [(key, value) for key, value in node.value if key.value == part]
         return found[-1] if found else None
@@ -193,11 +221,11 @@ def _step(node: Node, part: int | str) -> tuple[Node, Node] | None:
 
 
 def _doubled(node: Node | None, place: tuple[int | str, ...]) -> list[tuple[int | str, ...]]:
-    """Where a key stands more than once in one mapping; YAML itself would let the last one win in silence."""
+    """The paths of keys that a mapping has more than once; YAML itself would silently take the last one."""
     found: list[tuple[int | str, ...]] = []
     if isinstance(node, MappingNode):
-        keys = [str(key.value) for key, _ in node.value]
-        found.extend((*place, key) for key in sorted(set(keys)) if keys.count(key) > 1)
+        keys = Counter(str(key.value) for key, _ in node.value)
+        found.extend((*place, key) for key, count in sorted(keys.items()) if count > 1)
         for key, value in node.value:
             found.extend(_doubled(value, (*place, str(key.value))))
     elif isinstance(node, SequenceNode):

@@ -1,4 +1,4 @@
-"""What a service brings to the chassis: how its records read, and what follows from them."""
+"""The interface between a service and the chassis: how its records read, and what follows from them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def schema_of(service: str) -> str:
 class At:
     """The instant of a decision. `now` is the database's time, the only clock that decides.
 
-    `known` is the instant up to which every input is proven to have been read: what a broker acknowledged before it has
-    been decided, so a deadline before it can be judged. Nothing is proven unless a decision `waits` for it.
-    `shared` holds the rows that all partitions share, by name; a row never written is absent.
+    `known`: every record acknowledged by a broker up to then has been decided, so a deadline before it can be judged.
+    It advances only while a decision asks for it (`Keep.inputs_until`). `shared` holds the rows that all partitions
+    share, by name; a row never written is absent.
     """
 
     now: datetime
@@ -35,16 +35,16 @@ class At:
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 REPLACED = "replaced"
-"""Why a fact is not kept of which one that is kept says all; such a record is counted apart from what is dropped."""
+"""Reason: a newer fact includes it, so it is not kept. Such records are counted apart from dropped ones."""
 
 
 class Keep(NamedTuple, Generic[S]):
-    """The fact is kept, or time has passed, and this follows; the commit takes all of it or none.
+    """The fact is kept, or time has passed, and this follows; the commit writes all of it or nothing.
 
-    `state` is the lead's from now on, `due` when to look again. `counts` adds to the partition's durable totals,
-    `shared` replaces shared rows.
-    `replaces`, only of `decide`: keys of facts of the lead that this one makes superfluous; the commit deletes them.
-    `waits`, only of `tick`: more follows once every input is known up to that instant, which has passed.
+    `state` is the lead's new state, `due` when to look at it again. `counts` adds to the partition's durable totals,
+    `shared` replaces shared rows. `replaces`, only of `decide`: keys of facts of the lead that this one includes; the
+    commit deletes them. `inputs_until`, only of `tick`: more follows once every input is read up to that past
+    instant.
     """
 
     state: S
@@ -53,11 +53,11 @@ class Keep(NamedTuple, Generic[S]):
     counts: Mapping[str, int] = _NOTHING
     shared: Mapping[str, Any] = _NOTHING
     replaces: Sequence[tuple[str, str]] = ()
-    waits: datetime | None = None
+    inputs_until: datetime | None = None
 
 
 class Drop(NamedTuple, Generic[S]):
-    """The fact is not kept, only counted, by its reason; but for REPLACED the state counts it too. The due stays."""
+    """The fact is not kept, only counted by its reason; except for REPLACED in the lead's row too. The due stays."""
 
     state: S
     reason: str
@@ -66,7 +66,7 @@ class Drop(NamedTuple, Generic[S]):
 
 
 class Recall(NamedTuple):
-    """It takes all facts of the lead to say what follows: `recall` gets them.
+    """The decision needs all facts of the lead: `recall` is called with them.
 
     `late`: because the fact belongs before others.
     """
@@ -75,60 +75,61 @@ class Recall(NamedTuple):
 
 
 class Erase(NamedTuple, Generic[S]):
-    """The fact `keep` is the only one of the lead that stays, the commit deletes all others.
+    """The fact is the only one of the lead that stays: the commit deletes all others and counts them in its row.
 
-    What else waits to be decided of the lead is decided after it, whatever the order in which it came.
+    Later facts are dropped as ERASED, and the lead is no longer ticked.
     """
 
     state: S
-    keep: Fact
     events: Sequence[Envelope] = ()
-    due: datetime | None = None
     counts: Mapping[str, int] = _NOTHING
 
 
-Decision = Keep[S] | Drop[S] | Recall | Erase[S]
-"""What follows from one fact; the chassis carries each kind out in one place, `partition.decide`."""
+class Forward(NamedTuple, Generic[S]):
+    """The fact is kept as proof that it came, and its event published again for the lead `to`. The due stays."""
+
+    state: S
+    to: str
+
+
+Decision = Keep[S] | Drop[S] | Recall | Erase[S] | Forward[S]
+"""What follows from one fact; `partition.pending` carries each kind out in one place."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limit(Generic[S]):
-    """What a lead's file takes; what is more is dropped as flood, and counted.
-
-    `sort` says what a fact counts as, None: it is never dropped. `dropped` is the state with one more dropped, `before`
-    whether a state has any.
+class Limit:
+    """How much of a lead is kept; more is dropped as FLOOD. `sort` is what a fact counts as, None: it is never
+    dropped.
     """
 
     most: int
-    """Facts of one sort."""
+    """Most facts of one sort."""
     late: int
-    """Facts of all sorts that are recalled for one that comes late."""
+    """Most facts of all sorts that are recalled for a late one."""
     sort: Callable[[Fact], Hashable | None]
-    dropped: Callable[[S], S]
-    before: Callable[[S], bool]
 
 
 class Service(Protocol[S]):
-    """The decisions of one service. Every method is pure: same arguments and policies, same answer, no I/O, no clock.
+    """The decisions of one service. Every method is pure: same arguments and policies, same result, no I/O, no clock.
 
-    An exception is held against the one fact or lead: a dead letter or a later tick, not a stopped partition.
+    An exception counts against the one fact or lead: it causes a dead letter or a later tick, and stops no partition.
     """
 
     name: str
     """Kafka's consumer group and the prefix of metrics; the Postgres schema is the same with `_` for `-`."""
     inputs: Mapping[str, Decoder]
-    """Topic -> how to read it. All have the same number of partitions and the lead's id for a key."""
+    """Topic -> its decoder. All topics have the same number of partitions and the lead's id as key."""
     own: Collection[str]
-    """Those of the inputs that Baton alone writes. Only failures on their records count towards the limit."""
+    """The inputs that Baton alone writes. Only failures on their records count towards the limit."""
     policies: Policies[Any]
-    """What is judged by. A version that comes into force has every lead ticked once."""
+    """The policies that judge. When a version comes into force every lead is ticked once."""
     shared: Sequence[str]
     """Names of the rows shared by all partitions that `decide` and `tick` may read and replace."""
-    limit: Limit[S] | None
+    limit: Limit | None
     """None: nothing is dropped as flood."""
 
     def new(self, lead_id: str) -> S:
-        """The state of a lead nothing is known of."""
+        """The state of a lead without facts."""
         ...
 
     def load(self, lead_id: str, state: str) -> S:
@@ -140,20 +141,24 @@ class Service(Protocol[S]):
         ...
 
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
-        """A fact as it was kept."""
+        """A fact as it was stored."""
         ...
 
     def decide(self, state: S, fact: Fact, at: At) -> Decision[S]:
-        """What follows from one new fact. Never asked of a fact that is kept already."""
+        """What follows from one new fact: Erase if its event `erases`. Never called for a fact that is kept already."""
         ...
 
-    def recall(self, state: S, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[S] | Erase[S]:
-        """What follows from all facts of the lead, in any order, whatever `state` had made of them.
+    def after_erasure(self, state: S, fact: Fact, at: At) -> Drop[S]:
+        """What follows from a new fact of an erased lead; the state must hold nothing of the fact."""
+        ...
 
-        `heard` are the new ones, none where a tick asked. All of them are kept, or one of them erases.
+    def recall(self, state: S, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[S]:
+        """What follows from all facts of the lead, in any order, whatever `state` was before.
+
+        `new` are the new ones, none for a tick. All of them are kept; none of them erases.
         """
         ...
 
     def tick(self, state: S, at: At) -> Keep[S] | Recall:
-        """What follows from time alone, or from another policy; asked once the lead's `due` has come."""
+        """What follows from time alone, or from another policy; called when the lead's `due` has come."""
         ...

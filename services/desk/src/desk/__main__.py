@@ -9,7 +9,9 @@ from desk.keys import keys
 from desk.lead import commands as lead
 from desk.lead.erasure import erase, suppress
 from desk.letters import commands as letters
+from desk.letters.help import KINDS
 from desk.policy.commands import policy
+from desk.terminal import wrap_help
 
 main = typer.Typer(
     help="Looks at a running relay and acts on it. It finds the one that `make run` started in this folder by itself.",
@@ -17,8 +19,9 @@ main = typer.Typer(
 )
 for command in (lead.lead, lead.explain, lead.show, lead.due, audit, erase, suppress):
     main.command()(command)
-for name, verbs in (("policy", policy), *((kind, letters.verbs(kind)) for kind in letters.KINDS), ("keys", keys)):
+for name, verbs in (("policy", policy), *((kind, letters.verbs(kind)) for kind in KINDS), ("keys", keys)):
     main.add_typer(verbs, name=name)
+wrap_help(main)
 
 
 if __name__ == "__main__":

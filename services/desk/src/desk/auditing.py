@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 async def audited(
     kafka: Kafka, database_url: str, acknowledged: Iterable[Acknowledged] | None = None, tell: Tell = lambda *_: None
 ) -> Report:
-    """As `desk.audit.audit`, which shares no code with the services, but also of batches that only theirs can read."""
+    """As `desk.audit.audit`, which shares no code with the services, but also reads batches that only theirs can
+    read.
+    """
     from chassis.kafka.records import read_all
     from desk.audit import audit
 
@@ -45,6 +47,7 @@ def audit(as_json: Json = False) -> None:
     import asyncpg
 
     from desk.audit.topics import Unreachable
+    from desk.tables import joined
 
     settings = DeskSettings.read()
     try:
@@ -58,7 +61,7 @@ def audit(as_json: Json = False) -> None:
         end(f"The role may not read all schemas: {error}. GRANT pg_read_all_data would do.", error, 2)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         end(f"The database cannot be read: {type(error).__name__}. {HOW}", error, 2)
-    print(json.dumps(report.as_json(), indent=2) if as_json else "\n".join(_lines(report)))
+    print(json.dumps(report.as_json(), indent=2) if as_json else joined(_lines(report)))
     raise typer.Exit(1 if report.broken else 0)
 
 
@@ -77,7 +80,7 @@ def _lines(report: Report) -> Iterator[str]:
 
 @contextmanager
 def _progress() -> Iterator[Tell]:
-    """A bar on standard error, where a person looks at it."""
+    """A progress bar on standard error, where that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda *_: None
         return

@@ -1,7 +1,8 @@
-"""Reads the services' tables; nothing here writes, for a lead's rows have one writer, their partition's worker."""
+"""Reads the services' tables in read-only transactions."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -12,19 +13,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.partition.journal import Revision
 from chassis.postgres.database import connected, engine_of
 from chassis.process.settings import Database
+from desk.lead.row import Row, Tombstone
 from schemas.envelope import Decoder, Fact
 
 BEYOND = "g"
-"""Sorts above every lead's id, which is of hex digits."""
+"""Sorts after every lead's id, which has hex digits."""
 _FACTS = text("""
 SELECT data, time, fingerprint, coalesce(received_at, time) FROM fact WHERE lead_id = :lead_id
 ORDER BY time, source COLLATE "C", id COLLATE "C"
 """)
-_STATE = text("SELECT CAST(state AS text) FROM lead WHERE lead_id = :lead_id")
+_ROW = text("SELECT CAST(state AS text), CAST(dropped AS text), erased, deleted FROM lead WHERE lead_id = :lead_id")
 _NOW = text("SELECT now()")
 _REVISIONS = text("SELECT part, policy, judged_until FROM partition ORDER BY part")
 _EVER = text("SELECT CAST(coalesce(sum(CAST(totals->>:name AS bigint)), 0) AS bigint) FROM partition")
-# What is outside of the time asked for is read over, not sought: so each statement ends after 2000 rows and in time.
+# Rows outside the time asked for are read and left out, so each statement ends after 2000 rows and in time.
 # The limit is a literal: with a parameter a generic plan may sort the whole table.
 _PAGE = text("""
 SELECT lead_id, source, id, time, fingerprint, coalesce(received_at, time),
@@ -42,11 +44,11 @@ SELECT lead_id, CAST(state AS text) FROM lead WHERE lead_id > :after AND lead_id
 
 
 @asynccontextmanager
-async def one_moment(database: Database, service: str) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
-    """A connection to the service's schema: all that is read was true at one moment, and nothing can be written.
+async def one_instant(database: Database, service: str) -> AsyncIterator[tuple[AsyncConnection, datetime]]:
+    """A connection to the service's schema in one read-only snapshot.
 
-    Raises Transient when the database cannot be reached.
-    Locks nothing; but as long as it lasts, Postgres cannot clear away what is deleted meanwhile.
+    It locks nothing; while it lasts, Postgres cannot remove what is deleted meanwhile. Raises Transient when the
+    database cannot be reached.
     """
     async with connected(engine_of(database, service)) as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -60,14 +62,17 @@ async def facts_of(connection: AsyncConnection, decoder: Decoder, lead_id: str) 
     return [decoder.stored(*row) for row in rows]
 
 
-async def state_of(connection: AsyncConnection, lead_id: str) -> str | None:
-    """The state as the service stored it, None for a lead it does not know."""
-    state: str | None = (await connection.execute(_STATE, {"lead_id": lead_id})).scalar_one_or_none()
-    return state
+async def row_of(connection: AsyncConnection, lead_id: str) -> Row | None:
+    """The lead's row, None for a lead that the service does not know."""
+    found = (await connection.execute(_ROW, {"lead_id": lead_id})).one_or_none()
+    if found is None:
+        return None
+    state, dropped, erased, deleted = found
+    return Row(state, json.loads(dropped or "{}"), None if erased is None else Tombstone(erased, deleted))
 
 
 async def ever(connection: AsyncConnection, name: str = "facts") -> int:
-    """How many of that name the partitions' totals count: as many rows as partitions are read for it."""
+    """The sum of a total over the partitions' rows."""
     count: int = (await connection.execute(_EVER, {"name": name})).scalar_one()
     return count
 
@@ -75,10 +80,10 @@ async def ever(connection: AsyncConnection, name: str = "facts") -> int:
 async def every_fact(
     connection: AsyncConnection, decoder: Decoder, since: datetime | None, until: datetime | None
 ) -> AsyncIterator[tuple[int, list[Fact]]]:
-    """All leads' facts of a time in [since, until), lead after lead by rising id, by the page.
+    """All leads' facts of a time in [since, until), by rising lead id, page by page.
 
-    Each page comes with the number of rows that were read for it. One lead's facts may go over several pages, and
-    stand in no order of time. Only within `one_moment` is that one answer.
+    Each page comes with the number of rows read for it. One lead's facts may be on several pages, in no order of time.
+    Consistent only within `one_instant`.
     """
     after = {"lead_id": "", "source": "", "id": ""}
     while rows := (await connection.execute(_PAGE, {**after, "since": since, "until": until})).all():
@@ -100,5 +105,5 @@ async def every_state(connection: AsyncConnection, *, due: bool) -> AsyncIterato
 
 
 async def revisions(connection: AsyncConnection) -> dict[int, Revision]:
-    """Partition -> how far which version of the policy has judged its leads; those that nobody has claimed yet lack."""
+    """Partition -> how far which version of the policy has judged its leads; without partitions never claimed."""
     return {part: Revision(version, until) for part, version, until in (await connection.execute(_REVISIONS)).all()}

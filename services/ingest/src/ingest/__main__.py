@@ -38,7 +38,7 @@ def serve() -> None:
 
 @main.command()
 def migrate() -> None:
-    """Does nothing: ingest keeps no tables."""
+    """Does nothing: ingest has no tables."""
     print("ingest has no tables: there is nothing to migrate.")
 
 

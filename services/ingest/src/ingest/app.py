@@ -25,12 +25,12 @@ from ingest.metrics import Metrics
 from ingest.settings import IngestSettings
 
 GRACE_SECONDS = 10
-"""How long requests in flight may take once the process is to stop (delivery.md §6)."""
+"""Longest that running requests may take once the process stops."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """The HTTP application and what has to run beside it."""
+    """The HTTP application and the task that must run beside it."""
 
     app: FastAPI
     flights: Flights
@@ -58,10 +58,10 @@ def build(settings: IngestSettings, keys: WriteKeys, publisher: Publishes, regis
         return _problem(error).response()
 
     app = FastAPI(
-        # plain routes: parsing and answering are the handlers' own, at half the cost (performance.md §3)
+        # plain routes: the handlers parse and answer at half the cost
         routes=[Route(path, door.endpoint(path, answer), methods=["POST"]) for path, answer in answers.items()],
         openapi_url=None,
-        telemetry={"tracing": False, "metrics": False, "logs": False},  # looked up at each request otherwise
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # else looked up for each request
         redirect_slashes=False,
         exception_handlers={HTTPException: elsewhere, Exception: elsewhere},
     )
@@ -69,7 +69,7 @@ def build(settings: IngestSettings, keys: WriteKeys, publisher: Publishes, regis
 
 
 async def serve(settings: IngestSettings, keys: WriteKeys, stop: asyncio.Event) -> None:
-    """Serves until `stop`: then not ready, no new connections, requests in flight answered, the last flight landed."""
+    """Serves until `stop`; then: not ready, no new connections, running requests answered, last flights finished."""
     registry = CollectorRegistry()
 
     def ready() -> str | None:
@@ -88,7 +88,7 @@ async def serve(settings: IngestSettings, keys: WriteKeys, stop: asyncio.Event) 
 
 
 def _problem(error: Exception) -> Problem:
-    """What a request gets that no route answers."""
+    """The answer where no route matches."""
     if not isinstance(error, HTTPException):
         return Problem(500, "bug", "this is a fault of ours")
     messages = {404: "there is no such route", 405: "this route takes POST"}

@@ -1,4 +1,4 @@
-"""Group micro-batching: one publish a partition in flight, what arrives meanwhile is its next (delivery.md §3)."""
+"""Group micro-batching: one publish per partition at a time; records that arrive meanwhile form its next batch."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from chassis.kafka.publisher import Place, Record
 from chassis.process.failures import Failure, Transient, Unpublishable
 
 LATE_SECONDS = 1.0
-"""A partition is late once its flight has been in the air for so long, and after a failed one until one lands."""
+"""A partition is late when its publish has taken longer, and after a failed one until one succeeds."""
 
 
 class Full(Failure):
-    """So much is in flight that no more is taken on."""
+    """As much is in flight as the process may hold."""
 
 
 class Publishes(Protocol):
-    """What `chassis.kafka.publisher.Publisher` promises."""
+    """The methods of `chassis.kafka.publisher.Publisher` that are used here."""
 
     async def by_place(self, records: Sequence[Record]) -> Mapping[Place, Sequence[Record]]:
-        """The records by the partition that they go to; raises Transient while that is not known."""
+        """The records by partition; raises Transient while the partitions are unknown."""
         ...
 
     async def publish(self, records: Sequence[Record], place: Place | None = None) -> None:
-        """Returns once every record is acknowledged; raises Transient, or Unpublishable that names the refused ones."""
+        """Returns once every record is acknowledged; raises Transient, or Unpublishable with the refused records."""
         ...
 
 
 class Room:
-    """How many events and bytes may be in the process at once: the client library itself bounds nothing."""
+    """Limits the events and bytes in the process at once: the client library limits neither."""
 
     def __init__(self, events: int, size: int) -> None:
         self._most_events = events
@@ -48,17 +48,17 @@ class Room:
         self.bytes += size
 
     def give(self, events: int, size: int) -> None:
-        """Back what was taken."""
+        """Gives back what was taken."""
         self.events -= events
         self.bytes -= size
 
     def has_half(self, events: int, size: int) -> bool:
-        """Whether so much is no more than half of the whole room."""
+        """Whether this is at most half of the whole room."""
         return 2 * events <= self._most_events and 2 * size <= self._most_bytes
 
     @contextmanager
     def holding(self, requests: int = 0) -> Iterator[Held]:
-        """What is taken through it is given back at the end of the block. Raises Full."""
+        """The body's bytes are given back at the end of the block. Raises Full."""
         held = Held(self, requests)
         try:
             yield held
@@ -81,34 +81,34 @@ class Held:
         self.size += size
 
     def free(self) -> None:
-        """Gives all of it back."""
+        """Gives back all of it."""
         self._room.give(self._requests, self.size)
 
 
-class _Seat:
-    """One request's records on one partition, and the future that its handler awaits."""
+class _Share:
+    """One request's records for one partition, and the future that the request awaits."""
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = records
         self.events = len(records)
         self.size = sum(len(record.value or b"") for record in records)
-        self.landed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.boarded = False
+        self.outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.in_flight = False
 
-    def settle(self, failure: Failure | None = None) -> None:
-        if self.landed.done():
+    def finish(self, failure: Failure | None = None) -> None:
+        if self.outcome.done():
             return
         if failure is None:
-            self.landed.set_result(None)
+            self.outcome.set_result(None)
         else:
-            self.landed.set_exception(failure)
+            self.outcome.set_exception(failure)
 
 
 class _Lane:
-    """One partition: who waits for its next flight, what it holds of the room, and since when one is in the air."""
+    """One partition: the records that wait for its next flight, and what it holds of the room."""
 
     def __init__(self) -> None:
-        self.waiting: list[_Seat] = []
+        self.waiting: list[_Share] = []
         self.flying = False
         self.failed = False
         self.departed = 0.0
@@ -118,22 +118,22 @@ class _Lane:
     def is_late(self) -> bool:
         return self.failed or (self.flying and asyncio.get_running_loop().time() - self.departed > LATE_SECONDS)
 
-    def board(self) -> list[_Seat]:
-        """Those who still wait; for the others, their senders come again."""
-        seats = [seat for seat in self.waiting if not seat.landed.done()]
+    def depart(self) -> list[_Share]:
+        """Takes those whose request still waits; the senders of the others will retry."""
+        shares = [share for share in self.waiting if not share.outcome.done()]
         self.waiting = []
-        for seat in seats:
-            seat.boarded = True
+        for share in shares:
+            share.in_flight = True
         self.departed = asyncio.get_running_loop().time()
-        return seats
+        return shares
 
 
 class Flights:
-    """Takes the records of many requests to the broker together, each partition's on flights of its own.
+    """Publishes the records of many requests together, one flight per partition at a time.
 
-    A request is settled by its own partitions alone: one without a leader fails no other request, and all late ones
-    together hold half of the room at most. What has boarded holds its room until the flight is over, even when the
-    request has long been answered with 503: what the broker has not yet let go of still takes memory.
+    A request depends on its own partitions only: a partition without a leader fails no other request, and late ones
+    hold at most half of the room together. Records in flight hold their room until the flight ends, even after their
+    request was answered with 503: the client library still has them in memory.
     """
 
     def __init__(self, publisher: Publishes, room: Room, answer_deadline: float) -> None:
@@ -146,24 +146,24 @@ class Flights:
     async def publish(self, records: Sequence[Record]) -> None:
         """Returns once every record is acknowledged.
 
-        Raises Full; Unpublishable for a record that the broker refuses; Transient when the acknowledgements do not
-        come in time. In the latter case records may land all the same, and a retry repeats them.
+        Raises Full; Unpublishable for a record that the broker refuses; Transient when the acknowledgements do not come
+        in time: then records may be written nevertheless, and a retry repeats them.
         """
-        seats: dict[Place, _Seat] = {}
+        shares: dict[Place, _Share] = {}
         try:
             async with asyncio.timeout(self._answer_deadline):
                 grouped = await self._publisher.by_place(records)
-                seats = self._take({place: _Seat(own) for place, own in grouped.items()})
-                for seat in seats.values():
-                    await seat.landed
+                shares = self._take({place: _Share(own) for place, own in grouped.items()})
+                for share in shares.values():
+                    await share.outcome
         except TimeoutError as error:
             raise Transient("the broker has not acknowledged in time") from error
         finally:
-            for place, seat in seats.items():
-                self._leave(place, seat)
+            for place, share in shares.items():
+                self._leave(place, share)
 
     async def run(self) -> None:
-        """Until closed; the last flights take along all that wait."""
+        """Runs until closed; the last flights publish all that waits."""
         async with asyncio.TaskGroup() as flights:
             while place := await self._called.get():
                 flights.create_task(self._fly(place, self._lanes[place]))
@@ -172,63 +172,63 @@ class Flights:
         """Lets `run` end."""
         self._called.put_nowait(None)
 
-    def _take(self, seats: dict[Place, _Seat]) -> dict[Place, _Seat]:
-        """All of them wait for a flight, or none: raises Full."""
-        events, size = sum(seat.events for seat in seats.values()), sum(seat.size for seat in seats.values())
-        if any(self._lanes[place].is_late() for place in seats):
+    def _take(self, shares: dict[Place, _Share]) -> dict[Place, _Share]:
+        """Queues all of them, or none and raises Full."""
+        events, size = sum(share.events for share in shares.values()), sum(share.size for share in shares.values())
+        if any(self._lanes[place].is_late() for place in shares):
             late = [lane for lane in self._lanes.values() if lane.is_late()]
             if not self._room.has_half(events + sum(o.events for o in late), size + sum(o.bytes for o in late)):
                 raise Full("half of what may be in flight waits for partitions that do not answer")
         self._room.take(events, size)
-        for place, seat in seats.items():
+        for place, share in shares.items():
             lane = self._lanes[place]
-            lane.events += seat.events
-            lane.bytes += seat.size
-            lane.waiting.append(seat)
+            lane.events += share.events
+            lane.bytes += share.size
+            lane.waiting.append(share)
             if not lane.flying:
                 lane.flying = True
                 self._called.put_nowait(place)
-        return seats
+        return shares
 
-    def _leave(self, place: Place, seat: _Seat) -> None:
-        """The request is over: what has not boarded yet never will."""
-        if not seat.boarded:
-            seat.boarded, seat.records = True, ()
-            self._give(self._lanes[place], seat)
-        if not seat.landed.done():
-            seat.landed.cancel()
-        elif not seat.landed.cancelled():
-            seat.landed.exception()  # heard, also where another partition's failure was the answer
+    def _leave(self, place: Place, share: _Share) -> None:
+        """Ends the request's wait; records not in flight yet are dropped."""
+        if not share.in_flight:
+            share.in_flight, share.records = True, ()
+            self._give(self._lanes[place], share)
+        if not share.outcome.done():
+            share.outcome.cancel()
+        elif not share.outcome.cancelled():
+            share.outcome.exception()  # retrieved, also where another partition's failure was the answer
 
-    def _give(self, lane: _Lane, seat: _Seat) -> None:
-        lane.events -= seat.events
-        lane.bytes -= seat.size
-        self._room.give(seat.events, seat.size)
+    def _give(self, lane: _Lane, share: _Share) -> None:
+        lane.events -= share.events
+        lane.bytes -= share.size
+        self._room.give(share.events, share.size)
 
     async def _fly(self, place: Place, lane: _Lane) -> None:
-        """One flight of the partition after the other, until nobody waits."""
+        """One flight after the other until nothing waits."""
         try:
-            while seats := lane.board():
-                lane.failed = not await self._flight(place, seats)
-                for seat in seats:
-                    self._give(lane, seat)
+            while shares := lane.depart():
+                lane.failed = not await self._flight(place, shares)
+                for share in shares:
+                    self._give(lane, share)
         finally:
             lane.flying = False
 
-    async def _flight(self, place: Place, seats: Sequence[_Seat]) -> bool:
+    async def _flight(self, place: Place, shares: Sequence[_Share]) -> bool:
         """Whether the broker has answered."""
         try:
-            await self._publisher.publish([record for seat in seats for record in seat.records], place)
-            for seat in seats:
-                seat.settle()
+            await self._publisher.publish([record for share in shares for record in share.records], place)
+            for share in shares:
+                share.finish()
         except Transient as failure:
-            for seat in seats:
-                seat.settle(failure)
+            for share in shares:
+                share.finish(failure)
             return False
-        except Unpublishable as refusal:  # only the request with a refused record hears of it
-            for seat in seats:
-                seat.settle(refusal if any(map(refusal.names, seat.records)) else None)
+        except Unpublishable as refusal:  # only the request with a refused record fails
+            for share in shares:
+                share.finish(refusal if any(map(refusal.names, share.records)) else None)
         finally:
-            for seat in seats:
-                seat.settle(Transient("the flight was broken off"))
+            for share in shares:
+                share.finish(Transient("the flight was broken off"))
         return True

@@ -1,4 +1,4 @@
-"""Write keys: who may send what. Only their hashes are kept, so neither the file nor a core dump gives a key away."""
+"""Write keys: who may send what. Only hashes are kept, so neither the file nor a core dump reveals a key."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Kind = Literal["public", "server"]
 
 
 class UnreadableKeys(Exception):  # noqa: N818 - what happened, in the domain's words
-    """The file of write keys is missing or not as it should be; the message says where and what."""
+    """The file of write keys is missing or invalid; the message says where and what."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A sender: its name stands in the source of its events. A public key is in web pages: good for Segment calls."""
+    """A sender; its name is in the source of its events. A public key is on web pages and allows Segment calls only."""
 
     name: str
     kind: Kind
@@ -52,7 +52,7 @@ class _File(BaseModel):
 
 
 class WriteKeys:
-    """The keys of a file, read anew when it changes."""
+    """The keys of a file, read again when it changes."""
 
     def __init__(self, path: Path) -> None:
         """Raises UnreadableKeys."""
@@ -61,7 +61,7 @@ class WriteKeys:
         self._keys = _read(path)
 
     def find(self, presented: str) -> Key | None:
-        """The key that was presented, in a time that does not tell how near a wrong one came."""
+        """The key presented; takes the same time for every wrong one."""
         digest = hash_key(presented)
         found: Key | None = None
         for sha256, key in self._keys:
@@ -70,7 +70,7 @@ class WriteKeys:
         return found
 
     def reread(self) -> None:
-        """Takes a changed file over. A broken one changes nothing and is logged, once."""
+        """Reads a changed file. An invalid one changes nothing and is logged once."""
         try:
             stamp = _stamp(self._path)
             if stamp == self._stamp:
@@ -83,14 +83,14 @@ class WriteKeys:
             logger("ingest.keys").info("write_keys_read", keys=len(self._keys))
 
     async def watch(self, every: float) -> NoReturn:
-        """Rereads for ever, each `every` seconds."""
+        """Rereads the file every `every` seconds, for ever."""
         while True:
             await asyncio.sleep(every)
             self.reread()
 
 
 def hash_key(key: str) -> str:
-    """The key's SHA-256, as the file has it. Keys are long and random, so that a plain hash is enough."""
+    """The key's SHA-256, as the file has it. Keys are long and random, so an unsalted hash is enough."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 

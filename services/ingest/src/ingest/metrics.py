@@ -1,4 +1,4 @@
-"""The metrics of ingest."""
+"""Metrics of ingest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ingest.flights import Room
 from ingest.rules import REASONS
 
 LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-"""Seconds; 5 is the answer deadline, 10 the body's."""
+"""Seconds; the answer's deadline is 5, the body's 10."""
 
 
 class Metrics:
@@ -32,7 +32,7 @@ class Metrics:
             registry=registry,
         )
         self.rejected = Counter("baton_ingest_rejected", "Items refused for good", ["reason"], registry=registry)
-        # each series from the start, so that its first rise is seen as one
+        # each series exists from the start, so that its first increase is seen
         self.published, self.refused, self.unacknowledged = map(
             self.events.labels, ("published", "rejected", "unacknowledged")
         )

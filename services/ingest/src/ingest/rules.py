@@ -1,4 +1,4 @@
-"""What ingest accepts of what it is told, and why it refuses the rest (business.md B.1)."""
+"""Turns items into events, and refuses items with a reason."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ REASONS: Final = {
     "too_large": "longer than one event may be",
     "bad_event": "a field that the contract does not allow",
 }
-"""Every reason for which an item is refused, for good: sending it again changes nothing."""
+"""Every reason for refusing an item, for good: sending it again changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """One call of the Segment family as its sender tells it: read, not judged yet; null and blank are absent.
+class Item:
+    """One call of the Segment family as its sender wrote it; null and blank fields are absent.
 
-    `lead_ids` has the lead's id under each identifier given, strongest first; `time` is the sender's own, absent where
-    it gave none; `dropped` counts the properties that were left out.
+    `lead_ids` has the lead's id under each identifier given, strongest first. `time` is the sender's own. `dropped`
+    counts the properties that were left out.
     """
 
     event: type[Envelope]
@@ -45,61 +45,61 @@ class Claim:
     sent_at: datetime | None = None
     dropped: int = field(default=0, compare=False)
     happened: datetime | None = None
-    """The time by our clock, where the sender's own is none that the contract can hold."""
+    """The time by our clock, where the sender's time is outside the contract's range."""
 
 
-def record(claim: Claim, source: str, received_at: datetime) -> tuple[Envelope, ...]:
-    """The event that the claim amounts to, then a link for each weaker identifier it carries. Raises Refused."""
-    if not claim.lead_ids:
+def events_of(item: Item, source: str, received_at: datetime) -> tuple[Envelope, ...]:
+    """The item's event, then a link for each weaker identifier. Raises Refused."""
+    if not item.lead_ids:
         raise Refused("no_identifier", "none of email, userId, anonymousId is given")
-    lead, *aliases = claim.lead_ids
-    claim = _by_receipt(claim, received_at)
+    lead, *aliases = item.lead_ids
+    item = _by_receipt(item, received_at)
     try:
-        told = claim.event(
-            id="derived" if claim.id is None else claim.id,
+        event = item.event(
+            id="derived" if item.id is None else item.id,
             source=source,
-            type=claim.event.model_fields["type"].default,
+            type=item.event.model_fields["type"].default,
             subject=lead,
-            time=claim.time or claim.happened or received_at,
-            sentat=claim.sent_at if claim.time else None,
-            data=claim.data,
+            time=item.time or item.happened or received_at,
+            sentat=item.sent_at if item.time else None,
+            data=item.data,
         )
     except ValidationError as error:
         raise Refused("bad_event", _first(error)) from error
-    event = judge(told, claim.time, received_at, sent_anew=True)
-    if claim.id is None:
+    event = timed(event, item.time, received_at, sent_anew=True)
+    if item.id is None:
         event = event.model_copy(update={"id": id_of_content(event)})
     return (event, *(_link(alias, lead, source, event.time) for alias in aliases))
 
 
-def _by_receipt(claim: Claim, received_at: datetime) -> Claim:
-    """The claim with times that the contract can hold: from a clock in another age only its differences count.
+def _by_receipt(item: Item, received_at: datetime) -> Item:
+    """The item with times within the contract's range: of a wrong clock only the difference of times is used.
 
-    A Buddhist calendar, a year 8: sent so long after it happened, so it happened so long before the receipt. The
-    sender's own time is then absent. Raises Refused `time_out_of_range`.
+    Sent so long after it happened, it happened so long before the receipt; the sender's own time is then absent
+    (Buddhist calendar, year 8). Raises Refused `time_out_of_range`.
     """
-    time, sent = claim.time, claim.sent_at
+    time, sent = item.time, item.sent_at
     if all(one is None or _FIRST <= one <= _LAST for one in (time, sent)):
-        return claim
+        return item
     if time is None or sent is None or sent < time:
         if time is None or _FIRST <= time <= _LAST:
-            return replace(claim, sent_at=None)
+            return replace(item, sent_at=None)
     elif sent - time <= MAX_LATENESS:
-        return replace(claim, time=None, sent_at=None, happened=received_at - (sent - time))
+        return replace(item, time=None, sent_at=None, happened=received_at - (sent - time))
     raise Refused("time_out_of_range", "a time that is none of this age")
 
 
-def judge(event: E, told: datetime | None, received_at: datetime, *, sent_anew: bool = False) -> E:
-    """The event with its time final, and kept beside it the time that the sender told, if any.
+def timed(event: E, sent_time: datetime | None, received_at: datetime, *, sent_anew: bool = False) -> E:
+    """The event with its final time, and the sender's own time `sent_time` beside it.
 
-    `sent_anew` as `effective_time` has it. Raises Refused `time_out_of_range`.
+    `sent_anew` as in `effective_time`. Raises Refused `time_out_of_range`.
     """
     time, _ = effective_time(event, received_at, sent_anew=sent_anew)
-    return event.model_copy(update={"time": time, "finaltime": True, "occurredat": told})
+    return event.model_copy(update={"time": time, "finaltime": True, "occurredat": sent_time})
 
 
 def _link(alias: str, lead: str, source: str, time: datetime) -> LeadLinked:
-    """Its id comes from the two ids alone and it tells no time of its own, so that a repeat is an exact duplicate."""
+    """The link's id depends on the two ids only, and it has no time of its own: a repeat is an exact duplicate."""
     link = Link(alias=alias, lead=lead)
     return LeadLinked(
         id=derived_id("linked", alias, lead), source=source, subject=alias, time=time, finaltime=True, data=link
@@ -107,6 +107,6 @@ def _link(alias: str, lead: str, source: str, time: datetime) -> LeadLinked:
 
 
 def _first(error: ValidationError) -> str:
-    """The place and the rule of the first thing wrong; never the value, which may be personal."""
+    """Path and rule of the first error, never the value, which may be personal."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"

@@ -20,13 +20,13 @@ class Http(Section):
 
 
 class IngestOps(Ops):
-    """The port of the on-call staff: /livez, /readyz, /metrics."""
+    """The HTTP port for operators: /livez, /readyz, /metrics."""
 
     port: int = Field(9101, description="port to listen on")
 
 
 class Limits(Section):
-    """How much one request, and all of them together, may ask for (http.md §2.2, §4; delivery.md §3)."""
+    """Limits of one request and of all requests together."""
 
     body: int = Field(500 * KIB, ge=1, description="most bytes of a request's body as sent")
     inflated: int = Field(1024 * KIB, ge=1, description="most bytes of a gzip body once inflated")

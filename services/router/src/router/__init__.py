@@ -1,1 +1,1 @@
-"""The router: hands a qualified lead to an owner, exactly once, and keeps account of where it stands."""
+"""The router: hands a qualified lead to an owner, exactly once, and keeps its stages."""

@@ -1,30 +1,29 @@
-"""The composition root of the router: its rules as the chassis wants them."""
+"""The composition root of the router: its rules as a Service of the chassis."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
-from chassis.service import REPLACED, At, Decision, Drop, Erase, Keep, Limit, Recall
-from router.rules.handoff import Moment
+from chassis.service import REPLACED, At, Decision, Drop, Erase, Keep, Limit
+from router.rules.handoff import Context
 from router.rules.lead import Lead
-from router.rules.route import Outcome, route, wake
+from router.rules.route import Result, route, wake
 from router.rules.suppression import erase
 from router.settings import Settings
 from schemas.engagements import LeadErased
 from schemas.envelope import Decoder, Fact
-from schemas.erasure import ERASED, FLOOD, erasing, one_more
+from schemas.erasure import ERASED
 from schemas.policy import Policy
 from schemas.sales import DAILY, RECALLED, sort_of
 from schemas.topics import TOPICS
 
 ROTATION = "rotation"
-"""The row that all partitions share: {"next": n}, how many turns have been taken."""
+"""The row that all partitions share: {"next": n}, the number of turns taken."""
 INPUTS = ("lead-scores", "sales-activities")
 COUNTED = {
     "baton.lead.qualified.v1": "qualified",
@@ -35,18 +34,12 @@ COUNTED = {
 
 
 class Router:
-    """Implements chassis.service.Service: an adapter without decisions of its own."""
+    """Implements chassis.service.Service; makes no decisions of its own."""
 
     name = "router"
     own: Collection[str] = ("lead-scores",)
     shared: Sequence[str] = (ROTATION,)
-    limit: Limit[Lead] | None = Limit(
-        DAILY,
-        RECALLED,
-        sort_of,
-        lambda lead: replace(lead, unkept=one_more(lead.unkept, FLOOD)),
-        lambda lead: lead.erased is None and FLOOD in lead.unkept,
-    )
+    limit: Limit | None = Limit(DAILY, RECALLED, sort_of)
 
     def __init__(self, policies: Policies[Policy]) -> None:
         self.policies = policies
@@ -64,32 +57,26 @@ class Router:
         return self._leads.dump_json(state).decode()
 
     def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
-        if state.erased is not None:
-            return Drop(replace(state, unkept=one_more(state.unkept, ERASED)), ERASED)
         if isinstance(fact.event, LeadErased):
-            return Recall()
-        outcome = route(state, fact, self._moment(at))
-        return Drop(outcome.lead, REPLACED) if outcome.outdated else _kept(outcome)
+            return Erase(*erase(state, fact))
+        result = route(state, fact, self._context(at))
+        return Drop(result.lead, REPLACED) if result.outdated else _kept(result)
 
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self._facts.stored(value, time, fingerprint, received)
 
-    def recall(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Lead] | Erase[Lead]:
-        """Only an erasure asks for this."""
-        fact = erasing(heard)
-        if fact is None:
-            return self.tick(state, at)
-        lead, events = erase(state, earlier, fact)
-        return Erase(lead, fact, events)
+    def after_erasure(self, state: Lead, fact: Fact, at: At) -> Drop[Lead]:  # noqa: ARG002 - nothing follows
+        return Drop(state, ERASED)
+
+    def recall(self, state: Lead, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[Lead]:
+        raise NotImplementedError("no decision asks for it")
 
     def tick(self, state: Lead, at: At) -> Keep[Lead]:
-        if state.erased is not None:
-            return Keep(state)
-        return _kept(wake(state, self._moment(at)))
+        return _kept(wake(state, self._context(at)))
 
-    def _moment(self, at: At) -> Moment:
+    def _context(self, at: At) -> Context:
         rotation = at.shared.get(ROTATION) or {"next": 0}
-        return Moment(at.now, self.policies, rotation["next"])
+        return Context(at.now, self.policies, rotation["next"])
 
 
 def build(settings: Settings) -> Router:
@@ -97,8 +84,8 @@ def build(settings: Settings) -> Router:
     return Router(load_policies(settings.policies, Policy))
 
 
-def _kept(outcome: Outcome) -> Keep[Lead]:
-    counts = Counter(COUNTED[event.type] for event in outcome.events if event.type in COUNTED)
-    shared = {} if outcome.turn is None else {ROTATION: {"next": outcome.turn}}
-    replaces = [] if outcome.replaces is None else [outcome.replaces]
-    return Keep(outcome.lead, outcome.events, outcome.due, counts, shared, replaces)
+def _kept(result: Result) -> Keep[Lead]:
+    counts = Counter(COUNTED[event.type] for event in result.events if event.type in COUNTED)
+    shared = {} if result.turn is None else {ROTATION: {"next": result.turn}}
+    replaces = [] if result.replaces is None else [result.replaces]
+    return Keep(result.lead, result.events, result.due, counts, shared, replaces)

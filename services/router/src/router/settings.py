@@ -1,4 +1,4 @@
-"""The knobs of the router."""
+"""Settings of the router."""
 
 from __future__ import annotations
 

@@ -1,26 +1,25 @@
-"""The composition root of the scorer: its rules as the chassis wants them."""
+"""The composition root of the scorer: its rules as a Service of the chassis."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from chassis.policy import Policies, load_policies
 from chassis.service import At, Decision, Drop, Erase, Keep, Limit, Recall
 from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Decoder, Envelope, Fact
-from schemas.erasure import ERASED, erasing, one_more
+from schemas.erasure import ERASED
 from schemas.policy import Policy
 from schemas.topics import TOPICS
 from scorer import stored
-from scorer.rules import Criteria, Late, Outcome, Outdated, State, age, decide, erasure, flood, judge
+from scorer.rules import Criteria, Late, Outdated, Result, State, age, decide, erasure, flood, recall
 from scorer.settings import Settings
 
 
 class Scorer:
-    """Implements chassis.service.Service: an adapter without decisions of its own."""
+    """Implements chassis.service.Service; makes no decisions of its own."""
 
     name = "scorer"
     own: Collection[str] = ()
@@ -30,12 +29,12 @@ class Scorer:
         self.policies = policies
         self._criteria: dict[int, Criteria] = {}
         self._kinds: tuple[int, frozenset[str]] = (0, frozenset())
-        self.limit: Limit[State] | None = Limit(flood.DAILY, flood.RECALLED, self._sort, flood.dropped, flood.flooded)
+        self.limit: Limit | None = Limit(flood.DAILY, flood.RECALLED, self._sort)
         self.inputs: Mapping[str, Decoder] = {"engagements": Decoder(*TOPICS["engagements"].events)}
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Names of the bands in every version of the policy: the values that the label `band` can have."""
+        """Names of the bands in all versions of the policy: the values of the label `band`."""
         return tuple(sorted({band.name for policy in self.policies.versions for band in policy.scoring.bands}))
 
     def policy(self, instant: datetime) -> Policy:
@@ -43,7 +42,7 @@ class Scorer:
         return self.policies.at(instant)
 
     def criteria(self, instant: datetime) -> Criteria:
-        """What is judged by at `instant`. Raises chassis.policy.PolicyError where no version is in force."""
+        """The criteria at `instant`. Raises chassis.policy.PolicyError where no version is in force."""
         return self._criteria_of(self.policy(instant))
 
     def _criteria_of(self, policy: Policy) -> Criteria:
@@ -68,20 +67,19 @@ class Scorer:
         return stored.write(state)
 
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
-        if state.erased is not None:
-            return Drop(replace(state, unkept=one_more(state.unkept, ERASED)), ERASED)
         kind = type(fact.event)
         if kind is LeadErased:
-            return Recall()
-        passed = erasure.told_downstream([fact]) if kind is LeadSuppressed else ()
+            return Erase(erasure.erased(state), erasure.passed_downstream([fact]))
+        passed = erasure.passed_downstream([fact]) if kind is LeadSuppressed else ()
         try:
             return _kept(decide(state, fact, self.criteria(at.now), at.now), passed=passed)
         except Late as late:
             return Recall(late=not isinstance(late, Outdated))
 
+    def after_erasure(self, state: State, fact: Fact, at: At) -> Drop[State]:  # noqa: ARG002 - nothing follows
+        return Drop(state, ERASED)
+
     def tick(self, state: State, at: At) -> Keep[State] | Recall:
-        if state.erased is not None:
-            return Keep(state)
         try:
             return _kept(age(state, self.criteria(at.now), at.now))
         except Late:
@@ -90,13 +88,9 @@ class Scorer:
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self.inputs["engagements"].stored(value, time, fingerprint, received)
 
-    def recall(
-        self, state: State, earlier: Sequence[Fact], heard: Sequence[Fact], at: At
-    ) -> Keep[State] | Erase[State]:
-        if (fact := erasing(heard)) is not None:
-            return Erase(erasure.erased(state, earlier, fact), fact, erasure.told_downstream([fact]))
-        passed = erasure.told_downstream(heard)
-        return _kept(*judge(state, earlier, heard, self.criteria(at.now), at.now), passed=passed)
+    def recall(self, state: State, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[State]:
+        passed = erasure.passed_downstream(new)
+        return _kept(*recall(state, earlier, new, self.criteria(at.now), at.now), passed=passed)
 
 
 def build(settings: Settings) -> Scorer:
@@ -104,11 +98,11 @@ def build(settings: Settings) -> Scorer:
     return Scorer(load_policies(settings.policies, Policy))
 
 
-def _kept(*outcomes: Outcome, passed: Sequence[Envelope] = ()) -> Keep[State]:
-    """Of one that follows the other, and what is passed on."""
-    last = outcomes[-1]
-    told = [outcome.scored for outcome in outcomes if outcome.scored is not None]
-    if not told:
+def _kept(*results: Result, passed: Sequence[Envelope] = ()) -> Keep[State]:
+    """The decision for successive results, with the events `passed` on."""
+    last = results[-1]
+    scores = [result.scored for result in results if result.scored is not None]
+    if not scores:
         return Keep(last.state, passed, last.due)
-    counts = Counter(f"scores:{scored.data.band}" for scored in told)
-    return Keep(last.state, (*told, *passed), last.due, counts)
+    counts = Counter(f"scores:{scored.data.band}" for scored in scores)
+    return Keep(last.state, (*scores, *passed), last.due, counts)

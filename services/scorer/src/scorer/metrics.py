@@ -1,4 +1,4 @@
-"""The counters of the scorer, kept with the partition, so that a kill loses none."""
+"""Counters of the scorer, stored with the partition, so that a kill loses none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chassis.process.metrics import Outcome
 
 
 def outcomes_of(bands: Sequence[str]) -> tuple[Outcome, ...]:
-    """What is counted; each band of the policy is there at 0 from the start."""
+    """The counters; those of each band are 0 from the start."""
     return (
         Outcome("scores", "baton_scorer_scores", "Scores published, by the band that the lead is in", "band", bands),
     )

@@ -1,4 +1,4 @@
-"""The knobs of the scorer."""
+"""Settings of the scorer."""
 
 from __future__ import annotations
 

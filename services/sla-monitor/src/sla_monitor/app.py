@@ -1,70 +1,59 @@
-"""The composition root of sla-monitor: its rules as the chassis wants them."""
+"""The composition root of sla-monitor: its rules as a Service of the chassis."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
 from chassis.process.failures import OlderPolicy
-from chassis.service import At, Decision, Drop, Erase, Keep, Limit, Recall
+from chassis.service import At, Decision, Drop, Erase, Keep, Limit
 from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Decoder, Fact
-from schemas.erasure import ERASED, FLOOD, erasing, one_more
+from schemas.erasure import ERASED
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
 from schemas.sales import DAILY, RECALLED, SalesActivity, sort_of
 from schemas.topics import TOPICS
-from sla_monitor.rules import NotYet, Outcome, Watch, erase, expire, start, stop, stop_erased, suppress, unchanged
-from sla_monitor.rules.clock import Lead
+from sla_monitor.rules import NotYet, Result, TickTime, erase, expire, start, stop, stop_erased, suppress, unchanged
+from sla_monitor.rules.clock import WatchedLead
 from sla_monitor.settings import Settings
 
 INPUTS = ("lead-handoffs", "sales-activities")
 
 
 class SlaMonitor:
-    """Implements chassis.service.Service: an adapter without decisions of its own."""
+    """Implements chassis.service.Service; makes no decisions of its own."""
 
     name = "sla-monitor"
     own: Collection[str] = ("lead-handoffs",)
     shared: Sequence[str] = ()
-    limit: Limit[Lead] | None = Limit(
-        DAILY,
-        RECALLED,
-        sort_of,
-        lambda lead: replace(lead, unkept=one_more(lead.unkept, FLOOD)),
-        lambda lead: lead.erased is None and FLOOD in lead.unkept,
-    )
+    limit: Limit | None = Limit(DAILY, RECALLED, sort_of)
 
     def __init__(self, policies: Policies[Policy], feed_patience: timedelta) -> None:
         self.policies = policies
         self._patience = feed_patience
-        self._leads = TypeAdapter(Lead)
+        self._leads = TypeAdapter(WatchedLead)
         self._facts = Decoder(*dict.fromkeys(event for topic in INPUTS for event in TOPICS[topic].events))
         self.inputs: Mapping[str, Decoder] = {topic: Decoder(*TOPICS[topic].events) for topic in INPUTS}
 
     @property
     def clocks(self) -> tuple[str, ...]:
-        """Names of the clocks in every version of the policy: the values that the label `clock` can have."""
+        """Names of the clocks in all versions of the policy: the values of the label `clock`."""
         return tuple(sorted({rule.id for policy in self.policies.versions for rule in policy.clocks}))
 
-    def new(self, lead_id: str) -> Lead:
-        return Lead(lead_id)
+    def new(self, lead_id: str) -> WatchedLead:
+        return WatchedLead(lead_id)
 
-    def load(self, lead_id: str, state: str) -> Lead:  # noqa: ARG002 - the state says it too
+    def load(self, lead_id: str, state: str) -> WatchedLead:  # noqa: ARG002 - the state says it too
         return self._leads.validate_json(state)
 
-    def dump(self, state: Lead) -> str:
+    def dump(self, state: WatchedLead) -> str:
         return self._leads.dump_json(state).decode()
 
-    def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
-        if state.erased is not None:
-            outcome = stop_erased(state, fact.event, fact.time, at.now)
-            lead = replace(outcome.lead, unkept=one_more(state.unkept, ERASED))
-            return Drop(lead, ERASED, outcome.events, outcome.counts)
+    def decide(self, state: WatchedLead, fact: Fact, at: At) -> Decision[WatchedLead]:
         match fact.event:
             case LeadQualified() | LeadHandedOff() as event:
                 try:
@@ -72,7 +61,8 @@ class SlaMonitor:
                 except NotYet as missing:
                     raise OlderPolicy(str(missing)) from missing
             case LeadErased():
-                return Recall()
+                result = erase(state, fact, at.now)
+                return Erase(result.lead, result.events, result.counts)
             case LeadSuppressed():
                 return _kept(suppress(state, fact, at.now))
             case SalesActivity() as event:
@@ -83,16 +73,15 @@ class SlaMonitor:
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self._facts.stored(value, time, fingerprint, received)
 
-    def recall(self, state: Lead, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Lead] | Erase[Lead]:
-        """Only an erasure asks for this."""
-        fact = erasing(heard)
-        if fact is None:
-            return _kept(unchanged(state))
-        outcome = erase(state, earlier, fact, at.now)
-        return Erase(outcome.lead, fact, outcome.events, outcome.due, outcome.counts)
+    def after_erasure(self, state: WatchedLead, fact: Fact, at: At) -> Drop[WatchedLead]:
+        result = stop_erased(state, fact.event, fact.time, at.now)
+        return Drop(result.lead, ERASED, result.events, result.counts)
 
-    def tick(self, state: Lead, at: At) -> Keep[Lead]:
-        return _kept(expire(state, Watch(at.now, at.known, self._patience)))
+    def recall(self, state: WatchedLead, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[WatchedLead]:
+        raise NotImplementedError("no decision asks for it")
+
+    def tick(self, state: WatchedLead, at: At) -> Keep[WatchedLead]:
+        return _kept(expire(state, TickTime(at.now, at.known, self._patience)))
 
 
 def build(settings: Settings) -> SlaMonitor:
@@ -100,5 +89,5 @@ def build(settings: Settings) -> SlaMonitor:
     return SlaMonitor(load_policies(settings.policies, Policy), settings.feed_patience)
 
 
-def _kept(outcome: Outcome) -> Keep[Lead]:
-    return Keep(outcome.lead, outcome.events, outcome.due, outcome.counts, waits=outcome.waits)
+def _kept(result: Result) -> Keep[WatchedLead]:
+    return Keep(result.lead, result.events, result.due, result.counts, inputs_until=result.inputs_until)

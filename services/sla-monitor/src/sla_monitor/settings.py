@@ -1,4 +1,4 @@
-"""The knobs of sla-monitor."""
+"""Settings of sla-monitor."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What speaks to Kafka."""
+"""Access to Kafka."""

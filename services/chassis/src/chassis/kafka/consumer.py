@@ -1,4 +1,4 @@
-"""From Kafka: one membership in the service's group, with the rebalance treated as a crash (delivery.md §2.1)."""
+"""Fetches records of the partitions that the Kafka group assigns to this process, and commits offsets as a hint."""
 
 from __future__ import annotations
 
@@ -7,41 +7,59 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from chassis.kafka import records
-from chassis.kafka.received import Received, require_append_time
 from chassis.process.failures import BrokerAway, Failure
 from chassis.process.settings import Kafka
 
 DEADLINE_SECONDS = 12
 LEAVE_SECONDS = 5
 YEAR_9999 = 253_370_764_800_000
-"""Milliseconds: beyond it a producer's own time stamp, which may be anything, is no date."""
+"""Milliseconds; a producer's time stamp may be later, and is then no date."""
 Offsets = Mapping[str, int]
 """Topic -> the offset to read next, for one partition."""
 
 
+class Received(NamedTuple):
+    """One record of an input topic, which is named without the prefix; `timestamp` is the broker's, in milliseconds."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+
+    @property
+    def append_time(self) -> datetime:
+        """When the broker got the record."""
+        return append_time(self.timestamp)
+
+
 class NotMember(Failure):
-    """The group has another generation: this process no longer owns what it had."""
+    """The group has another generation: this process no longer owns its partitions."""
 
 
 class PartitionOwner(Protocol):
-    """Is told of rebalances. Must not wait: the client sends no heartbeat meanwhile, and swallows what is raised."""
+    """Receives rebalances. Must not await anything slow, since the client sends no heartbeat meanwhile, and must not
+    raise, since the client swallows it.
+    """
 
     def assigned(self, parts: set[int], partial: set[int]) -> None:
-        """Of `parts` every input topic is owned now, of `partial` only some are."""
+        """The partitions of `parts` are owned on every input topic, those of `partial` on some only."""
 
     def revoked(self) -> None:
-        """Nothing is owned any more, until `assigned`."""
+        """No partition is owned until `assigned`."""
 
 
 class Consumer(ConsumerRebalanceListener):
-    """Fetches for many partition workers at once; each fetches its own partition only."""
+    """Fetches for many partition workers at once, for each only its own partition."""
 
     def __init__(self, kafka: Kafka, group: str, topics: Sequence[str]) -> None:
         records.read_all()
@@ -54,7 +72,7 @@ class Consumer(ConsumerRebalanceListener):
 
     @cached_property
     def _client(self) -> AIOKafkaConsumer:
-        """Made when it is first used: a client that was made and has never been stopped logs an error of its own."""
+        """Made at first use: the client logs an error when it is made and never stopped."""
         return AIOKafkaConsumer(
             bootstrap_servers=self._kafka.bootstrap_servers,
             group_id=self._kafka.prefix + self._group,
@@ -72,10 +90,10 @@ class Consumer(ConsumerRebalanceListener):
         )
 
     async def start(self, owner: PartitionOwner) -> None:
-        """Joins the group; `owner` hears of its rebalances.
+        """Joins the group; `owner` receives its rebalances.
 
-        Raises BrokerAway when the broker does not answer, or lacks a topic: call it again then. Joined without its
-        topics, a group assigns nothing and looks content.
+        Raises BrokerAway when the broker does not answer or lacks a topic; call it again then. A group that joined
+        without its topics assigns nothing and reports no error.
         """
         self._owner = owner
         names = [self._prefix + topic for topic in self._topics]
@@ -88,8 +106,8 @@ class Consumer(ConsumerRebalanceListener):
         self._client.subscribe(names, listener=self)
 
     async def stop(self) -> None:
-        """Leaves the group, within 5 s. Raises BrokerAway when that cannot be had."""
-        # A task of its own: with the broker gone the client's close ends in a cancellation that is nobody's.
+        """Leaves the group within 5 s, else raises BrokerAway."""
+        # In a task of its own: without a broker the client's close raises a CancelledError that nobody asked for.
         closing = asyncio.create_task(self._client.stop())
         done, _ = await asyncio.wait({closing}, timeout=LEAVE_SECONDS)
         if not done:
@@ -104,7 +122,7 @@ class Consumer(ConsumerRebalanceListener):
         owned: dict[int, set[str]] = {}
         for partition in assigned:
             self._client.pause(partition)
-            self._client.seek(partition, 0)  # without a position at once the fetcher raises NoOffsetForPartition
+            self._client.seek(partition, 0)  # else the fetcher raises NoOffsetForPartition
             owned.setdefault(partition.partition, set()).add(self._name(partition))
         whole = {part for part, topics in owned.items() if topics >= set(self._topics)}
         self._owner.assigned(whole, owned.keys() - whole)
@@ -118,17 +136,17 @@ class Consumer(ConsumerRebalanceListener):
             batches = await self._client.getmany(*self._partitions(part), timeout_ms=int(wait * 1000), max_records=most)
         found: list[Received] = []
         for partition, batch in batches.items():
-            require_append_time(batch)
+            records.require_append_time(batch)
             topic = self._name(partition)
             found += [Received(topic, part, r.offset, r.timestamp, r.key, r.value, r.headers) for r in batch]
         return found
 
     async def poll_nothing(self) -> None:
-        """Keeps polling alive and raises the group's errors while every worker backs off (200 ms)."""
+        """Calls poll for 200 ms, which keeps the membership and raises the group's errors while every worker waits."""
         await self._client.getmany(self._partition(self._topics[0], -1), timeout_ms=200)
 
     def start_reading(self, part: int, offsets: Offsets) -> None:
-        """From here on `fetch` answers, beginning at `offsets`. Raises NotMember when the partition is not owned."""
+        """`fetch` answers from now on, beginning at `offsets`. Raises NotMember when the partition is not owned."""
         try:
             for partition in self._partitions(part):
                 self._client.seek(partition, offsets[self._name(partition)])
@@ -150,7 +168,7 @@ class Consumer(ConsumerRebalanceListener):
         return counts.pop()
 
     async def bounds(self, part: int) -> Mapping[str, tuple[int, int]]:
-        """Each topic's first offset and the one after its last, as the broker has them now."""
+        """Each topic's first offset and the offset after its last record, as the broker has them now."""
         partitions = self._partitions(part)
         async with _bounded("asking for offsets"):
             first = await self._client.beginning_offsets(partitions)
@@ -158,9 +176,9 @@ class Consumer(ConsumerRebalanceListener):
         return {self._name(p): (first[p], last[p]) for p in partitions}
 
     async def before(self, part: int, offsets: Offsets) -> Mapping[str, int]:
-        """The time stamp of the record right before each offset, where the log still has it. Raises NotMember.
+        """The time stamp of the record before each offset, where the log still has it. Raises NotMember.
 
-        It moves the place of reading: `start_reading` must follow. Raises NoAppendTime as `fetch` does.
+        It moves the reading position: `start_reading` must follow. Raises NoAppendTime as `fetch` does.
         """
         wanted = {self._partition(topic, part): offset - 1 for topic, offset in offsets.items()}
         found: dict[str, int] = {}
@@ -170,10 +188,10 @@ class Consumer(ConsumerRebalanceListener):
                     self._client.seek(partition, offset)
                     self._client.resume(partition)
                 while missing := [p for p in wanted if self._name(p) not in found]:
-                    for partition, records in (await self._client.getmany(*missing, timeout_ms=1000)).items():
-                        require_append_time(records[:1])
-                        same = records[0].offset == wanted[partition]  # else a compaction has taken it away
-                        found[self._name(partition)] = records[0].timestamp if same else -1
+                    for partition, batch in (await self._client.getmany(*missing, timeout_ms=1000)).items():
+                        records.require_append_time(batch[:1])
+                        same = batch[0].offset == wanted[partition]  # else compaction has deleted it
+                        found[self._name(partition)] = batch[0].timestamp if same else -1
         except IllegalStateError as error:
             raise NotMember(f"partition {part}") from error
         finally:
@@ -181,16 +199,16 @@ class Consumer(ConsumerRebalanceListener):
         return {topic: stamp for topic, stamp in found.items() if stamp >= 0}
 
     def lag(self, part: int, topic: str, offset: int) -> int:
-        """Records after `offset` as of the last fetch; 0 before the first."""
+        """Number of records after `offset` at the last fetch; 0 before the first."""
         partition = self._partition(topic, part)
         if partition not in self._client.assignment():
             return 0
         return max(0, (self._client.highwater(partition) or offset) - offset)
 
     async def commit(self, progress: Mapping[int, Offsets]) -> None:
-        """Tells Kafka how far we are, for lag tools, and learns whether we are still a member.
+        """Commits the offsets to Kafka, for lag tools, and so checks the membership.
 
-        Raises NotMember when the group has moved on, BrokerAway when nobody answers.
+        Raises NotMember when the group has another generation, BrokerAway when the broker does not answer.
         """
         offsets = {
             self._partition(topic, part): offset for part, owned in progress.items() for topic, offset in owned.items()
@@ -211,20 +229,15 @@ class Consumer(ConsumerRebalanceListener):
         return [self._partition(topic, part) for topic in self._topics]
 
 
-def received_at(record: Any) -> datetime:
-    """When the broker got the record (its timestamp; on input topics that is LogAppendTime)."""
-    return _instant(record.timestamp)
-
-
 @lru_cache(maxsize=1024)
-def _instant(milliseconds: int) -> datetime:
-    """Remembered, for a broker's batch has one append time for all its records."""
+def append_time(milliseconds: int) -> datetime:
+    """A record's time stamp as an instant. Cached: all records of a broker's batch have one append time."""
     return datetime.fromtimestamp(min(max(milliseconds, 0), YEAR_9999) / 1000, UTC)
 
 
 @asynccontextmanager
 async def _bounded(doing: str, seconds: float = DEADLINE_SECONDS) -> AsyncIterator[None]:
-    """Bounds a wait on the broker, and names what it was waiting for."""
+    """Bounds a wait on the broker; the error names what was awaited."""
     try:
         async with asyncio.timeout(seconds):
             yield

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 import cramjam
 
 LARGEST = 16 * 1024 * 1024
-"""Bytes of a batch's records: 16 times the largest record, and more than the 5 to 10 MiB of a full batch of events."""
+"""Most bytes of a batch's records: 16 times the largest record, more than the 5 to 10 MiB of a full batch of events."""
 _FIRST_GUESS = 8
-"""Times its compressed size that a payload is first given room for; events compress 5 to 10 times."""
+"""First buffer, in multiples of a payload's compressed size; events compress 5 to 10 times."""
 _XERIAL = b"\x82SNAPPY\x00\x00\x00\x00\x01\x00\x00\x00\x01"
-"""What Java's snappy puts before its blocks, each of which stands behind its length in 4 bytes."""
+"""The header of Java's snappy, followed by blocks that each have their length in the 4 bytes before."""
 
 
 class Bomb(Exception):  # noqa: N818 - a verdict on the batch
@@ -21,9 +21,9 @@ class Bomb(Exception):  # noqa: N818 - a verdict on the batch
 
 
 def inflated(codec: int, payload: bytes) -> bytes:
-    """The payload's content. Memory stays below twice LARGEST, whatever the payload claims to hold.
+    """The decompressed payload. Memory stays below twice LARGEST, whatever size the payload claims.
 
-    `codec` is one of CODECS. Raises Bomb, or whatever the codec raises for a payload that is none of its own.
+    `codec` is a key of CODECS. Raises Bomb, or the codec's own error for an invalid payload.
     """
     return CODECS[codec](payload)
 
@@ -36,7 +36,7 @@ def _gzip(payload: bytes) -> bytes:
 
 
 def _snappy(payload: bytes) -> bytes:
-    """Each block says its size before it is decompressed."""
+    """Checks each block's stated size before decompressing it."""
     if not payload.startswith(_XERIAL):
         return _block(payload, LARGEST)
     content, place = bytearray(), len(_XERIAL)
@@ -54,7 +54,7 @@ def _block(block: bytes, room: int) -> bytes:
 
 
 def _stream(into: Callable[[bytes, bytearray], int]) -> Callable[[bytes], bytes]:
-    """Of a codec that says nothing of its size: room is made until the content fits, up to the limit."""
+    """Decompressor for a codec that states no size: the buffer grows until the content fits, up to the limit."""
 
     def inflate(payload: bytes) -> bytes:
         room = max(4096, _FIRST_GUESS * len(payload))
@@ -78,4 +78,4 @@ CODECS: Mapping[int, Callable[[bytes], bytes]] = {
     3: _stream(cramjam.lz4.decompress_into),
     4: _stream(cramjam.zstd.decompress_into),
 }
-"""Kafka's numbers of them."""
+"""By Kafka's codec number."""

@@ -1,4 +1,4 @@
-"""Producers of Kafka's client: started when first needed, replaced when they can no longer send."""
+"""Producers of the Kafka client: started at first use, replaced when they can no longer send."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_BATCH_BYTES = 256 * 1024
 
 
 class Producers:
-    """One idempotent producer and, for what may be refused, one without sequence numbers that a refusal would burn.
+    """One idempotent producer, and one without sequence numbers for batches that the broker may refuse.
 
     `rebuilds` is how many were retired.
     """
@@ -25,7 +25,7 @@ class Producers:
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
         self._producers: dict[bool, AIOKafkaProducer] = {}
-        """By whether it is the idempotent one."""
+        """By whether it is idempotent."""
         self._starting = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
         self.rebuilds = 0
@@ -52,7 +52,7 @@ class Producers:
             return self._producers[idempotent]
 
     def retire(self, producer: AIOKafkaProducer | None) -> None:
-        """The producer is used no more; one that was retired before, or None, changes nothing."""
+        """Stops using the producer; no effect for one retired before, or None."""
         for idempotent, current in list(self._producers.items()):
             if current is producer:
                 del self._producers[idempotent]
@@ -60,7 +60,7 @@ class Producers:
                 self._close(current)
 
     async def close(self) -> None:
-        """Retires all, and waits for them to stop, within 6 s."""
+        """Retires all and waits up to 6 s until they have stopped."""
         for producer in list(self._producers.values()):
             self.retire(producer)
         if self._closing:
@@ -82,7 +82,7 @@ async def _stop(producer: AIOKafkaProducer) -> None:
 
 
 async def _abandon(producer: AIOKafkaProducer) -> None:
-    """An idempotent sender never gives a batch up: left alone it goes on for ever, and sends it much later."""
+    """Cancels the sender: an idempotent one retries a batch for ever, and may send it much later."""
     with contextlib.suppress(TimeoutError, KafkaError, OSError):
         async with asyncio.timeout(1):
             await producer._sender.close()

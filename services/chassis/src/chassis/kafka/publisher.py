@@ -1,4 +1,4 @@
-"""To Kafka: records are published in order and acknowledged by all replicas, or the caller hears that they were not."""
+"""Publishes records to Kafka in order; every call ends with all replicas' acknowledgements or with an error."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from schemas.identity import partition_of
 from schemas.sizes import record_limit
 
 DEADLINE_SECONDS = 12
-"""With the broker dead, send and stop hang for ever whatever the client's timeouts say (delivery.md §2)."""
+"""Bounds each send and stop: with the broker dead both hang for ever, whatever the client's timeouts."""
 _REFUSED = (MessageSizeTooLargeError, InvalidTopicError, TopicAuthorizationFailedError)
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -37,7 +37,7 @@ Place = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What goes to Kafka. Without a `partition` the key decides, as Kafka's default partitioner has it."""
+    """A record to publish. Without a `partition` the key decides, as in Kafka's default partitioner."""
 
     topic: str
     key: bytes | None
@@ -47,7 +47,7 @@ class Record:
 
 
 def size_of(record: Record) -> int:
-    """Bytes that the broker holds against the topic's limit (`schemas.sizes.record_limit`), at most 20 too many."""
+    """Bytes that count towards the topic's limit (`schemas.sizes.record_limit`), at most 20 too many."""
     size: int = DefaultRecordBatchBuilder.estimate_size_in_bytes(record.key, record.value, list(record.headers))
     return size
 
@@ -59,10 +59,11 @@ class Publisher:
     """One idempotent producer per process, replaced when it can no longer send.
 
     `publish` may be called from many tasks at once; the records of one call keep their order within a partition.
-    A refusal burns sequence numbers of an idempotent producer, which must then be replaced (delivery.md P1). So what
-    the contract forbids is never sent. A broker may take less than the contract says: each refusal halves what the
-    topic is trusted to take, and what is larger goes through a second producer, without sequence numbers, where a
-    refusal costs nothing and an acknowledgement restores the trust. A topic costs at most 20 producers in this way.
+
+    A refusal uses up sequence numbers of an idempotent producer, which must then be replaced. So records that the
+    contract forbids are never sent. A broker may accept less than the contract: each refusal halves the batch size
+    assumed for the topic, larger batches go through a second producer without sequence numbers, and an acknowledgement
+    there raises the assumed size again. So one topic costs at most 20 producers.
     """
 
     def __init__(self, kafka: Kafka) -> None:
@@ -70,7 +71,7 @@ class Publisher:
         self._producers = Producers(kafka)
         self._partitions: dict[str, int] = {}
         self._trusted: dict[str, int] = {}
-        """Topic -> bytes of a batch that its broker is trusted to take, once it has refused one."""
+        """Topic -> largest batch in bytes that its broker is assumed to accept, once it has refused one."""
 
     @property
     def rebuilds(self) -> int:
@@ -84,11 +85,11 @@ class Publisher:
         await self._producers.close()
 
     async def publish(self, records: Sequence[Record], place: Place | None = None) -> None:
-        """Returns once every record is acknowledged with acks=all. `place`, if given, is where all of them go.
+        """Returns once every record is acknowledged with acks=all. All go to `place`, where one is given.
 
-        Raises BrokerAway when that cannot be had within 12 s (some records may have landed, a retry repeats them), and
-        Unpublishable that names the records which are too large for their topic or which the broker refuses; the
-        others of the call have then landed.
+        Raises BrokerAway when that does not happen within 12 s (some records may be written, a retry repeats them), and
+        Unpublishable with the records that are too large for their topic or that the broker refuses; the others of the
+        call are then written.
         """
         producer: AIOKafkaProducer | None = None
         try:
@@ -107,7 +108,7 @@ class Publisher:
             raise Unpublishable(f"{refused[0].topic}: too large, or not allowed", refused)
 
     async def append(self, record: Record) -> int:
-        """Publishes one record to its `partition`; its offset there, or -1 where the broker does not tell it.
+        """Publishes one record to its `partition`. Returns its offset there, -1 where the broker does not return it.
 
         Raises BrokerAway and Unpublishable as `publish`.
         """
@@ -127,7 +128,7 @@ class Publisher:
             raise BrokerAway(f"publishing: {type(error).__name__}") from error
 
     async def by_place(self, records: Sequence[Record]) -> Mapping[Place, Sequence[Record]]:
-        """The records by the partition that they go to, in order. Raises BrokerAway as `publish`."""
+        """The records by partition, in order. Raises BrokerAway as `publish`."""
         producer: AIOKafkaProducer | None = None
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
@@ -140,7 +141,7 @@ class Publisher:
             raise BrokerAway(f"asking for partitions: {type(error).__name__}") from error
 
     async def _send(self, producer: AIOKafkaProducer, grouped: Mapping[Place, Sequence[Record]]) -> list[Record]:
-        """Returns what is refused; all else is acknowledged."""
+        """Returns the refused records; all others are acknowledged."""
         refused, groups = list[Record](), list(grouped.items())
         if failpoints.armed("partly_acknowledged") and len(groups) > 1:
             refused += await self._deliver(producer, *groups.pop())
@@ -155,29 +156,34 @@ class Publisher:
         return refused
 
     async def _deliver(self, producer: AIOKafkaProducer, place: Place, records: Sequence[Record]) -> list[Record]:
-        """One batch after the other, so that none follows a refused one. Returns what is refused."""
+        """Sends one batch after the other, so that none overtakes a refused one. Returns the refused records."""
         topic, limit = place[0], record_limit(place[0])
         sized = [(size_of(record), record) for record in records]
-        fitting = [(size, record) for size, record in sized if size <= limit]
+        fitting: Sequence[_Sized] = [(size, record) for size, record in sized if size <= limit]
         refused = [record for size, record in sized if size > limit]
         trusted = self._trusted.get(topic, limit)
         if all(size <= trusted for size, _ in fitting):
-            for batch in _batches(fitting, min(trusted, MAX_BATCH_BYTES)):
-                try:
-                    await self._put(producer, place, batch)
-                except _REFUSED as refusal:
-                    self._producers.retire(producer)
-                    self._distrust(topic, batch, refusal)
-                    break
-                fitting = fitting[len(batch) :]
-            else:
-                return refused
+            fitting = await self._together(producer, place, fitting, min(trusted, MAX_BATCH_BYTES))
         for batch in _batches(fitting, MAX_BATCH_BYTES):
             refused += await self._apart(place, batch)
         return refused
 
+    async def _together(
+        self, producer: AIOKafkaProducer, place: Place, sized: Sequence[_Sized], most: int
+    ) -> Sequence[_Sized]:
+        """Sends batches of at most `most` bytes; returns what is left from the first refused batch on."""
+        for batch in _batches(sized, most):
+            try:
+                await self._put(producer, place, batch)
+            except _REFUSED as refusal:
+                self._producers.retire(producer)
+                self._distrust(place[0], batch, refusal)
+                return sized
+            sized = sized[len(batch) :]
+        return sized
+
     async def _apart(self, place: Place, batch: Sequence[_Sized]) -> list[Record]:
-        """In halves, and halves of these, until each refused record is alone: the others still land, in their order."""
+        """Bisects a refused batch until each refused record is alone; the others are written in their order."""
         producer = await self._producers.ready(idempotent=False)
         try:
             size = await self._put(producer, place, batch)
@@ -199,7 +205,7 @@ class Publisher:
         self._trusted[topic] = min(self._trusted.get(topic, most), most)
 
     async def _put(self, producer: AIOKafkaProducer, place: Place, batch: Sequence[_Sized]) -> int:
-        """Returns how many bytes the broker has acknowledged as one batch."""
+        """Returns how many bytes the broker acknowledged as one batch."""
         builder = _batch(producer, [record for _, record in batch])
         size: int = builder.size()
         acknowledged = await producer.send_batch(builder, self._kafka.prefix + place[0], partition=place[1])
@@ -229,12 +235,12 @@ def _batch(producer: AIOKafkaProducer, records: Sequence[Record]) -> Any:
 
 
 def _batches(sized: Sequence[_Sized], most: int) -> Iterator[Sequence[_Sized]]:
-    """In order, each of at most so many bytes, or of one record."""
+    """In order, each of at most `most` bytes, or of one record."""
     begin = total = 0
-    for place, (size, _) in enumerate(sized):
-        if total + size > most and place > begin:
-            yield sized[begin:place]
-            begin, total = place, 0
+    for index, (size, _) in enumerate(sized):
+        if total + size > most and index > begin:
+            yield sized[begin:index]
+            begin, total = index, 0
         total += size
     if sized[begin:]:
         yield sized[begin:]

@@ -1,14 +1,14 @@
-"""What a broker lets through and Kafka's Python client cannot read: such a batch stops nothing and hides no record.
+"""Reads batches that a broker accepts and Kafka's Python client cannot read, so that none stops a partition.
 
-A broker looks at a batch less closely than the client does. The client raises, at the same offset for ever, for a
-header key that is not UTF-8, an attribute of 128 or more and bytes behind a compressed stream, it believes offsets
-that a producer made up, and it decompresses whatever it gets. Whoever may write to a topic could stop each of its
-partitions, or fill the memory of every reader.
+A broker checks a batch less than the client does. The client raises, at the same offset for ever, for a header key that
+is not UTF-8, an attribute of 128 or more, and bytes after a compressed stream; it trusts offsets set by a producer, and
+decompresses any size. So whoever may write to a topic could stop each of its partitions, or fill the memory of every
+reader.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from aiokafka.consumer import fetcher
@@ -18,33 +18,53 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import decode_varint
 
 from chassis.kafka.inflation import CODECS, LARGEST, Bomb, inflated
+from chassis.process.failures import Failure
 
 UNREADABLE = "unreadable"
-"""The one header of a record that stands for one which cannot be had; its value says why."""
+"""The only header of a record that stands for an unreadable one; its value is the reason."""
 MOST_RECORDS, MOST_HEADERS = 65_536, 262_144
-"""Of a compressed batch: as many of the smallest events fit into the bytes that it may inflate to, each with 4 headers.
+"""Most in a compressed batch: as many of the smallest events fit into LARGEST bytes, each with 4 headers.
 
 An empty record takes 7 bytes of a batch and 300 of memory, an empty header 2 and 70.
 """
 HARMLESS = 1024 * 1024
-"""Bytes of a batch whose headers nobody counts: as large as any that is not compressed."""
+"""Bytes of a batch up to which its headers are not counted: the largest uncompressed batch."""
 _OVERHEAD = 12
-"""Bytes before those that a batch's length counts: its first offset, and that length."""
+"""Bytes of a batch that its length does not count: its first offset and the length."""
 _ATTRIBUTES, _RECORDS = 22, 61
-"""Where a batch has the attributes that name its codec, in the last 3 bits, and where its records begin."""
+"""Positions in a batch: the attributes, whose last 3 bits name the codec, and the first record."""
 _CODEC = 0x07
+_LOG_APPEND_TIME = 1
+"""Kafka's number for a time stamp set by the broker."""
+
+
+class NoAppendTime(Failure):
+    """The records of an input topic have no append time: stop, page."""
 
 
 def read_all() -> None:
-    """From now on this process's consumers read whatever a broker lets through; a second call changes nothing."""
+    """Makes this process's consumers read every batch that a broker accepts; calling it again has no effect."""
     fetcher.MemoryRecords = _Records  # type: ignore[attr-defined]
 
 
-class _Records(MemoryRecords):  # type: ignore[misc, valid-type]
-    """One partition's batches of one answer, as the client has them.
+def require_append_time(records: Iterable[Any]) -> None:
+    """Raises NoAppendTime for the first record whose time stamp is not the broker's.
 
-    The answer ends early, behind the batch with which LARGEST bytes have been decompressed; the client then asks for
-    the rest again. So memory is bounded by batches, not by how many small ones fit into an answer.
+    It looks at the records, since reading a topic's configuration takes a right that a service need not have.
+    """
+    for record in records:
+        if record.timestamp_type != _LOG_APPEND_TIME:
+            raise NoAppendTime(
+                f"{record.topic}/{record.partition} keeps its producers' time stamps, which are anybody's clock: set "
+                f"message.timestamp.type=LogAppendTime, and make the topic anew (offset {record.offset})"
+            )
+
+
+class _Records(MemoryRecords):  # type: ignore[misc, valid-type]
+    """The batches of one partition in one answer, as the client keeps them.
+
+    The answer ends after the batch with which LARGEST bytes have been decompressed; the client then fetches the rest
+    again. So memory is bounded by the size of a batch, not by how many fit into an answer.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -63,7 +83,7 @@ class _Records(MemoryRecords):  # type: ignore[misc, valid-type]
 
 
 class _Batch:
-    """A batch as the client reads it, or leniently where it cannot: by then its checksum has been found right."""
+    """A batch as the client reads it, or leniently where the client cannot; its checksum was right."""
 
     __slots__ = (
         *("_answer", "_batch", "_raw", "base_offset", "is_control_batch", "is_transactional"),
@@ -87,7 +107,7 @@ class _Batch:
     def __iter__(self) -> Iterator[Any]:
         first, end, batch, raw = self.base_offset, self.next_offset, self._batch, self._raw
         if codec := batch.compression_type:
-            if codec not in CODECS:  # this installation's fault, not the batch's
+            if codec not in CODECS:  # this installation lacks the codec; the batch is not at fault
                 raise UnsupportedCodecError(f"compression codec {codec}")
             try:
                 raw = self._plain()
@@ -103,8 +123,8 @@ class _Batch:
         return iter(records)
 
     def _plain(self) -> memoryview:
-        """The same batch, not compressed. Raises Bomb, or whatever a codec raises."""
-        self._answer.inflated += LARGEST  # until it is known to be less: what fails has cost as much
+        """The same batch, uncompressed. Raises Bomb, or the codec's error."""
+        self._answer.inflated += LARGEST  # corrected below: a payload that fails costs as much as the largest
         content = inflated(self._batch.compression_type, bytes(self._raw[_RECORDS:]))
         if self.next_offset - self.base_offset > MOST_RECORDS:
             raise Bomb("records")
@@ -117,7 +137,7 @@ class _Batch:
 
 
 def _leniently(raw: memoryview, first: int, trouble: str) -> Iterator[_DefaultRecordPy]:
-    """The records of the uncompressed batch that begins at offset `first`; if none can be had, `_unreadable`."""
+    """The records of the uncompressed batch that begins at offset `first`; `_unreadable` if none can be read."""
     batch: Any = _DefaultRecordBatchPy(raw)
     try:
         place, records = batch._pos, []
@@ -130,7 +150,7 @@ def _leniently(raw: memoryview, first: int, trouble: str) -> Iterator[_DefaultRe
 
 
 def _unreadable(batch: Any, trouble: str) -> Iterator[_DefaultRecordPy]:
-    """An empty record for each offset, made only when it is asked for: there may be millions."""
+    """An empty record for each offset, made when it is asked for: there may be millions."""
     said: list[tuple[str, bytes | None]] = [(UNREADABLE, trouble.encode())]
     time, kind = batch.max_timestamp, batch.timestamp_type
     return (
@@ -139,9 +159,9 @@ def _unreadable(batch: Any, trouble: str) -> Iterator[_DefaultRecordPy]:
 
 
 def _record(batch: Any, offset: int, place: int) -> tuple[_DefaultRecordPy, int]:
-    """The record at `place`, and where the next one begins. Its offset is its place in the batch, as for the broker."""
+    """The record at byte `place`, and the byte after it. Its offset is its index in the batch, as for the broker."""
     length, place = decode_varint(batch._buffer, place)
-    end, place = place + length, place + 1  # past the attributes, which are one byte and mean nothing yet
+    end, place = place + length, place + 1  # skips the attributes, one byte without meaning yet
     delta, place = decode_varint(batch._buffer, place)
     _, place = decode_varint(batch._buffer, place)
     key, place = _sized(batch._buffer, place)
@@ -159,7 +179,7 @@ def _record(batch: Any, offset: int, place: int) -> tuple[_DefaultRecordPy, int]
 
 
 def _headers(content: Any) -> int:
-    """How many headers the records have, without making any."""
+    """How many headers the records have, counted without making any."""
     found = place = 0
     while place < len(content):
         length, place = decode_varint(content, place)

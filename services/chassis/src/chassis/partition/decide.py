@@ -1,4 +1,4 @@
-"""Applies the service's rules to one record or one due lead, and carries the decision out into what is pending.
+"""Applies the service's rules to one record or one due lead, and has what they decide carried out.
 
 A failure of the rules becomes a dead letter, or a later tick.
 """
@@ -9,27 +9,27 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, Generic
 
-from chassis.kafka.consumer import received_at
+from chassis.kafka.consumer import Received
 from chassis.kafka.dead_letter import RULES_FAILED, WRONG_PARTITION
 from chassis.kafka.publisher import Record
 from chassis.partition.barrier import is_barrier
 from chassis.partition.flood import Guard
 from chassis.partition.lead_cache import File, Files, Stored, keys_of
-from chassis.partition.pending import Arrival, Key, Pending, Waiting
+from chassis.partition.pending import Arrival, Key, Pending, Undecided
 from chassis.process.failures import Transient
 from chassis.process.logs import logger
-from chassis.service import Decision, Drop, Erase, Keep, Recall, S, Service
+from chassis.service import At, Decision, Forward, Keep, Recall, S, Service
 from schemas.envelope import Fact, Refused, older_fingerprint
 from schemas.identity import partition_of
 
 TRY_AGAIN = timedelta(seconds=60)
-"""When a lead whose tick failed is looked at again."""
+"""Until the next try for a lead whose tick failed."""
 
 log = logger(__name__)
 
 
 class Decider(Generic[S]):
-    """Writes into what is pending and into the leads' files, never into the world."""
+    """Changes only what is pending and the leads' files."""
 
     def __init__(self, service: Service[S], files: Files[S], part: int, partitions: int) -> None:
         self._service = service
@@ -38,21 +38,23 @@ class Decider(Generic[S]):
         self._part = part
         self._partitions = partitions
 
-    def read(self, record: Any) -> Fact | Refused:
-        """The record's fact, or why it cannot be read."""
+    def read(self, record: Received) -> Fact | Refused:
+        """The record's fact, or why it is refused."""
         try:
-            fact = self._service.inputs[record.topic].fact(record.key, record.value, received_at(record))
+            fact = self._service.inputs[record.topic].fact(record.key, record.value, record.append_time)
         except Refused as refusal:
             return refusal
         except Exception as error:  # noqa: BLE001 - a fault of the decoder: it must cost this record only
             log.error("decoder_failed", partition=self._part, offset=record.offset, error=type(error).__name__)
             return Refused(RULES_FAILED, type(error).__name__)
-        if fact.event.subject not in self._files and partition_of(record.key, self._partitions) != self._part:
+        if fact.event.subject not in self._files and partition_of(record.key or b"", self._partitions) != self._part:
             return Refused(WRONG_PARTITION, "not where Kafka's default partitioner puts the key")
         return fact
 
-    def take(self, number: int, record: Any, reading: Fact | Refused, pending: Pending[S]) -> None:
-        """The record, the `number`th of its batch, has its outcome, or waits until its lead's facts are read."""
+    def take(self, number: int, record: Received, reading: Fact | Refused, pending: Pending[S]) -> None:
+        """Decides the record, the `number`th of its batch; one that needs all facts of its lead is added to
+        `pending.undecided` instead.
+        """
         if is_barrier(record):
             pending.totals["barriers"] += 1
             return
@@ -60,60 +62,67 @@ class Decider(Generic[S]):
             pending.fail(number, record, reading)
             return
         file, arrival = self._files.of(reading.event.subject), Arrival(number, record, reading)
-        if file.lead_id in pending.waiting:
-            pending.waiting[file.lead_id].arrivals.append(arrival)
-        elif (waiting := self._decide(file, arrival, pending)) is not None:
-            pending.waiting[file.lead_id] = waiting
+        if file.lead_id in pending.undecided:
+            pending.undecided[file.lead_id].arrivals.append(arrival)
+        elif (undecided := self._decide(file, arrival, pending)) is not None:
+            pending.undecided[file.lead_id] = undecided
 
     def tick(self, file: File[S], pending: Pending[S], refusal: Exception | None = None) -> None:
-        """One lead's failure holds up no other; after a `refusal` of the database it is not even tried."""
+        """Ticks one lead; its failure delays no other. After a `refusal` of the database it is not tried."""
         if refusal is not None:
             self._postpone(file, pending, refusal)
             return
         try:
-            decision = self._service.tick(file.state, pending.at)
+            decision = Keep(file.state) if file.erased else self._service.tick(file.state, pending.at)
             outputs = self._outputs(file, decision, pending)
         except Exception as error:  # noqa: BLE001 - tried again, and counted
             self._postpone(file, pending, error)
             return
-        if not self._carry_out(file, decision, outputs, pending):
-            pending.waiting[file.lead_id] = Waiting([], recall=True)
+        if not pending.carry_out(file, decision, outputs):
+            pending.undecided[file.lead_id] = Undecided([], recall=True)
 
-    def settle(self, lead_id: str, stored: Sequence[Stored], pending: Pending[S], over: Callable[[], bool]) -> bool:
-        """Decides what waits for the lead's facts, of which the database has `stored`.
+    def decide_rest(
+        self, lead_id: str, stored: Sequence[Stored], pending: Pending[S], over: Callable[[], bool]
+    ) -> bool:
+        """Decides what is undecided of the lead, with all of its facts, of which the database has `stored`.
 
-        False where time was up (`over`) before all of it was decided; a first part always is. Touches nothing but the
-        lead's file and what is pending, so it may run in a thread.
+        False where time was up (`over`) before all was decided; a first part always is. Changes only the lead's file
+        and what is pending, so it may run in a thread.
         """
-        file, waiting = self._files.of(lead_id), pending.waiting[lead_id]
+        file, undecided = self._files.of(lead_id), pending.undecided[lead_id]
         earlier = [self._service.stored(*fact) for fact in stored]
         self._guard.count(file, pending.facts_of(lead_id, earlier))
-        if not waiting.arrivals:
+        if not undecided.arrivals:
             self._recall_for_tick(file, earlier, pending)
+        self._erase_first(file, undecided, pending)
         recalled = False
-        while waiting.arrivals:
-            if not waiting.recall and self._decide(file, waiting.arrivals[0], pending) is None:
-                del waiting.arrivals[0]
+        while undecided.arrivals:
+            if not undecided.recall and self._decide(file, undecided.arrivals[0], pending) is None:
+                del undecided.arrivals[0]
                 continue
             if recalled and over():
                 return False
-            waiting.arrivals = self._recall(file, earlier, waiting.arrivals, pending)
-            waiting.recall, recalled = False, True
+            undecided.arrivals = self._recall(file, earlier, undecided.arrivals, pending)
+            undecided.recall, recalled = False, True
         return True
 
-    def _decide(self, file: File[S], arrival: Arrival, pending: Pending[S]) -> Waiting | None:
-        """None when the record has its outcome; else how it waits for the lead's facts."""
+    def _decide(self, file: File[S], arrival: Arrival, pending: Pending[S]) -> Undecided | None:
+        """Decides the record and returns None; where that needs all facts of the lead, returns what waits for them."""
         fact = arrival.fact
-        if _known(file, arrival, pending):
+        if _ends_as_known(file, arrival, pending):
             return None
-        if self._guard.unsure(file):
-            return Waiting([arrival], recall=False)
-        if self._guard.full(file, fact):
-            self._guard.drop(file, pending)
-            return None
+        decide: Callable[[S, Fact, At], Decision[S]] = self._service.decide
+        if file.erased:
+            decide = self._service.after_erasure
+        elif not fact.event.erases:
+            if self._guard.unsure(file):
+                return Undecided([arrival], recall=False)
+            if self._guard.full(file, fact):
+                self._guard.drop(file, pending)
+                return None
         try:
-            decision = self._service.decide(file.state, fact, pending.at)
-            outputs = self._outputs(file, decision, pending)
+            decision = decide(file.state, fact, pending.at)
+            outputs = self._outputs(file, decision, pending, arrival)
         except Transient:
             raise
         except Exception as error:  # noqa: BLE001 - whatever rules raise is held against this fact, and limited
@@ -122,53 +131,41 @@ class Decider(Generic[S]):
         if isinstance(decision, Recall) and decision.late and self._guard.too_late(file, fact):
             self._guard.drop(file, pending)
             return None
-        if isinstance(decision, Keep) and not decision.replaces:
+        if isinstance(decision, Forward) or (isinstance(decision, Keep) and not decision.replaces):
             self._guard.keep(file, fact)
-        return None if self._carry_out(file, decision, outputs, pending, [fact]) else Waiting([arrival], recall=True)
+        return None if pending.carry_out(file, decision, outputs, fact) else Undecided([arrival], recall=True)
 
-    def _outputs(self, file: File[S], decision: Decision[S], pending: Pending[S]) -> list[Record]:
-        return [] if isinstance(decision, Recall) or not decision.events else pending.outputs(file, decision.events)
+    def _erase_first(self, file: File[S], undecided: Undecided, pending: Pending[S]) -> None:
+        """Decides an erasure before what waits with it, whichever came first: the others are then dropped, not
+        recalled.
+        """
+        for arrival in [each for each in undecided.arrivals if each.fact.event.erases]:
+            if not file.erased:
+                undecided.arrivals = [each for each in undecided.arrivals if each is not arrival]
+                assert self._decide(file, arrival, pending) is None  # noqa: S101 - `Service.decide` promises it
+        undecided.recall = undecided.recall and not file.erased
 
-    def _carry_out(
-        self,
-        file: File[S],
-        decision: Decision[S],
-        outputs: Sequence[Record],
-        pending: Pending[S],
-        facts: Sequence[Fact] = (),
-    ) -> bool:
-        """Takes the decision over; `facts` are those it was made for. False when it is that all facts are needed."""
+    def _outputs(
+        self, file: File[S], decision: Decision[S], pending: Pending[S], arrival: Arrival | None = None
+    ) -> list[Record]:
         match decision:
-            case Keep():
-                for fact in facts:
-                    pending.accept(file, fact, decision.replaces)
-                if decision.shared:
-                    pending.share(decision.shared)
-                if decision.waits is not None:
-                    pending.wait(decision.waits)
-                pending.apply(file, decision, outputs)
-            case Drop():
-                pending.drop(file, decision.reason, decision.state)
-                pending.tell(decision.counts, outputs)
-            case Erase():
-                pending.erase(file)
-                pending.accept(file, decision.keep)
-                pending.apply(file, decision, outputs)
             case Recall():
-                return False
-        return True
+                return []
+            case Forward():
+                assert arrival is not None  # noqa: S101 - only `decide` forwards
+                return [pending.copy(arrival, decision.to)]
+        return pending.outputs(file, decision.events) if decision.events else []
 
     def _recall(
         self, file: File[S], earlier: Sequence[Fact], arrivals: list[Arrival], pending: Pending[S]
     ) -> list[Arrival]:
         """Decides as many of the arrivals as the rules take together with all facts of the lead, at least the first.
 
-        Halves them while the rules fail, so that it takes few attempts to find the one that they fail on. Returns what
-        is left to be decided.
+        Bisects them while the rules fail, to isolate the one on which they fail. Returns what is left to be decided.
         """
         facts, size = pending.facts_of(file.lead_id, earlier), len(arrivals)
         taken = self._with_room(file, arrivals)
-        while taken:  # of a flood alone nothing follows
+        while taken:  # nothing follows if all are dropped as flood
             try:
                 decision = self._service.recall(file.state, facts, list(taken.values()), pending.at)
                 outputs = self._outputs(file, decision, pending)
@@ -182,12 +179,10 @@ class Decider(Generic[S]):
                 size = (size + 1) // 2
                 taken = self._with_room(file, arrivals[:size])
                 continue
-            self._carry_out(file, decision, outputs, pending)
-            if isinstance(decision, Erase):
-                return [arrival for arrival in arrivals if arrival.fact is not decision.keep]
+            pending.carry_out(file, decision, outputs)
             break
         for arrival in arrivals[:size]:
-            if _known(file, arrival, pending):
+            if _ends_as_known(file, arrival, pending):
                 continue
             if arrival.fact.key in taken:
                 pending.accept(file, arrival.fact)
@@ -196,7 +191,7 @@ class Decider(Generic[S]):
         return arrivals[size:]
 
     def _with_room(self, file: File[S], arrivals: Sequence[Arrival]) -> dict[Key, Fact]:
-        """What is new of the arrivals and finds room; it is counted with the file from now on."""
+        """The new arrivals that the limits allow, counted with the file from now on."""
         taken: dict[Key, Fact] = {}
         for _, _, fact in arrivals:
             new = not any(key in file.keys or key in taken for key in keys_of(fact))
@@ -214,10 +209,10 @@ class Decider(Generic[S]):
         except Exception as error:  # noqa: BLE001 - as in `tick`
             self._postpone(file, pending, error)
         else:
-            self._carry_out(file, decision, outputs, pending)
+            pending.carry_out(file, decision, outputs)
 
     def _postpone(self, file: File[S], pending: Pending[S], error: Exception) -> None:
-        """The lead's tick failed: it is tried again in a minute."""
+        """Ticks the lead again in a minute, since its tick failed."""
         log.error("tick_failed", partition=self._part, lead_id=file.lead_id, error=type(error).__name__)
         pending.totals["tick_failures"] += 1
         pending.apply(file, Keep(file.state, due=pending.at.now + TRY_AGAIN), ())
@@ -227,15 +222,18 @@ class Decider(Generic[S]):
         pending.fail(arrival.number, arrival.record, Refused(RULES_FAILED, type(error).__name__))
 
 
-def _known(file: File[Any], arrival: Arrival, pending: Pending[Any]) -> bool:
-    """Whether a fact of this id is there already, or the same content under a key of `keys_of`: that is the outcome."""
+def _ends_as_known(file: File[Any], arrival: Arrival, pending: Pending[Any]) -> bool:
+    """Whether the fact is known, by its id or as the same content under a key of `keys_of`.
+
+    It has its outcome then: counted as a duplicate, or a dead letter with an id conflict.
+    """
     _, record, fact = arrival
     own, *others = keys_of(fact)
-    known = file.keys.get(own)
-    same = known == fact.fingerprint or (known is not None and known == older_fingerprint(fact))
-    if same or (known is None and any(key in file.keys for key in others)):
+    first = file.keys.get(own)
+    same = first == fact.fingerprint or (first is not None and first == older_fingerprint(fact))
+    if same or (first is None and any(key in file.keys for key in others)):
         pending.totals["duplicates"] += 1
         return True
-    if known is not None:
+    if first is not None:
         pending.bury(record, Refused("id_conflict", "the same id came with other content before"))
-    return known is not None
+    return first is not None

@@ -1,11 +1,12 @@
-"""The journal: what a service knows, in its own Postgres schema, written by one fenced statement a batch.
+"""Reads and writes a partition's rows in the service's Postgres schema; a batch is one fenced statement.
 
-Tables (delivery.md §1): partition (the fence, offsets, totals), fact, lead, outbox, shared.
+Tables: partition (the fence, offsets, totals), fact, lead, outbox, shared.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from chassis.kafka.publisher import Headers, Record
+from chassis.kafka.consumer import Received
+from chassis.kafka.publisher import Record
 from chassis.partition import sql
 from chassis.postgres.database import connected, is_transient, sqlstate_of
 from chassis.process.failures import DatabaseAway, Fenced, StatementTimeout, Transient
@@ -27,7 +29,7 @@ SHARED_CONFLICT = "BT001"
 
 
 class FactKnown(Transient):
-    """A fact was already there: the cache was wrong, the whole statement is undone."""
+    """A fact was in the table already: the cache was wrong, and nothing was written."""
 
     kind = "fact_known"
 
@@ -39,65 +41,94 @@ class SharedConflict(Transient):
 
 
 class RefusedByDatabase(Exception):  # noqa: N818 - a verdict on the batch's content
-    """The database cannot hold a value of this batch (SQLSTATE 22 or 23)."""
+    """The database cannot store a value of this batch (SQLSTATE 22 or 23)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """How far a version of the policy has judged a partition's leads: up to and with `until`, by id; None: all."""
+    """The policy version that judges a partition's leads, up to and including the lead id `until`; None: all of
+    them.
+    """
 
     version: int = 0
     until: str | None = None
 
 
+@dataclass(slots=True)
+class Progress:
+    """What one commit changes of a partition, all or nothing; the next owner continues from it."""
+
+    offsets: dict[str, int] = field(default_factory=dict)
+    """Topic -> the offset to read next."""
+    marks: dict[str, int] = field(default_factory=dict)
+    """Topic -> Kafka's time stamp of the last record read, by which the log is recognised."""
+    totals: Counter[str] = field(default_factory=Counter)
+    """Outcomes of all records since the partition's first."""
+    revision: Revision = Revision()
+    out_seq: int = 0
+    """The number of the last output."""
+
+    def copy(self) -> Progress:
+        return Progress(dict(self.offsets), dict(self.marks), Counter(self.totals), self.revision, self.out_seq)
+
+    def read(self, records: Sequence[Received]) -> None:
+        """Counts the records, each topic's in order, and the gaps between them: their outcomes are in this commit."""
+        self.totals["records"] += len(records)
+        gaps, offsets, marks = 0, self.offsets, self.marks
+        for record in records:
+            topic, offset = record.topic, record.offset
+            gaps += offset != offsets[topic]
+            offsets[topic], marks[topic] = offset + 1, record.timestamp
+        if gaps:
+            self.totals["gaps"] += gaps
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a partition's new owner takes over."""
+    """What the new owner of a partition starts from."""
 
+    part: int
     epoch: int
-    offsets: Mapping[str, int]
-    out_seq: int
-    totals: Mapping[str, int]
+    progress: Progress
     next_due: datetime | None
     now: datetime
-    marks: Mapping[str, int]
-    """Topic -> Kafka's time stamp of the last record read, to know the log again by."""
     owed_since: datetime | None
     """When the oldest record of the outbox was written."""
-    revision: Revision
 
 
 @dataclass(frozen=True, slots=True)
 class LeadRow:
-    """A lead's row as stored."""
+    """A lead's row as stored. `erased`: since when; `dropped`: records not kept, by reason.
+
+    `deleted`: facts deleted by the erasure, counted by the commit that erases; here it is only read.
+    """
 
     lead_id: str
     version: int
     due: datetime | None
     state: str
+    erased: datetime | None = None
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    deleted: int = 0
 
 
 @dataclass(slots=True)
 class Batch:
-    """What one commit writes. `outbox` rows have consecutive numbers up to `out_seq`."""
+    """The content of one commit. `outbox` rows have consecutive numbers up to the progress's `out_seq`."""
 
-    offsets: Mapping[str, int]
-    marks: Mapping[str, int]
-    out_seq: int
-    totals: Mapping[str, int]
+    progress: Progress
     facts: list[Fact] = field(default_factory=list)
     leads: list[LeadRow] = field(default_factory=list)
     outbox: list[Record] = field(default_factory=list)
     shared: list[tuple[str, int, Any]] = field(default_factory=list)
-    revision: Revision = Revision()
-    erased: list[str] = field(default_factory=list)
-    """Leads of which only the facts of this batch are left."""
+    erased: Mapping[str, int] = field(default_factory=dict)
+    """Leads of which only this batch's facts stay -> how many facts are deleted besides those in the database."""
     replaced: list[tuple[str, str, str]] = field(default_factory=list)
-    """Facts (lead, source, id) that are deleted, for newer ones say all that they said."""
+    """Facts (lead, source, id) that are deleted, since newer ones include them."""
 
 
 class Journal:
-    """One partition's access to its service's schema, over one connection of its own.
+    """One partition's access to its service's schema, over its own connection.
 
     Every method but `claim` is one statement, and raises Transient where the same call may succeed on a new connection.
     """
@@ -107,33 +138,34 @@ class Journal:
         self._part = part
 
     async def claim(self) -> Claim:
-        """Takes the partition over: from its first statement on any older owner can write nothing.
+        """Takes the partition over: after its first statement no older owner can write.
 
-        What lies beside the partition's row is read after it, and so as the older owner's last commit left it.
+        Everything else is read after that statement, so as the older owner's last commit left it.
         """
         [row] = await self._rows(sql.CLAIM, part=self._part)
         epoch, offsets, out_seq, totals, now, marks, version, until = row
         due = await self.next_due()
         [[owed_since]] = await self._rows(sql.OWED_SINCE, part=self._part)
-        known = (json.loads(offsets), out_seq, json.loads(totals), due, now, json.loads(marks), owed_since)
-        return Claim(epoch, *known, Revision(version, until))
+        counted = Counter[str](json.loads(totals))
+        progress = Progress(json.loads(offsets), json.loads(marks), counted, Revision(version, until), out_seq)
+        return Claim(self._part, epoch, progress, due, now, owed_since)
 
     async def leftovers(self, after: int) -> list[tuple[int, Record]]:
-        """The next outbox rows that nobody has seen acknowledged, in order."""
+        """The next outbox rows not known to be acknowledged, in order."""
         rows = await self._rows(sql.LEFTOVERS, part=self._part, after=after)
         return [
-            (seq, Record(topic, key, value, _headers(headers), partition))
+            (seq, Record(topic, key, value, sql.headers_of(headers), partition))
             for seq, topic, key, value, headers, partition in rows
         ]
 
     async def leads(self, lead_ids: Sequence[str]) -> list[LeadRow]:
         """The rows of those leads that have one."""
-        return [LeadRow(*row[:4]) for row in await self._rows(sql.LEADS, leads=lead_ids)]
+        return [_lead_row(row) for row in await self._rows(sql.LEADS, leads=lead_ids)]
 
-    async def known(self, keys: Sequence[tuple[str, str, str]]) -> dict[int, bytes]:
+    async def fingerprints(self, keys: Sequence[tuple[str, str, str]]) -> dict[int, bytes]:
         """Index in `keys` (lead, source, id) -> fingerprint, for those that are facts already."""
         leads, sources, ids = zip(*keys, strict=True)
-        rows = await self._rows(sql.KNOWN, leads=list(leads), sources=list(sources), ids=list(ids))
+        rows = await self._rows(sql.FINGERPRINTS, leads=list(leads), sources=list(sources), ids=list(ids))
         return {row[0] - 1: row[1] for row in rows}
 
     async def facts(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes, datetime]]:
@@ -141,14 +173,14 @@ class Journal:
         return [(row[0], row[1], row[2], row[3], row[4]) for row in await self._rows(sql.FACTS, leads=list(leads))]
 
     async def due(self, most: int) -> tuple[datetime | None, list[LeadRow]]:
-        """Leads whose due has come, earliest first, and the database's time; None when there is none."""
+        """Leads whose due has come, the earliest first, and the database's time; None when there is none."""
         rows = await self._rows(sql.DUE, part=self._part, most=most)
-        return (rows[-1][4] if rows else None), [LeadRow(*row[:4]) for row in rows]
+        return (rows[-1][7] if rows else None), [_lead_row(row) for row in rows]
 
     async def beyond(self, lead_id: str, most: int) -> tuple[datetime | None, list[LeadRow]]:
-        """As `due`: the next leads of the partition by rising id."""
+        """As `due`: the next leads of the partition by id."""
         rows = await self._rows(sql.BEYOND, part=self._part, after=lead_id, most=most)
-        return (rows[-1][4] if rows else None), [LeadRow(*row[:4]) for row in rows]
+        return (rows[-1][7] if rows else None), [_lead_row(row) for row in rows]
 
     async def next_due(self) -> datetime | None:
         """When the partition's next lead is due."""
@@ -159,7 +191,7 @@ class Journal:
     async def shared(self, names: Sequence[str]) -> dict[str, tuple[int, Any]]:
         """Name -> (version, value) of the rows that all partitions share."""
         found: dict[str, tuple[int, Any]] = {}
-        while not found.keys() >= set(names):  # one that another partition inserts meanwhile shows at a second look
+        while not found.keys() >= set(names):  # a row that another partition inserts meanwhile is found the second time
             found = {row[0]: (row[1], json.loads(row[2])) for row in await self._rows(sql.SHARED, names=list(names))}
         return found
 
@@ -171,7 +203,7 @@ class Journal:
         """
         try:
             [row] = await self._rows(
-                sql.COMMIT, part=self._part, epoch=epoch, acknowledged=acknowledged, **_parameters(batch)
+                sql.COMMIT, part=self._part, epoch=epoch, acknowledged=acknowledged, **sql.parameters(batch)
             )
         except DBAPIError as error:
             raise _meaning(error) from error
@@ -192,7 +224,7 @@ class Journal:
 
 
 def journals(engine: AsyncEngine) -> Callable[[int], AbstractAsyncContextManager[Journal]]:
-    """Opens a partition's journal on a connection of its own. Raises Transient when the database is not reached."""
+    """Opens a partition's journal on its own connection. Raises Transient when the database cannot be reached."""
 
     @asynccontextmanager
     async def journal_of(part: int) -> AsyncIterator[Journal]:
@@ -213,48 +245,6 @@ def _meaning(error: DBAPIError) -> Exception:
     return error
 
 
-def _parameters(batch: Batch) -> dict[str, Any]:
-    facts = sorted(batch.facts, key=lambda fact: fact.event.subject)  # neighbours in the index are written together
-    leads = sorted(batch.leads, key=lambda row: row.lead_id)
-    outbox, shared = batch.outbox, batch.shared
-    return {
-        "offsets": json.dumps(batch.offsets),
-        "marks": json.dumps(batch.marks),
-        "policy": batch.revision.version,
-        "judged_until": batch.revision.until,
-        "out_seq": batch.out_seq,
-        "totals": json.dumps(batch.totals),
-        "fact_leads": [fact.event.subject for fact in facts],
-        "fact_sources": [fact.event.source for fact in facts],
-        "fact_ids": [fact.event.id for fact in facts],
-        "fact_types": [fact.event.type for fact in facts],
-        "fact_times": [fact.time for fact in facts],
-        "fact_fingerprints": [fact.fingerprint for fact in facts],
-        "fact_data": [fact.value for fact in facts],
-        "fact_received": [fact.received for fact in facts],
-        "erased": batch.erased,
-        "replaced_leads": [lead for lead, _, _ in batch.replaced],
-        "replaced_sources": [source for _, source, _ in batch.replaced],
-        "replaced_ids": [id_ for _, _, id_ in batch.replaced],
-        "leads": [row.lead_id for row in leads],
-        "versions": [row.version for row in leads],
-        "dues": [row.due for row in leads],
-        "states": [row.state for row in leads],
-        "seqs": list(range(batch.out_seq - len(outbox) + 1, batch.out_seq + 1)),
-        "topics": [record.topic for record in outbox],
-        "keys": [record.key for record in outbox],
-        "values": [record.value for record in outbox],
-        "partitions": [record.partition for record in outbox],
-        "headers": [_stored(record.headers) for record in outbox],
-        "shared_names": [name for name, _, _ in shared],
-        "shared_versions": [version for _, version, _ in shared],
-        "shared_values": [json.dumps(value) for _, _, value in shared],
-    }
-
-
-def _stored(headers: Headers) -> str:
-    return json.dumps([(key, None if value is None else value.decode("latin-1")) for key, value in headers])
-
-
-def _headers(stored: str) -> Headers:
-    return [(key, None if value is None else value.encode("latin-1")) for key, value in json.loads(stored)]
+def _lead_row(row: Sequence[Any]) -> LeadRow:
+    lead_id, version, due, state, erased, dropped, deleted = row[:7]
+    return LeadRow(lead_id, version, due, state, erased, json.loads(dropped) if dropped else {}, deleted or 0)

@@ -1,4 +1,4 @@
-"""The leads' files that a partition's owner keeps in memory while it owns the partition."""
+"""Loads the leads that a partition's records are about, and keeps them in memory while the partition is owned."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Generic, cast
 
 from chassis.partition.journal import Journal, LeadRow
-from chassis.partition.pace import breathing
+from chassis.partition.stride import breathing
 from chassis.service import S, Service
 from schemas.envelope import Fact
 from schemas.identity import neighbours
@@ -17,19 +17,20 @@ from schemas.identity import neighbours
 Stored = tuple[bytes, datetime, bytes, datetime]
 """A fact's value, effective time, fingerprint and append time."""
 MAX_KEYS = 1_000
-"""Past this many remembered facts a file forgets them and asks the database again."""
+"""Past so many keys a file drops them and asks the database again."""
 
 
 def keys_of(fact: Fact) -> list[tuple[str, str]]:
-    """The fact's own key, then those under which the same content may be known; where one is, it is a duplicate."""
+    """The fact's own key, then those under which the same content may be known; if one is known it is a duplicate."""
     return [fact.key, *((fact.event.source, id_) for id_ in neighbours(fact))]
 
 
 @dataclass(slots=True)
 class File(Generic[S]):
-    """What is known of one lead. `complete`: every fact that the database has is in `keys`.
+    """What is known of one lead. `complete`: `keys` has every fact in the database.
 
-    `sorts` counts its facts by sort; while it is None, `heard` is how many came since the file is in memory.
+    `sorts` counts its facts by sort; while it is None, `arrived` counts the facts received since the file was loaded.
+    `erased`: since when; `dropped`: what was not kept, by reason.
     """
 
     lead_id: str
@@ -39,18 +40,20 @@ class File(Generic[S]):
     keys: dict[tuple[str, str], bytes] = field(default_factory=dict)
     complete: bool = False
     changed: bool = False
-    heard: int = 0
+    arrived: int = 0
     sorts: dict[Hashable, int] | None = None
+    erased: datetime | None = None
+    dropped: dict[str, int] = field(default_factory=dict)
 
     def forget(self) -> None:
-        """The lead has no facts any more."""
+        """Drops what is known of its facts: they are deleted."""
         self.keys.clear()
         self.sorts = {}
         self.complete = True
 
 
 class Files(Generic[S]):
-    """At most `most` files, the least used forgotten first.
+    """At most `most` files; the least recently used are evicted first.
 
     They change as facts are decided, before the commit: after a commit that failed the whole cache must be dropped.
     """
@@ -65,7 +68,7 @@ class Files(Generic[S]):
         return lead_id in self._files
 
     async def load(self, facts: Sequence[Fact]) -> None:
-        """Has these facts' leads in memory, and in `keys` which of the facts are known: two round trips at the most."""
+        """Loads the leads of these facts, and into `keys` which of the facts are known, in two round trips at most."""
         missing = list({fact.event.subject for fact in facts} - self._files.keys())
         if missing:
             stored = {row.lead_id: row for row in await self._journal.leads(missing)}
@@ -80,11 +83,11 @@ class Files(Generic[S]):
         }
         if asked:
             keys = list(asked)
-            for at, fingerprint in (await self._journal.known(keys)).items():
+            for at, fingerprint in (await self._journal.fingerprints(keys)).items():
                 self._files[keys[at][0]].keys[keys[at][1:]] = fingerprint
 
     async def histories(self, lead_ids: Collection[str]) -> dict[str, list[Stored]]:
-        """Every fact that the database has of these leads, as stored, in one round trip, in no order."""
+        """All facts of these leads in the database, in one round trip, in no order."""
         found: dict[str, list[Stored]] = {lead_id: [] for lead_id in lead_ids}
         stored = [lead_id for lead_id in lead_ids if self._files[lead_id].version]
         for lead_id, *fact in await self._journal.facts(stored) if stored else ():
@@ -92,28 +95,18 @@ class Files(Generic[S]):
         return found
 
     def of(self, lead_id: str) -> File[S]:
-        """The lead's file; it must have been loaded."""
+        """The lead's file, which must be loaded."""
         self._files.move_to_end(lead_id)
         return self._files[lead_id]
 
     def of_row(self, row: LeadRow) -> File[S]:
-        """The file of a lead whose row was just read; the one in memory, where there is one."""
+        """The file for a row just read; the one in memory, where there is one."""
         if row.lead_id not in self._files:
             self._files[row.lead_id] = self._file(row.lead_id, row)
         return self.of(row.lead_id)
 
-    async def rows(self, files: Iterable[File[S]]) -> list[LeadRow]:
-        """The rows to write for the files that changed, their versions raised."""
-        rows = []
-        async for file in breathing(files):
-            if file.changed:
-                file.version += 1
-                file.changed = False
-                rows.append(LeadRow(file.lead_id, file.version, file.due, self._service.dump(file.state)))
-        return rows
-
-    def settle(self, touched: Iterable[File[S]]) -> None:
-        """After a commit: forgets what is too much. Before it nothing may be forgotten, the database has it not yet."""
+    def evict(self, touched: Iterable[File[S]]) -> None:
+        """Evicts the least recently used leads. Only after a commit: until then memory has the only copy."""
         for file in touched:
             if len(file.keys) > MAX_KEYS:
                 file.keys.clear()
@@ -122,10 +115,11 @@ class Files(Generic[S]):
             self._files.popitem(last=False)
 
     def forget(self) -> None:
-        """Forgets everything, for what is in memory was never committed."""
+        """Drops every file, for what is in memory was not committed."""
         self._files.clear()
 
     def _file(self, lead_id: str, row: LeadRow | None) -> File[S]:
         if row is None:
             return File(lead_id, self._service.new(lead_id), complete=True)
-        return File(lead_id, self._service.load(lead_id, row.state), row.version, row.due)
+        state = self._service.load(lead_id, row.state)
+        return File(lead_id, state, row.version, row.due, erased=row.erased, dropped=dict(row.dropped))

@@ -1,4 +1,4 @@
-"""What the owner of a partition decides: its records and its ticks, batch by batch."""
+"""Takes a partition's records batch by batch, and its due leads: reads, loads the leads, decides, commits."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Generic
 
+from chassis.kafka.consumer import Received
 from chassis.kafka.dead_letter import REFUSED_BY_DATABASE, Limiter
 from chassis.kafka.publisher import Publisher
 from chassis.partition.barrier import NEVER, is_barrier
+from chassis.partition.commit import Committer
 from chassis.partition.decide import Decider
-from chassis.partition.epoch import Epoch, Takeover
-from chassis.partition.journal import LeadRow, RefusedByDatabase, Revision
+from chassis.partition.journal import Claim, Journal, LeadRow, RefusedByDatabase, Revision
 from chassis.partition.lead_cache import Files
-from chassis.partition.pace import Pace, breathing
 from chassis.partition.pending import Pending
-from chassis.partition.stride import Stride, Unfinished, stride
+from chassis.partition.stride import TRY_LESS, Pace, Stride, Unfinished, breathing, few_bytes, stride
 from chassis.process import failpoints
 from chassis.process.failures import OlderPolicy, StatementTimeout
 from chassis.process.logs import logger
@@ -26,81 +26,69 @@ from schemas.envelope import Fact, Refused
 
 log = logger(__name__)
 
-DECODED_BYTES = 4 * 1024 * 1024
-"""Most bytes of values that one commit decides; those of an answer that came uncompressed are fewer."""
-
 OUTPUT_BYTES = 8 * 1024 * 1024
-"""Bytes of outputs past which a commit takes nothing more: a second of decisions may make a thousand large scores."""
-
+"""Bytes of outputs after which a commit takes no more records: within its time it may make a thousand large scores."""
 SLICE = 500
-"""Most due leads decided in one transaction, so that records do not wait long behind a wave of deadlines."""
+"""Most due leads decided in one transaction, so that records do not wait long behind many deadlines."""
 TOGETHER = 50
 """Most leads whose facts are read at once: each may have thousands."""
 MANY_FACTS = 100
-"""Past this many a lead is recalled in a thread: rules take up to 1 ms for each, and the loop has 50."""
+"""A lead with more facts is recalled in a thread: rules take up to 1 ms for each, and the loop must not block 50 ms."""
 LOOK_AGAIN = timedelta(milliseconds=250)
 
 
-class Ownership(Epoch[S]):
-    """What the owner of a partition does between its claim and its end."""
+class Ownership(Generic[S]):
+    """The partition from a claim to the first exception; `committer` keeps its progress."""
 
-    def __init__(self, service: Service[S], takeover: Takeover, files: Files[S]) -> None:
-        super().__init__(service, takeover, files)
-        self._decider = Decider(service, files, takeover.part, takeover.partitions)
-        self._limiter = Limiter(lifted=takeover.lifted)
-        self._slice = stride(SLICE, takeover.claim.epoch, takeover.claim.totals)
+    def __init__(  # noqa: PLR0913 - what a claim found and what the process has, each on its own
+        self,
+        service: Service[S],
+        journal: Journal,
+        publisher: Publisher,
+        claim: Claim,
+        offsets: dict[str, int],
+        *,
+        partitions: int,
+        batch_records: int = 5000,
+        cache_leads: int = 1000,
+        lifted: int = 0,
+    ) -> None:
+        """Reads on at `offsets`, in topics of `partitions` each; no limit of failures holds for `lifted` records."""
+        self._service = service
+        self._journal = journal
+        self._files = Files(service, journal, cache_leads)
+        self._stride = stride(batch_records, claim.epoch, claim.progress.totals)
+        self._slice = stride(SLICE, claim.epoch, claim.progress.totals)
         self._together = Stride(TOGETHER, TOGETHER)
+        self._decider = Decider(service, self._files, claim.part, partitions)
+        self._limiter = Limiter(lifted=lifted)
+        self.committer = Committer(service, journal, publisher, self._files, self._stride, claim=claim, offsets=offsets)
 
-    async def take(self, records: Sequence[Any], publisher: Publisher) -> int:
-        """Decides, commits and publishes a first part of the records, at least one; each has exactly one outcome.
+    async def take(self, records: Sequence[Received]) -> int:
+        """Decides, commits and publishes a first part of the records, at least one; each gets exactly one outcome.
 
-        Returns how many that are: as many as are decided in bounded time. The rest is to be given again, in order.
+        Returns how many: those decided in bounded time. Call it again with the rest, in order.
         """
+        while True:
+            some = records[: self._stride.size]
+            try:
+                done = await self._round(some)
+            except TRY_LESS as failure:
+                self._files.forget()
+                if len(some) == 1 and isinstance(failure, RefusedByDatabase):
+                    return await self._set_aside(some[0], failure)
+                self._stride.failed(len(some), failure)
+            else:
+                self._stride.committed(len(some), done)
+                return done
 
-        async def together(some: Sequence[Any]) -> int:
-            return await self._round(some, publisher)
-
-        async def alone(record: Any, refusal: RefusedByDatabase) -> None:
-            await self._set_aside(record, Refused(REFUSED_BY_DATABASE, str(refusal)), publisher)
-
-        return await self._stride.step(records, together, alone, self._files.forget)
-
-    @property
-    def overdue(self) -> bool:
-        """Whether a tick has work to do at once."""
-        return self._revision.until is not None or (self._next_due is not None and self._next_due <= self._clock.now())
-
-    async def tick(self, publisher: Publisher, *, idle: bool) -> None:
-        """Decides some of the leads whose due has come, or some that another version of the policy has to judge.
-
-        When idle, deletes acknowledged outbox rows that no batch will.
-        """
-        try:
-            if self._next_due is not None and self._next_due <= self._clock.now():
-                await self._judge_due(publisher)
-            elif (revision := self._revised()).until is not None:
-                await self._judge_anew(revision, publisher)
-            elif idle and self._deleted < self._acknowledged:
-                await self._commit(self._begin(), publisher)
-        except StatementTimeout:  # of a query for leads: those of a commit are met by the stride itself
-            if self._slice.size == 1:
-                raise
-            self._slice.shrink(self._slice.size)
-
-    def _revised(self) -> Revision:
-        """From the first lead on when a version newly in force has to judge; else as written already."""
-        version = self._service.policies.number_at(self._clock.now())
-        return Revision(version, "") if version > self._revision.version else self._revision
-
-    async def _round(self, records: Sequence[Any], publisher: Publisher) -> int:
+    async def _round(self, records: Sequence[Received]) -> int:
         """Commits as many of the records as are decided in time, at least the first; returns how many."""
-        records = _few_bytes(records)
+        records = few_bytes(records)
         readings = [(record, self._decider.read(record)) async for record in breathing(records)]
         await self._files.load([reading for _, reading in readings if isinstance(reading, Fact)])
-        pending = self._begin()
-        await self._share(pending)
-        done = 0
-        pace = Pace()
+        pending = await self.committer.begin()
+        done, pace = 0, Pace()
         for record, reading in readings:
             if done and (pending.size > OUTPUT_BYTES or await pace.over()):
                 break
@@ -109,126 +97,153 @@ class Ownership(Epoch[S]):
             except OlderPolicy:
                 if not done:
                     raise
-                break  # what was read before it does not wait with it
+                break  # the records read before it are decided without waiting
             done += 1
-        pending.read(records[:done])
+        pending.progress.read(records[:done])
         if (left := await self._recall(pending)) is not None:
-            raise Unfinished(pending.waiting[left].arrivals[0].number)
-        limiter = self._limited(records[:done], pending.failed)
+            raise Unfinished(pending.undecided[left].arrivals[0].number)
         failpoints.reach("decided")
-        await self._commit(pending, publisher)
-        self._limiter = limiter
+        await self._commit(records[:done], pending)
         return done
 
-    def _limited(self, records: Sequence[Any], failed: Sequence[int]) -> Limiter:
-        """The limiter after these records: it counts those that Baton itself wrote, and nobody else can stop it."""
-        mine = self._service.own
-        own = [place for place, record in enumerate(records) if record.topic in mine and not is_barrier(record)]
-        places = set(failed)
-        return self._limiter.after(len(own), [number for number, place in enumerate(own) if place in places])
+    async def _set_aside(self, record: Received, refusal: RefusedByDatabase) -> int:
+        pending = await self.committer.begin()
+        pending.progress.read([record])
+        pending.fail(0, record, Refused(REFUSED_BY_DATABASE, str(refusal)))
+        await self._commit([record], pending)
+        return 1
 
-    async def _set_aside(self, record: Any, refusal: Refused, publisher: Publisher) -> None:
-        pending = self._begin()
-        pending.read([record])
-        limiter = self._limited([record], [0])
-        pending.fail(0, record, refusal)
-        await self._commit(pending, publisher)
+    async def _commit(self, records: Sequence[Received], pending: Pending[S]) -> None:
+        """Commits the records' outcomes. Raises TooManyDeadLetters before that if too many of Baton's own failed."""
+        mine, failed = self._service.own, set(pending.failed)
+        own = [index for index, record in enumerate(records) if record.topic in mine and not is_barrier(record)]
+        limiter = self._limiter.after(len(own), [n for n, index in enumerate(own) if index in failed])  # may raise
+        await self.committer.commit(pending)
         self._limiter = limiter
 
-    async def _judge_due(self, publisher: Publisher) -> None:
+    @property
+    def overdue(self) -> bool:
+        """Whether a tick is needed at once."""
+        return self._leads_are_due() or self.committer.progress.revision.until is not None
+
+    async def tick(self, *, idle: bool) -> None:
+        """Decides some of the leads whose due has come, or some that another version of the policy must judge.
+
+        When idle, deletes acknowledged outbox rows.
+        """
+        try:
+            if self._leads_are_due():
+                await self._judge_due()
+            elif (revision := self._revised()).until is not None:
+                await self._judge_anew(revision)
+            elif idle and self.committer.untidy:
+                await self.committer.commit(await self.committer.begin())
+        except StatementTimeout as failure:  # of a query for leads, or of the commit of a single one
+            self._slice.failed(self._slice.size, failure)
+
+    def _leads_are_due(self) -> bool:
+        due = self.committer.next_due
+        return due is not None and due <= self.committer.clock.now()
+
+    def _revised(self) -> Revision:
+        """The revision to go on with: from the first lead where a newer version is in force, else as last committed."""
+        written = self.committer.progress.revision
+        version = self._service.policies.number_at(self.committer.clock.now())
+        return Revision(version, "") if version > written.version else written
+
+    async def _judge_due(self) -> None:
+        committer = self.committer
         now, rows = await self._journal.due(self._slice.size)
         if now is not None:
-            self._clock.set(now)
-            followed = await self._judge_rows(rows, now, publisher)
-            await self._barriers.write(now, publisher)
-            if not followed:  # they all wait for an input that is behind
-                self._next_due = self._clock.now() + LOOK_AGAIN
+            committer.clock.set(now)
+            followed = await self._judge_rows(rows, now)
+            await committer.barriers.write(now)
+            if not followed:  # all of them wait for an input that is not read so far
+                committer.next_due = committer.clock.now() + LOOK_AGAIN
                 return
-        due, again = await self._journal.next_due(), self._clock.now() + LOOK_AGAIN
-        # Nothing was due although our clock says so: the database's was set back, and is not asked without a pause.
-        self._next_due = due if due is None or now is not None else max(due, again)
+        due, again = await self._journal.next_due(), committer.clock.now() + LOOK_AGAIN
+        # None is due although our clock says so: the database's clock was set back. It is asked again after a pause.
+        committer.next_due = due if due is None or now is not None else max(due, again)
 
-    async def _judge_anew(self, revision: Revision, publisher: Publisher) -> None:
-        """The next leads are judged by the version in force now; the commit that does it says how far it has come."""
+    async def _judge_anew(self, revision: Revision) -> None:
+        """Judges the next leads by the version in force; the same commit writes how far it has come."""
         now, rows = await self._journal.beyond(revision.until or "", self._slice.size)
         if now is None:
-            pending = self._begin()
-            pending.revision = Revision(revision.version)
-            await self._commit(pending, publisher)
-            log.info("policy_applied", partition=self._part, version=revision.version)
-        elif self._service.policies.number_at(now) == revision.version:  # our clock may run ahead of the database's
-            self._clock.set(now)
-            await self._judge_rows(rows, now, publisher, revision.version)
+            pending = await self.committer.begin()
+            pending.progress.revision = Revision(revision.version)
+            await self.committer.commit(pending)
+            log.info("policy_applied", partition=pending.part, version=revision.version)
+        elif self._service.policies.number_at(now) == revision.version:  # our clock may be ahead of the database's
+            self.committer.clock.set(now)
+            await self._judge_rows(rows, now, revision.version)
 
-    async def _judge_rows(self, rows: Sequence[LeadRow], now: datetime, publisher: Publisher, version: int = 0) -> bool:
-        """Goes through the rows until something follows, and commits that; whether anything did.
+    async def _judge_rows(self, rows: Sequence[LeadRow], now: datetime, version: int = 0) -> bool:
+        """Decides the rows slice by slice, up to the first slice that changes something; whether one did.
 
-        A lead whose outcome the database refuses is found, and tried again later. `version`, if any: the rows are the
-        next by id that it has to judge.
+        A lead whose outcome the database refuses is isolated by halving the slice, and tried again later. `version`,
+        if any: the rows are the next by id that it has to judge.
         """
-        followed = False
+        while rows:
+            some = rows[: self._slice.size]
+            try:
+                done, followed = await self._judge(some, now, version)
+            except TRY_LESS as failure:
+                self._files.forget()
+                if len(some) == 1 and isinstance(failure, RefusedByDatabase):
+                    done, followed = await self._judge(some, now, version, failure)
+                else:
+                    self._slice.failed(len(some), failure)
+                    continue
+            else:
+                self._slice.committed(len(some), done)
+            if followed:
+                return True
+            rows = rows[done:]
+        return False
 
-        async def tick(some: Sequence[LeadRow], refusal: RefusedByDatabase | None = None) -> int:
-            nonlocal followed
-            pending = self._begin(now)
-            await self._share(pending)
-            done, pace = 0, Pace()
-            for row in some:
-                if done and (pending.size > OUTPUT_BYTES or await pace.over()):
-                    break
-                done += 1
-                self._decider.tick(self._files.of_row(row), pending, refusal)
-            if version:
-                pending.revision = Revision(version, some[done - 1].lead_id)
-            if (left := await self._recall(pending)) is not None:
-                raise Unfinished(next(place for place, row in enumerate(some) if row.lead_id == left))
-            self._barriers.want(pending.waits or NEVER)
-            if followed := pending.changes(self.totals, self._revision):
-                failpoints.reach("ticked")
-                await self._commit(pending, publisher)
-            return done
-
-        async def alone(row: LeadRow, refusal: RefusedByDatabase) -> None:
-            await tick([row], refusal)
-
-        while rows and not followed:
-            rows = rows[await self._slice.step(rows, tick, alone, self._files.forget) :]
-        return followed
+    async def _judge(
+        self, rows: Sequence[LeadRow], now: datetime, version: int, refusal: RefusedByDatabase | None = None
+    ) -> tuple[int, bool]:
+        """Commits what follows for as many leads as are decided in time; returns how many, and whether any changed."""
+        pending = await self.committer.begin(now)
+        done, pace = 0, Pace()
+        for row in rows:
+            if done and (pending.size > OUTPUT_BYTES or await pace.over()):
+                break
+            done += 1
+            self._decider.tick(self._files.of_row(row), pending, refusal)
+        if version:
+            pending.progress.revision = Revision(version, rows[done - 1].lead_id)
+        if (left := await self._recall(pending)) is not None:
+            raise Unfinished(next(index for index, row in enumerate(rows) if row.lead_id == left))
+        self.committer.barriers.want(pending.inputs_until or NEVER)
+        if followed := pending.changes(self.committer.progress):
+            failpoints.reach("ticked")
+            await self.committer.commit(pending)
+        return done, followed
 
     async def _recall(self, pending: Pending[S]) -> str | None:
-        """Decides what takes all facts of a lead; returns the lead at which time or room was up, None if all are.
+        """Decides the leads that need all their facts; returns the lead at which time or room was up, or None.
 
-        Facts are read of several leads at once, and decided lead by lead: where they are many in a thread, so that
-        heartbeats go on however long the rules take. What is decided is the same in any order.
+        Reads the facts of several leads with one query and decides lead by lead; a lead of many facts in a thread, so
+        that heartbeats go on however long the rules take. The order of the leads changes nothing.
         """
-        waiting, pace = list(pending.waiting), Pace()
-        first = waiting[0] if waiting else None
-        while some := waiting[: self._together.size]:
+        undecided, pace = list(pending.undecided), Pace()
+        first = undecided[0] if undecided else None
+        while some := undecided[: self._together.size]:
             try:
                 histories = await self._files.histories(some)
-            except StatementTimeout:
-                if len(some) == 1:
-                    raise
-                self._together.shrink(len(some))
+            except StatementTimeout as failure:
+                self._together.failed(len(some), failure)
                 continue
             for lead_id, stored in histories.items():
                 if lead_id != first and (pending.size > OUTPUT_BYTES or await pace.over()):
                     return lead_id
-                settle = partial(self._decider.settle, lead_id, stored, pending, pace.up)
-                new = len(pending.facts.get(lead_id, ())) + len(pending.waiting[lead_id].arrivals)
+                decide = partial(self._decider.decide_rest, lead_id, stored, pending, pace.up)
+                new = len(pending.facts.get(lead_id, ())) + len(pending.undecided[lead_id].arrivals)
                 many = len(stored) + new > MANY_FACTS
-                if not (await asyncio.to_thread(settle) if many else settle()):
+                if not (await asyncio.to_thread(decide) if many else decide()):
                     return lead_id
-            waiting = waiting[len(some) :]
+            undecided = undecided[len(some) :]
         pending.failed.sort()
         return None
-
-
-def _few_bytes(records: Sequence[Any]) -> Sequence[Any]:
-    """The first of the records, at least one: compressed ones may be 16 MiB, and 30 times that once they are read."""
-    total = 0
-    for place, record in enumerate(records):
-        total += len(record.value or b"")
-        if place and total > DECODED_BYTES:
-            return records[:place]
-    return records

@@ -1,28 +1,29 @@
-"""What one commit will write, while it is being decided."""
+"""Collects what the next commit will write, decision by decision."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple
 
-from chassis.kafka.consumer import received_at
+from chassis.kafka.consumer import Received
 from chassis.kafka.dead_letter import dead_letter
 from chassis.kafka.publisher import Record, size_of
-from chassis.partition.journal import Revision
+from chassis.partition.journal import Progress
 from chassis.partition.lead_cache import File
 from chassis.process.failures import Failure
-from chassis.service import REPLACED, At, Erase, Keep, S
-from schemas.envelope import Envelope, Fact, Refused
+from chassis.service import REPLACED, At, Decision, Drop, Erase, Forward, Keep, Recall, S
+from schemas.envelope import Envelope, Fact, Refused, forwarded
 from schemas.sizes import record_limit
 
 
 class OutputTooLarge(Failure):
-    """Rules made an event that its topic does not take: in the outbox it would be stuck for ever."""
+    """Rules made an event larger than its topic accepts: in the outbox it would be stuck for ever."""
 
 
+FORWARDED = "forwarded"
 _JSON = (("content-type", b"application/cloudevents+json"),)
 
 
@@ -34,13 +35,13 @@ class Arrival(NamedTuple):
     """A record, its number in the batch, and its fact."""
 
     number: int
-    record: Any
+    record: Received
     fact: Fact
 
 
 @dataclass(slots=True)
-class Waiting:
-    """Records of one lead from the first on that cannot be decided without all of its facts; none where a tick asked.
+class Undecided:
+    """Records of one lead that cannot be decided without all of its facts; none where a tick asked.
 
     `recall`: the rules asked for the facts; else they are only to be counted.
     """
@@ -51,125 +52,144 @@ class Waiting:
 
 @dataclass(slots=True)
 class Pending(Generic[S]):
-    """Grows fact by fact; `at` is one instant for all of them, its shared rows are as the draft has them."""
+    """What has been decided since the last commit. `at` is one instant for all of it; its shared rows have the changes
+    that are pending.
+    """
 
     service: str
     part: int
-    offsets: dict[str, int]
-    marks: dict[str, int]
-    totals: Counter[str]
-    revision: Revision
+    progress: Progress
     versions: dict[str, int]
     at: At
     facts: dict[str, dict[Key, Fact]] = field(default_factory=dict)
-    """Lead -> its facts that are new with this commit."""
+    """Lead -> its new facts."""
     files: dict[str, File[S]] = field(default_factory=dict)
-    erased: list[str] = field(default_factory=list)
-    """Leads whose facts in the database are deleted; those in `facts` are newer."""
+    erased: dict[str, int] = field(default_factory=dict)
+    """Leads whose facts in the database are deleted, those in `facts` are newer -> how many facts beside them go."""
     replaced: set[tuple[str, str, str]] = field(default_factory=set)
-    """Facts in the database that are deleted, for newer ones say all that they said."""
+    """Facts (lead, source, id) in the database that are deleted: newer ones replace them."""
     outbox: list[Record] = field(default_factory=list)
     size: int = 0
     """Bytes of the outputs' values."""
     swapped: dict[str, Any] = field(default_factory=dict)
     failed: list[int] = field(default_factory=list)
-    waiting: dict[str, Waiting] = field(default_factory=dict)
-    last: dict[str, Any] = field(default_factory=dict)
-    """The last record of each topic that has its outcome in this commit."""
-    waits: datetime | None = None
-    """The latest instant up to which a decision wants the inputs to be known."""
+    undecided: dict[str, Undecided] = field(default_factory=dict)
+    """Lead -> what is decided once all of its facts are read."""
+    inputs_until: datetime | None = None
+    """The latest instant up to which a decision needs all inputs to be read."""
 
-    def read(self, records: Sequence[Any]) -> None:
-        """The records, each topic's in order, have their outcome in this commit; gaps between them are counted."""
-        self.last = {record.topic: record for record in records}
-        self.totals["records"] += len(records)
-        gaps = 0
-        for record in records:
-            gaps += record.offset != self.offsets[record.topic]
-            self.offsets[record.topic] = record.offset + 1
-        if gaps:
-            self.totals["gaps"] += gaps
-        for topic, record in self.last.items():
-            self.marks[topic] = record.timestamp
+    @property
+    def totals(self) -> Counter[str]:
+        return self.progress.totals
 
-    def accept(self, file: File[S], fact: Fact, replaces: Sequence[tuple[str, str]] = ()) -> None:
-        """The fact is in the lead's file from now on, in the place of those that it `replaces`."""
+    def carry_out(
+        self, file: File[S], decision: Decision[S], outputs: Sequence[Record], fact: Fact | None = None
+    ) -> bool:
+        """Collects what the decision for `fact`, or for a tick, changes. False where it needs all facts of the lead."""
+        match decision:
+            case Keep():
+                if fact is not None:
+                    self.accept(file, fact, decision.replaces)
+                if decision.shared:  # what is decided next sees the rows so
+                    self.swapped.update(decision.shared)
+                    self.at = replace(self.at, shared={**self.at.shared, **decision.shared})
+                if (until := decision.inputs_until) is not None:
+                    self.inputs_until = max(until, self.inputs_until or until)
+                self.apply(file, decision, outputs)
+            case Drop():
+                self.drop(file, decision.reason, decision.state)
+                self.tell(decision.counts, outputs)
+            case Erase():
+                assert fact is not None  # noqa: S101 - only `decide` erases
+                self.erase(file, fact.time.astimezone(UTC))
+                self.accept(file, fact)
+                self.apply(file, decision, outputs)
+            case Forward():
+                assert fact is not None  # noqa: S101 - only `decide` forwards
+                self.accept(file, fact, total=FORWARDED)
+                self.apply(file, Keep(decision.state, due=file.due), outputs)
+            case Recall():
+                return False
+        return True
+
+    def accept(self, file: File[S], fact: Fact, replaces: Sequence[tuple[str, str]] = (), total: str = "facts") -> None:
+        """Keeps the fact in the lead's file, counted in `total` or as one that `replaces` others."""
         for key in replaces:
             file.keys.pop(key, None)
             if self.facts.get(file.lead_id, {}).pop(key, None) is None:
                 self.replaced.add((file.lead_id, *key))
         file.keys[fact.key] = fact.fingerprint
         self.facts.setdefault(file.lead_id, {})[fact.key] = fact
-        self.totals[REPLACED if replaces else "facts"] += 1
+        self.totals[REPLACED if replaces else total] += 1
 
     def facts_of(self, lead_id: str, stored: Sequence[Fact]) -> list[Fact]:
-        """All facts of the lead as of now, `stored` being those in the database before this commit."""
-        gone = lead_id in self.erased
-        kept = [] if gone else [fact for fact in stored if (lead_id, *fact.key) not in self.replaced]
+        """All facts of the lead now, `stored` being those in the database before this commit."""
+        erased = lead_id in self.erased
+        kept = [] if erased else [fact for fact in stored if (lead_id, *fact.key) not in self.replaced]
         return [*kept, *self.facts.get(lead_id, {}).values()]
 
+    def copy(self, arrival: Arrival, to: str) -> Record:
+        """The arrival's event for the lead `to`, on the topic that it came by. Raises OutputTooLarge as `outputs`."""
+        return _fitting(Record(arrival.record.topic, to.encode(), forwarded(arrival.fact, to), _JSON))
+
     def outputs(self, file: File[S], events: Sequence[Envelope]) -> list[Record]:
-        """The events as records. Raises OutputTooLarge: the rules have failed then, and nothing is taken over."""
+        """The events as records. Raises OutputTooLarge, which counts as a failure of the rules."""
         found = list[Record]()
         for event in events:
             part = self.part if event.subject == file.lead_id else None
-            found.append(Record(event.topic, event.subject.encode(), event.encode(), _JSON, part))
-            if (size := size_of(found[-1])) > (limit := record_limit(event.topic)):
-                raise OutputTooLarge(f"{event.topic}: {size} bytes, {limit} are allowed")
+            found.append(_fitting(Record(event.topic, event.subject.encode(), event.encode(), _JSON, part)))
         return found
 
     def apply(self, file: File[S], decision: Keep[S] | Erase[S], outputs: Sequence[Record]) -> None:
-        """Takes over what was decided for the lead, and its `outputs`."""
-        if decision.state is not file.state or decision.due != file.due or file.version == 0:
-            file.state, file.due, file.changed = decision.state, decision.due, True
+        """Sets the lead's state and due, and collects the `outputs`."""
+        due = decision.due if isinstance(decision, Keep) else None
+        if decision.state is not file.state or due != file.due or file.version == 0:
+            file.state, file.due, file.changed = decision.state, due, True
         self.files[file.lead_id] = file
         self.tell(decision.counts, outputs)
 
-    def share(self, shared: Mapping[str, Any]) -> None:
-        """Shared rows that were replaced: what is decided next sees them so."""
-        self.swapped.update(shared)
-        self.at = replace(self.at, shared={**self.at.shared, **shared})
-
-    def wait(self, until: datetime) -> None:
-        """A decision wants the inputs to be known up to there."""
-        self.waits = max(until, self.waits or until)
-
     def tell(self, counts: Mapping[str, int], outputs: Sequence[Record]) -> None:
-        """Counts what was decided, and publishes its `outputs`."""
+        """Adds to the totals and to the outbox."""
         if counts:
             self.totals.update(counts)
         self.outbox += outputs
         self.size += sum(len(record.value or b"") for record in outputs)
 
-    def erase(self, file: File[S]) -> None:
-        """All that was kept of the lead up to now goes with this commit."""
-        self.facts.pop(file.lead_id, None)
-        self.erased.append(file.lead_id)
+    def erase(self, file: File[S], since: datetime) -> None:
+        """Deletes all that is kept of the lead up to now."""
+        replaced = {key for key in self.replaced if key[0] == file.lead_id}  # the database still has these
+        self.replaced -= replaced
+        self.erased[file.lead_id] = len(self.facts.pop(file.lead_id, ())) - len(replaced)
+        file.erased, file.changed = since, True
         file.forget()
 
     def drop(self, file: File[S], reason: str, state: S) -> None:
-        """What a record says of the lead is not kept; `state` is the lead's from now on, and counts it.
-
-        What is replaced already changes nothing.
-        """
+        """Counts a record of which nothing is kept; one that a newer fact has replaced changes nothing else."""
         if reason == REPLACED:
             self.totals[REPLACED] += 1
             return
         file.state, file.changed = state, True
+        file.dropped[reason] = file.dropped.get(reason, 0) + 1
         self.files[file.lead_id] = file
         self.totals[f"dropped:{reason}"] += 1
 
-    def bury(self, record: Any, refusal: Refused) -> None:
-        """The record becomes a dead letter."""
+    def bury(self, record: Received, refusal: Refused) -> None:
+        """Makes the record a dead letter."""
         self.totals[f"dead_letters:{refusal.reason}"] += 1
-        self.outbox.append(dead_letter(record, refusal, self.service, received_at(record)))
+        self.outbox.append(dead_letter(record, refusal, self.service))
 
-    def fail(self, number: int, record: Any, refusal: Refused) -> None:
-        """As `bury`, where the record could not be read or the rules failed: the limit of failures counts it."""
+    def fail(self, number: int, record: Received, refusal: Refused) -> None:
+        """As `bury` for a record that could not be read or on which the rules failed: it counts towards the limit."""
         self.failed.append(number)
         self.bury(record, refusal)
 
-    def changes(self, totals: Counter[str], revision: Revision) -> bool:
-        """Whether there is anything to write, `totals` and `revision` being what is written already."""
+    def changes(self, written: Progress) -> bool:
+        """Whether there is anything to write that is not `written` already."""
         changed = any(file.changed for file in self.files.values())
-        return changed or bool(self.outbox or self.swapped) or self.totals != totals or self.revision != revision
+        return changed or bool(self.outbox or self.swapped) or self.progress != written
+
+
+def _fitting(record: Record) -> Record:
+    if (size := size_of(record)) > (limit := record_limit(record.topic)):
+        raise OutputTooLarge(f"{record.topic}: {size} bytes, {limit} are allowed")
+    return record

@@ -1,33 +1,48 @@
-"""How many records, or leads to be ticked, one commit takes: as many as time and the database allow.
+"""Limits of one commit: records or leads (Stride), bytes of values, seconds of computing (Pace).
 
-It shrinks when time is up, when Postgres refuses or cancels the statement, when shared rows change too often, and with
-every claim that follows a claim without a commit: what a process died of must not be tried again at the same size.
+A stride shrinks when time is up, when Postgres refuses or cancels the statement, when shared rows change too often, and
+with every claim that follows a claim without a commit: what ended a process must not be tried again at the same size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from chassis.kafka.consumer import Received
 from chassis.partition.journal import RefusedByDatabase, SharedConflict
 from chassis.process.failures import StatementTimeout
 
 FEW = 50
-"""Items that are decided about as quickly as one."""
+"""Items that take about as long as one."""
 ATTEMPTS_FEW, ATTEMPTS_MANY = 50, 5
-"""How often they are decided again after a conflict at shared rows before they are halved."""
+"""How often few and many items are decided again after a conflict on shared rows, before they are halved."""
 EPOCH, SIZE = "epoch", "stride"
-"""Names in a partition's totals: the epoch of its last commit, and the stride that was in force then."""
+"""Names in a partition's totals: the epoch of its last commit, and its stride."""
+DECODED_BYTES = 4 * 1024 * 1024
+"""Most bytes of values in one commit; only compressed batches have more."""
+TURN_SECONDS = 0.05
+"""Longest time between two turns of the loop's other tasks: heartbeats, the workers of other partitions."""
+DECIDING_SECONDS = 0.5
+"""Longest time for the decisions of one commit, and the same again for its recalls: at most a second between commits.
+
+The group removes a member without heartbeats for 10 s, and what it decided but did not commit is lost.
+"""
 T = TypeVar("T")
 
 
 class Unfinished(Exception):  # noqa: N818 - nothing went wrong
-    """Time was up before every lead was recalled: nothing is committed, the first `done` items are to be tried."""
+    """Time was up before every lead was recalled: nothing is committed, the first `done` items are tried next."""
 
     def __init__(self, done: int) -> None:
         super().__init__(done)
         self.done = done
+
+
+TRY_LESS = (SharedConflict, RefusedByDatabase, StatementTimeout, Unfinished)
+"""After one of these nothing is committed, and the leads in memory must be dropped."""
 
 
 @dataclass(slots=True)
@@ -36,57 +51,24 @@ class Stride:
 
     most: int
     size: int
+    conflicts: int = 0
+    """How often shared rows have changed under the current items."""
 
-    async def step(
-        self,
-        items: Sequence[T],
-        attempt: Callable[[Sequence[T]], Awaitable[int]],
-        alone: Callable[[T, RefusedByDatabase], Awaitable[None]],
-        forget: Callable[[], None],
-    ) -> int:
-        """Has a first part of the items committed; returns how many that are, at least one.
+    def failed(self, tried: int, failure: Exception) -> None:
+        """Takes fewer than the `tried` items next time. Raises the failure where it was a single one already."""
+        if isinstance(failure, SharedConflict):
+            self.conflicts += 1
+            if self.conflicts < (ATTEMPTS_FEW if tried <= FEW else ATTEMPTS_MANY):
+                return
+        if isinstance(failure, Unfinished):
+            tried = 2 * failure.done
+        elif tried == 1:
+            raise failure
+        self.size, self.conflicts = max(1, tried // 2), 0
 
-        `attempt` commits some or all of what it is given and returns how many; `alone` handles the single item that
-        the database refuses; `forget` undoes in memory what was not committed. Raises SharedConflict and
-        StatementTimeout where a single item meets them.
-        """
-        while True:
-            some = items[: self.size]
-            tried = len(some)
-            for _ in range(ATTEMPTS_FEW if tried <= FEW else ATTEMPTS_MANY):
-                try:
-                    done = await attempt(some)
-                except SharedConflict:
-                    forget()
-                except RefusedByDatabase as refusal:
-                    forget()
-                    if tried == 1:
-                        await alone(some[0], refusal)
-                        return 1
-                    break
-                except StatementTimeout:
-                    forget()
-                    if tried == 1:
-                        raise
-                    break
-                except Unfinished as unfinished:
-                    forget()
-                    tried = 2 * unfinished.done
-                    break
-                else:
-                    self._settle(tried, done)
-                    return done
-            else:
-                if tried == 1:
-                    raise SharedConflict("shared rows are changed too often")
-            self.shrink(tried)
-
-    def shrink(self, tried: int) -> None:
-        """So many were too many."""
-        self.size = max(1, tried // 2)
-
-    def _settle(self, tried: int, done: int) -> None:
-        """After a commit: a quarter more if all that fits was taken, twice of what was done if time was up."""
+    def committed(self, tried: int, done: int) -> None:
+        """Takes a quarter more next time if all were done; twice of what was done if time was up."""
+        self.conflicts = 0
         if done < tried:
             self.size = min(self.size, 2 * done)
         elif done == self.size:
@@ -94,9 +76,47 @@ class Stride:
 
 
 def stride(most: int, epoch: int, totals: Mapping[str, int]) -> Stride:
-    """The stride after the claim of `epoch`, from the totals as last committed: half for each claim without a commit.
+    """The stride after the claim of `epoch`, from the totals as last committed: halved for each claim without a commit.
 
-    It is read from the partition's row, so it survives the process, and it counts other processes' claims too.
+    It is read from the partition's row, so it survives the process, and counts other processes' claims too.
     """
     fruitless = max(0, epoch - 1 - totals.get(EPOCH, epoch - 1))
     return Stride(most, max(1, min(most, totals.get(SIZE, most)) >> fruitless))
+
+
+def few_bytes(records: Sequence[Received]) -> Sequence[Received]:
+    """The first records of up to DECODED_BYTES, at least one: they take 30 times that once they are read."""
+    total = 0
+    for index, record in enumerate(records):
+        total += len(record.value or b"")
+        if index and total > DECODED_BYTES:
+            return records[:index]
+    return records
+
+
+class Pace:
+    """Measures computing by the loop's monotonic clock; rules never see it."""
+
+    def __init__(self) -> None:
+        self._clock = asyncio.get_running_loop().time
+        self._turn_over = self._clock() + TURN_SECONDS
+        self._over = self._clock() + DECIDING_SECONDS
+
+    async def over(self) -> bool:
+        """Whether time is up; lets other tasks run first when it is their turn."""
+        if self._clock() >= self._turn_over:
+            await asyncio.sleep(0)
+            self._turn_over = self._clock() + TURN_SECONDS
+        return self.up()
+
+    def up(self) -> bool:
+        """Whether time is up; may be called in another thread."""
+        return self._clock() >= self._over
+
+
+async def breathing(items: Iterable[T]) -> AsyncIterator[T]:
+    """Yields the items, and gives the event loop a turn between two of them every TURN_SECONDS."""
+    pace = Pace()
+    for item in items:
+        await pace.over()
+        yield item

@@ -1,4 +1,4 @@
-"""One process of a service: its membership in the group, a worker for each partition it owns, and the watchdog."""
+"""Runs one process of a service: its membership in the group, a worker for each partition, and the watchdog."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOK_SECONDS = 0.5
 HANDOVER_SECONDS = 5
 FINISH_SECONDS = 10
 STUCK = 71
-"""Exit code of a process that is a member in its own eyes only."""
+"""Exit code of a process whose offset commits the group has refused for too long: it is no member any more."""
 
 
 class Supervisor(Generic[S]):
@@ -44,7 +44,7 @@ class Supervisor(Generic[S]):
         return list(self._tasks.values())
 
     def ready(self) -> str | None:
-        """None when every partition owned is being worked on, else what is missing."""
+        """None when every owned partition is worked on, else what is missing."""
         if self._wanted is None:
             return "waiting for the group to assign partitions"
         if self._partial:
@@ -56,11 +56,11 @@ class Supervisor(Generic[S]):
         return "; ".join(waiting) or None
 
     def lag(self, part: int, topic: str, offset: int) -> int:
-        """How many records of the topic's partition are still unread, as far as the client knows."""
+        """Unread records of the topic's partition, as far as the client knows."""
         return self._consumer.lag(part, topic, offset)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works until `stop`, then lets every worker finish its batch and leaves the group (delivery.md §6)."""
+        """Works until `stop`, then lets every worker finish its batch and leaves the group."""
         await self._join(stop)
         if stop.is_set():
             await self._finish()
@@ -108,8 +108,8 @@ class Supervisor(Generic[S]):
                 self._tasks[task] = worker
 
     async def _end(self, seconds: float) -> None:
-        """Ends all workers; one that does not end in time is left behind, its successor's claim fences it."""
-        for task in self._tasks:  # also those begun since the last revocation: two rebalances may come at once
+        """Ends all workers; one that does not end in time is abandoned, and fenced by the next owner's claim."""
+        for task in self._tasks:  # also those started since the last revocation: two rebalances may come at once
             task.cancel()
         if self._tasks:
             ended, late = await asyncio.wait(self._tasks, timeout=seconds)
@@ -121,13 +121,13 @@ class Supervisor(Generic[S]):
             self._tasks.clear()
 
     async def _keep_polling(self) -> None:
-        """Polling goes on while all workers back off, and errors of the group surface: they end the process."""
+        """Keeps polling while all workers back off, and raises the group's errors: they end the process."""
         while True:
             await self._consumer.poll_nothing()
 
     async def _count(self) -> None:
-        """Counts the seconds in which this process could have been heard: one that was frozen, or whose loop was
-        blocked, rejoins the group by itself, and must not take its own silence for a lost membership.
+        """Counts the seconds in which this process could send heartbeats. After being frozen, or with a blocked loop,
+        it rejoins the group by itself; that time must not count as a lost membership.
         """
         clock = asyncio.get_running_loop().time
         while True:
@@ -136,7 +136,7 @@ class Supervisor(Generic[S]):
             self._awake += min(clock() - before, 2 * LOOK_SECONDS)
 
     async def _report(self) -> None:
-        """Commits offsets to Kafka as advice, and notices when that has been refused for too long."""
+        """Commits offsets to Kafka as a hint, and notices when that is refused for too long."""
         while True:
             await asyncio.sleep(COMMIT_SECONDS)
             await self._commit_offsets()
@@ -146,11 +146,12 @@ class Supervisor(Generic[S]):
 
     async def _commit_offsets(self) -> None:
         failpoints.reach("reporting")
-        progress = {part: offsets for worker in self.workers for part, offsets in worker.progress().items()}
+        read = {part: offsets for worker in self.workers for part, offsets in worker.offsets().items()}
         try:
-            if progress:
-                await self._consumer.commit(progress)
-            elif self._wanted:  # the database is not there yet, so there is nothing to commit: no reason to leave
+            if read:
+                await self._consumer.commit(read)
+            elif self._wanted:
+                # the database is not reachable yet, so there is nothing to commit and no reason to leave
                 await self._consumer.bounds(min(self._wanted))
             if self._wanted is not None:
                 self._accepted_at = self._awake

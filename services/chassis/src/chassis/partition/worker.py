@@ -1,4 +1,4 @@
-"""The partition worker: claims its partition, works as its owner, and begins again after whatever went wrong."""
+"""Claims one partition, hands its records to the owner in order, and claims it again after whatever went wrong."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic
+from typing import Generic
 
-from chassis.kafka.consumer import Consumer, NotMember
+from chassis.kafka.consumer import Consumer, NotMember, Received
 from chassis.kafka.publisher import Publisher
-from chassis.partition.epoch import Takeover
-from chassis.partition.journal import Claim, Journal
-from chassis.partition.lead_cache import Files
+from chassis.partition.journal import Journal, Progress
 from chassis.partition.owner import Ownership
-from chassis.partition.sequence import Gap, following
 from chassis.process import failpoints
 from chassis.process.failures import Discontinuity, Fenced, OlderPolicy, Transient
 from chassis.process.logs import logger, said
@@ -27,6 +24,8 @@ from chassis.service import S, Service
 log = logger(__name__)
 
 BACKOFF_SECONDS = (0.1, 5.0)
+Gap = tuple[str, int, int]
+"""Topic, expected offset, offset read."""
 
 
 class OffsetsMissing(Transient):
@@ -44,16 +43,16 @@ class Links:
     journals: Callable[[int], AbstractAsyncContextManager[Journal]]
     settings: Settings
     resume: bool = False
-    """Whether what stands in the topics at the first claim is taken without a limit of failures."""
+    """Whether the limit of failures does not hold for what the topics have at the first claim (`serve --resume`)."""
     set_aside: frozenset[tuple[int, int]] = frozenset()
-    """Partitions and numbers of outbox rows that are set aside at the first claim if the broker refuses them."""
+    """Partition and number of outbox rows to set aside at the first claim if the broker refuses them."""
 
 
 class Worker(Generic[S]):
-    """The only writer of one partition's leads, while the database says so.
+    """The only writer of one partition's leads, as long as its epoch is the newest.
 
-    `waiting` is None while it works, else what it waits for in plain words. `progressed_at` is the
-    database's time when it last did its work, or saw that there was none.
+    `waiting` is None while it works, else what it waits for. `progressed_at` is the database's time when it last
+    finished its work, or found that there was none.
     """
 
     def __init__(self, service: Service[S], part: int, links: Links) -> None:
@@ -75,7 +74,7 @@ class Worker(Generic[S]):
         self.events: Counter[str] = Counter()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works until `stop`; finishes the batch in hand. Cancelling it is safe at any moment."""
+        """Works until `stop` and finishes the current batch. Cancelling it is safe at any time."""
         while not stop.is_set():
             try:
                 async with self._journals(self.part) as journal:
@@ -99,22 +98,27 @@ class Worker(Generic[S]):
         claim = await journal.claim()
         failpoints.reach("claimed")
         self.events["takeovers"] += 1
-        if claim.revision.version > (newest := len(self._service.policies.versions)):
-            raise OlderPolicy(f"version {claim.revision.version} of the policy has judged here, the newest is {newest}")
-        offsets = await self._start_offsets(claim)
-        files = Files(self._service, journal, self._settings.cache_leads)
-        lifted = sum(
-            max(0, until - offsets[topic]) for topic, until in self._resume_until.items() if topic in self._service.own
+        if (version := claim.progress.revision.version) > (newest := len(self._service.policies.versions)):
+            raise OlderPolicy(f"version {version} of the policy has judged here, the newest is {newest}")
+        offsets = await self._start_offsets(claim.progress)
+        resumed = {topic: until for topic, until in self._resume_until.items() if topic in self._service.own}
+        self.ownership = ownership = Ownership(
+            self._service,
+            journal,
+            self._publisher,
+            claim,
+            offsets,
+            partitions=self._consumer.partitions(),
+            batch_records=self._settings.batch_records,
+            cache_leads=self._settings.cache_leads,
+            lifted=sum(max(0, until - offsets[topic]) for topic, until in resumed.items()),
         )
-        most = self._settings.batch_records
-        takeover = Takeover(self.part, claim, journal, offsets, self._consumer.partitions(), most, lifted, self._aside)
-        self.ownership = ownership = Ownership(self._service, takeover, files)
-        drained = await ownership.drain(self._publisher)
+        drained = await ownership.committer.drain(self._aside)
         self._aside = frozenset()
         self._consumer.start_reading(self.part, offsets)
         log.info("claimed", partition=self.part, epoch=claim.epoch, drained=drained, offsets=offsets)
-        if self._undecidable:  # the next record waits for a version of the policy: what is due does not wait with it
-            await ownership.tick(self._publisher, idle=False)
+        if self._undecidable:  # the next record waits for a version of the policy; due leads do not wait with it
+            await ownership.tick(idle=False)
         self.waiting = None
         while not stop.is_set():
             wait = 0 if ownership.overdue else self._settings.tick.total_seconds()
@@ -123,53 +127,57 @@ class Worker(Generic[S]):
                 failpoints.reach("fetched")
             await self._take(ownership, records, stop)
 
-    async def _take(self, ownership: Ownership[S], records: Sequence[Any], stop: asyncio.Event) -> None:
-        """All of the records in order, unless stopped, in as many commits as it takes, with a tick after each."""
-        follow, done = following(records, ownership.offsets, self._gaps), 0
+    async def _take(self, ownership: Ownership[S], records: Sequence[Received], stop: asyncio.Event) -> None:
+        """Takes all of the records in order, in as many commits as needed, with a tick after each; or until `stop`."""
+        follow, done = following(records, ownership.committer.progress.offsets, self._gaps), 0
         while not stop.is_set():
             if done < follow:
-                done += await ownership.take(records[done:follow], self._publisher)
+                done += await ownership.take(records[done:follow])
                 self._failures = 0
             if done == follow < len(records):
                 raise OffsetsMissing(f"{records[done].topic} has none before {records[done].offset}")
-            await ownership.tick(self._publisher, idle=not records)
-            self._failures, self.progressed_at = 0, ownership.now
+            await ownership.tick(idle=not records)
+            self._failures, self.progressed_at = 0, ownership.committer.clock.now()
             if done == follow:
                 return
 
-    async def _start_offsets(self, claim: Claim) -> dict[str, int]:
-        """Where to read on. Raises Discontinuity when a topic no longer has what comes next: never skip silently."""
+    async def _start_offsets(self, progress: Progress) -> dict[str, int]:
+        """Where to read on. Raises Discontinuity where a topic no longer has the next record: none is skipped."""
         bounds = await self._consumer.bounds(self.part)
-        offsets = {topic: claim.offsets.get(topic, first) for topic, (first, _) in bounds.items()}
+        offsets = {topic: progress.offsets.get(topic, first) for topic, (first, _) in bounds.items()}
         for topic, (first, end) in bounds.items():
             if not first <= offsets[topic] <= end:
                 raise Discontinuity(f"{topic}/{self.part} holds {first} to {end}, next to read is {offsets[topic]}")
         if self._resume:
             self._resume, self._resume_until = False, {topic: end for topic, (_, end) in bounds.items()}
-        await self._require_same_log({t: offsets[t] for t in claim.marks if bounds[t][0] < offsets[t]}, claim.marks)
+        await self._require_same_log(
+            {t: offsets[t] for t in progress.marks if bounds[t][0] < offsets[t]}, progress.marks
+        )
         return offsets
 
     async def _require_same_log(self, offsets: Mapping[str, int], marks: Mapping[str, int]) -> None:
-        """The last record read is still the one that is there: a topic made anew may have as many as the old one."""
+        """Raises Discontinuity where the last record read is another now: a topic made anew may be as long."""
         found = await self._consumer.before(self.part, offsets) if offsets else {}
         for topic, stamp in found.items():
             if stamp != marks[topic]:
                 raise Discontinuity(f"{topic}/{self.part} is not the log that was read: record {offsets[topic] - 1}")
 
     async def _prove_membership(self, stop: asyncio.Event) -> None:
-        """Only a member of the group's present generation may claim again: else two processes fence each other."""
+        """Only a member of the group's present generation may claim again: else two processes fence each other
+        for ever.
+        """
         while not stop.is_set():
             try:
-                return await self._consumer.commit(self.progress())
+                return await self._consumer.commit(self.offsets())
             except NotMember:
                 await stop.wait()  # or for the rebalance that cancels this task
             except Transient:
                 await asyncio.sleep(self._backoff())
         return None
 
-    def progress(self) -> dict[int, dict[str, int]]:
-        """The partition's offsets as last committed; empty before the first claim."""
-        return {} if self.ownership is None else {self.part: self.ownership.offsets}
+    def offsets(self) -> dict[int, dict[str, int]]:
+        """The offsets committed last; empty before the first claim."""
+        return {} if self.ownership is None else {self.part: self.ownership.committer.progress.offsets}
 
     def _begin_again(self, event: str, error: Exception, kind: str = "") -> None:
         self._consumer.stop_reading(self.part)
@@ -182,3 +190,25 @@ class Worker(Generic[S]):
         self._failures += 1
         least, most = BACKOFF_SECONDS
         return float(min(most, least * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+
+def following(records: Sequence[Received], offsets: Mapping[str, int], seen: set[Gap]) -> int:
+    """How many of the records may be taken from the first on: guards against silently skipped records.
+
+    A gap is legitimate (a transaction's mark, a compacted record) only if it is seen again after a new claim. The first
+    time it ends what may be taken, and is remembered in `seen` with all gaps behind it.
+    """
+    expected = dict(offsets)
+    taken = len(records)
+    for index, record in enumerate(records):
+        wanted = expected[record.topic]
+        if record.offset != wanted:
+            gap = (record.topic, wanted, record.offset)
+            if gap in seen and taken == len(records):
+                seen.discard(gap)
+            else:
+                taken = min(taken, index)
+                if record.offset > wanted:
+                    seen.add(gap)
+        expected[record.topic] = record.offset + 1
+    return taken

@@ -1,1 +1,1 @@
-"""What speaks to Postgres, beside the journal."""
+"""Access to Postgres, except for the journal."""

@@ -1,6 +1,6 @@
-"""What was agreed: the content of each version of a policy that a service has known, for good.
+"""The digest of each policy version that a service has known, kept for good.
 
-Events name the version that judged, so a number must never stand for other terms than those it was judged by.
+Events name the version that judged, so a number must never stand for other terms.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ ON CONFLICT (name, version) DO NOTHING
 
 
 async def agree(engine: AsyncEngine, policies: Policies[Any]) -> None:
-    """Keeps what the versions say; whoever is first under a number decides.
+    """Stores the versions; the first terms stored under a number are kept.
 
-    Raises OtherTerms, and keeps nothing, when a number is known with another content; Transient.
+    Raises OtherTerms, and stores nothing, when a number is known with other terms; Transient.
     """
     if not policies.versions:
         return
-    told = {"name": policies.versions[0].policy, "versions": [each.version for each in policies.versions]}
-    told["digests"] = [each.digest for each in policies.versions]
+    parameters = {"name": policies.versions[0].policy, "versions": [each.version for each in policies.versions]}
+    parameters["digests"] = [each.digest for each in policies.versions]
     async with connected(engine) as connection:
-        for statement in (_KNOWN, _KEEP, _KNOWN):  # the second look: of two that keep at once one is too late
+        for statement in (_KNOWN, _KEEP, _KNOWN):  # read again: of two services that store at once one is second
             try:
-                found = await connection.execute(statement, told)
+                found = await connection.execute(statement, parameters)
             except (DBAPIError, OSError, TimeoutError) as error:
                 if is_transient(error):
                     raise DatabaseAway("database: while looking up what was agreed") from error

@@ -1,4 +1,4 @@
-"""Postgres: connections with bounded waits, and what its errors mean for a partition."""
+"""Postgres: connections with bounded waits, and which of its errors are transient."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ CONNECT_SECONDS = 5
 COMMAND_SECONDS = 15
 _TRANSIENT = ("08", "40", "53", "55P03", "57", "58", "25P03", "25P04", "25006")
 """SQLSTATE classes after which the same statement may succeed: connection, rollback, resources, lock, shutdown, I/O,
-idle or transaction time-out, and a database that is read-only for now."""
+idle or transaction timeout, and a database that is read-only for now."""
 _STALE_PLAN = asyncpg.InvalidCachedStatementError
-"""A statement prepared before a migration changed what it returns."""
+"""Raised for a statement prepared before a migration changed its result."""
 
 
 def engine_of(database: Database, service: str, seconds: float = COMMAND_SECONDS) -> AsyncEngine:
-    """Connections for one service: its own schema, each statement its own transaction, every wait bounded."""
+    """Connections for one service: its own schema, every statement its own transaction, every wait bounded."""
     url = make_url(database.url.get_secret_value()).set(drivername="postgresql+asyncpg")
     return create_async_engine(
         url,
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
-        hide_parameters=True,  # they are facts, and an error would quote them
+        hide_parameters=True,  # parameters are facts, and an error would quote them
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": seconds,
@@ -51,7 +51,7 @@ def engine_of(database: Database, service: str, seconds: float = COMMAND_SECONDS
 
 
 def sqlstate_of(error: BaseException) -> str | None:
-    """The SQLSTATE of a database error, None when the server never answered."""
+    """The SQLSTATE of a database error; None when the server did not answer."""
     answer = _answer(error)
     return None if answer is None else str(answer.sqlstate)
 
@@ -73,7 +73,7 @@ def _answer(error: BaseException) -> asyncpg.PostgresError | None:
 
 @contextlib.asynccontextmanager
 async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """A connection that is dropped, not returned politely, when the block fails: a dead socket never answers.
+    """A connection that is dropped, not closed, when the block fails: a dead socket never answers.
 
     Raises DatabaseAway when the database cannot be reached now.
     """
@@ -88,8 +88,8 @@ async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     try:
         yield connection
     finally:
-        # First and without a wait: a second cancellation may come at any of those, and a connection that failed has
-        # been invalidated, so that to ask it for its driver would be to connect anew.
+        # Before any await: a second cancellation may come at each one, and a connection that failed has been
+        # invalidated, so asking it for its driver would connect again.
         if driver is not None:
             driver.terminate()
         if not connection.invalidated:

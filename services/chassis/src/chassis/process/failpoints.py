@@ -1,7 +1,7 @@
-"""Failpoints: named places where a test has the process killed, frozen, stalled, or a step fail (delivery.md §7.1).
+"""Failpoints: named places in the code where a test kills, freezes, delays or fails the process.
 
-Inert unless `BATON_FAILPOINTS` names some, `<point>=<action>[@<n>]` separated by `;`: the action is taken once, when
-the point is reached for the n-th time (the first, if nothing is said). None lies on the path of a single event.
+Inert unless `BATON_FAILPOINTS` names some as `<point>=<action>[@<n>]`, separated by `;`. The action is taken once, at
+the n-th time that the point is reached (default: the first). No failpoint is on the path of a single event.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ POINTS = {
     "sending": "before records are handed to the producer",
     "sent": "handed over, no acknowledgement awaited yet",
     "partly_acknowledged": "the first of several batches is acknowledged",
-    "acknowledged": "all of it is, and nobody has heard of it yet",
-    "claimed": "the epoch is raised, nothing drained",
-    "draining": "a part of what an earlier owner left is published",
+    "acknowledged": "all of it is, and the caller does not know yet",
+    "claimed": "the epoch is raised, nothing of the outbox published",
+    "draining": "a part of an earlier owner's outbox is published",
     "fetched": "records are in memory, nothing is decided",
     "decided": "a batch is decided, the commit not sent",
     "committed": "the database has answered, nothing else has happened",
     "ticked": "due leads are decided, nothing is committed",
-    "reporting": "before Kafka is told the offsets",
+    "reporting": "before the offsets are committed to Kafka",
 }
 _FORM = re.compile(r"(?P<point>\w+)=(?P<action>kill|freeze|fail|stall:(?P<seconds>\d+))(@(?P<turn>[1-9]\d*))?")
 
@@ -43,7 +43,7 @@ _armed: dict[str, _Failpoint] = {}
 
 
 def arm(text: str) -> None:
-    """Switches on what `text` names, and all else off. Raises ValueError with a sentence for people."""
+    """Arms the failpoints in `text` and disarms all others. Raises ValueError with a sentence for people."""
     points = {}
     for one in filter(None, (part.strip() for part in text.split(";"))):
         form = _FORM.fullmatch(one)
@@ -55,12 +55,12 @@ def arm(text: str) -> None:
 
 
 def armed(point: str) -> bool:
-    """Whether the point will still do something."""
+    """Whether the failpoint's action is still to come."""
     return point in _armed
 
 
 def reach(point: str) -> None:
-    """Says that the process is at the point: nothing, but for a test. Raises Transient where the step is to fail."""
+    """Takes the failpoint's action if it is due. Raises Transient where the action is to fail."""
     if _armed and point in _armed:
         _act(point, _armed[point])
 

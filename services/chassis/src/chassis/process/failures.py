@@ -21,41 +21,41 @@ from collections.abc import Sequence
 
 
 class Failure(Exception):  # noqa: N818 - the tree's root; its leaves are named for what happened
-    """Something went wrong that has a name."""
+    """A failure that has a name."""
 
 
 class Transient(Failure):
-    """The same step may succeed later; `kind` is what retries are counted by."""
+    """The same step may succeed later; retries are counted by `kind`."""
 
     kind = "other"
 
 
 class BrokerAway(Transient):
-    """The broker did not answer in time, or asked to be asked again."""
+    """The broker did not answer in time, or asked for a retry."""
 
     kind = "broker"
 
 
 class DatabaseAway(Transient):
-    """The database did not answer in time, or asked to be asked again."""
+    """The database did not answer in time, or asked for a retry."""
 
     kind = "database"
 
 
 class StatementTimeout(DatabaseAway):
-    """The database cancelled the statement after its time limit (SQLSTATE 57014): nothing was written."""
+    """The database cancelled the statement after its time limit (SQLSTATE 57014); nothing was written."""
 
     kind = "statement_timeout"
 
 
 class OlderPolicy(Transient):
-    """A version of the policy has judged, or is named, that this instance has not got yet."""
+    """A policy version has judged, or is named, that this instance does not have yet."""
 
     kind = "older_policy"
 
 
 class OtherTerms(Failure):
-    """A version of the policy has other terms than it was known with; the message says which, and what to do."""
+    """A policy version has other terms than it was first known with; the message names it and says what to do."""
 
 
 class Fenced(Transient):
@@ -63,20 +63,20 @@ class Fenced(Transient):
 
 
 class Unpublishable(Failure):
-    """The broker refuses these records for good (too large, or not allowed); `records` are the very ones given."""
+    """The broker refuses these `records` for good (too large, or not allowed); they are the objects given."""
 
     def __init__(self, message: str, records: Sequence[object] = ()) -> None:
         super().__init__(message)
         self.records = records
 
     def names(self, record: object) -> bool:
-        """Whether this record is refused, and not only one that is equal to it."""
+        """Whether this very record is refused; an equal one is not."""
         return any(record is each for each in self.records)
 
 
 class CannotListen(Failure):
-    """A port of the process's own is taken, or its address is not this machine's; the message says which and why."""
+    """A port of this process is taken, or its address is not of this machine; the message says which and why."""
 
 
 class Discontinuity(Failure):
-    """A topic was recreated or truncated: its offsets do not contain the one to read next."""
+    """A topic was recreated or truncated: the offset to read next does not exist."""

@@ -1,4 +1,4 @@
-"""Following a policy's folder: a version that is added while the service runs judges from its date on."""
+"""Follows a policy's folder, so that a version added while the service runs judges from its date on."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from chassis.process.failures import OtherTerms, Transient
 from chassis.process.logs import logger
 
 SECONDS = 5
-"""How long a new version may go unnoticed."""
+"""Longest time until a new version is found."""
 SETTLED_SECONDS = 1.0
-"""How long a folder is unchanged before it is read: half a file may be a version too, and would be kept for good."""
+"""A folder is read once it is unchanged for so long: half a file may be a valid version, and would be kept for good."""
 
 log = logger(__name__)
 
 
 async def follow(policies: Policies[Any], agree: Callable[[Policies[Any]], Awaitable[None]]) -> None:
-    """Looks at the folder for versions that were added, now and then for ever; all have to `agree` first.
+    """Looks for added versions every SECONDS, for ever; `agree` must accept them before they judge.
 
-    A folder that cannot be used, or in which a known version is another, changes nothing; it is told once.
+    A folder that cannot be used, or that changes a known version, has no effect and is logged once.
     """
     known = set[tuple[str, int, int]]()
     while True:
@@ -48,5 +48,5 @@ async def follow(policies: Policies[Any], agree: Callable[[Policies[Any]], Await
 def _listing(folder: Path) -> set[tuple[str, int, int]]:
     try:
         return {(path.name, (stat := path.stat()).st_mtime_ns, stat.st_size) for path in folder.iterdir()}
-    except OSError:  # being replaced just now
+    except OSError:  # being replaced at this moment
         return set()

@@ -1,7 +1,7 @@
 """Logs: one JSON object a line on standard output; an event name and fields, never a payload or personal data.
 
-An error of a library may quote what it was given (a database's message does, pydantic's too): it is told by its class,
-its SQLSTATE and where it was raised. Only a Failure is told by its message, which is ours.
+The message of a library's error may quote its input (a database's does, pydantic's too). So such an error is logged as
+class, SQLSTATE and place; only the message of a Failure, which is ours, is logged.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _THIRD_PARTIES = {"aiokafka": "WARNING", "uvicorn": "WARNING", "sqlalchemy": "WA
 
 
 def said(error: BaseException) -> str:
-    """What may be told of an error to anyone: its message where that is ours, else its class and SQLSTATE."""
+    """What anyone may read of an error: its message where it is ours, else its class and SQLSTATE."""
     if isinstance(error, Failure):
         return str(error)
     states = (state for each in _chain(error) if isinstance(state := getattr(each, "sqlstate", None), str))
@@ -29,7 +29,7 @@ def said(error: BaseException) -> str:
 
 
 def traced(error: BaseException) -> str:
-    """As Python's traceback, the cause first, with what may be told in place of the messages."""
+    """The error as Python's traceback, the cause first, with `said` in place of the messages."""
     parts = []
     for each in reversed(list(_chain(error))):
         parts += [*traceback.format_tb(each.__traceback__), f"{said(each)}\n"]
@@ -39,7 +39,7 @@ def traced(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, what it was raised from, and so on; each once."""
+    """The error, its cause, the cause's cause and so on, each once."""
     seen = list[BaseException]()
     each: BaseException | None = error
     while each is not None and not any(each is other for other in seen):
@@ -62,7 +62,7 @@ def _no_messages(_: object, __: str, event: structlog.typing.EventDict) -> struc
 
 
 def _plain_arguments(record: logging.LogRecord) -> bool:
-    """Errors among the arguments of a library's record are told as ours are."""
+    """Replaces errors among the arguments of a library's record by `said`."""
     if isinstance(record.args, tuple):
         record.args = tuple(said(each) if isinstance(each, BaseException) else each for each in record.args)
     if isinstance(record.msg, BaseException):
@@ -102,6 +102,6 @@ def set_up(log: Log, service: str) -> None:
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger; its records carry what the running task has bound (service, partition)."""
+    """A logger; its records have the fields that the running task has bound (service, partition)."""
     bound: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return bound

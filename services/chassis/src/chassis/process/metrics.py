@@ -1,4 +1,4 @@
-"""Metrics of the workers. Outcomes come from the partitions' durable totals, so a kill loses no increment."""
+"""Metrics of the workers. Outcomes are read from the partitions' durable totals, so a kill loses no increment."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from chassis.service import schema_of
+from schemas.erasure import ERASED, FLOOD
 
-if TYPE_CHECKING:  # ingest measures itself with what is here, and has neither workers nor a database to load
+if TYPE_CHECKING:  # ingest uses this module and has neither workers nor a database
     from chassis.kafka.publisher import Publisher
     from chassis.partition.supervisor import Supervisor
     from chassis.partition.worker import Worker
 
 LAGS = (0.005, 0.025, 0.1, 0.25, 1, 2.5, 10)
-"""Seconds; past 10, Kafka's session time-out, a consumer has lost its partitions."""
+"""Seconds; past 10, Kafka's session timeout, a consumer has lost its partitions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A counter fed by the totals `<total>` or `<total>:<value>`; the values named start at 0."""
+    """A counter that shows the totals `<total>` or `<total>:<value>`; the values given start at 0."""
 
     total: str
     metric: str
@@ -56,33 +57,36 @@ REASONS = (
 )
 
 
-DROPS = ("flood", "erased")
+DROPS = (FLOOD, ERASED)
 
 
 def prefix_of(service: str) -> str:
-    """What the names of a service's metrics begin with."""
+    """The prefix of a service's metrics."""
     return f"baton_{schema_of(service)}"
 
 
 def loop_lag(service: str, registry: CollectorRegistry) -> Histogram:
-    """How late a process's event loop runs what is due, in seconds."""
+    """How late a process's event loop runs, in seconds."""
     text = "How late the event loop runs what is due, looked at twice a second"
     return Histogram(f"{prefix_of(service)}_loop_lag_seconds", text, buckets=LAGS, registry=registry)
 
 
 def outcomes_of(service: str) -> tuple[Outcome, ...]:
-    """What every worker counts: records = facts + duplicates + replaced + dropped + barriers + dead letters (I2)."""
+    """What every worker counts. Each record is one of the facts, duplicates, replaced, dropped, forwarded, barriers or
+    dead letters (I2).
+    """
     prefix = prefix_of(service)
     return (
         Outcome("records", f"{prefix}_records", "Records read, each with exactly one outcome"),
         Outcome("facts", f"{prefix}_facts", "Records accepted as facts"),
         Outcome("duplicates", f"{prefix}_duplicates", "Records known already, without effect"),
-        Outcome("replaced", f"{prefix}_replaced", "Records in the place of an older one, or older than it"),
+        Outcome("replaced", f"{prefix}_replaced", "Scores that replace an older one, or are older than the one kept"),
+        Outcome("forwarded", f"{prefix}_forwarded", "Records kept as proof, and published again for another lead"),
         Outcome("barriers", f"{prefix}_barriers", "Records that only say how far an input has been read"),
-        Outcome("dropped", f"{prefix}_dropped", "Records of which nothing is kept but their number", "reason", DROPS),
+        Outcome("dropped", f"{prefix}_dropped", "Records not kept, only counted", "reason", DROPS),
         Outcome("dead_letters", f"{prefix}_dead_letters", "Records set aside for good", "reason", REASONS),
         Outcome("published", f"{prefix}_published", "Records written to the outbox, each published at least once"),
-        Outcome("repeats", f"{prefix}_repeats", "Records published by a new owner, which may have been so before"),
+        Outcome("repeats", f"{prefix}_repeats", "Records published by a new owner, perhaps a second time"),
         Outcome(
             "set_aside", f"{prefix}_set_aside", "Outputs that an operator has set aside: nobody downstream has them"
         ),
@@ -92,7 +96,7 @@ def outcomes_of(service: str) -> tuple[Outcome, ...]:
 
 
 class WorkerCollector(Collector):
-    """The state of one process's workers at the moment of the scrape."""
+    """The state of a process's workers at the scrape."""
 
     def __init__(self, service: str, supervisor: Supervisor[Any], outcomes: Sequence[Outcome]) -> None:
         self._prefix = prefix_of(service)
@@ -105,19 +109,19 @@ class WorkerCollector(Collector):
             labels = ["partition", *([outcome.label] if outcome.label else [])]
             family = CounterMetricFamily(outcome.metric, outcome.help, labels=labels)
             for part, ownership in owned:
-                for value, count in _values(outcome, ownership.totals):
+                for value, count in _values(outcome, ownership.committer.progress.totals):
                     family.add_metric([part, *([value] if outcome.label else [])], count)
             yield family
         yield from (*self._now(), *self._lags(), *self._happened())
 
     def _now(self) -> Iterator[Metric]:
-        """What is so at this moment, by partition."""
+        """Gauges of each partition."""
         workers = self._supervisor.workers
         for name, text, value in (
             ("partition_working", "1: worked on, 0: waiting or stopped", lambda w: w.waiting is None),
             ("partition_stopped", "1: stopped for good, a person is needed", lambda w: w.events["stopped"] > 0),
             ("last_progress_timestamp_seconds", "When work was last done, or there was none", _progressed),
-            ("outbox_age_seconds", "For how long something committed has not been acknowledged", _outbox_age),
+            ("outbox_age_seconds", "Age of the oldest committed output that is not acknowledged", _outbox_age),
         ):
             gauge = GaugeMetricFamily(f"{self._prefix}_{name}", text, labels=["partition"])
             for worker in workers:
@@ -131,15 +135,15 @@ class WorkerCollector(Collector):
             f"{self._prefix}_lag_seconds", "Age of the last record read while others are not read yet", labels=labels
         )
         for worker in self._supervisor.workers:
-            for topic, offset in worker.progress().get(worker.part, {}).items():
+            for topic, offset in worker.offsets().get(worker.part, {}).items():
                 lag = self._supervisor.lag(worker.part, topic, offset)
                 records.add_metric([str(worker.part), topic], lag)
-                behind = worker.ownership.behind(topic).total_seconds() if lag and worker.ownership else 0
+                behind = worker.ownership.committer.behind(topic).total_seconds() if lag and worker.ownership else 0
                 seconds.add_metric([str(worker.part), topic], behind)
         yield from (records, seconds)
 
     def _happened(self) -> Iterator[Metric]:
-        """What befell the workers since the process started."""
+        """Counters since the process started."""
         takeovers = CounterMetricFamily(f"{self._prefix}_takeovers", "Claims of a partition", labels=["partition"])
         fenced = CounterMetricFamily(
             f"{self._prefix}_fenced", "Commits refused because a newer owner had claimed", labels=["partition"]
@@ -159,7 +163,7 @@ class WorkerCollector(Collector):
 
 
 class ProducerCollector(Collector):
-    """The state of a process's producer at the moment of the scrape."""
+    """The state of a process's producer at the scrape."""
 
     def __init__(self, service: str, publisher: Publisher) -> None:
         self._metric = f"{prefix_of(service)}_producer_rebuilds"
@@ -176,7 +180,7 @@ def _progressed(worker: Worker[Any]) -> float:
 
 
 def _outbox_age(worker: Worker[Any]) -> float:
-    return worker.ownership.outbox_age().total_seconds() if worker.ownership else 0
+    return worker.ownership.committer.outbox_age().total_seconds() if worker.ownership else 0
 
 
 def _values(outcome: Outcome, totals: Mapping[str, int]) -> Iterator[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""The port of the on-call staff: /livez, /readyz, /metrics."""
+"""The HTTP port for operators: /livez, /readyz, /metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chassis.process.metrics import loop_lag
 from chassis.process.settings import Ops
 
 Ready = Callable[[], str | None]
-"""None when the process does its work, else what it is waiting for, in plain words."""
+"""None when the process works, else what it waits for, in plain words."""
 
 
 class Server(uvicorn.Server):
@@ -32,7 +32,7 @@ class Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def serving(service: str, ops: Ops, ready: Ready, registry: CollectorRegistry) -> AsyncIterator[None]:
-    """Answers on the ops port, and measures the event loop, while the block runs. Raises CannotListen."""
+    """Serves the ops port and measures the event loop while the block runs. Raises CannotListen."""
 
     async def livez(_: Request) -> Response:
         return PlainTextResponse("ok\n")
@@ -63,9 +63,9 @@ async def _measure(lag: Histogram) -> None:
 
 @contextlib.asynccontextmanager
 async def listening(app: object, host: str, port: int, grace: int = 2) -> AsyncIterator[Server]:
-    """Serves an ASGI app on asyncio's own loop (uvloop breaks aiokafka, delivery.md §2) while the block runs.
+    """Serves an ASGI app on asyncio's own loop while the block runs (uvloop breaks aiokafka).
 
-    On the way out it stops accepting and gives requests in flight `grace` seconds. Raises CannotListen.
+    At its end it stops accepting and gives running requests `grace` seconds. Raises CannotListen.
     """
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]
@@ -78,22 +78,22 @@ async def listening(app: object, host: str, port: int, grace: int = 2) -> AsyncI
         log_config=None,
         timeout_graceful_shutdown=grace,
         server_header=False,
-        proxy_headers=False,  # nobody asks who the client is, and a header would be believed
+        proxy_headers=False,  # the client's address is not used, and a header could forge it
     )
     server = Server(config)
     try:
         bound = socket.create_server((host, port), backlog=2048)
     except OSError as error:
         raise CannotListen(f"port {port} on {host}: {error.strerror}") from error
-    # inherited by connections, for which asyncio does not see that they are TCP: without it each answer, two writes,
-    # waits 40 ms for the client's delayed acknowledgement of the first
+    # Connections inherit this; asyncio does not set it for them. Without it each answer, two writes, waits 40 ms for
+    # the client's delayed acknowledgement of the first write.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     task = asyncio.create_task(server.serve(sockets=[bound]), name=f"http {port}")
     try:
         while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event to wait for
             await asyncio.sleep(0.01)
         if task.done():
-            await task  # it ended before it began: with its own error, or with none that it would tell
+            await task  # uvicorn ended before it started; raises its error, if it has one
             raise CannotListen(f"port {port} on {host}: the server ended at once")
         yield server
     finally:

@@ -1,4 +1,4 @@
-"""A process's life: logs, garbage collector, signals, exit code."""
+"""The life of a process: logs, garbage collector, signals, exit code."""
 
 from __future__ import annotations
 
@@ -17,14 +17,11 @@ from chassis.process.settings import Log
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
 SHUTDOWN_SECONDS = 25
-"""How long an orderly stop may take (delivery.md §6); nothing correct depends on it being orderly."""
+"""Longest orderly stop; correctness does not depend on an orderly stop."""
 
 
 def run(main: Main, log: Log, name: str) -> None:
-    """Runs `main` until it returns; SIGTERM and SIGINT set its event, and it then has 25 s.
-
-    Exits with 0 after an orderly stop, 1 when `main` fails, 70 when it does not stop in time.
-    """
+    """Runs `main` until it returns. SIGTERM and SIGINT set its event, after which it has 25 s."""
     set_up(log, name)
     try:
         failpoints.arm(os.environ.get(failpoints.VARIABLE, ""))
@@ -49,11 +46,11 @@ async def _live(main: Main, name: str) -> int:
     stopping.cancel()
     if late:
         log.error("stop_took_too_long", seconds=SHUTDOWN_SECONDS)
-        os._exit(70)  # whatever hangs would hang the loop's own clean-up as well
+        os._exit(70)  # a task that hangs would hang the loop's own clean-up too
     error = asyncio.CancelledError() if task.cancelled() else task.exception()
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    if isinstance(error, CannotListen):  # the operator's to mend, and a traceback tells nothing more
+    if isinstance(error, CannotListen):  # an operator mends this; a traceback would add nothing
         log.error("cannot_listen", reason=str(error))
         return 1
     if isinstance(error, OtherTerms):
@@ -67,12 +64,12 @@ async def _live(main: Main, name: str) -> int:
 
 
 def _nobody_awaited(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """As asyncio's own, without the task, which would be told with its error's message."""
+    """asyncio's own handler without the task, whose repr has its error's message."""
     logger("chassis.process.run").error("not_awaited", about=context["message"], exc_info=context.get("exception"))
 
 
 def tame_garbage_collector() -> None:
-    """Fewer, later collections: a batch makes many objects that die young (performance.md §3)."""
+    """Fewer, later collections: a batch makes many short-lived objects."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -1,4 +1,4 @@
-"""Serving a service with partition workers: its process, its ops port, its supervisor."""
+"""Serves a service that has partition workers: process, ops port, supervisor."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def serve(
 ) -> None:
     """Runs a service's partition workers and its ops port until told to stop; exits as `run` does.
 
-    `resume` goes on where too many failures of our own making had stopped a partition; `set_aside` names outbox rows
-    that the broker refuses, which then stand on `events-rejected` (`Links`).
+    `resume` continues a partition that stopped at the limit of failures; `set_aside` names outbox rows that the broker
+    refuses, which are then published to `events-rejected` (`Links`).
     """
 
     async def main(stop: asyncio.Event) -> None:

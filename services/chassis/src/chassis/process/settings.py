@@ -1,6 +1,6 @@
-"""Settings common to every service: from the environment (`BATON_` and `__` between levels), frozen once read.
+"""Settings common to all services: from the environment (`BATON_`, `__` between levels), frozen once read.
 
-A variable with `_FILE` behind its name names a file that holds the value, for secrets that are mounted.
+A variable whose name ends in `_FILE` names a file that has the value, for mounted secrets.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 PREFIX = "BATON_"
 
@@ -41,14 +41,14 @@ class Database(Section):
 
 
 class Ops(Section):
-    """The port of the on-call staff: /livez, /readyz, /metrics."""
+    """The HTTP port for operators: /livez, /readyz, /metrics."""
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(description="port to listen on")
 
 
 class Log(Section):
-    """What is written to standard output, one JSON object a line."""
+    """The log on standard output, one JSON object a line."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least level that is written")
 
@@ -77,13 +77,19 @@ class Settings(BaseSettings):
     log: Log = Field(Log(), description=Log.__doc__ or "")
 
     @classmethod
-    def read(cls) -> Self:
-        """The settings of this process. Ends it with a sentence for each wrong variable, never showing a value."""
+    def read(cls, file: Path | None = None) -> Self:
+        """The settings of this process; `file`, of NAME=value lines, has what the environment has not.
+
+        Ends the process with a sentence for each wrong variable, never showing a value.
+        """
         for name in [name for name in os.environ if name.startswith(PREFIX) and name.endswith("_FILE")]:
-            path = os.environ.pop(name)  # else it would be taken for a setting of that name
+            path = os.environ.pop(name)  # or it would be read as a setting of that name
             os.environ.setdefault(name.removesuffix("_FILE"), _mounted(name, Path(path)))
         try:
-            return cls()
+            return cls(_env_file=file)
+        except (SettingsError, UnicodeError) as error:
+            said = "not UTF-8" if isinstance(error, UnicodeError) else str(error)
+            raise SystemExit(f"{file or 'environment'}: {said}") from None
         except ValidationError as error:
             wrong = error.errors(include_url=False, include_input=False)
             raise SystemExit("\n".join(f"{_variable(each['loc'])}: {each['msg']}" for each in wrong)) from None

@@ -1,6 +1,6 @@
-"""The auditor: recomputes from the raw records what must be in the database and on the topics, and says what is not.
+"""The auditor: recomputes from the raw records what must be in the database and on the topics, and reports differences.
 
-It shares no code with what it audits, and reads only.
+It shares no code with what it audits, and only reads.
 """
 
 from desk.audit.auditor import audit

@@ -1,8 +1,8 @@
-"""The audit: a consistent cut through a system that goes on working, and what of it does not add up.
+"""The audit: compares a consistent cut through a running system.
 
-The order makes it safe on a live system. First the database, at one instant; then the topics' ends; then how far the
-partitions have come by then. What the instant's rows call published is before those ends; what is before those ends is
-in the later rows; records past the stored offsets are in flight.
+The order of reading makes it safe. First the database, at one instant; then the topics' ends; then the partitions'
+progress. Whatever the instant's rows call published is before those ends; what is before those ends is in the later
+rows; records past the stored offsets are in flight.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
 from desk.audit.content import Event, digest, event_of
-from desk.audit.ledger import Ledger, Letters, dead_letters_of
+from desk.audit.copies import Copies
+from desk.audit.dead_letters import Letters, dead_letters_of
+from desk.audit.ledger import Ledger
 from desk.audit.outputs import KINDS, Outputs
 from desk.audit.report import Findings, Report
 from desk.audit.snapshot import FACTS, OUTBOX, UNKEPT, Books, Database, Progress, fact_of, raw_of, reading, unkept_of
@@ -25,11 +27,11 @@ ASIDE = tuple(dict.fromkeys(dead_letters_of(topic) for topics in INPUTS.values()
 CARRYING = tuple(
     dict.fromkeys(topic for of in (KINDS["sla-monitor"].topics, *reversed(INPUTS.values())) for topic in of)
 )
-"""Every topic but those of dead letters, the last in the chain first."""
+"""Every topic but dead-letter topics, the last of the chain first."""
 Acknowledged = tuple[str, str, str, str]
-"""Topic, lead, source, id of an event that was answered with success."""
+"""Topic, lead, source and id of an event answered with success."""
 Tell = Callable[[str, int, int], None]
-"""Hears what is being read, how far it is, and how much there is (0: not known)."""
+"""Called with what is being read, how far it is, and its size (0: unknown)."""
 
 
 async def audit(
@@ -39,7 +41,7 @@ async def audit(
     acknowledged: Iterable[Acknowledged] | None = None,
     tell: Tell = lambda *_: None,
 ) -> Report:
-    """Audits the system on these servers, which may be at work; reads only. With `acknowledged` I1 is checked too.
+    """Audits the system on these servers while it runs; only reads. With `acknowledged` I1 is checked too.
 
     Holds about 500 bytes for each fact and each output. Raises Unreachable, asyncpg.PostgresError, OSError.
     """
@@ -61,7 +63,7 @@ class Audit:
         self._later: dict[str, dict[int, Progress]] = {}
 
     async def run(self, acknowledged: Iterable[Acknowledged] | None) -> Report:
-        """The whole of it, in the order that the module's head explains."""
+        """The whole audit, in the order that the module's docstring explains."""
         async with self._database.one_instant():
             instant = await self._database.now()
             for service in INPUTS:
@@ -86,9 +88,11 @@ class Audit:
                     ledgers[service].add(raw, event)
             if wanted and event is not None:
                 wanted.pop(digest(raw.topic, *event.key), None)
-        for raw in self._outbox():
-            if raw.topic in CARRYING:
-                self._show(raw, event_of(raw.value))
+        for service, books in self._books.items():
+            for raw in (each for each in books.outbox if each.topic in CARRYING):
+                event = event_of(raw.value)
+                self._show(raw, event)
+                ledgers[service].copies.add(event, published=False)
         await self._finish(ledgers)
         self._check_acknowledged(wanted)
         await self._check_retention(ledgers, instant.timestamp() * 1000)
@@ -145,20 +149,22 @@ class Audit:
             mine = {*KINDS[service].topics, *map(dead_letters_of, INPUTS[service])}
             short = {part for topic, part in gone if topic in mine}
             await self._outputs[service].finish(self._database, whole=not short)
+            if ledger.copies.any and any(topic in INPUTS[service] for topic, _ in gone):
+                short = set(self._books[service].partitions)
             for part in self._books[service].partitions:
-                self._check_published(service, part, whole=part not in short)
+                self._check_published(service, part, ledger.copies, whole=part not in short)
         if gone:
             names = ", ".join(sorted(f"{topic}/{part}" for topic, part in gone))
             for name in ("I2", "I3", "I5", "I10"):
                 self._findings.notes[name].append(f"compared with what retention has left of {names}")
 
-    def _check_published(self, service: str, part: int, *, whole: bool) -> None:
+    def _check_published(self, service: str, part: int, copies: Copies, *, whole: bool) -> None:
         outputs = self._outputs[service]
         progress = self._books[service].partitions[part]
         announced = progress.out_seq
-        aside = 2 * progress.totals.get("set_aside", 0)  # an operator's: the row itself, and what stands in its place
-        known = outputs.known[part] + self._letters.known[service, part] + aside
-        published = outputs.published[part] + self._letters.published[service, part]
+        aside = 2 * progress.totals.get("set_aside", 0)  # by an operator: the row, and the record in its place
+        known = outputs.known[part] + self._letters.known[service, part] + copies.known[part] + aside
+        published = outputs.published[part] + self._letters.published[service, part] + copies.published[part]
         if whole and known < announced:
             self._findings.wrong("I5", f"{service}, partition {part}: {announced} outputs announced, {known} found")
         if published > self._later[service][part].out_seq:

@@ -1,9 +1,9 @@
-"""What an event says, read by the auditor's own lights: who it is about, which event it is, whether two say the same.
+"""The auditor's own reading of an event: its lead, its identity, and whether two events have the same content.
 
-Lenient where the services' contract is: the spelling of numbers and instants, the order of keys and white space, and
-fields that only one of two retries names (absent, null, at their default, or unknown to the contract) make no
-difference. Type, lead, the sender's own time and every field that both name do. So a retry in which a foreign producer
-changes a field that the contract does not name is told as a conflict; ingest sends no such field.
+Lenient where the services' contract is: the spelling of numbers and instants, the order of keys, white space, and
+fields that only one of two retries has (absent, null, at their default, or unknown to the contract) make no difference.
+Type, lead, the sender's own time and every field of both do. So a retry in which a foreign producer changes a field
+unknown to the contract is reported as a conflict; ingest sends no such field.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NEEDED = ("specversion", "id", "source", "type", "subject", "time")
 
 
 class Event(NamedTuple):
-    """An envelope with its must-haves."""
+    """An envelope with its required fields."""
 
     key: Key
     body: dict[str, Any]
@@ -37,7 +37,7 @@ def event_of(value: bytes | None) -> Event | None:
 
 
 def digest(*parts: str | bytes | None) -> bytes:
-    """16 bytes that stand for the parts."""
+    """A digest of the parts, 16 bytes."""
     hashed = blake2b(digest_size=16)
     for part in parts:
         raw = b"\xff" if part is None else part.encode(errors="surrogatepass") if isinstance(part, str) else part
@@ -46,17 +46,17 @@ def digest(*parts: str | bytes | None) -> bytes:
 
 
 def content_of(body: dict[str, Any]) -> bytes:
-    """Equal for two events only if they say the same."""
+    """Equal for two events only if their content is the same."""
     return digest(json.dumps(_told(body), sort_keys=True))
 
 
 def conflict(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two events of one id say different things."""
+    """Whether two events of one id have different content."""
     return _differ(_told(one), _told(other))
 
 
 def minute_of(body: dict[str, Any]) -> int | None:
-    """The minute of receipt of an event whose sender told no time, in minutes since 1970; None where one was told."""
+    """The minute of receipt, since 1970, of an event without a sender's time; None where it has one."""
     received = _instant(body["time"])
     untimed = body.get("finaltime") is True and body.get("occurredat") is None and isinstance(received, float)
     return int(received // 60) if untimed else None
@@ -78,7 +78,7 @@ def _differ(one: Any, other: Any) -> bool:
 
 
 def _instant(value: Any) -> Any:
-    """Equal instants alike, however they are spelled; anything else as it is."""
+    """The same for equal instants, however they are written; other values unchanged."""
     if not isinstance(value, str) or len(value) < 19 or value[10] not in "Tt _":
         return value
     try:

@@ -1,4 +1,4 @@
-"""The latest score of each lead: the only one of them that the router keeps, however they arrive."""
+"""The latest score of each lead, the only one that the router keeps, whatever the order of arrival."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NOTHING: MappingProxyType[str, bytes | None] = MappingProxyType({})
 
 
 class Latest(NamedTuple):
-    """A lead's latest score, and the record that it came with, without what that says."""
+    """A lead's latest score, and its record without the content."""
 
     version: int
     key: bytes
@@ -25,14 +25,14 @@ class Latest(NamedTuple):
 
 
 class Scores:
-    """Shown the records of `lead-scores` in their order."""
+    """Takes the records of `lead-scores` in their order."""
 
     def __init__(self) -> None:
         self._latest: dict[str, Latest] = {}
         self._erased: set[str] = set()
 
     def counts(self, raw: Raw, event: Event) -> bool:
-        """Whether the record is a score of a lead that is not erased yet."""
+        """Whether the record is a score of a lead that is not erased."""
         lead = event.key[0]
         if raw.topic == SCORES and event.body["type"] == ERASED:
             self._erased.add(lead)
@@ -41,7 +41,7 @@ class Scores:
         return scored and lead not in self._erased
 
     def add(self, raw: Raw, event: Event, key: bytes) -> Latest | None:
-        """Which of the score and the lead's latest one until now is the older one; None for its first."""
+        """The older one of this score and the lead's latest one so far; None for its first."""
         said = Latest(_version(event) or 0, key, raw._replace(key=None, value=None, headers=_NOTHING), value_of(raw))
         known = self._latest.setdefault(event.key[0], said)
         if known is said:
@@ -62,5 +62,5 @@ def _version(event: Event) -> int | None:
 
 
 def value_of(raw: Raw) -> bytes:
-    """A digest of what the record says, as facts are kept by (`ledger.fact_of`)."""
+    """A digest of the record's value, as in `ledger.fact_of`."""
     return sha256(raw.value or b"").digest()[:16]

@@ -1,62 +1,25 @@
-"""One service's outcomes, recomputed from the raw records of its inputs and held against its books."""
+"""Recomputes one service's outcomes from the raw records of its inputs, and compares them with its tables."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import UUID
 
 from desk.audit.content import Event, conflict, content_of, digest, event_of, minute_of
+from desk.audit.copies import Copies
+from desk.audit.dead_letters import Letter, Letters, dead_letters_of
 from desk.audit.latest import Scores, value_of
 from desk.audit.report import Findings
 from desk.audit.snapshot import Books, Database, part_of
 from desk.audit.topics import BARRIER_KEY, Extent, Place, Raw
 
 DISPUTED = 1_000
-"""Most records whose content is compared field by field; more are too many to look at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A dead letter: why, and a digest of what it holds; none where it had to be cut."""
-
-    reason: str
-    content: bytes | None
-
-
-class Letters:
-    """The dead letters by the record that each is of: (service, topic, partition, offset)."""
-
-    def __init__(self, findings: Findings) -> None:
-        self._findings = findings
-        self.found: dict[tuple[str, str, int, int], Letter] = {}
-        self.published: Counter[tuple[str, int]] = Counter()
-        """(Service, partition) -> different dead letters that are on a topic."""
-        self.known: Counter[tuple[str, int]] = Counter()
-        """The same, with those that are still in an outbox only."""
-
-    def add(self, raw: Raw) -> None:
-        """Takes a record of a dead-letter topic, or one that is still in an outbox."""
-        told = {name: (raw.headers.get(f"x-dlq-{name}") or b"").decode("latin-1") for name in _ABOUT}
-        if not (told["partition"].isdecimal() and told["offset"].isdecimal() and told["service"]):
-            return self._findings.count("records that are no dead letters", raw.topic)
-        original = (told["service"], told["topic"], int(told["partition"]), int(told["offset"]))
-        letter = Letter(told["reason"], None if "x-dlq-cut" in raw.headers else digest(raw.key, raw.value))
-        known = self.found.setdefault(original, letter)
-        if known is letter:
-            self._findings.count("dead letters", f"{told['service']}: {told['reason']}")
-            self.known[told["service"], raw.partition] += 1
-            self.published[told["service"], raw.partition] += raw.offset >= 0
-        elif known != letter:
-            self._findings.wrong("I10", f"{raw.name}: another dead letter of the same record says otherwise")
-        elif raw.offset >= 0:
-            self._findings.count("repeats", raw.topic)
-        return None
+"""Most records whose content is compared field by field."""
 
 
 class Ledger:
-    """The books of one service, closed record by record; `finish` once all were shown."""
+    """The outcomes of one service, record by record; call `finish` after the last one."""
 
     def __init__(self, books: Books, letters: Letters, extents: dict[Place, Extent], findings: Findings) -> None:
         self._books = books
@@ -68,15 +31,17 @@ class Ledger:
         self._disputed: list[tuple[Raw, Event]] = []
         self._scores = Scores()
         self._missing: defaultdict[str, set[bytes]] = defaultdict(set)
-        """Lead -> its events that are no facts; only of leads that say that there are some."""
+        """Lead -> its events that are no facts; only of leads whose rows count some."""
         self._minutes: defaultdict[bytes, set[int]] = defaultdict(set)
-        """Lead, source and content of what came without a time -> the minutes in which it was accepted."""
+        """Lead, source and content of events without a time -> the minutes in which one was accepted."""
+        self.copies = Copies(books)
         self.waiting: dict[Place, int] = {}
-        """Place -> time stamp of the oldest record that has no outcome yet."""
+        """Place -> time stamp of the oldest record without an outcome."""
 
     def add(self, raw: Raw, event: Event | None) -> None:
-        """Takes the next raw record of an input; `event` is what it says."""
+        """Takes the next raw record of an input and its `event`."""
         place = (raw.topic, raw.partition)
+        self.copies.add(event, published=True)
         letter = self._letters.found.pop((self._books.service, *place, raw.offset), None)
         if letter is not None and letter.content not in (None, digest(raw.key, raw.value)):
             self._findings.wrong("I10", f"{raw.name}: its dead letter holds other bytes")
@@ -92,9 +57,10 @@ class Ledger:
         return self._findings.count(f"{self._books.service} records", outcome.partition(":")[0])
 
     async def finish(self, database: Database) -> None:
-        """Compares what was counted with the totals, and names what is in the books without a record."""
+        """Compares the counts with the totals, and reports what the tables have without a record."""
         for place in self._inputs():
             self._check_extent(place)
+        self.copies.close()
         for part, counted in self._counted.items():
             self._check_totals(part, counted)
         for latest in self._scores:
@@ -116,11 +82,15 @@ class Ledger:
                 )
 
     def _accepted(self, raw: Raw, event: Event | None) -> str:
-        """A record without a dead letter is the fact or its repeat, or of a lead of which not all is kept."""
+        """A record without a dead letter is the fact or a repeat, or of a lead whose row counts events not kept.
+
+        One that was forwarded is a fact too, until all copies are known.
+        """
         if event is None:
             if self._whole(raw.partition):
                 self._findings.wrong("I10", f"{raw.name}: neither fact nor dead letter of {self._books.service}")
             return "unaccounted"
+        self.copies.accepted(event, raw.partition)
         key, content = digest(*event.key), content_of(event.body)
         if self._scores.counts(raw, event):
             return self._score(raw, event, key, content)
@@ -134,9 +104,9 @@ class Ledger:
         return "facts"
 
     def _of_next_minute(self, event: Event, key: bytes, content: bytes) -> bool:
-        """Whether it is a retry, in a minute next to the first one's, of what came with neither id nor time.
+        """Whether it is a retry, in a minute next to the first one's, of an event with neither id nor time.
 
-        Its id has the minute in it. One that is a fact all the same is none.
+        Its id has the minute in it. A record that is a fact is no retry.
         """
         minute = minute_of(event.body)
         if minute is None:
@@ -149,14 +119,14 @@ class Ledger:
         return False
 
     def _known(self, raw: Raw, event: Event, key: bytes, content: bytes) -> bool:
-        """Whether the event has been read before."""
+        """Whether the event was read before."""
         first = self._first.setdefault(key, content)
         if first != content and len(self._disputed) < DISPUTED:
             self._disputed.append((raw, event))
         return first is not content
 
     def _score(self, raw: Raw, event: Event, key: bytes, content: bytes) -> str:
-        """Only a lead's latest score is a fact; one that was kept beside it before 2026-11-28 is one still."""
+        """Only a lead's latest score is a fact; one kept beside it before 2026-11-28 still is."""
         if key in self._first and self._known(raw, event, key, content):
             return "duplicates"
         older = self._scores.add(raw, event, key)
@@ -177,7 +147,7 @@ class Ledger:
         return "facts"
 
     def _kept_or_not(self, raw: Raw, lead: str, key: bytes, content: bytes) -> str:
-        """Dropped, deleted or a duplicate are told apart by their numbers only: one dropped may come again."""
+        """Dropped, deleted or duplicate: distinguished by their numbers only, since a dropped event may come again."""
         fact = self._books.facts.get(key)
         if fact is not None and fact[16:32] == value_of(raw):
             self._first.setdefault(key, content)
@@ -227,10 +197,12 @@ class Ledger:
             wrong.append(f"{totals['published']} outputs are numbered up to {progress.out_seq}")
         unkept = [each for each in self._books.unkept.values() if each.part == part]
         deleted, dropped = sum(each.deleted for each in unkept), sum(each.dropped for each in unkept)
-        if (told := sum(totals[name] for name in judged if name.startswith("dropped:"))) != dropped:
-            wrong.append(f"dropped are {told} in the totals, {dropped} in the leads")
+        if (in_totals := sum(totals[name] for name in judged if name.startswith("dropped:"))) != dropped:
+            wrong.append(f"dropped are {in_totals} in the totals, {dropped} in the leads")
         counted = counted + Counter(facts=deleted, **{name: totals[name] for name in judged if name[:8] == "dropped:"})
         counted["duplicates"] += counted.pop("unkept", 0) - deleted - dropped
+        counted["facts"] -= self.copies.known[part]
+        counted["forwarded"] = self.copies.known[part]
         if self._whole(part):
             differing = sorted(n for n in judged | counted.keys() if totals[n] != counted[n] and n != "unaccounted")
             wrong += [f"{name} are {totals[name]} in the totals, {counted[name]} in the topics" for name in differing]
@@ -253,15 +225,11 @@ class Ledger:
         return 0 if progress is None else progress.offsets.get(place[0], 0)
 
     def _whole(self, part: int) -> bool:
-        """Whether nothing of the partition's inputs and dead letters is gone: what is gone cannot be compared."""
+        """Whether nothing of the partition's inputs and dead letters is gone; what is gone cannot be compared."""
         topics = [topic for topic, at in self._inputs() if at == part]
+        if self.copies.any and any(self._extents[place].first for place in self._inputs()):
+            return False  # a copy may have been there
         return all(self._extents[name, part].first == 0 for topic in topics for name in (topic, dead_letters_of(topic)))
 
 
-_ABOUT = ("reason", "topic", "partition", "offset", "service")
-_JUDGED = ("records", "facts", "duplicates", "replaced", "barriers")
-
-
-def dead_letters_of(topic: str) -> str:
-    """Where records of the topic go that can never be accepted."""
-    return f"{topic}-dlq"
+_JUDGED = ("records", "facts", "duplicates", "replaced", "forwarded", "barriers")

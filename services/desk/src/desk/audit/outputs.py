@@ -1,4 +1,4 @@
-"""What a service announced in its state, held against what is on its output topics or still in its outbox."""
+"""Compares the outputs that a service's states announce with its output topics and its outbox."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from desk.audit.snapshot import Database
 from desk.audit.topics import BARRIER_KEY, Raw
 
 EPISODES_KEPT = 10
-"""sla-monitor forgets the ended clocks of older episodes of a lead."""
+"""sla-monitor drops the ended clocks of older episodes."""
 SKEW_MS = 1_000
 """How far a producer's clock, which stamps the record, may be behind the database's, which decides."""
 HEALTHY_MS = 5_000
@@ -25,8 +25,8 @@ Subject = tuple[str, ...]
 class Kind(NamedTuple):
     """How a service's outputs and states are read.
 
-    `topics`: output topic -> the invariant that other content breaks. `above`: the one that a version beyond the state
-    breaks. `statement`: lead, latest version announced, the last word on it, and what else makes the subject.
+    `topics`: output topic -> the invariant broken by differing content. `above`: the one broken by a version above the
+    state's. `statement`: selects lead, latest version announced, its last word, and the rest of the subject.
     """
 
     topics: Mapping[str, str]
@@ -56,7 +56,7 @@ KINDS = {
 
 
 class Outputs:
-    """One service's outputs: shown the states first, then the topics, then the outbox, then `finish`."""
+    """One service's outputs. Takes the states first, then the topics, then the outbox, then `finish`."""
 
     def __init__(self, service: str, findings: Findings) -> None:
         self._service = service
@@ -72,22 +72,22 @@ class Outputs:
         self.published: Counter[int] = Counter()
         """Partition -> different outputs on the topics."""
         self.known: Counter[int] = Counter()
-        """The same, with those that are still in the outbox only."""
+        """The same with those that are only in the outbox yet."""
 
     @property
     def statement(self) -> str:
-        """Asks for the rows that `announce` takes."""
+        """The query of the rows that `announce` takes."""
         return self._kind.statement
 
     def announce(self, row: Any) -> None:
-        """Takes what a lead's state says has been announced."""
+        """Takes what a lead's state has announced."""
         lead, version, last, *more = row
         self.leads.add(lead)
         if version:
             self._announced[(lead, *more)] = (version, last)
 
     def add(self, raw: Raw, event: Event | None) -> None:
-        """Takes a record of an output topic, or one that is still in the outbox; of a barrier nothing follows."""
+        """Takes a record of an output topic, or one still in the outbox; ignores barriers."""
         if raw.key == BARRIER_KEY:
             return
         if event is None or event.key[1] != f"baton/{self._service}":
@@ -109,14 +109,14 @@ class Outputs:
             self._versions(raw, event, broken, (subject, version, word))
 
     async def finish(self, database: Database, *, whole: bool) -> None:
-        """Compares with the states, anew where they have moved on; `whole`: no topic has lost its beginning."""
+        """Compares with the states, read again where they have changed; `whole`: no topic has lost its beginning."""
         for subject, (version, last) in self._announced.items():
             if whole and (missing := version - self._seen[subject]):
                 self._findings.wrong(
                     "I5", f"{self._service}: {missing} announced of {_name(subject)} are not published"
                 )
             if self._highest.get(subject) == version and subject in self._breaches:
-                self._last_word(subject, standing=self._breaches[subject][1], told=last == "breached")
+                self._last_word(subject, standing=self._breaches[subject][1], announced=last == "breached")
         ahead = {subject: high for subject, high in self._highest.items() if high > self._state(subject)}
         rows = await database.of_leads(self.statement, self._service, {subject[0] for subject in ahead})
         present = {(lead, *more): version or 0 for lead, version, _, *more in rows}
@@ -125,8 +125,8 @@ class Outputs:
                 found = f"version {high} of {_name(subject)} is published, the database is at {present.get(subject, 0)}"
                 self._findings.wrong(self._kind.above, f"{self._service}: {found}")
 
-    def _versions(self, raw: Raw, event: Event, broken: str, told: tuple[Subject, int, str]) -> None:
-        subject, version, word = told
+    def _versions(self, raw: Raw, event: Event, broken: str, said: tuple[Subject, int, str]) -> None:
+        subject, version, word = said
         if self._ids.setdefault(digest(*subject, str(version)), event.key[2]) != event.key[2]:
             self._findings.wrong(broken, f"{raw.name}: {_name(subject)} has version {version} under another id")
             return
@@ -153,8 +153,8 @@ class Outputs:
             figures["later than 5 s"] += late > HEALTHY_MS
             figures["latest, s"] = max(figures["latest, s"], round(late / 1000, 3))
 
-    def _last_word(self, subject: Subject, *, standing: bool, told: bool) -> None:
-        if standing != told:
+    def _last_word(self, subject: Subject, *, standing: bool, announced: bool) -> None:
+        if standing != announced:
             what = "stands on the topic only" if standing else "stands in the database only"
             self._findings.wrong("I8", f"{self._service}: a breach of {_name(subject)} {what}")
 
@@ -163,7 +163,7 @@ class Outputs:
 
 
 def _versioned(event: Event) -> tuple[Subject, int, str]:
-    """Whose version this is, which, and the word on it; no subject for what has no versions."""
+    """The subject of the event, its version, and its word; no subject for what has no versions."""
     lead, data, word = event.key[0], event.body.get("data"), event.body["type"].split(".")[2:3]
     if not isinstance(data, dict):
         return (), 0, ""
@@ -178,7 +178,7 @@ def _versioned(event: Event) -> tuple[Subject, int, str]:
 
 
 def _forgotten(subject: Subject, present: Mapping[Subject, int]) -> bool:
-    """A clock that sla-monitor keeps no longer."""
+    """Whether sla-monitor has dropped the clock."""
     if len(subject) == 1 or subject in present:
         return False
     later = [int(other[1]) for other in present if other[0] == subject[0] and other[1] is not None]

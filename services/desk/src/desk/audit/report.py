@@ -1,4 +1,4 @@
-"""What an audit found: a verdict on each invariant of delivery.md §7, and the figures behind it."""
+"""The result of an audit: a verdict on each invariant, and figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEANING = {
     "I7": "one handoff per (lead, episode), with one content",
     "I8": "each version of a breach has one content, and the last word on each is the database's",
     "I9": "no breach is published before its due",
-    "I10": "accepted = facts + duplicates + dropped + dead letters + in flight",
+    "I10": "accepted = facts + duplicates + replaced + dropped + forwarded + dead letters + in flight",
     "I11": "the oldest record not read yet is younger than half of its topic's retention",
     "I12": "no decision reads a service's clock or a replica",
 }
@@ -37,7 +37,7 @@ LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """One line of delivery.md §7. `examples` are places in topics or lead ids, `violations` counts all of them."""
+    """An invariant and its verdict. `examples` are places in topics or lead ids, `violations` counts all of them."""
 
     name: str
     verdict: Verdict
@@ -65,7 +65,7 @@ class Report:
 
 @dataclass(slots=True)
 class Findings:
-    """Collects what is wrong, at most five examples of each, and what could not be compared."""
+    """Collects violations, at most five examples of each, and what could not be compared."""
 
     violations: Counter[str] = field(default_factory=Counter)
     figures: dict[str, Any] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Findings:
     _examples: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def wrong(self, name: str, example: str) -> None:
-        """The invariant is broken, here for instance."""
+        """The invariant is broken; `example` says where."""
         self.violations[name] += 1
         if len(self._examples[name]) < EXAMPLES:
             self._examples[name].append(example)

@@ -1,4 +1,4 @@
-"""One consistent look at the database, by a session that can write nothing and locks nothing."""
+"""Reads the database at one instant, in a session that can write nothing and locks nothing."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ FETCH = 5_000
 FACTS = "SELECT lead_id, source, id, part, sha256(data) FROM {schema}.fact"
 OUTBOX = "SELECT part, topic, partition, key, value, headers::text FROM {schema}.outbox ORDER BY part, seq"
 UNKEPT = (
-    "SELECT lead_id, part, state ->> 'unkept', coalesce((state #>> '{erased,facts}')::bigint, 0) FROM {schema}.lead"
-    " WHERE state ->> 'unkept' <> '{}' OR state ->> 'erased' IS NOT NULL"
+    "SELECT lead_id, part, coalesce((SELECT sum(value::bigint) FROM json_each_text(dropped)), 0)::bigint,"
+    " coalesce(deleted, 0) FROM {schema}.lead WHERE dropped IS NOT NULL OR erased IS NOT NULL"
 )
 PARTITIONS = "SELECT part, offsets::text, out_seq, totals::text FROM {schema}.partition"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A partition's row: topic -> next offset, the number of the last output, the outcomes ever."""
+    """A partition's row: topic -> next offset, the number of the last output, the totals."""
 
     offsets: dict[str, int]
     out_seq: int
@@ -67,7 +67,7 @@ class Database:
 
     @asynccontextmanager
     async def one_instant(self) -> AsyncIterator[None]:
-        """Whatever is read in the block was true at one and the same instant."""
+        """Everything read in the block is of one instant."""
         async with self._connection.transaction(isolation="repeatable_read", readonly=True):
             yield
 
@@ -77,12 +77,12 @@ class Database:
         return {part: Progress(json.loads(offsets), seq, json.loads(totals)) for part, offsets, seq, totals in rows}
 
     def rows(self, statement: str, service: str) -> AsyncIterator[asyncpg.Record]:
-        """The rows of a long answer, a few thousand at a time; only within `one_instant`."""
+        """The rows of a long result, some thousands at a time; only within `one_instant`."""
         cursor = self._connection.cursor(statement.replace("{schema}", schema_of(service)), prefetch=FETCH)
         return cursor.__aiter__()
 
     async def of_leads(self, statement: str, service: str, leads: Iterable[str]) -> list[asyncpg.Record]:
-        """The present rows of these leads only."""
+        """The current rows of these leads only."""
         names, found = list(leads), list[asyncpg.Record]()
         for start in range(0, len(names), FETCH):
             narrowed = statement.replace("{schema}", schema_of(service)) + " WHERE lead_id = ANY($1)"
@@ -135,8 +135,8 @@ def part_of(fact: bytes) -> int:
 
 def unkept_of(row: asyncpg.Record) -> tuple[str, Unkept]:
     """A row as key and value of `Books.unkept`."""
-    lead, part, dropped, deleted = row
-    return lead, Unkept(part, sum(json.loads(dropped or "{}").values()), deleted)
+    lead, *unkept = row
+    return lead, Unkept(*unkept)
 
 
 def raw_of(row: asyncpg.Record) -> Raw:

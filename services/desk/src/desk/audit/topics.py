@@ -1,4 +1,4 @@
-"""Raw records from Kafka, outside every consumer group: nobody's offsets move, nobody is rebalanced."""
+"""Raw records from Kafka, read without a consumer group: no offset is committed, no group is rebalanced."""
 
 # mypy: disable-error-code="no-untyped-call"
 # aiokafka has no types of its own.
@@ -17,9 +17,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 BARRIER_KEY = b"baton/barrier"
-"""The key of a record that is no event: it only says how far an input has been read."""
+"""The key of a barrier, a record that is no event."""
 QUIET_SECONDS = 30
-"""How long the broker may answer nothing before the audit gives up."""
+"""Longest wait for an answer of the broker."""
 ANSWER_SECONDS = 30
 
 Place = tuple[str, int]
@@ -27,11 +27,11 @@ Place = tuple[str, int]
 
 
 class Unreachable(Exception):  # noqa: N818 - what an operator can mend
-    """The servers do not answer, or are not what they should be."""
+    """The servers do not answer, or are not those of a relay."""
 
 
 class Raw(NamedTuple):
-    """A record as it is; an output that is still in an outbox has neither offset nor time stamp (-1)."""
+    """A record as it is; an output still in an outbox has neither offset nor time stamp (-1)."""
 
     topic: str
     partition: int
@@ -43,15 +43,15 @@ class Raw(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How people find it."""
+        """Its name for people."""
         return f"{self.topic}/{self.partition}" + (f"@{self.offset}" if self.offset >= 0 else " in the outbox")
 
 
 @dataclass(slots=True)
 class Extent:
-    """What a partition holds: its first offset and the one after its last, both when they were asked for.
+    """The first offset of a partition and the offset after its last record, when they were read.
 
-    `gaps`: offsets in between that no record has; the marks of a foreign producer's transactions are such.
+    `gaps`: offsets in between without a record, such as marks of a foreign producer's transactions.
     """
 
     first: int
@@ -60,7 +60,7 @@ class Extent:
 
 
 class Topics:
-    """Reads topics from their beginning to the end that they had at `measure`."""
+    """Reads topics from their beginning to their end at `measure`."""
 
     def __init__(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient, prefix: str) -> None:
         self._consumer = consumer
@@ -69,37 +69,54 @@ class Topics:
         self.extents: dict[Place, Extent] = {}
 
     async def measure(self, topics: Sequence[str]) -> None:
-        """Notes the topics' extents. Raises Unreachable when one does not exist."""
+        """Stores the topics' extents. Raises Unreachable when one does not exist."""
         async with _answering():
-            for described in await self._admin.describe_topics([self._prefix + name for name in topics]):
-                partitions = [TopicPartition(described["topic"], each["partition"]) for each in described["partitions"]]
-                if not partitions:
-                    raise Unreachable(f"there is no topic {described['topic']}")
-                first = await self._consumer.beginning_offsets(partitions)
-                ends = await self._consumer.end_offsets(partitions)
-                for at in sorted(partitions):
-                    self.extents[at.topic.removeprefix(self._prefix), at.partition] = Extent(first[at], ends[at])
+            described = await self._admin.describe_topics([self._prefix + name for name in topics])
+            if missing := [each["topic"] for each in described if not each["partitions"]]:
+                raise Unreachable(f"there is no topic {missing[0]}")
+            places = [
+                TopicPartition(topic["topic"], each["partition"]) for topic in described for each in topic["partitions"]
+            ]
+            first = await self._consumer.beginning_offsets(places)
+            ends = await self._consumer.end_offsets(places)
+        for at in sorted(places):
+            self.extents[at.topic.removeprefix(self._prefix), at.partition] = Extent(first[at], ends[at])
+
+    async def names(self) -> set[str]:
+        """The topics of the deployment."""
+        async with _answering():
+            found = await self._admin.list_topics()
+        return {name.removeprefix(self._prefix) for name in found if name.startswith(self._prefix)}
 
     async def read(self, topic: str) -> AsyncIterator[Raw]:
         """Every record of the topic, each partition's in order."""
-        partitions = self._partitions(topic)
-        self._consumer.assign(partitions)
-        expected = {at: self.extents[topic, at.partition].first for at in partitions}
-        for at, first in expected.items():
+        extents = {part: extent for (name, part), extent in self.extents.items() if name == topic}
+        expected = {part: extent.first for part, extent in extents.items()}
+        async for record in self.between(topic, {part: (one.first, one.end) for part, one in extents.items()}):
+            part, extent = record.partition, extents[record.partition]
+            if record.offset > expected[part]:
+                extent.gaps += record.offset - expected[part]
+                await self._remeasure(TopicPartition(self._prefix + topic, part), extent)
+            expected[part] = record.offset + 1
+            if record.offset < extent.end:
+                headers = dict(record.headers)
+                yield Raw(topic, part, record.offset, record.timestamp, record.key, record.value, headers)
+
+    async def between(self, topic: str, spans: Mapping[int, tuple[int, int]]) -> AsyncIterator[Any]:
+        """The partitions' records from their first offset on until all have passed their end, those of one in order.
+
+        A record behind its end may be among the last. Raises Unreachable.
+        """
+        places = {TopicPartition(self._prefix + topic, part): (a, b) for part, (a, b) in spans.items() if a < b}
+        if not places:  # assigned for nothing, it would delay every other request by its poll of an empty partition
+            return
+        self._consumer.assign(list(places))
+        for at, (first, _) in places.items():
             self._consumer.seek(at, first)
-        while open_ := [at for at in partitions if await self._position(at) < self.extents[topic, at.partition].end]:
-            for at, records in (await self._fetch(open_)).items():
-                extent = self.extents[topic, at.partition]
+        while open_ := [at for at, (_, end) in places.items() if await self._position(at) < end]:
+            for records in (await self._fetch(open_)).values():
                 for record in records:
-                    if record.offset > expected[at]:
-                        extent.gaps += record.offset - expected[at]
-                        await self._remeasure(at, extent)
-                    expected[at] = record.offset + 1
-                    if record.offset < extent.end:
-                        yield Raw(
-                            topic, at.partition, record.offset, record.timestamp, record.key, record.value,
-                            dict(record.headers),
-                        )  # fmt: skip
+                    yield record
 
     async def retention(self, topics: Sequence[str]) -> dict[str, int]:
         """Topic -> milliseconds that it keeps a record, -1: for ever; absent where that may not be asked."""
@@ -133,23 +150,20 @@ class Topics:
         async with _answering():
             return int(await self._consumer.position(at))
 
-    def _partitions(self, topic: str) -> list[TopicPartition]:
-        return [TopicPartition(self._prefix + topic, part) for name, part in self.extents if name == topic]
-
 
 @contextlib.asynccontextmanager
-async def connected(bootstrap: str, prefix: str) -> AsyncIterator[Topics]:
+async def connected(bootstrap: str, prefix: str, isolation: str = "read_committed") -> AsyncIterator[Topics]:
     """Topics to read. Raises Unreachable."""
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap,
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
-        isolation_level="read_committed",
+        isolation_level=isolation,
         max_partition_fetch_bytes=1024 * 1024,
-        client_id="baton-audit",
+        client_id="baton-desk",
     )
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="baton-audit")
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="baton-desk")
     try:
         async with _answering():
             await admin.start()

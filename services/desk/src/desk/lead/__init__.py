@@ -1,1 +1,1 @@
-"""One lead as people see it: its score explained, where it stands, its clocks; and forgetting it."""
+"""One lead: its score explained, its stage, its clocks; and its erasure."""

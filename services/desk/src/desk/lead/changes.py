@@ -1,4 +1,4 @@
-"""Changes that can make a rule pay or no longer pay: engagements still to come, attributes that take another value."""
+"""Changes that can make a rule pay or stop paying: further engagements, other values of attributes."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from schemas.identity import derived_id
 from schemas.scoring import SESSION
 from scorer.rules.basis import Basis
 from scorer.rules.criteria import Criteria, Priced, Test, Value
+from scorer.rules.order import Instant
 from scorer.rules.pay import counted, pays_at
-from scorer.rules.place import Instant
 
 SIZE = "company_size"
 """The attribute that is a number."""
 EACH = 5
-"""More engagements of a rule that pays for each are not proposed at once."""
+"""Most further engagements proposed at once for a rule that pays per event."""
 SOURCE = "baton/what-if"
 LEAD = str(UUID(int=0))
-"""Whose the facts of a change are; scoring does not ask."""
+"""The lead of a change's facts, which scoring does not use."""
 
 
 @dataclass(frozen=True, slots=True)
 class Engagements:
-    """`more` engagements of a kind (about `content`; absent: any) beside the `counted` ones that there are."""
+    """`more` engagements of a kind (about `content`; absent: any) beside the `counted` ones."""
 
     kind: str
     content: str | None
     more: int
     counted: int
     apart: bool = False
-    """Each in a session of its own."""
+    """Each in its own session."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """The attribute takes another value: any `between` (both ends included), any that `one_of` or `none_of` allows."""
+    """Another value of the attribute: any `between` (both ends included), or any that `one_of` or `none_of` allows."""
 
     attribute: str
     between: tuple[tuple[int, int], ...] = ()
@@ -54,38 +54,38 @@ Change = Engagements | Attribute
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A change to choose, of those with the same `place` one; it gains the lead `hope` milli-points at most."""
+    """A change to choose; of those with the same `slot` at most one. It gains at most `max_gain` thousandths."""
 
-    place: str
+    slot: str
     change: Change
-    hope: int
+    max_gain: int
 
 
-class Standing(NamedTuple):
-    """How a lead stands at an instant."""
+class Case(NamedTuple):
+    """A lead's basis at an instant, under criteria."""
 
     basis: Basis
     criteria: Criteria
     instant: Instant
 
 
-def options(standing: Standing) -> Iterator[Option]:
-    """Every change that can make a rule pay more or less: engagements first."""
-    basis, criteria, instant = standing
+def options(case: Case) -> Iterator[Option]:
+    """Every change that can make a rule pay more or less; engagements first."""
+    basis, criteria, instant = case
     paying = {pay.rule.id: pay.net for pay in pays_at(basis, criteria, instant)}
-    places: set[tuple[str, str | None]] = set()
+    slots: set[tuple[str, str | None]] = set()
     for kind, wants in criteria.wanted.items():
         for want in wants:
-            if (kind, want.content) in places:
+            if (kind, want.content) in slots:
                 continue
-            places.add((kind, want.content))
+            slots.add((kind, want.content))
             rules = _counting(kind, want.content, criteria)
             apart = any(rule.session for rule in rules)
             have = max(counted(rule, basis, instant) for rule in rules)
-            hope = _hope(rules, criteria, paying)
-            for more in steps(kind, want.content, standing):
+            max_gain = _max_gain(rules, criteria, paying)
+            for more in steps(kind, want.content, case):
                 change = Engagements(kind, want.content, more, have, apart)
-                yield Option(f"{kind}/{want.content}", change, hope)
+                yield Option(f"{kind}/{want.content}", change, max_gain)
     asked: dict[str, list[Priced]] = {}
     for rule in criteria.rules:
         if rule.test is not None:
@@ -95,33 +95,35 @@ def options(standing: Standing) -> Iterator[Option]:
         known = basis.values.get(attribute)
         now = tuple(known is not None and test.holds(known.value) for test in tests)
         values = _sizes(tests) if attribute == SIZE else _codes(attribute, tests)
-        hope = _hope(rules, criteria, paying)
-        yield from (Option(f"attribute {attribute}", change, hope) for held, change in values.items() if held != now)
+        max_gain = _max_gain(rules, criteria, paying)
+        yield from (
+            Option(f"attribute {attribute}", change, max_gain) for held, change in values.items() if held != now
+        )
 
 
 def facts_of(change: Change, instant: datetime) -> list[Fact]:
-    """What a scorer is given when the change comes at `instant`; of the values that it allows one."""
+    """The facts of the change at `instant`; for an attribute, of one of the values that it allows."""
     return [Fact(event, event.time, False, b"", b"", event.time) for event in _events(change, instant)]
 
 
-def steps(kind: str, content: str | None, standing: Standing, others: Iterable[Change] = ()) -> list[int]:
+def steps(kind: str, content: str | None, case: Case, others: Iterable[Change] = ()) -> list[int]:
     """How many more such engagements, beside the others, make a rule pay more, the fewest first.
 
-    One more is enough to make anew what fades; of a rule that pays for each, up to EACH more.
+    For a rule that decays one more suffices; for one that pays per event up to EACH more.
     """
     beside = sum(other.more for other in others if isinstance(other, Engagements) and other.kind == kind)
     found: set[int] = set()
-    for rule in _counting(kind, content, standing.criteria):
+    for rule in _counting(kind, content, case.criteria):
         if rule.cap is not None:
             found |= set(range(1, EACH + 1))
         else:
-            have = counted(rule, standing.basis, standing.instant) + (beside if rule.content is None else 0)
+            have = counted(rule, case.basis, case.instant) + (beside if rule.content is None else 0)
             found |= {rule.needed - have, *([1] if rule.fading else [])}
     return sorted(step for step in found if step > 0)
 
 
 def ceiling(rules: Iterable[Priced]) -> int:
-    """More than this the rules cannot give together, in milli-points: of exclusive ones one pays."""
+    """An upper bound of the rules' sum, in thousandths; of exclusive rules only one pays."""
     best: dict[tuple[bool, str], int] = {}
     for rule in rules:
         word = (rule.exclusive is None, rule.exclusive or rule.id)
@@ -135,15 +137,15 @@ def _counting(kind: str, content: str | None, criteria: Criteria) -> list[Priced
     return [rule for rule in criteria.rules if rule.key in keys]
 
 
-def _hope(rules: Sequence[Priced], criteria: Criteria, paying: Mapping[str, int]) -> int:
-    """What the lead can gain at most when any of these rules is switched, and with it those that it excludes."""
+def _max_gain(rules: Sequence[Priced], criteria: Criteria, paying: Mapping[str, int]) -> int:
+    """The most that the lead can gain when one of these rules starts or stops paying, and those that it excludes."""
     words = {rule.exclusive for rule in rules} - {None}
     switched = [rule for rule in criteria.rules if rule in rules or rule.exclusive in words]
     return ceiling(switched) - sum(paying.get(rule.id, 0) for rule in switched)
 
 
 def _sizes(tests: Sequence[Test]) -> Mapping[tuple[bool, ...], Attribute]:
-    """Company sizes by which of the tests hold."""
+    """Company sizes, grouped by which of the tests pass."""
     cuts = {cut for test in tests if not test.codes for cut in (test.low, test.high + 1)}
     ranges: dict[tuple[bool, ...], list[tuple[int, int]]] = {}
     for low, after in pairwise([0, *sorted(cut for cut in cuts if 0 < cut <= LARGEST_COMPANY), LARGEST_COMPANY + 1]):
@@ -152,7 +154,7 @@ def _sizes(tests: Sequence[Test]) -> Mapping[tuple[bool, ...], Attribute]:
 
 
 def _codes(attribute: str, tests: Sequence[Test]) -> Mapping[tuple[bool, ...], Attribute]:
-    """The attribute's values by which of the tests hold; those that no test names are one."""
+    """The attribute's values, grouped by which of the tests pass; those that no test names are one group."""
     named = sorted(str(code) for code in frozenset[Value]().union(*(test.codes for test in tests)))
     codes: dict[tuple[bool, ...], list[str]] = {}
     for code in named:

@@ -1,4 +1,4 @@
-"""The clocks as people on duty want them listed: what is due next, for whom, by whom."""
+"""The clocks of all leads for people on duty: what is due next, for whom, by whom."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from heapq import nsmallest
 from itertools import pairwise
 from typing import Literal
 
-from sla_monitor.rules.clock import Clock, Lead, Standing
+from sla_monitor.rules.clock import Clock, Standing, WatchedLead
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One clock; `waiting` is past its due while the feed that would tell is behind."""
+    """One clock; `waiting`: past its due while its inputs are not proven read."""
 
     clock: str
     lead_id: str
@@ -40,7 +40,7 @@ class Row:
 
 @dataclass(slots=True)
 class Overview:
-    """The first `limit` clocks by due time of all that were added, and how many there were."""
+    """The first `limit` clocks by due time, and how many there are."""
 
     now: datetime
     limit: int
@@ -48,8 +48,8 @@ class Overview:
     rows: tuple[Row, ...] = ()
     total: int = 0
 
-    def add(self, leads: Iterable[Lead]) -> None:
-        """Takes the clocks of these leads in: the open ones, with `ended` the others too."""
+    def add(self, leads: Iterable[WatchedLead]) -> None:
+        """Adds the clocks of these leads: the open ones, with `ended` all."""
         new = [self._row(lead, clock) for lead in leads for clock in lead.clocks if clock.open or self.ended]
         self.total += len(new)
         self.rows = tuple(nsmallest(self.limit, (*self.rows, *new), key=lambda row: row.order))
@@ -59,7 +59,7 @@ class Overview:
         """How many are left out."""
         return self.total - len(self.rows)
 
-    def _row(self, lead: Lead, clock: Clock) -> Row:
+    def _row(self, lead: WatchedLead, clock: Clock) -> Row:
         waiting = clock.standing == "running" and self.now > clock.due
         return Row(
             clock=clock.clock,

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import TypeAdapter
 
 from desk.settings import DeskSettings
-from desk.terminal import INSTANTS, Json, LeadArgument, instant_named, lead_named, plainly
+from desk.terminal import INSTANTS, Json, LeadArgument, instant_named, lead_named, reaching_relay, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +28,10 @@ def lead(lead: LeadArgument, as_json: Json = False) -> None:
     """
     from desk.lead.look import Look
     from desk.lead.screen import Screen, lines
-    from desk.tables import plain
+    from desk.tables import dumped, wrapped
 
     lead_id = lead_named(lead)
-    with plainly():
+    with reaching_relay():
         screen = asyncio.run(Look.of(DeskSettings.read()).screen(lead_id))
     if not screen.known:
         typer.echo(
@@ -41,7 +39,7 @@ def lead(lead: LeadArgument, as_json: Json = False) -> None:
             err=True,
         )
         raise typer.Exit(1)
-    print(TypeAdapter(Screen).dump_json(screen, indent=2).decode() if as_json else plain("\n".join(lines(screen))))
+    print(dumped(screen, Screen) if as_json else wrapped(lines(screen)))
 
 
 def explain(
@@ -51,21 +49,22 @@ def explain(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Explains a score line by line, recomputed from the facts, and tells what is missing to the next band.
+    """Explains a score line by line, computed again from its facts, and says what is missing to the next band.
 
-    With --at it is judged by the policy in force at that instant, on the facts up to it that are known today.
+    With --at: by the policy in force at that instant, on the facts up to it that are known today.
 
-    Exits with 1 for an unknown lead and, without --at, when the stored score is not what the facts come to.
+    Exits with 1 for an unknown lead and, without --at, when the stored score does not follow from the facts.
 
     Example: baton explain ada@example.com --at 2026-11-20T10:00Z
     """
     from chassis.policy import PolicyError
     from desk.lead.explanation import Explanation
     from desk.lead.look import Look
+    from desk.tables import dumped
 
     lead_id = lead_named(lead)
     instant = None if at is None else instant_named(at, "--at")
-    with plainly():
+    with reaching_relay():
         look = Look.of(DeskSettings.read())
         try:
             _ = instant and look.criteria(instant)
@@ -76,29 +75,30 @@ def explain(
         typer.echo(f"The scorer knows no lead {lead}: no event of it has come.", err=True)
         raise typer.Exit(1)
     if as_json:
-        print(TypeAdapter(Explanation).dump_json(view, indent=2).decode())
+        print(dumped(view, Explanation))
     else:
         _print(view)
     if view.stored_agrees is False:
-        typer.echo("The stored score is not what these facts come to: it needs to be looked into.", err=True)
+        typer.echo("The stored score does not follow from these facts: this needs a person.", err=True)
         raise typer.Exit(1)
 
 
 def show(lead: LeadArgument, as_json: Json = False) -> None:
-    """Shows where a lead stands: stages, gate with its evidence, owner, targets. Exits with 1 for an unknown one.
+    """Shows a lead's stages, its gate with the evidence, owner and targets. Exits with 1 for an unknown one.
 
     Example: baton show ada@example.com
     """
     from desk.lead.look import Look
     from desk.lead.standing import Overview, tell
+    from desk.tables import dumped, wrapped
 
     lead_id = lead_named(lead)
-    with plainly():
+    with reaching_relay():
         view = asyncio.run(Look.of(DeskSettings.read()).standing(lead_id))
     if view is None:
         typer.echo(f"The router knows no lead {lead}: neither a score nor a sales activity of it has come.", err=True)
         raise typer.Exit(1)
-    print(TypeAdapter(Overview).dump_json(view, indent=2).decode() if as_json else tell(view))
+    print(dumped(view, Overview) if as_json else wrapped(tell(view)))
 
 
 def due(
@@ -112,11 +112,11 @@ def due(
     """
     from desk.lead.look import Look
 
-    with plainly():
+    with reaching_relay():
         overview = asyncio.run(Look.of(DeskSettings.read()).clocks(ended=ended, limit=limit))
     if as_json:
-        clocks = [{**asdict(row), "due": row.due.isoformat(), "time_left": row.time_left} for row in overview.rows]
-        print(json.dumps({"now": overview.now.isoformat(), "clocks": clocks, "more": overview.more}, indent=2))
+        clocks = [{**asdict(row), "due": stamp(row.due), "time_left": row.time_left} for row in overview.rows]
+        print(json.dumps({"now": stamp(overview.now), "clocks": clocks, "more": overview.more}, indent=2))
     elif not overview.rows:
         print("No clock has been started yet." if ended else "No clock is running.")
     else:
@@ -126,7 +126,7 @@ def due(
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows under a heading, in columns; a lead without a name is told by its id."""
+    """A table of clocks; a lead without a name is shown by its id."""
     from desk.tables import columns
 
     headings = ("CLOCK", "LEAD", "OWNER", "DUE (UTC)", "TIME LEFT", "STATE")
@@ -139,21 +139,10 @@ def table(rows: Sequence[Row]) -> str:
 
 def _print(view: Explanation) -> None:
     from desk.lead.explanation import rows, tell, tell_missing
-    from desk.tables import columns
+    from desk.tables import columns, joined
 
     headings = ("rule", "points", "since", "event")
-    print("\n".join(tell(view)))
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(*headings)
-        table.columns[1].justify = "right"
-        for row in rows(view):
-            table.add_row(*(Text(cell) for cell in row))
-        Console().print(table)
-    else:
-        print(columns(headings, rows(view)))
+    print(joined(tell(view)))
+    print(columns(headings, rows(view)))
     if below := tell_missing(view):
-        print("\n".join(below))
+        print(joined(below))

@@ -1,19 +1,20 @@
-"""What a lead asks for through an operator: to be forgotten, or to be left alone.
+"""`baton erase` and `baton suppress`, for a lead that asks to be forgotten or to be left alone.
 
-It is an event on `engagements`, as all that is known of a lead, so that every service hears of it in order. Ingest has
-no way in for it: with a write key, which is public, anybody could erase anybody.
+Both publish an event on `engagements`, so that every service receives it in order. Ingest does not accept them: its
+write key is public, so anybody could erase anybody.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from desk.settings import DeskSettings
-from desk.terminal import Json, LeadArgument, Yes, confirm, lead_named, plainly
+from desk.terminal import Json, LeadArgument, Yes, confirm, lead_named, reaching_relay, say_relay
 
 if TYPE_CHECKING:
     from schemas.envelope import Envelope
@@ -31,9 +32,9 @@ def erase(lead: LeadArgument, yes: Yes = False, as_json: Json = False) -> None:
     """
     from schemas.engagements import Erasure, LeadErased
 
-    lead_id = lead_named(lead)
-    confirm(f"Erase lead {lead_id} for good?", yes=yes)
-    _publish(LeadErased(data=Erasure(), **_about(lead_id)), "erased", as_json=as_json)
+    asked = _Asked.of(lead)
+    confirm(f"Erase {asked.who} for good?", yes=yes)
+    _publish(LeadErased(data=Erasure(), **asked.about), asked, "erased", as_json=as_json)
 
 
 def suppress(lead: LeadArgument, yes: Yes = False, as_json: Json = False) -> None:
@@ -45,26 +46,74 @@ def suppress(lead: LeadArgument, yes: Yes = False, as_json: Json = False) -> Non
     """
     from schemas.engagements import LeadSuppressed, Suppression
 
-    lead_id = lead_named(lead)
-    confirm(f"Suppress lead {lead_id}?", yes=yes)
-    _publish(LeadSuppressed(data=Suppression(), **_about(lead_id)), "suppressed", as_json=as_json)
+    asked = _Asked.of(lead)
+    confirm(f"Suppress {asked.who}?", yes=yes)
+    _publish(LeadSuppressed(data=Suppression(), **asked.about), asked, "suppressed", as_json=as_json)
 
 
-def _about(lead_id: str) -> dict[str, Any]:
-    from datetime import UTC, datetime
-    from uuid import uuid4
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The lead as it was typed, and its id."""
 
-    return {"id": str(uuid4()), "source": "baton/operator", "subject": lead_id, "time": datetime.now(UTC)}
+    lead: str
+    lead_id: str
+    settings: DeskSettings
+
+    @classmethod
+    def of(cls, lead: str) -> _Asked:
+        """Once Kafka answers. Says on standard error which relay is meant, and if no service knows the lead.
+
+        Ends the command with 2 for neither an address nor an id.
+        """
+        asked = cls(lead.strip(), lead_named(lead), DeskSettings.read())
+        say_relay(asked.settings.kafka)
+        with reaching_relay():
+            if (known := asyncio.run(asked._known())) is not True:
+                unknown = "Whether a service knows the lead cannot be read now."
+                typer.echo(unknown if known is None else f"No service knows {asked.who}.", err=True)
+        return asked
+
+    @property
+    def who(self) -> str:
+        return f"{self.lead} ({self.lead_id})" if "@" in self.lead else f"lead {self.lead_id}"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The new event's id, source, subject and time."""
+        from datetime import UTC, datetime
+        from uuid import uuid4
+
+        return {"id": str(uuid4()), "source": "baton/operator", "subject": self.lead_id, "time": datetime.now(UTC)}
+
+    async def _known(self) -> bool | None:
+        """Whether a service has a row of the lead; None where that cannot be read: an erasure needs no database.
+
+        Raises BrokerAway.
+        """
+        from chassis.process.failures import Transient
+        from desk.letters.reader import reader
+        from desk.reading import one_instant, row_of
+
+        async with reader(self.settings.kafka):
+            pass
+        try:
+            for service in ("scorer", "router", "sla-monitor"):
+                async with one_instant(self.settings.database, service) as (connection, _):
+                    if await row_of(connection, self.lead_id) is not None:
+                        return True
+        except Transient:
+            return None
+        return False
 
 
-def _publish(event: Envelope, what: str, *, as_json: bool) -> None:
+def _publish(event: Envelope, asked: _Asked, what: str, *, as_json: bool) -> None:
     from chassis.kafka.publisher import Publisher, Record
 
     async def publish() -> None:
-        async with Publisher(DeskSettings.read().kafka) as publisher:
+        async with Publisher(asked.settings.kafka) as publisher:
             await publisher.publish([Record(event.topic, event.subject.encode(), event.encode())])
 
-    with plainly():
+    with reaching_relay():
         asyncio.run(publish())
-    told = json.dumps({"lead_id": event.subject, "event": event.id, "asked": what})
-    typer.echo(told if as_json else f"Lead {event.subject} will be {what}; `baton lead` says when it is.")
+    answer = json.dumps({"lead_id": event.subject, "event": event.id, "asked": what})
+    typer.echo(answer if as_json else f"{asked.who} will be {what}; `baton lead` says when it is.")

@@ -1,24 +1,25 @@
-"""A lead's score told line by line, from its facts."""
+"""Explains a lead's score line by line, from its facts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 from desk.lead.changes import Attribute, Change
 from desk.lead.missing import CHANGES, Missing, missing
-from desk.policy.wording import attribute, company, engagement, listed, number, reach
+from desk.lead.row import Tombstone
+from desk.policy.wording import attribute, company, counted, engagement, listed, number, reach
 from schemas.engagements import LeadSuppressed
 from schemas.envelope import Fact
-from schemas.erasure import ERASED, FLOOD, Tombstone
+from schemas.erasure import ERASED, FLOOD
 from schemas.scores import Cut, Group, PolicyRef
 from schemas.scoring import AttributeMatch, EngagementMatch
 from scorer.rules import flood
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, agrees
-from scorer.rules.place import instant_of, key_of, text_of, time_of
+from scorer.rules.order import key_of, text_of, time_of
 from scorer.rules.tally import fold, stands_on
 from scorer.rules.verdict import Earned, score
 
@@ -36,7 +37,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedLine:
-    """Points that a rule gives, since when, and the facts that began it."""
+    """Points of a rule, since when, and the facts that it pays for."""
 
     rule: str
     group: Group | Literal["total"]
@@ -48,12 +49,11 @@ class ExplainedLine:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A score recomputed from its facts: `total` is the sum of the lines, `score` what the rules say it is.
+    """A score computed again from its facts: `total` is the sum of the lines.
 
-    `as_of`: only facts up to this instant are read; None: all of them, as the service has them now. `stored_agrees`:
-    what the service has stored and last published is what these facts come to; None: not asked, or this version of the
-    policy has not judged the lead yet. `missing`: to the next
-    band; None in the top one. `dropped`: how many events were not kept, by reason.
+    `as_of`: only facts up to this instant are read; None: all of them. `stored_agrees`: the stored state and the score
+    published last follow from these facts; None: not checked, or this version of the policy has not judged the lead
+    yet. `missing`: to the next band; None in the top one. `dropped`: events not kept, by reason.
     """
 
     lead_id: str
@@ -70,21 +70,21 @@ class Explanation:
     as_of: datetime | None
     stored_agrees: bool | None
     missing: Missing | None
-    dropped: dict[str, int]
-    erased: Tombstone | None
     suppressed: datetime | None
+    dropped: dict[str, int] = field(default_factory=dict)
+    erased: Tombstone | None = None
 
 
 def explain(
     lead_id: str, facts: Sequence[Fact], criteria: Criteria, instant: datetime, stored: State | None = None
 ) -> Explanation:
-    """The explanation of the score that `facts`, in any order, come to at `instant`.
+    """The explanation of the score of `facts`, in any order, at `instant`.
 
-    With `stored`, of now: it is held against that. Without, of then: only facts up to the instant count.
+    With `stored`, the state of now, it is compared with that. Without, only facts up to the instant count.
     """
     facts = [fact for fact in facts if stored is not None or fact.time <= instant]
     tally = fold(facts, criteria)
-    verdict = score(tally.basis, criteria, max(text_of(instant), instant_of(tally.basis.at)))
+    verdict = score(tally.basis, criteria, text_of(instant), tally.memo)
     agreed = None
     if stored is not None and stands_on(stored.tally.basis, criteria):
         agreed = agrees(stored, tally, verdict, criteria, instant)
@@ -104,8 +104,6 @@ def explain(
         as_of=instant if stored is None else None,
         stored_agrees=agreed,
         missing=missing(tally, criteria, latest + timedelta(microseconds=1)),
-        dropped={} if stored is None else dict(stored.unkept),
-        erased=None if stored is None else stored.erased,
         suppressed=min((fact.time for fact in facts if isinstance(fact.event, LeadSuppressed)), default=None),
     )
 
@@ -116,42 +114,52 @@ def second(instant: datetime | None) -> str:
 
 
 def tell(view: Explanation) -> list[str]:
-    """What stands above the lines."""
-    asked = f", asked for sales {second(view.asked_for_sales)}" if view.asked_for_sales else ""
-    top = view.missing is None
-    since = f"{'' if top else ', in it or above'} since {second(view.band_since)}" if view.band_since else ""
-    told = [
+    """The text above the lines."""
+    lines = [
         f"Lead {f'{view.email}, ' if view.email else ''}{view.lead_id}",
-        f"{number(view.score)} points, band {view.band}{since}{asked}",
-        f"Policy {view.policy.name} version {view.policy.version}, {_counted(view.facts_read, 'fact')}, times in UTC",
+        standing(view),
+        f"Policy {judged_by(view)}",
     ]
     if view.as_of is not None:
-        told.insert(1, f"As of {second(view.as_of)}, by what is known today of the time up to then")
+        lines.insert(1, f"As of {second(view.as_of)}, by what is known today of the time up to then")
         if not view.facts_read:
-            told.insert(2, "Nothing was known of the lead then: its first fact is later")
+            lines.insert(2, "Nothing was known of the lead then: its first fact is later")
     if view.as_of is None and view.stored_agrees is None:
-        told.append("This version has not judged the lead yet: what is stored is an earlier one's")
+        lines.append("This version has not judged the lead yet: what is stored is an earlier one's")
     if view.suppressed is not None:
-        told.append(f"Suppressed since {second(view.suppressed)}: nobody may approach the lead")
+        lines.append(f"Suppressed since {second(view.suppressed)}: nobody may approach the lead")
     if view.erased is not None:
         deleted = _were(view.erased.facts, "fact")
-        told.append(f"Erased {second(view.erased.at)}: {deleted} deleted, nothing more is kept of the lead")
-    return [*told, *(_dropped(reason, count) for reason, count in sorted(view.dropped.items()))]
+        lines.append(f"Erased {second(view.erased.at)}: {deleted} deleted, nothing more is kept of the lead")
+    return [*lines, *(_dropped(reason, count) for reason, count in sorted(view.dropped.items()))]
+
+
+def standing(view: Explanation) -> str:
+    """Points and band. A lead in a lower band may have been above it since `band_since`."""
+    top = view.missing is None
+    since = f"{'' if top else ', in it or above'} since {second(view.band_since)}" if view.band_since else ""
+    asked = f", asked for sales {second(view.asked_for_sales)}" if view.asked_for_sales else ""
+    return f"{number(view.score)} points, band {view.band}{since}{asked}"
+
+
+def judged_by(view: Explanation) -> str:
+    """The policy's name and version, and the number of facts."""
+    return f"{view.policy.name} version {view.policy.version}, {counted(view.facts_read, 'fact')}, times in UTC"
 
 
 def rows(view: Explanation) -> list[tuple[str, str, str, str]]:
     """Rule, points, since and evidence of each line, one row for each event, and the total."""
-    told: list[tuple[str, str, str, str]] = []
+    found: list[tuple[str, str, str, str]] = []
     for line in view.lines:
         first, *others = [f"{second(event.time)}  {event.id}  ({event.source})" for event in line.events] or [""]
         name = line.rule if line.cut is None else f"{line.rule}: {line.cut.replace('_', ' ')}"
-        told.append((name, number(line.points), second(line.since), first))
-        told.extend(("", "", "", other) for other in others)
-    return [*told, ("total", number(view.total), "", "")]
+        found.append((name, number(line.points), second(line.since), first))
+        found.extend(("", "", "", other) for other in others)
+    return [*found, ("total", number(view.total), "", "")]
 
 
 def tell_missing(view: Explanation) -> list[str]:
-    """What stands below the lines: what is missing to the next band."""
+    """The text below the lines: what is missing to the next band."""
     wanted = view.missing
     if view.erased is not None:
         return []
@@ -172,11 +180,7 @@ def _dropped(reason: str, count: int) -> str:
 
 
 def _were(count: int, what: str) -> str:
-    return f"{_counted(count, what)} {'was' if count == 1 else 'were'}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return f"{counted(count, what)} {'was' if count == 1 else 'were'}"
 
 
 def _change(change: Change) -> str:

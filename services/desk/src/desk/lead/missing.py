@@ -1,4 +1,4 @@
-"""What would bring a lead to the next band: changes that are found by trying them on the functions that score."""
+"""Finds what would bring a lead to the next band, by trying changes on the scorer's own functions."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from datetime import datetime
 from functools import reduce
 from itertools import combinations
 
-from desk.lead.changes import Change, Engagements, Option, Standing, ceiling, facts_of, options, steps
+from desk.lead.changes import Case, Change, Engagements, Option, ceiling, facts_of, options, steps
 from schemas.envelope import Fact
 from schemas.scoring import Band
 from schemas.terms import Bound
 from scorer.rules.criteria import Criteria
-from scorer.rules.place import text_of
+from scorer.rules.order import text_of
 from scorer.rules.tally import Tally, add
-from scorer.rules.verdict import score, worth
+from scorer.rules.verdict import score, settled_at, worth
 
 CHANGES = 4
-"""Changes in one way at most: who reads more has stopped reading, and the search stays short."""
+"""Most changes in one way; it bounds the search, and a longer way would not be read."""
 WAYS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Changes that, all made, bring the lead to `score`; without any one of them it stays below the band."""
+    """Changes that together bring the lead to `score`; without any one of them it stays below the band."""
 
     score: float
     changes: tuple[Change, ...]
@@ -33,10 +33,10 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What is missing to `band`, which begins at `least`: `points` in the policy's smallest unit, and how to get them.
+    """What is missing to `band`, which begins at `least`: `points`, and the ways to get them.
 
-    `attainable` is false where no lead can have the points, by whatever it does; no ways although it is true: the
-    lead's way takes more than CHANGES changes, if there is one.
+    `attainable` is false where no lead can have the points. It is true and there are no ways where the search, of up to
+    CHANGES changes, found none.
     """
 
     band: str
@@ -47,19 +47,21 @@ class Missing:
 
 
 def missing(tally: Tally, criteria: Criteria, instant: datetime) -> Missing | None:
-    """The nearest changes that bring the lead to the next band at least; None in the top band.
+    """The nearest changes that bring the lead at least to the next band; None in the top band.
 
     At most WAYS of them: fewest changes first, then fewest points over, then in the policy's order. Each was tried as
     facts at `instant`, which must be later than every fact of the tally. Raises Late.
     """
-    verdict = score(tally.basis, criteria, text_of(instant))
+    _, memo = settled_at(tally.basis, criteria, text_of(instant), tally.memo)
+    tally = replace(tally, memo=memo)
+    verdict = score(tally.basis, criteria, text_of(instant), memo)
     place = [band.name for band in criteria.bands].index(verdict.band)
     if place + 1 == len(criteria.bands):
         return None
     band = criteria.bands[place + 1]
     trial = _Trial(tally, criteria, instant, band)
     least = _least(band, criteria)
-    ways = _ways(trial, list(options(trial.standing)), least - verdict.milli)
+    ways = _ways(trial, list(options(trial.case)), least - verdict.milli)
     return Missing(
         band=band.name,
         least=band.least,
@@ -71,7 +73,7 @@ def missing(tally: Tally, criteria: Criteria, instant: datetime) -> Missing | No
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """What changes come to, by the rules themselves."""
+    """Tries changes by the scorer's rules."""
 
     tally: Tally
     criteria: Criteria
@@ -80,13 +82,13 @@ class _Trial:
     _facts: dict[Change, list[Fact]] = field(default_factory=dict)
 
     @property
-    def standing(self) -> Standing:
-        return Standing(self.tally.basis, self.criteria, text_of(self.instant))
+    def case(self) -> Case:
+        return Case(self.tally.basis, self.criteria, text_of(self.instant))
 
     def milli(self, changes: Iterable[Change]) -> int:
         facts = sorted((fact for change in changes for fact in self._of(change)), key=lambda fact: fact.order)
         tally = reduce(lambda tally, fact: add(tally, fact, self.criteria), facts, self.tally)
-        return worth(tally.basis, self.criteria, text_of(facts[-1].time if facts else self.instant))
+        return worth(tally.basis, self.criteria, text_of(facts[-1].time if facts else self.instant), tally.memo)
 
     def reaches(self, changes: Iterable[Change]) -> bool:
         return self.band.least.holds(self.milli(changes) / 1000)
@@ -98,12 +100,12 @@ class _Trial:
 
 
 def _ways(trial: _Trial, options: Sequence[Option], wanted: int) -> list[tuple[Change, ...]]:
-    """The nearest changes that gain the points `wanted` by choosing among the options."""
+    """The nearest changes that gain at least `wanted` thousandths, chosen among the options."""
     ways: list[tuple[Change, ...]] = []
     for size in range(1, CHANGES + 1):
         reaching: dict[tuple[Change, ...], int] = {}
         for chosen in combinations(options, size):
-            if sum(option.hope for option in chosen) < wanted or len({option.place for option in chosen}) < size:
+            if sum(option.max_gain for option in chosen) < wanted or len({option.slot for option in chosen}) < size:
                 continue
             if any(set(way) < {option.change for option in chosen} for way in ways):
                 continue
@@ -120,7 +122,7 @@ def _ways(trial: _Trial, options: Sequence[Option], wanted: int) -> list[tuple[C
 
 
 def _fitted(changes: tuple[Change, ...], trial: _Trial) -> Iterator[tuple[Change, ...]]:
-    """The changes, and the same with other numbers of engagements, where one that is counted is counted for two."""
+    """The changes, and the same with other numbers of engagements where one engagement counts for two of them."""
     yield changes
     kinds = [change.kind for change in changes if isinstance(change, Engagements)]
     for change in changes:
@@ -129,7 +131,7 @@ def _fitted(changes: tuple[Change, ...], trial: _Trial) -> Iterator[tuple[Change
 
 
 def _fewest(changes: tuple[Change, ...], trial: _Trial) -> tuple[Change, ...]:
-    """The same changes with no engagement more than it takes."""
+    """The same changes with the fewest engagements that suffice."""
     for change in changes:
         if isinstance(change, Engagements):
             reaching = (fewer for fewer in _numbered(changes, change, trial, change.more) if trial.reaches(fewer))
@@ -142,7 +144,7 @@ def _numbered(
 ) -> Iterator[tuple[Change, ...]]:
     """The same with each number of this change's engagements that makes a rule pay, the fewest first."""
     others = _without(changes, change)
-    for more in steps(change.kind, change.content, trial.standing, others):
+    for more in steps(change.kind, change.content, trial.case, others):
         if more < below:
             yield tuple(replace(change, more=more) if other is change else other for other in changes)
 
@@ -152,7 +154,7 @@ def _without(changes: tuple[Change, ...], change: Change) -> tuple[Change, ...]:
 
 
 def _least(band: Band, criteria: Criteria) -> int:
-    """The lowest score in the band, in milli-points: a whole point where all rules give whole ones."""
+    """The lowest score in the band, in thousandths; a whole point where all rules give whole points."""
     unit = 1 if any(rule.milli % 1000 or rule.fading for rule in criteria.rules) else 1000
     floor = math.floor(band.least.n * 1000 / unit) * unit
     return floor if band.least.holds(floor / 1000) else floor + unit

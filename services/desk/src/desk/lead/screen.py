@@ -1,4 +1,4 @@
-"""A lead on one screen: what each of the three services keeps of it, in the order in which the relay works."""
+"""Formats a lead for one screen: what each of the three services keeps of it, in the order of the relay."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from desk.lead.clocks import Row
-from desk.lead.explanation import WHY, Explanation, second, tell_missing
+from desk.lead.explanation import WHY, Explanation, judged_by, second, standing, tell_missing
 from desk.lead.standing import Overview as Standing
 from desk.lead.standing import tell_refused, tell_stage
-from desk.policy.wording import number
+from desk.policy.wording import counted, number
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +28,17 @@ class Screen:
 
 
 def lines(screen: Screen) -> list[str]:
-    """For people; instants are UTC."""
-    told = [f"Lead      {_who(screen)}", *_conditions(screen)]
-    told += _score(screen.score) if screen.score else ["Score     none: no engagement and no description has come"]
-    told += (
+    """Text lines; instants are UTC."""
+    found = [f"Lead      {_who(screen)}", *_conditions(screen)]
+    found += _score(screen.score) if screen.score else ["Score     none: no engagement and no description has come"]
+    found += (
         tell_stage(screen.standing, alone=False)
         if screen.standing
         else ["Stage     none: the router knows no score of it yet"]
     )
-    told += _clocks(screen)
-    told += [f"Dropped   {text}" for text in _dropped(screen)]
-    return told + (tell_refused(screen.standing) if screen.standing else [])
+    found += _clocks(screen)
+    found += [f"Dropped   {text}" for text in _dropped(screen)]
+    return found + (tell_refused(screen.standing) if screen.standing else [])
 
 
 def _who(screen: Screen) -> str:
@@ -49,26 +49,23 @@ def _who(screen: Screen) -> str:
 
 
 def _conditions(screen: Screen) -> Iterator[str]:
-    """What stands above all else: the lead is erased, or nobody may approach it."""
-    told = [part for part in (screen.score, screen.standing) if part is not None]
-    if suppressed := min((part.suppressed for part in told if part.suppressed), default=None):
+    """Whether the lead is suppressed or erased."""
+    known = [part for part in (screen.score, screen.standing) if part is not None]
+    if suppressed := min((part.suppressed for part in known if part.suppressed), default=None):
         yield f"Suppressed since {second(suppressed)}: nobody may approach the lead"
-    if erased := next((part.erased for part in told if part.erased), None):
+    if erased := next((part.erased for part in known if part.erased), None):
         yield f"Erased    {second(erased.at)}: nothing more is kept of the lead"
 
 
 def _score(score: Explanation) -> Iterator[str]:
-    since = f" since {second(score.band_since)}" if score.band_since else ""
-    asked = f", asked for sales {second(score.asked_for_sales)}" if score.asked_for_sales else ""
-    yield f"Score     {number(score.score)} points, band {score.band}{since}{asked}"
-    yield f"          policy {score.policy.name} version {score.policy.version}, {score.facts_read} facts, times in UTC"
+    yield f"Score     {standing(score)}"
+    yield f"          policy {judged_by(score)}"
     width = max((len(line.rule) for line in score.lines), default=0)
     for line in score.lines:
-        cut = f", {line.cut.replace('_', ' ')}" if line.cut else ""
-        events = f"{len(line.events)} events" if len(line.events) != 1 else "1 event"
-        yield f"  {number(line.points):>6}  {line.rule:{width}}  since {second(line.since)}, {events}{cut}"
+        why = line.cut.replace("_", " ") if line.cut else counted(len(line.events), "event")
+        yield f"  {number(line.points):>6}  {line.rule:{width}}  since {second(line.since)}, {why}"
     if score.stored_agrees is False:
-        yield "          NOT what is stored: it needs to be looked into (baton explain)"
+        yield "          NOT the stored score: this needs a person (baton explain)"
     for place, text in enumerate(tell_missing(score)):
         yield f"{'' if place else 'Missing':10}{text.strip() if not place else text}"
 
@@ -85,5 +82,5 @@ def _clocks(screen: Screen) -> Iterator[str]:
 def _dropped(screen: Screen) -> Iterator[str]:
     for reason, count in sorted((screen.score.dropped if screen.score else {}).items()):
         yield f"{count} of its events as {reason}: {WHY[reason]}"
-    for reason, count in sorted((screen.standing.unkept if screen.standing else {}).items()):
+    for reason, count in sorted((screen.standing.dropped if screen.standing else {}).items()):
         yield f"{count} scores and sales activities as {reason}"

@@ -1,15 +1,15 @@
-"""What an operator is shown of a lead: where it stands and why, or why it does not qualify."""
+"""A lead's stage and gate for people: where it is and why, or why it does not qualify."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from router.rules.gate import HIGH_INTENT, judge
-from router.rules.handoff import Moment, awaits_event, bar, find_opening
+from desk.lead.row import Row, Tombstone
+from desk.policy.wording import counted
+from router.rules.gate import HIGH_INTENT, examine
+from router.rules.handoff import Context, awaits_event, bar, find_opening
 from router.rules.lead import ENDS, Entry, Episode, Lead, Past, Step
-from schemas.erasure import Tombstone
 from schemas.handoffs import GateReport, Owner, Stage
 from schemas.scores import Level, PolicyRef
 from schemas.terms import spelt
@@ -19,7 +19,7 @@ EDITED = "an edit of the policy alone lets it pass, so it takes one new scored e
 
 @dataclass(frozen=True, slots=True)
 class Passing:
-    """The latest episode; `targets`: the seconds that each clock gives, from when the handoff was published."""
+    """The latest episode; `targets`: the seconds of each clock, from the publication of the handoff on."""
 
     episode: int
     handoff_id: str
@@ -39,7 +39,7 @@ class Overview:
     """A lead as the router sees it under the policy in force.
 
     `gate` is of the latest score, None before the first one; `next_opening` is when the next episode opens if nothing
-    changes, `barred` what keeps it from opening whatever the gate says.
+    changes, `barred` why none opens whatever the gate says.
     """
 
     lead_id: str
@@ -53,20 +53,23 @@ class Overview:
     next_opening: datetime | None
     episode: Passing | None
     refused: tuple[Step, ...]
-    dropped: int
+    steps_dropped: int
     past: tuple[Past, ...]
     suppressed: datetime | None
     erased: Tombstone | None
-    unkept: Mapping[str, int]
+    dropped: dict[str, int]
 
 
-def overview(lead: Lead, moment: Moment) -> Overview:
-    """The lead as an operator wants to see it; `missing` names the predicates that keep the gate shut."""
+def overview(lead: Lead, context: Context, row: Row | None = None) -> Overview:
+    """The overview of the lead; `missing` names the predicates that keep the gate shut.
+
+    `row` says whether it was erased, and what was not kept.
+    """
     score = lead.score
-    gate = judge(score, moment.policy, answered=lead.answered) if score else None
+    gate = examine(score, context.policy, answered=lead.answered) if score else None
     shut = gate is not None and not gate.holds
-    edited = gate is not None and gate.holds and awaits_event(lead, moment)
-    opening = find_opening(lead, moment)
+    edited = gate is not None and gate.holds and awaits_event(lead, context)
+    opening = find_opening(lead, context)
     taken = {entry.cause for entry in lead.episode.chain} if lead.episode else set()
     return Overview(
         lead_id=lead.lead_id,
@@ -78,32 +81,32 @@ def overview(lead: Lead, moment: Moment) -> Overview:
         missing=tuple(p.name for p in gate.predicates if not p.holds and p.name != HIGH_INTENT)
         if gate and shut
         else (),
-        barred=bar(lead) or (EDITED if edited else None),
+        barred=bar(lead, erased=row is not None and row.erased is not None) or (EDITED if edited else None),
         next_opening=opening.earliest if opening else None,
         episode=_passing(lead.episode) if lead.episode else None,
         refused=tuple(step for step in lead.steps if step.refused and step.id not in taken),
-        dropped=lead.dropped,
+        steps_dropped=lead.dropped,
         past=lead.past,
         suppressed=lead.suppressed,
-        erased=lead.erased,
-        unkept=lead.unkept,
+        erased=row.erased if row else None,
+        dropped=row.dropped if row else {},
     )
 
 
-def tell(view: Overview) -> str:
-    """The overview for people; instants are UTC."""
+def tell(view: Overview) -> list[str]:
+    """The overview as lines of text; instants are UTC."""
     who = f"{view.name} <{view.email}>" if view.name and view.email else view.email or view.name
     lines = [f"Lead      {f'{who}, ' if who else ''}{view.lead_id}"]
     if view.suppressed is not None:
         lines += [f"Suppressed since {_second(view.suppressed)}: nobody may approach the lead"]
     if view.erased is not None:
-        lines += [f"Erased    {_second(view.erased.at)}: {view.erased.facts} facts deleted"]
-    lines += [f"Dropped   {count} events as {reason}" for reason, count in sorted(view.unkept.items())]
-    return "\n".join((*lines, *tell_stage(view, alone=True), *tell_refused(view)))
+        lines += [f"Erased    {_second(view.erased.at)}: {counted(view.erased.facts, 'fact')} deleted"]
+    lines += [f"Dropped   {counted(count, 'event')} as {reason}" for reason, count in sorted(view.dropped.items())]
+    return [*lines, *tell_stage(view, alone=True), *tell_refused(view)]
 
 
 def tell_stage(view: Overview, *, alone: bool) -> list[str]:
-    """Stage, owner and gate; `alone` also the score and the targets, which a screen of the whole lead has elsewhere."""
+    """Stage, owner and gate; `alone`: with the score and the targets, which the screen of a lead shows elsewhere."""
     since = f" since {_second(view.episode.stages[-1].at)}" if view.episode else ""
     lines = [f"Stage     {view.stage}{since}"]
     if alone:
@@ -116,10 +119,10 @@ def tell_stage(view: Overview, *, alone: bool) -> list[str]:
 
 
 def tell_refused(view: Overview) -> list[str]:
-    """What did not change the stage, and earlier episodes."""
+    """The refused steps, and earlier episodes."""
     lines = [f"Refused   {step.activity} of {_second(step.time)} (event {step.id})" for step in view.refused]
-    if view.dropped:
-        lines += [f"Dropped   {view.dropped} sales activities more than are kept of one episode"]
+    if view.steps_dropped:
+        lines += [f"Dropped   {view.steps_dropped} sales activities more than are kept of one episode"]
     return lines + [f"Earlier   episode {p.number}, {p.owner}: {p.end} at {_second(p.ended_at)}" for p in view.past]
 
 
@@ -134,7 +137,7 @@ def _tell_episode(episode: Passing, *, targets: bool) -> list[str]:
         *(f"Target    {clock:<13} {_spelt(left)}" for clock, left in sorted(given.items(), key=lambda t: t[1])),
         *(["          when they are due, and whether they were met: baton due --all"] if given else []),
         *(f"Entered   {e.stage:<13} {_second(e.at)}{'  (implied)' if e.implied else ''}" for e in episode.stages),
-        f"Gate      held since {_second(episode.qualified_at)}{way}",
+        f"Gate      at the handoff: held since {_second(episode.qualified_at)}{way}",
         *_tell_predicates(episode.gate),
     ]
 

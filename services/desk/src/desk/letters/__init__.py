@@ -1,1 +1,1 @@
-"""Records set aside for good: counted, shown, and published again once their cause is mended."""
+"""Records set aside for good: counted, shown, and replayed once their cause is mended."""

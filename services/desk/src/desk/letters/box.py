@@ -1,4 +1,4 @@
-"""The entries of one kind in a deployment, one after another."""
+"""Reads the entries of one kind."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from desk.letters.entry import Address, Entry, Kind
 from desk.letters.reader import Reader
 
 Passed = Callable[[int, int], None]
-"""Hears how many offsets have been read, of how many."""
+"""Called with the offsets read so far and their number."""
 
 
 class Unknown(Failure):
-    """There is no such topic, or no such entry."""
+    """No such topic or entry exists."""
 
 
 async def every(
     reader: Reader, kind: Kind, topic: str | None, reason: str | None, passed: Passed
 ) -> AsyncIterator[Entry]:
-    """Every entry there is now, once, by topic, partition and offset. Raises Unknown.
+    """Every entry that exists now, once, by topic, partition and offset. Raises Unknown.
 
-    What comes meanwhile is not among them: a replay would read for ever what it brings back itself. A service publishes
-    its dead letters at least once; those that it repeated after a crash are left out.
+    Later entries are left out, or a replay would read its own failures for ever. A service publishes its dead letters
+    at least once; repeats after a crash are left out.
     """
     topics = kind.topics(reader.topics)
     if topic is not None:
@@ -45,12 +45,12 @@ async def every(
 
 
 async def count(reader: Reader, kind: Kind) -> int:
-    """How many records the topics of the kind have; not read, so repeats count, and so do foreign ones."""
+    """Number of records on the topics of the kind, without reading them: repeats and foreign records count."""
     return sum(end - first for first, end in (await reader.bounds(kind.topics(reader.topics))).values())
 
 
 async def at(reader: Reader, kind: Kind, addresses: Sequence[Address]) -> AsyncIterator[Entry]:
-    """The entries at the addresses, in their order. Raises Unknown for the first that there is none at."""
+    """The entries at the addresses, in their order. Raises Unknown for the first address without one."""
     for address in addresses:
         if not kind.topics([address.topic]):
             raise Unknown(f"{address}: {kind.many} are not on that topic.")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from desk.letters.help import EXAMPLES, KINDS, LIST, REPLAY, SHOW, TOPIC
 from desk.settings import DeskSettings
-from desk.terminal import Json, bar, end, plainly
+from desk.terminal import Json, bar, end, reaching_relay, say_relay
 
 if TYPE_CHECKING:
     from desk.letters.box import Passed
@@ -21,19 +22,6 @@ if TYPE_CHECKING:
     from desk.letters.replay import Fates
 
 INTERRUPTED = 130
-KINDS = {
-    "letters": "Dead letters: records that a service set aside for good, each on `<topic>-dlq` with its reason.",
-    "rejected": "What ingest refused and its sender was not told of, on `events-rejected`, each with its reason.",
-}
-MANY = {"letters": "dead letters", "rejected": "rejected items"}
-EXAMPLES = {
-    "letters": ("--reason rules_failed", "engagements-dlq/1/17", "--topic engagements --apply"),
-    "rejected": ("--reason no_identifier", "events-rejected/0/3", "--reason bad_time --apply"),
-}
-
-Topic = Annotated[
-    str | None, typer.Option(help="Of this topic only, with or without -dlq.", show_default=False, metavar="TOPIC")
-]
 Reason = Annotated[str | None, typer.Option(help="With this reason only.", show_default=False, metavar="REASON")]
 
 
@@ -43,7 +31,7 @@ def verbs(name: str) -> typer.Typer:
     for_list, for_show, for_replay = EXAMPLES[name]
 
     def list_(
-        topic: Topic = None,
+        topic: str | None = None,
         reason: Reason = None,
         limit: Annotated[int, typer.Option(min=1, help="Most single ones to list, the last ones read.")] = 50,
         as_json: Json = False,
@@ -58,9 +46,9 @@ def verbs(name: str) -> typer.Typer:
 
     def replay(
         addresses: Annotated[
-            list[str] | None, typer.Argument(help="These only.", metavar="[ADDRESS]...", show_default=False)
+            list[str] | None, typer.Argument(help="These only.", metavar="ADDRESS", show_default=False)
         ] = None,
-        topic: Topic = None,
+        topic: str | None = None,
         reason: Reason = None,
         apply: Annotated[
             bool, typer.Option("--apply", help="Do it; without, it is only said what would be done.")
@@ -72,30 +60,12 @@ def verbs(name: str) -> typer.Typer:
         places = [_address(each) for each in addresses or ()]
         _replay(_kinds(name)[0], places, (topic, reason), apply=apply, as_json=as_json)
 
-    many = MANY[name]
-    _add(app, "list", list_, LIST.format(many=many), f"baton {name} list {for_list}")
-    _add(app, "show", show, SHOW.format(many=many), f"baton {name} show {for_show}")
-    _add(app, "replay", replay, REPLAY.format(many=many), f"baton {name} replay {for_replay}")
+    for command in (list_, replay):
+        command.__annotations__["topic"] = Annotated[str | None, TOPIC[name]]
+    _add(app, "list", list_, LIST[name], f"baton {name} list {for_list}")
+    _add(app, "show", show, SHOW[name], f"baton {name} show {for_show}")
+    _add(app, "replay", replay, REPLAY[name], f"baton {name} replay {for_replay}")
     return app
-
-
-LIST = """Counts {many} by topic and reason; with --reason lists the single ones with their addresses.
-
-`again` counts those that were replayed and failed once more. They stay on their topic for as long as it keeps records,
-also when a replay succeeded. Exits with 0, with 1 when the broker does not answer."""
-SHOW = """Shows one of the {many} whole: why and where it was refused, and the original, which may hold personal data.
-
-Bytes are shown as text when they are UTF-8, else as hex. Exits with 1 when the broker does not answer, with 2 when
-there is none there."""
-REPLAY = """Publishes {many} to their topics again, so that the state is as if they had been valid at their own time.
-
-Mend the cause first: rules that fail again stop their partition after 20 in a row. Each event is judged anew, except
-its time, which is judged against the instant it first came. One that fails again is a new dead letter, which
-`letters list` counts under `again`. Repeating a replay changes nothing, also one that was killed: an event that has
-been accepted is dropped as a duplicate.
-
-Exits with 0 when all that can succeed was (or would be) published, with 1 when the broker does not answer or
-refuses a record, with 2 when there is none there, with 130 after Ctrl-C."""
 
 
 def _add(app: typer.Typer, name: str, command: Callable[..., None], about: str, example: str) -> None:
@@ -108,7 +78,7 @@ def _kinds(name: str) -> tuple[Kind, Kind]:
     from desk.letters.letter import DeadLetters
     from desk.letters.rejected import RejectedItems
 
-    letters, rejected = DeadLetters(), RejectedItems()
+    letters, rejected = DeadLetters(), RejectedItems(DeskSettings.read().limits.event)
     return (letters, rejected) if name == letters.verb else (rejected, letters)
 
 
@@ -122,17 +92,18 @@ def _list(kinds: tuple[Kind, Kind], topic: str | None, reason: str | None, limit
 
     async def look(passed: Passed) -> int:
         async with reader(DeskSettings.read().kafka) as source:
+            others = await count(source, other)  # first: once a partition is read, each request waits for its poll
             async for entry in every(source, kind, topic, reason, passed):
                 overview.add(entry)
                 single.append(entry)
-            return await count(source, other)
+            return others
 
-    with _plainly(), bar(kind.many) as passed:
+    with _finding_entries(), bar(kind.many) as passed:
         others = asyncio.run(look(passed))
     if as_json:
         entries = {kind.entries: [each.about() for each in single]} if reason else {}
-        told = {"reasons": [row.told(kind.entries) for row in overview.rows], **entries, other.verb: others}
-        print(json.dumps(told, indent=2))
+        answer = {"reasons": [row.as_json(kind.entries) for row in overview.rows], **entries, other.verb: others}
+        print(json.dumps(answer, indent=2))
         return
     _tell_list(kind, overview, list(single) if reason else None)
     print(f"{other.many.capitalize()}: {others} (baton {other.verb} list).")
@@ -140,7 +111,7 @@ def _list(kinds: tuple[Kind, Kind], topic: str | None, reason: str | None, limit
 
 def _show(kind: Kind, place: Address, *, as_json: bool) -> None:
     from desk.letters.box import at
-    from desk.letters.overview import lines_of, told_whole
+    from desk.letters.overview import lines_of, whole
     from desk.letters.reader import reader
 
     async def look() -> Entry:
@@ -148,9 +119,9 @@ def _show(kind: Kind, place: Address, *, as_json: bool) -> None:
             [entry] = [entry async for entry in at(source, kind, [place])]
             return entry
 
-    with _plainly():
+    with _finding_entries():
         entry = asyncio.run(look())
-    print(json.dumps(told_whole(entry), indent=2) if as_json else "\n".join(lines_of(entry, kind.fates)))
+        print(json.dumps(whole(entry), indent=2) if as_json else "\n".join(lines_of(entry, kind.fates)))
 
 
 def _replay(
@@ -163,21 +134,23 @@ def _replay(
 
     fates: Fates = Counter()
     settings = DeskSettings.read()
+    if apply:
+        say_relay(settings.kafka)
 
     async def work(passed: Passed) -> None:
         async with reader(settings.kafka) as source, Publisher(settings.kafka) as publisher:
-            replay = Replay(publisher if apply else None, source.topics.keys(), fates)
+            replay = Replay(publisher if apply else None, source.topics, fates)
             async for entry in at(source, kind, places) if places else every(source, kind, *wanted, passed):
                 await replay.take(entry)
             await replay.flush()
 
-    with _telling(kind, fates, apply=apply, as_json=as_json), _plainly(), bar(kind.many) as passed:
+    with _telling(kind, fates, apply=apply, as_json=as_json), _finding_entries(), bar(kind.many) as passed:
         asyncio.run(work(passed))
 
 
 @contextmanager
 def _telling(kind: Kind, fates: Fates, *, apply: bool, as_json: bool) -> Iterator[None]:
-    """Says what has become of the entries, also of a replay that was broken off, and ends the command accordingly."""
+    """Prints the fates of the entries, also after an interrupted replay, and ends the command accordingly."""
     from desk.letters.entry import REFUSED
 
     try:
@@ -204,11 +177,11 @@ def _address(text: str) -> Address:
 
 
 @contextmanager
-def _plainly() -> Iterator[None]:
-    """As `plainly`, and ends the command with 2 when there is no such entry."""
+def _finding_entries() -> Iterator[None]:
+    """As `reaching_relay`, and ends the command with 2 when there is no such entry."""
     from desk.letters.box import Unknown
 
-    with plainly():
+    with reaching_relay():
         try:
             yield
         except Unknown as error:
@@ -249,8 +222,8 @@ def _tell_replay(kind: Kind, fates: Fates, *, apply: bool, as_json: bool) -> Non
     replayed = sum(count for _, _, fate, count in rows if fate == REPLAYED)
     if as_json:
         names = ("topic", "reason", "fate", kind.entries)
-        told = [dict(zip(names, row, strict=True)) for row in rows]
-        print(json.dumps({"applied": apply, "replayed": replayed, "fates": told}, indent=2))
+        answer = [dict(zip(names, row, strict=True)) for row in rows]
+        print(json.dumps({"applied": apply, "replayed": replayed, "fates": answer}, indent=2))
         return
     if not rows:
         print(f"There are no such {kind.many}: nothing to replay.")

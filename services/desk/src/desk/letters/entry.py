@@ -1,4 +1,4 @@
-"""What `baton letters` and `baton rejected` have in common: a record set aside, with its reason and its way back."""
+"""What dead letters and rejected items share: a record set aside, its reason, and its replay."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ COMMON = {
     NO_TOPIC: "cannot succeed: its topic does not exist",
     FOREIGN: "cannot be replayed: not written by a service of this deployment",
 }
-"""What may become of an entry of either kind."""
+"""The fates of entries of both kinds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a record is; written `<topic>/<partition>/<offset>`."""
+    """The place of a record; written `<topic>/<partition>/<offset>`."""
 
     topic: str
     part: int
@@ -30,7 +30,7 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """The address written so. Raises ValueError."""
+        """The address in this text. Raises ValueError."""
         topic, part, offset = text.strip().rsplit("/", 2)
         if not topic or not (part + offset).isdecimal():
             raise ValueError("expected <topic>/<partition>/<offset>")
@@ -57,14 +57,14 @@ class Entry(Protocol):
     def reason(self) -> str: ...
     @property
     def replay_of(self) -> str | None:
-        """The address of the entry whose replay failed and became this one."""
+        """The address of the entry whose failed replay became this one."""
 
     @property
     def repeats(self) -> object | None:
         """Equal for entries that a service wrote twice after a crash; None where that cannot be."""
 
     def about(self) -> Mapping[str, Any]:
-        """Why and where it was refused, for machines; nothing of its content."""
+        """Reason and origin without the content, for JSON."""
 
     def replayed(self) -> Sequence[Record]:
         """The records to publish, the same bytes each time. Raises Refused where the entry can never be accepted."""
@@ -75,7 +75,7 @@ class Kind(Protocol):
 
     @property
     def verb(self) -> str:
-        """The command's name after `baton`."""
+        """The command's name."""
 
     @property
     def one(self) -> str: ...
@@ -83,17 +83,17 @@ class Kind(Protocol):
     def many(self) -> str: ...
     @property
     def entries(self) -> str:
-        """The name of their count in JSON."""
+        """The name of the entries' count in JSON."""
 
     @property
     def fates(self) -> Mapping[str, str]:
-        """What becomes of an entry, in words; the closed set."""
+        """The sentence for each fate; the closed set."""
 
     def topics(self, there: Collection[str]) -> set[str]:
-        """Of the topics those that hold such entries."""
+        """Those of the topics that hold such entries."""
 
     def named(self, topic: str) -> str:
-        """The topic that an operator means by this name."""
+        """The topic with this name, or with the name of its original."""
 
     def of(self, record: Any) -> Entry:
         """The entry in a fetched record."""

@@ -1,4 +1,4 @@
-"""One dead letter: what its headers say, and the record that a replay of it publishes."""
+"""A dead letter: its headers, and the record that its replay publishes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NonNegativeInt, StringConstraints, ValidationError
 
-from chassis.kafka.consumer import received_at
+from chassis.kafka.consumer import append_time
 from chassis.kafka.publisher import Headers, Record
 from desk.letters.entry import COMMON, FOREIGN, Address
+from desk.terminal import stamp
 from schemas.envelope import Envelope, Refused, effective_time
 
 SUFFIX = "-dlq"
@@ -20,7 +21,7 @@ MARK = "x-dlq-"
 
 
 class Marks(BaseModel):
-    """What the service that set the record aside wrote in the headers (delivery.md §5)."""
+    """The headers of the service that set the record aside."""
 
     model_config = ConfigDict(frozen=True, alias_generator=lambda name: name.replace("_", "-"))
 
@@ -39,7 +40,7 @@ class Marks(BaseModel):
 class Letter:
     """A record of a dead-letter topic. `key`, `value` and `headers` are the original's.
 
-    `marks` is None for a foreign record; `flaw` then says what is wrong with its headers.
+    `marks` is None for a foreign record; `flaw` says what is wrong with its headers.
     """
 
     address: Address
@@ -52,11 +53,11 @@ class Letter:
 
     @classmethod
     def of(cls, record: Any) -> Letter:
-        """The letter in a fetched record, whoever wrote it."""
+        """The letter in a record, whoever wrote it."""
         address = Address(record.topic, record.partition, record.offset)
         headers = [(name, value) for name, value in record.headers if not name.startswith(MARK)]
         marks, flaw = _marks(record)
-        return cls(address, received_at(record), record.key, record.value, headers, marks, flaw)
+        return cls(address, append_time(record.timestamp), record.key, record.value, headers, marks, flaw)
 
     @property
     def reason(self) -> str:
@@ -64,36 +65,36 @@ class Letter:
 
     @property
     def replay_of(self) -> str | None:
-        """The address of the letter whose replay failed and became this one."""
+        """The address of the letter whose failed replay became this one."""
         return self.marks.replay_of if self.marks else None
 
     @property
     def origin(self) -> Address | None:
-        """Where the record was when it was refused."""
+        """The original record's topic, partition and offset."""
         return Address(self.marks.topic, self.marks.partition, self.marks.offset) if self.marks else None
 
     @property
     def repeats(self) -> tuple[str, Address] | None:
-        """A service publishes its letters at least once: those of one record are one."""
+        """The same for all letters of one record: a service publishes its letters at least once."""
         return (self.marks.service, self.origin) if self.marks and self.origin else None
 
     def about(self) -> dict[str, Any]:
-        """The letter without its content, for machines."""
+        """The letter without its content, for JSON."""
         marks = self.marks
         return {
             "address": str(self.address),
             "reason": self.reason,
             "error": marks.error if marks else self.flaw,
             "service": marks.service if marks else None,
-            "set_aside_at": self.set_aside_at.isoformat(),
+            "set_aside_at": stamp(self.set_aside_at),
             "origin": str(self.origin) if marks else None,
-            "appended_at": marks.append_time.isoformat() if marks else None,
+            "appended_at": stamp(marks.append_time) if marks else None,
             "cut": marks.cut if marks else None,
             "replay_of": self.replay_of,
         }
 
     def replayed(self) -> tuple[Record]:
-        """The record to publish: the same event, key and headers, its time judged against the original append time.
+        """The record to publish: same event, key and headers, its time judged against the original append time.
 
         The same bytes each time, so that a second replay is a duplicate. Raises Refused when the event can never be
         accepted: foreign, cut, not_json, no_envelope, wrong_key, id_conflict, time_out_of_range.
@@ -114,16 +115,16 @@ class Letter:
 
 
 def _marks(record: Any) -> tuple[Marks | None, str]:
-    """The service puts its headers behind the sender's, the reason first: whatever stands before may be forged."""
+    """The service appends its headers to the sender's, the reason first; headers before it may be forged."""
     names = [name for name, _ in record.headers]
     begin = max((place for place, name in enumerate(names) if name == f"{MARK}reason"), default=0)
-    told = {
+    headers = {
         name.removeprefix(MARK): value
         for place, (name, value) in enumerate(record.headers)
         if name == f"{MARK}replay-of" or (place >= begin and name.startswith(MARK))
     }
     try:
-        marks = Marks.model_validate({name: (value or b"").decode(errors="replace") for name, value in told.items()})
+        marks = Marks.model_validate({name: (value or b"").decode(errors="replace") for name, value in headers.items()})
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         return None, f"header {MARK}{first['loc'][0]}: {first['msg']}"
@@ -133,7 +134,7 @@ def _marks(record: Any) -> tuple[Marks | None, str]:
 
 
 def _envelope(value: bytes | None) -> Envelope:
-    """The event's envelope, whatever its data: the service judges that anew."""
+    """The event's envelope without checking its data, which the service judges again."""
     if value is None:
         raise Refused("not_json", "the record has no value")
     try:
@@ -150,7 +151,7 @@ def _envelope(value: bytes | None) -> Envelope:
 
 
 def _final(value: bytes, event: Envelope, appended_at: datetime) -> bytes:
-    """The event with its time judged once and for all; the bytes as they are where that had been done before."""
+    """The event with its final time; unchanged bytes where the time was final already."""
     time, _ = effective_time(event, appended_at)
     if event.finaltime:
         return value

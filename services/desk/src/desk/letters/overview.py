@@ -1,4 +1,4 @@
-"""What was set aside: letters counted by topic and reason, and a letter as people read it."""
+"""Entries counted by topic and reason, and an entry in full."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 
 from desk.letters.entry import Entry
 from desk.tables import plain
+from desk.terminal import stamp
 from schemas.envelope import Refused
 
 
 @dataclass(slots=True)
 class Row:
-    """The letters of one topic with one reason; `again` counts those that a replay had brought back."""
+    """The entries of one topic with one reason; `again` counts those from a failed replay."""
 
     topic: str
     reason: str
@@ -23,22 +24,22 @@ class Row:
     count: int = 0
     again: int = 0
 
-    def add(self, letter: Entry) -> None:
-        """Counts one more letter."""
+    def add(self, entry: Entry) -> None:
+        """Counts one more entry."""
         self.count += 1
-        self.again += letter.replay_of is not None
-        self.oldest = min(self.oldest, letter.set_aside_at)
-        self.newest = max(self.newest, letter.set_aside_at)
+        self.again += entry.replay_of is not None
+        self.oldest = min(self.oldest, entry.set_aside_at)
+        self.newest = max(self.newest, entry.set_aside_at)
 
-    def told(self, entries: str) -> dict[str, Any]:
-        """For machines."""
+    def as_json(self, entries: str) -> dict[str, Any]:
+        """For JSON."""
         return {
             "topic": self.topic,
             "reason": self.reason,
             entries: self.count,
             "again": self.again,
-            "oldest": self.oldest.isoformat(),
-            "newest": self.newest.isoformat(),
+            "oldest": stamp(self.oldest),
+            "newest": stamp(self.newest),
         }
 
 
@@ -48,62 +49,62 @@ class Overview:
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str], Row] = {}
 
-    def add(self, letter: Entry) -> None:
-        """Counts one more letter."""
-        topic, reason, instant = letter.address.topic, letter.reason, letter.set_aside_at
-        self._rows.setdefault((topic, reason), Row(topic, reason, instant, instant)).add(letter)
+    def add(self, entry: Entry) -> None:
+        """Counts one more entry."""
+        topic, reason, instant = entry.address.topic, entry.reason, entry.set_aside_at
+        self._rows.setdefault((topic, reason), Row(topic, reason, instant, instant)).add(entry)
 
     @property
     def rows(self) -> list[Row]:
         return [row for _, row in sorted(self._rows.items())]
 
 
-def told_whole(letter: Entry) -> dict[str, Any]:
-    """The entry with its content and with what a replay would do; bytes as text when they are UTF-8, else as hex."""
+def whole(entry: Entry) -> dict[str, Any]:
+    """The entry with its content and the result of a replay; bytes as text if they are UTF-8, else as hex."""
     try:
-        first, *_ = letter.replayed()
+        first, *_ = entry.replayed()
         replay = {"topic": first.topic, "value": (first.value or b"").decode()}
     except Refused as refused:
         replay = {"refused": refused.reason, "detail": refused.detail}
-    headers = [{"name": name, **_bytes("value", value)} for name, value in letter.headers]
+    headers = [{"name": name, **_bytes("value", value)} for name, value in entry.headers]
     return {
-        **letter.about(),
+        **entry.about(),
         "replay": replay,
         "headers": headers,
-        **_bytes("key", letter.key),
-        **_bytes("value", letter.value),
+        **_bytes("key", entry.key),
+        **_bytes("value", entry.value),
     }
 
 
-def lines_of(letter: Entry, fates: Mapping[str, str]) -> list[str]:
+def lines_of(entry: Entry, fates: Mapping[str, str]) -> list[str]:
     """The entry with its content, for people."""
-    about = told_whole(letter)
-    names = letter.about()
+    about = whole(entry)
+    names = entry.about()
     replay = about["replay"]
     fate = f"{fates[replay['refused']]} ({replay['detail']})" if "refused" in replay else f"to {replay['topic']}"
     rows = [(name.replace("_", " "), about[name]) for name in names if about[name] is not None]
     rows += [("replay", fate), ("key", _shown("key", about))]
     rows += [(f"header {header['name']}", _shown("value", header)) for header in about["headers"]]
     width = max(len(name) for name, _ in rows)
-    size = "none" if letter.value is None else f"{len(letter.value)} bytes"
+    size = "none" if entry.value is None else f"{len(entry.value)} bytes"
     return [
-        *(f"{plain(name):{width}}  {plain(text)}" for name, text in rows),
+        *(f"{plain(name):{width}}  {plain(str(text))}" for name, text in rows),
         f"value, {size}:",
         _shown("value", about),
     ]
 
 
 def replay_of_words(entry: Entry) -> str:
-    """Whether a replay has failed before, and whether one can be had at all."""
+    """Whether a replay has failed before, and whether one is possible."""
     if entry.replay_of:
         return f"again, of {entry.replay_of}"
     return "cannot: cut" if entry.about().get("cut") else ""
 
 
-def _shown(name: str, told: dict[str, Any]) -> str:
-    if name in told:
-        return plain(told[name] or "")
-    return f"0x{told[f'{name}_hex']}"
+def _shown(name: str, content: dict[str, Any]) -> str:
+    if name in content:
+        return plain(content[name] or "")
+    return f"0x{content[f'{name}_hex']}"
 
 
 def _bytes(name: str, value: bytes | None) -> dict[str, str | None]:

@@ -1,30 +1,30 @@
-"""What ingest refused, or an operator set aside, on `events-rejected`: read, and judged again."""
+"""Items on `events-rejected`, refused by ingest or set aside by an operator: read, and judged again."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
+import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from chassis.kafka.consumer import received_at
+from chassis.kafka.consumer import append_time
 from chassis.kafka.dead_letter import UNSENT
 from chassis.kafka.publisher import Headers, Record
 from desk.letters.entry import COMMON, FOREIGN, Address
 from desk.letters.letter import MARK
+from desk.terminal import stamp
 from ingest.http.door import records_of
 from ingest.http.segment import Call, taken
 from ingest.rules import REASONS
-from ingest.settings import Limits
 from schemas.envelope import Refused
 from schemas.sizes import REJECTED
 
 
 class _Said(BaseModel):
-    """What ingest wrote."""
+    """What ingest wrote of the item."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,7 +39,7 @@ class _Said(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record of `events-rejected`; `said` is None for one that ingest did not write."""
+    """A record of `events-rejected`; `said` is None where ingest did not write it."""
 
     address: Address
     set_aside_at: datetime
@@ -47,18 +47,20 @@ class Rejected:
     value: bytes | None
     headers: Headers
     said: _Said | None
+    most: int
+    """Most bytes of an item that ingest takes today."""
     replay_of: str | None = None
     repeats: object | None = None
 
     @classmethod
-    def of(cls, record: Any) -> Rejected:
+    def of(cls, record: Any, most: int) -> Rejected:
         """The entry in a fetched record, whoever wrote it."""
         try:
             said = _Said.model_validate_json(record.value or b"")
         except ValidationError:
             said = None
         address = Address(record.topic, record.partition, record.offset)
-        return cls(address, received_at(record), record.key, record.value, record.headers, said)
+        return cls(address, append_time(record.timestamp), record.key, record.value, record.headers, said, most)
 
     @property
     def reason(self) -> str:
@@ -67,38 +69,49 @@ class Rejected:
         return UNSENT if (f"{MARK}reason", UNSENT.encode()) in self.headers else FOREIGN
 
     def about(self) -> dict[str, Any]:
-        """For machines, without its content."""
+        """Without its content, for JSON."""
         said = self.said
         return {
             "address": str(self.address),
             "reason": self.reason,
             "error": said.detail if said else "",
             "service": "ingest" if said else None,
-            "set_aside_at": self.set_aside_at.isoformat(),
+            "set_aside_at": stamp(self.set_aside_at),
             "source": said.source if said else None,
-            "received_at": said.received_at.isoformat() if said else None,
+            "received_at": stamp(said.received_at) if said else None,
             "cut": said.cut if said else None,
             "replay_of": None,
         }
 
     def replayed(self) -> Sequence[Record]:
-        """The records of the item as today's ingest reads it, with the source and the instant of its own receipt."""
+        """The records of the item as ingest reads it today, with the source and the receipt of the original."""
         said = self.said
         if said is None:
             raise Refused(self.reason, "ingest did not write it")
         if said.cut is not None:
             raise Refused("cut", f"it had {said.cut} bytes, and its beginning is kept only")
         call = Call(said.source, said.received_at, said.call, {"sentAt": said.sent_at})
-        document = json.loads(self.value or b"")
-        events, _ = taken(document.get("item"), call, Limits().event)
+        try:
+            item = orjson.loads(self.value or b"").get("item")  # as ingest parses: a long integer becomes a float
+            events, _ = taken(item, call, self.most)
+        except Refused:
+            raise
+        except Exception as error:  # the bytes are a stranger's: whatever they break, the other items go on
+            raise Refused("bad_item", f"cannot be read: {type(error).__name__}") from error
         return [
             replace(record, headers=[*record.headers, (f"{MARK}replay-of", str(self.address).encode())])
             for record in records_of(events)
         ]
 
 
+@dataclass(frozen=True, slots=True)
 class RejectedItems:
-    """What ingest answered with success and yet did not take, for its sender cannot mend it."""
+    """Items that ingest refused and answered with success, since their senders cannot correct them.
+
+    `most` is the most bytes of an item that ingest takes today.
+    """
+
+    most: int
 
     verb, one, many, entries = "rejected", "rejected item", "rejected items", "items"
     fates: ClassVar[Mapping[str, str]] = {
@@ -115,4 +128,4 @@ class RejectedItems:
         return REJECTED
 
     def of(self, record: Any) -> Rejected:
-        return Rejected.of(record)
+        return Rejected.of(record, self.most)

@@ -1,4 +1,4 @@
-"""Replays entries: each event is published once, however many entries carry it, or it is counted why it cannot be."""
+"""Replays entries: publishes each event once, however many entries have it, or counts why it cannot be replayed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from schemas.envelope import Refused
 CHUNK_RECORDS = 100
 CHUNK_BYTES = 1024 * 1024
 Fates = Counter[tuple[str, str, str]]
-"""(topic, reason, fate) -> entries."""
+"""(topic, reason, fate) -> number of entries."""
 
 
 class Replay:
-    """Takes entries one by one, and counts in `fates`, those replayed once their records are acknowledged.
+    """Takes entries one by one and counts them in `fates`; a replayed one once its records are acknowledged.
 
-    Without a `publisher` nothing is published, but all is counted as if. `topics` are those that exist.
+    Without a `publisher` nothing is published, and counted the same. `topics` are those that exist.
     """
 
     def __init__(self, publisher: Publisher | None, topics: Collection[str], fates: Fates) -> None:
@@ -32,7 +32,7 @@ class Replay:
         self._bytes = 0
 
     async def take(self, entry: Entry) -> None:
-        """Replays the entry, at the latest with `flush`. Raises BrokerAway as Publisher.publish does."""
+        """Replays the entry, at the latest with `flush`. Raises BrokerAway as Publisher.publish."""
         try:
             records = entry.replayed()
         except Refused as refused:
@@ -49,13 +49,13 @@ class Replay:
         return None
 
     async def flush(self) -> None:
-        """Publishes what has been taken. Raises BrokerAway as Publisher.publish does."""
+        """Publishes what was taken. Raises BrokerAway as Publisher.publish."""
         refusal = Unpublishable("nothing")
         if self._publisher is not None and self._chunk:
             try:
                 await self._publisher.publish([record for _, records in self._chunk for record in records])
-            except Unpublishable as told:
-                refusal = told
+            except Unpublishable as error:
+                refusal = error
         for entry, records in self._chunk:
             self._count(entry, REFUSED if any(map(refusal.names, records)) else REPLAYED)
         self._chunk, self._bytes = [], 0
@@ -65,7 +65,9 @@ class Replay:
 
 
 def _digest(records: Sequence[Record]) -> bytes:
-    """Keys and values: two services may have set the same record aside, and a replay may have failed before."""
+    """Digest of keys and values: two services may have set the same record aside, or a replay may have failed
+    before.
+    """
     digest = blake2b(digest_size=16)
     for record in records:
         digest.update(b"\0".join((record.topic.encode(), record.key or b"", record.value or b"", b"")))

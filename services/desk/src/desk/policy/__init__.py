@@ -1,1 +1,1 @@
-"""What was agreed, in words: shown, compared, reviewed, tried on stored facts, and put into force."""
+"""Policies for people: shown, compared, reviewed, tried on stored facts, and put into force."""

@@ -1,6 +1,6 @@
-"""Two policies side by side on the same facts (business.md N1): before, the one in force; after, a candidate.
+"""Compares two policies on the same facts: before, the one in force; after, the candidate.
 
-No order of leads, or of a lead's facts, can be told from a report.
+A report does not depend on the order of leads or facts.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from operator import attrgetter
 from schemas.envelope import Fact
 from schemas.policy import Policy
 from schemas.scores import PolicyRef
-from scorer.rules.basis import Basis
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, agrees
-from scorer.rules.place import instant_of, text_of
+from scorer.rules.order import text_of
 from scorer.rules.tally import Tally, fold, stands_on
 from scorer.rules.verdict import Verdict, score
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """So many leads, and the first of them by id."""
+    """Number of leads, and the first of them by id; `emails` of those that have one."""
 
     count: int
     leads: tuple[str, ...]
+    emails: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """How many leads a rule pays, and the points that it gives them in all."""
+    """How many leads a rule pays, and the sum of its points."""
 
     leads: int
     points: float
@@ -72,8 +72,9 @@ class Side:
 class Report:
     """What the candidate would change. `since` and `until` are the times asked for: [since, until).
 
-    `leads` are those in a band; `unheard` have facts that tell nothing, as links and machines' doings, and are in none.
-    `differing`: leads whose stored state is not what their facts come to; None where that was not looked at.
+    `leads` are those in a band; `unheard` have only facts without effect on a score, such as links and machines'
+    engagements, and are in no band. `differing`: leads whose stored state does not follow from their facts; None where
+    that was not checked.
     """
 
     before: Side
@@ -89,7 +90,7 @@ class Report:
     rules: tuple[RuleLine, ...]
     differing: Named | None
     dropped: int = 0
-    """Events ever dropped as flood, which count on neither side."""
+    """Events dropped as flood at any time; on neither side."""
 
 
 @dataclass(slots=True)
@@ -98,19 +99,22 @@ class _Names:
 
     most: int
     count: int = 0
-    leads: list[str] = field(default_factory=list)
+    leads: list[tuple[str, str | None]] = field(default_factory=list)
+    """Ids, which are all different, with e-mail addresses."""
 
-    def add(self, lead_id: str) -> None:
+    def add(self, lead_id: str, tally: Tally | None = None) -> None:
+        email = str(tally.basis.email.value) if tally and tally.basis.email else None
         self.count += 1
-        insort(self.leads, lead_id)
+        insort(self.leads, (lead_id, email))
         del self.leads[self.most :]
 
     def named(self) -> Named:
-        return Named(self.count, tuple(self.leads))
+        emails = {lead_id: email for lead_id, email in self.leads if email is not None}
+        return Named(self.count, tuple(lead_id for lead_id, _ in self.leads), emails)
 
 
-class _Judge:
-    """One policy and what it has made of the leads so far; points in thousandths."""
+class _Counts:
+    """One policy and its counts so far; points in thousandths."""
 
     def __init__(self, policy: Policy) -> None:
         self.criteria = Criteria.of(policy)
@@ -121,7 +125,7 @@ class _Judge:
         self._milli: Counter[str] = Counter()
 
     def take(self, verdict: Verdict) -> bool:
-        """Counts the lead; whether it is in the gate's band or above."""
+        """Counts the lead; returns whether it is in the gate's band or above."""
         self.bands[verdict.band] += 1
         for line in verdict.lines:
             if line.cut != "clamp":
@@ -138,14 +142,14 @@ class _Judge:
 
 
 class Backtest:
-    """Reads facts, lead after lead, and keeps counts; of the leads that it names `most` ids of each kind.
+    """Reads facts, lead after lead, and counts; of the leads that it names `most` ids of each kind.
 
-    Scores are as of `instant`.
+    Scores are of `instant`.
     """
 
     def __init__(self, live: Policy, candidate: Policy, instant: datetime, most: int = sys.maxsize) -> None:
         self._now, self._instant = instant, text_of(instant)
-        self._before, self._after = _Judge(live), _Judge(candidate)
+        self._before, self._after = _Counts(live), _Counts(candidate)
         self._alike = self._before.criteria.digest == self._after.criteria.digest
         self._newly, self._no_longer, self._differing = _Names(most), _Names(most), _Names(most)
         self._expected: dict[str, State] | None = None
@@ -154,12 +158,12 @@ class Backtest:
         self._leads = self._unheard = self._facts = 0
 
     def expect(self, stored: Iterable[tuple[str, State]]) -> None:
-        """The states to hold the policy in force against, each before the first of its lead's facts is read."""
+        """The states to compare with the policy in force, each given before the first of its lead's facts."""
         self._expected = self._expected or {}
         self._expected.update(stored)
 
     def read(self, facts: Iterable[Fact]) -> None:
-        """More facts. Those of one lead come one after another, in any order."""
+        """Takes more facts. Those of one lead come together, in any order."""
         for lead_id, some in groupby(facts, key=attrgetter("lead_id")):
             if lead_id != self._lead_id:
                 self._close()
@@ -167,7 +171,7 @@ class Backtest:
             self._known += some
 
     def report(self, since: datetime | None = None, until: datetime | None = None, dropped: int = 0) -> Report:
-        """What all that was read comes to; nothing can be read after that."""
+        """The result of all that was read; the last call."""
         self._close()
         for lead_id in self._expected or ():
             self._differing.add(lead_id)  # it has a state and no fact
@@ -196,8 +200,8 @@ class Backtest:
         known, self._known = self._known, []
         self._facts += len(known)
         tally = fold(known, self._before.criteria)
-        after = (tally if self._alike else fold(known, self._after.criteria)).basis
-        verdict = self._score(tally.basis, self._before)
+        after = tally if self._alike else fold(known, self._after.criteria)
+        verdict = self._score(tally, self._before)
         if tally.basis.first is None:
             self._unheard += 1
         else:
@@ -205,13 +209,13 @@ class Backtest:
             reached = self._before.take(verdict)
             reaches = self._after.take(self._score(after, self._after))
             if reached != reaches:
-                (self._newly if reaches else self._no_longer).add(self._lead_id)
+                (self._newly if reaches else self._no_longer).add(self._lead_id, tally)
         if self._expected is not None and not self._agrees(tally, verdict):
-            self._differing.add(self._lead_id)
+            self._differing.add(self._lead_id, tally)
         self._lead_id = ""
 
-    def _score(self, basis: Basis, judge: _Judge) -> Verdict:
-        return score(basis, judge.criteria, max(self._instant, instant_of(basis.at)))
+    def _score(self, tally: Tally, side: _Counts) -> Verdict:
+        return score(tally.basis, side.criteria, self._instant, tally.memo)
 
     def _agrees(self, tally: Tally, verdict: Verdict) -> bool:
         stored = self._expected.pop(self._lead_id, None) if self._expected else None

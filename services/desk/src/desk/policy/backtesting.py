@@ -1,4 +1,4 @@
-"""The stored facts under another policy: all leads' facts are read once, as of one moment, and nothing is written."""
+"""Runs a backtest on the stored facts: reads all leads' facts once, as of one instant, and writes nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 
 from chassis.policy import load_policies
 from desk.policy.backtest import Backtest, Report
-from desk.reading import BEYOND, ever, every_fact, one_moment, states_between
+from desk.reading import BEYOND, ever, every_fact, one_instant, states_between
 from desk.settings import DeskSettings
 from schemas.erasure import FLOOD
 from schemas.policy import Policy
@@ -18,7 +18,7 @@ from scorer.app import Scorer
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The candidate, on the facts of a time in [since, until); `most` leads of each kind are named."""
+    """The candidate, and the time of the facts, [since, until); `most` leads of each kind are named."""
 
     candidate: Policy
     since: datetime | None = None
@@ -27,15 +27,15 @@ class Asked:
 
 
 async def backtest(settings: DeskSettings, asked: Asked, tell: Callable[[int, int], None]) -> Report:
-    """What the candidate makes of the facts, beside the policy in force; `tell` hears of facts read and there in all.
+    """Compares the candidate with the policy in force; `tell` is called with the facts read and their number.
 
-    A candidate that scores as the policy in force does has the stored states compared too, if no time leaves facts
+    A candidate that scores as the policy in force does is compared with the stored states too, if no time leaves facts
     out. Raises PolicyError, Transient, and DBAPIError where a statement fails.
     """
     scorer = Scorer(load_policies(settings.policies, Policy))
-    async with one_moment(settings.database, scorer.name) as (connection, moment):
-        live = scorer.policy(moment)
-        test = Backtest(live, asked.candidate, asked.until or moment, asked.most)
+    async with one_instant(settings.database, scorer.name) as (connection, now):
+        live = scorer.policy(now)
+        test = Backtest(live, asked.candidate, asked.until or now, asked.most)
         alike = asked.candidate.scoring == live.scoring
         comparing = alike and asked.since is None and asked.until is None
 

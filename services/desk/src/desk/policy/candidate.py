@@ -1,4 +1,4 @@
-"""A draft on its way into the policy's folder, as the version that comes next."""
+"""Makes a draft the next version in the policy's folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import yaml
 
@@ -14,12 +15,12 @@ from chassis.policy import Policies, PolicyError, load_version
 from schemas.policy import Policy
 
 AHEAD = timedelta(minutes=1)
-"""Least time between a version's arrival in the folder and its date: every instance has read it by then."""
+"""Least time from a version's arrival in the folder to its date: every instance has read it by then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """The draft as the folder's next version: its terms, the text that says so, and the version that it follows."""
+    """The draft as the folder's next version: its terms, its text, and the version before."""
 
     path: Path
     text: str
@@ -28,7 +29,7 @@ class Candidate:
 
 
 def candidate_of(draft: Path, policies: Policies[Policy], date: datetime) -> Candidate:
-    """The draft, its header made the folder's: name, next number, `date`; everything else stays as it was written.
+    """The draft with the folder's name, the next number and `date`; all else stays as it was written.
 
     Raises PolicyError for a draft that is no policy, and for a date not after that of the version before.
     """
@@ -49,10 +50,11 @@ def candidate_of(draft: Path, policies: Policies[Policy], date: datetime) -> Can
 
 
 def put(candidate: Candidate) -> None:
-    """Adds the version to the folder, whole or not at all. Raises FileExistsError when somebody was first."""
-    beside = candidate.path.with_suffix(".draft")  # by its name no version, so that nobody takes it for one
+    """Adds the version to the folder, completely or not at all. Raises FileExistsError when another one came first."""
+    # one for each run, or two at once would write into each other's; not named as a version, so nobody reads it as one
+    beside = candidate.path.with_suffix(f".{uuid4().hex}.draft")
     try:
-        with beside.open("w", encoding="utf-8") as file:
+        with beside.open("x", encoding="utf-8") as file:
             file.write(candidate.text)
             file.flush()
             os.fsync(file.fileno())

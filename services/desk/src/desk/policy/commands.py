@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from desk.policy.applying import applying
-from desk.policy.naming import WHICH, PolicyArgument, policy_named
+from desk.policy.naming import PolicyArgument, policy_argument
 from desk.settings import DeskSettings
 from desk.terminal import Json
 
@@ -25,7 +25,7 @@ policy.add_typer(applying)
 
 @policy.command()
 def validate(path: PolicyArgument, as_json: Json = False) -> None:
-    """Says what is wrong with a policy, and warns of what is valid and yet hardly meant.
+    """Says what is wrong with a policy, and warns of what is valid but probably a mistake.
 
     A file may have any name. Of a folder all versions are checked together, with warnings of those in force or to
     come. Exits with 1 if anything is wrong, and with 0 whatever the warnings.
@@ -34,6 +34,7 @@ def validate(path: PolicyArgument, as_json: Json = False) -> None:
     """
     from chassis.policy import PolicyError
     from desk.policy.review import review
+    from desk.tables import joined
 
     problems, warnings, summary = list[str](), list[str](), ""
     try:
@@ -42,56 +43,59 @@ def validate(path: PolicyArgument, as_json: Json = False) -> None:
         problems.extend(error.problems)
     else:
         for found in versions:
-            warnings.extend(found.told(remark.place, f"warning: {remark.text}") for remark in review(found.version))
+            warnings.extend(found.located(remark.place, f"warning: {remark.text}") for remark in review(found.version))
         summary = "; ".join(_summary(found.version) for found in versions)
     if as_json:
-        _say(json.dumps({"valid": not problems, "problems": problems, "warnings": warnings}, indent=2))
+        print(json.dumps({"valid": not problems, "problems": problems, "warnings": warnings}, indent=2))
     else:
-        _say("\n".join((*problems, *warnings, *([f"valid: {summary}"] if summary else []))))
+        print(joined((*problems, *warnings, *([f"valid: {summary}"] if summary else []))))
     raise typer.Exit(1 if problems else 0)
 
 
 @policy.command()
 def show(
-    path: Annotated[
-        Path | None,
-        typer.Argument(
-            parser=policy_named, show_default=False, metavar="POLICY", help=f"{WHICH}; else the one in force."
-        ),
-    ] = None,
-    as_json: Json = False,
+    path: Annotated[Path | None, policy_argument(more="; else the one in force")] = None, as_json: Json = False
 ) -> None:
-    """Shows a policy in plain words, for people who have never seen Baton. Of a folder it is the version in force.
+    """Prints a policy in plain words, for people who have never seen Baton. Of a folder it is the version in force.
 
     Example: baton policy show balanced
     """
     from desk.policy.page import page
+    from desk.tables import joined
 
     if path is None:
         path = DeskSettings.read().policies
     agreed = _agreed(path, exit_code=1)
-    _say(agreed.model_dump_json(by_alias=True, exclude_none=True, indent=2) if as_json else page(agreed))
+    if as_json:
+        print(json.dumps(agreed.model_dump(mode="json", by_alias=True, exclude_none=True), indent=2))
+    else:
+        print(joined(page(agreed).split("\n")))
 
 
 @policy.command()
-def diff(before: PolicyArgument, after: PolicyArgument, as_json: Json = False) -> None:
+def diff(
+    before: Annotated[Path, policy_argument("BEFORE")],
+    after: Annotated[Path, policy_argument("AFTER")],
+    as_json: Json = False,
+) -> None:
     """Says in words what the second policy changes of the first. Of a folder it is the version in force.
 
-    A reason (`because`) that is another is told too. Exits with 0 if no term differs, with 1 if one does, and with 2
+    A changed reason (`because`) is printed too. Exits with 0 if no term differs, with 1 if one does, and with 2
     if a policy cannot be used.
 
     Example: baton policy diff classic-50 balanced
     """
     from desk.policy.differences import differences, reasons
+    from desk.tables import joined
 
     was, now = (_agreed(path, exit_code=2) for path in (before, after))
     found, other = differences(was, now), reasons(was, now)
     if as_json:
-        told = {"before": was.ref.model_dump(), "after": now.ref.model_dump(), "differences": found, "reasons": other}
-        _say(json.dumps(told, indent=2))
+        answer = {"before": was.ref.model_dump(), "after": now.ref.model_dump(), "differences": found, "reasons": other}
+        print(json.dumps(answer, indent=2))
     else:
         same = "no difference of terms" if other else "no difference"
-        _say("\n".join((*(found or [same]), *other)))
+        print(joined((*(found or [same]), *other)))
     raise typer.Exit(1 if found else 0)
 
 
@@ -100,7 +104,7 @@ def _agreed(path: Path, exit_code: int) -> Policy:
     from datetime import UTC, datetime
 
     from chassis.policy import PolicyError, load_policies, load_version
-    from desk.tables import plain
+    from desk.tables import joined
     from schemas.policy import Policy
 
     try:
@@ -108,7 +112,7 @@ def _agreed(path: Path, exit_code: int) -> Policy:
             return load_version(path, Policy).version
         return load_policies(path, Policy).at(datetime.now(UTC))
     except PolicyError as error:
-        typer.echo(plain(f"The policy cannot be used:\n{error}"), err=True)
+        typer.echo(joined(("The policy cannot be used:", *error.problems)), err=True)
         raise typer.Exit(exit_code) from error
 
 
@@ -118,7 +122,7 @@ def _candidate(path: Path) -> Located[Policy]:
 
     found = load_version(path, Policy)
     if path.stem.isdecimal() and path.stem != str(found.version.version):
-        raise PolicyError([found.told(("version",), f"expected the file's name, {path.stem}")])
+        raise PolicyError([found.located(("version",), f"expected the file's name, {path.stem}")])
     return found
 
 
@@ -138,10 +142,3 @@ def _summary(agreed: Policy) -> str:
     counts = (("rule", agreed.scoring.rules), ("band", agreed.scoring.bands), ("clock", agreed.clocks))
     parts = ", ".join(f"{len(things)} {noun}{'' if len(things) == 1 else 's'}" for noun, things in counts)
     return f"{agreed.policy} version {agreed.version} from {agreed.effective_from.isoformat()} on: {parts}"
-
-
-def _say(text: str) -> None:
-    """Prints what may hold a stranger's words."""
-    from desk.tables import plain
-
-    typer.echo(plain(text))

@@ -1,7 +1,7 @@
-"""Two policies compared in words: what the later one asks, pays and promises that the earlier one does not.
+"""Compares two policies in words: what the later one asks, pays and promises that the earlier one does not.
 
-Name, version, date and `about` are not compared: they say which agreement it is, not what is agreed. Reasons are no
-terms, and are compared by themselves.
+Name, version, date and `about` are not compared: they identify the agreement. Reasons are no terms, and are compared by
+themselves.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ T = TypeVar("T")
 
 
 def differences(before: Policy, after: Policy) -> tuple[str, ...]:
-    """A sentence for each difference by which a lead is judged, or someone is bound, otherwise."""
+    """A sentence for each difference that can change a decision or a promise."""
     parts = (_rules, _orders, _bounds, _bands, _high_intent, _profile, _gate, _routing, _clocks)
     return tuple(sentence for part in parts for sentence in part(before, after))
 
 
 def reasons(before: Policy, after: Policy) -> tuple[str, ...]:
-    """A sentence for each rule that both have and whose reason is another: words, by which no lead is judged."""
+    """A sentence for each common rule with another reason; reasons change no decision."""
     were, are = ({rule.id: rule.because for rule in policy.scoring.rules} for policy in (before, after))
     return tuple(_reason(name, *each) for name, each in _kept(were, are).items() if each[0] != each[1])
 
@@ -55,7 +55,7 @@ def _rules(before: Policy, after: Policy) -> Iterator[str]:
 
 
 def _asks(rule: Rule) -> tuple[str, int, timedelta | None, str]:
-    """What makes it pay, but for how the number is put: "more than 3 times" is "at least 4 times"."""
+    """What makes it pay, with equal numbers in equal words: "more than 3 times" is "at least 4 times"."""
     return wording.subject(rule), rule.needed, rule.count.window, paying.counted(rule)
 
 
@@ -72,7 +72,7 @@ def _whole(rule: Rule) -> str:
 
 
 def _orders(before: Policy, after: Policy) -> Iterator[str]:
-    """Order decides between rules of one exclusive word; a new one at the end of it needs no saying."""
+    """Order decides between rules of one `exclusive`; a new rule at the end needs no sentence."""
     were, are = (_by_word(policy) for policy in (before, after))
     for word, names in are.items():
         then = were.get(word, [])
@@ -173,5 +173,5 @@ def _promised(clock: ClockRule) -> str:
 
 
 def _kept(were: Mapping[str, T], are: Mapping[str, T]) -> dict[str, tuple[T, T]]:
-    """What both have, as it was and as it is."""
+    """What both have, before and after."""
     return {name: (were[name], now) for name, now in are.items() if name in were}

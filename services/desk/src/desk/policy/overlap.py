@@ -1,4 +1,4 @@
-"""Which rules of a policy can pay, which are true of the same lead, and what a lead can have at most."""
+"""Which rules of a policy can pay, which can be true of the same lead, and the most points a lead can have."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from scorer.rules.criteria import Criteria, Priced, Test, Value
 
 
 class Overlap:
-    """The rules of one policy side by side, by their places in it.
+    """The rules of one policy, by their index in it.
 
-    Attributes are compared value by value: of values that no rule can tell apart the first stands for all. `held` has
-    those that pass each test.
+    Attributes are compared value by value; of values that every rule treats alike the first stands for all. `held` has
+    the values that pass each test.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -46,19 +46,19 @@ class Overlap:
         return self.held[one] & self.held[other]
 
     def rivals(self, j: int) -> list[int]:
-        """The earlier rules of the same exclusive word that can be true together with this one."""
+        """The earlier rules with the same `exclusive` that can be true together with this one."""
         word = self.rules[j].exclusive
         return [i for i in range(j) if word and self.rules[i].exclusive == word and self.meet(i, j)]
 
     def over(self, j: int) -> bool:
-        """Whether the rule pays nothing any more when the policy begins."""
+        """Whether the rule has ended when the policy begins."""
         end = self.rules[j].valid_to
         return end is not None and end <= self._begins
 
     def instead(self, j: int) -> list[int] | None:
-        """None for a rule that can pay; else the earlier rules one of which pays whenever this one is true.
+        """None for a rule that can pay; else the earlier rules of which one pays whenever this one is true.
 
-        An empty list: it never is.
+        An empty list: it is never true.
         """
         if self.over(j):
             return []
@@ -75,9 +75,9 @@ class Overlap:
 
     @cached_property
     def highest(self) -> float:
-        """Points that no lead can have more of; what only a negative rule keeps a lead from is not taken off.
+        """An upper bound of a lead's points; points lost by a negative rule are not subtracted.
 
-        Each bounded group by itself, the others together: what a value costs in one of those it may earn in another.
+        Each bounded group by itself, the others together: a value that loses in one of those may gain in another.
         """
         milli = self._most([rule for rule in self.live if rule.group not in self._groups])
         for group, bounds in self._groups.items():
@@ -86,7 +86,7 @@ class Overlap:
         return self._total.within(milli) / 1000
 
     def _most(self, rules: list[Priced]) -> int:
-        """Thousandths that these rules together cannot come to more of; none of them pays in the worst case."""
+        """An upper bound of the thousandths of these rules together, at least 0."""
         free = [rule for rule in rules if not rule.exclusive]
         words = {rule.exclusive for rule in rules if rule.exclusive}
         milli = sum(max(0, *(rule.most for rule in rules if rule.exclusive == word)) for word in words)
@@ -101,16 +101,16 @@ class Overlap:
         return not ends or begin < min(ends)
 
     def _outlasts(self, i: int, j: int) -> bool:
-        """Whether rule i pays, by its dates, at every instant from the policy's beginning on at which rule j does."""
+        """Whether rule i pays, by its dates, at every instant of the policy at which rule j does."""
         one, other, first = self.rules[i], self.rules[j], self._begins
         begins = max(first, one.valid_from or first) <= max(first, other.valid_from or first)
         return begins and (one.valid_to is None or (other.valid_to is not None and other.valid_to <= one.valid_to))
 
     def _includes(self, i: int, j: int) -> bool:
-        """Whether rule i surely pays while engagements make rule j pay, given that the two meet.
+        """Whether rule i pays whenever engagements make rule j pay, given that the two meet.
 
-        What fades, or leaves a window before the other's, may be gone by then. Of several contents' engagements a
-        session may be one that of one content's are several.
+        What decays, or leaves a window earlier than the other's, may be gone by then. One session with engagements of
+        several contents may be several sessions of one content.
         """
         one, other = self.rules[i], self.rules[j]
         same, window = one.engagement == other.engagement, one.count.window
@@ -125,7 +125,7 @@ class Overlap:
 
 
 def _told_apart(tests: list[Test]) -> frozenset[Value]:
-    """One value for all of the attribute's that these tests judge alike; those that fail every test may lack one."""
+    """One value for all that these tests judge alike; it may lack one for those that fail every test."""
     if any(test.attribute != "company_size" for test in tests):
         return frozenset(code for test in tests for code in test.codes)
     edges = {0, *(edge for test in tests for edge in (test.low, test.high + 1))}
@@ -133,6 +133,6 @@ def _told_apart(tests: list[Test]) -> frozenset[Value]:
 
 
 def _worth(rules: list[Priced], attribute: str, value: Value) -> int:
-    """What they come to for a lead of this value; what is taken away at some times only may be left out."""
+    """The rules' sum for a lead with this value; negative points that apply only at times may be left out."""
     tests = ((rule.milli, rule.test) for rule in rules if rule.milli > 0 or not rule.timed)
     return sum(milli for milli, test in tests if test and test.attribute == attribute and test.holds(value))

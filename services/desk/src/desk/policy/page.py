@@ -1,4 +1,4 @@
-"""A policy as one page that someone outside the company understands (business.md RTE-6)."""
+"""A policy as one page that someone outside the company understands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a rule pays, and what bounds its group, in words: how often, up to what, for how long."""
+"""Says in words how a rule pays and what bounds its group: how often, up to what, for how long."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ GROUPS: dict[Group, str] = {"fit": "fit", "engagement": "engagement", "negative"
 
 
 def instant(time: datetime) -> str:
-    """In UTC, to the minute where that is all of it."""
+    """In UTC, to the minute where the seconds are 0."""
     text = time.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
     return f"{text.removesuffix(':00')} UTC"
 
 
 def condition(rule: Rule) -> str:
-    """What a rule pays for, with how many of it, within which time and how they are counted."""
+    """What a rule pays for: which engagements, how many, within which time, how counted."""
     parts = (wording.subject(rule), times(rule), counted(rule))
     return ", ".join(part for part in parts if part)
 
 
 def times(rule: Rule) -> str:
-    """How many engagements it takes, and within which time; nothing for one at any time."""
+    """How many engagements it needs, and within which time; empty for one at any time."""
     window = f"within the last {wording.duration(rule.count.window)}" if rule.count.window else ""
     if rule.needed == 1:
         return window
@@ -37,7 +37,7 @@ def times(rule: Rule) -> str:
 
 
 def counted(rule: Rule) -> str:
-    """By what engagements are counted; nothing where each counts, or where it makes no difference."""
+    """What engagements are counted by; empty where each counts, or where it makes no difference."""
     first = rule.award == "once" and rule.needed == 1 and rule.count.window is None and rule.decay is None
     if rule.engagement is None or rule.count_by == "event" or first:
         return ""
@@ -54,7 +54,7 @@ def award(rule: Rule) -> str:
 
 
 def decay(left: Decay | None) -> str:
-    """What age leaves; a linear one by when nothing is left, for 50% in 10 days are 100% in 20."""
+    """What decay leaves; of a linear one the day when nothing is left, since 50% in 10 days are 100% in 20."""
     if left is None:
         return "does not fade"
     if left.expire is not None:
@@ -77,19 +77,19 @@ def validity(rule: Rule) -> str:
 
 
 def entry(rule: Rule) -> str:
-    """All of a rule but its points."""
+    """A rule without its points."""
     return "; ".join((condition(rule), *_unusual(rule)))
 
 
 def pays(rule: Rule) -> str:
-    """A whole rule: its condition, then its points."""
+    """A rule: its condition, then its points."""
     return "; ".join((f"{condition(rule)}: {wording.points(rule.points)}", *_unusual(rule)))
 
 
 def bounds(policy: Policy, group: Group) -> str:
-    """What a group's rules come to together at most and at least; nothing where they are not bounded."""
-    told = " and ".join(_bounds(policy.scoring.groups.get(group, Clamp())))
-    return f"{GROUPS[group]} {told} together" if told else ""
+    """The most and the least points of a group; empty where it has no bounds."""
+    words = " and ".join(_bounds(policy.scoring.groups.get(group, Clamp())))
+    return f"{GROUPS[group]} {words} together" if words else ""
 
 
 def _unusual(rule: Rule) -> Iterator[str]:

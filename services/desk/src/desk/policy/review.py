@@ -1,6 +1,6 @@
-"""What is odd about a valid policy: rules that never pay, or pay twice, and gates that nobody can pass.
+"""Finds what is odd about a valid policy: rules that never pay or pay twice, gates that nobody can pass.
 
-No remark is a guess: each says what follows from the policy alone.
+Each remark follows from the policy alone.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _UNTRUE = "'{}' is true of no lead"
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something odd, and the path of the field that it is about."""
+    """An oddity, and the path of its field."""
 
     place: Place
     text: str
 
 
 def review(policy: Policy) -> tuple[Remark, ...]:
-    """Every remark on the policy: those on rules first, in their order."""
+    """All remarks on the policy; those on rules first, in their order."""
     overlap = Overlap(policy)
     rules = [*_never_pay(overlap), *_pay_twice(overlap), *_give_way(overlap), *_exclude_nothing(policy)]
     rules.sort(key=lambda found: found[0])
@@ -56,7 +56,7 @@ def _pay_twice(overlap: Overlap) -> Iterator[tuple[int, str]]:
 
 
 def _give_way(overlap: Overlap) -> Iterator[tuple[int, str]]:
-    """A special case before the general one is a good use of `exclusive`; ranges that cross are rather a slip."""
+    """A special case before a general one is a good use of `exclusive`; overlapping ranges are rather a mistake."""
     for j, rule in enumerate(overlap.rules):
         test = overlap.priced[j].test
         if test is None or overlap.instead(j) is not None:
@@ -67,7 +67,7 @@ def _give_way(overlap: Overlap) -> Iterator[tuple[int, str]]:
 
 
 def _common(overlap: Overlap, i: int, j: int) -> str:
-    """In words, what two rules that meet both ask for."""
+    """What two rules that meet both ask for, in words."""
     one, other = overlap.rules[i], overlap.rules[j]
     if one.attribute is None or other.attribute is None:
         asked = [rule.engagement for rule in (one, other) if rule.engagement]

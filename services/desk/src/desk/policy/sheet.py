@@ -1,10 +1,10 @@
-"""A backtest's report for people and programs: the same report gives the same bytes."""
+"""Formats a backtest's report for people and programs; the same report gives the same bytes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 
 from pydantic import TypeAdapter
@@ -12,11 +12,11 @@ from pydantic import TypeAdapter
 from desk.lead.explanation import second
 from desk.policy.backtest import Named, Paid, Report
 from desk.policy.wording import number
-from desk.tables import columns
+from desk.tables import columns, plain
 from schemas.scores import PolicyRef
 
 NAMED = 20
-"""How many leads of each kind are named for people; JSON names all."""
+"""Leads of each kind named for people; JSON names all."""
 _RULES = "Rules"
 _STYLE = """
 body { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 50rem }
@@ -34,7 +34,8 @@ class _Part:
     sentences: Sequence[str] = ()
     headings: Sequence[str] = ()
     rows: Sequence[Sequence[object]] = ()
-    leads: Sequence[str] = ()
+    leads: Mapping[str, str] = field(default_factory=dict)
+    """An e-mail address by lead id, or nothing."""
 
 
 def as_json(report: Report) -> str:
@@ -43,26 +44,26 @@ def as_json(report: Report) -> str:
 
 
 def as_text(report: Report) -> str:
-    """What a terminal shows."""
+    """For a terminal."""
     return _text(_parts(report))
 
 
 def as_summary(report: Report) -> str:
-    """What a terminal shows without the leads' ids and the rules."""
-    return _text(replace(part, leads=()) for part in _parts(report) if part.heading != _RULES)
+    """For a terminal, without the leads' ids and the rules."""
+    return _text(replace(part, leads={}) for part in _parts(report) if part.heading != _RULES)
 
 
 def _text(parts: Iterable[_Part]) -> str:
     lines: list[str] = []
     for part in parts:
-        lines += ["", *([part.heading] if lines else []), *part.sentences]
+        lines += ["", *([part.heading] if lines else []), *map(plain, part.sentences)]
         lines += [columns(part.headings, part.rows)] if part.rows else []
-        lines += [f"  {lead}" for lead in part.leads]
+        lines += [f"  {plain(f'{email}, {lead}' if email else lead)}" for lead, email in part.leads.items()]
     return "\n".join(lines[1:])
 
 
 def as_html(report: Report) -> str:
-    """One page that needs nothing else: no scripts, nothing loaded."""
+    """One HTML page without scripts, which loads nothing. It is sent around, so it names leads by id only."""
     title, *_ = parts = list(_parts(report))
     body = "\n".join(line for part in parts for line in _html(part, "h1" if part is title else "h2"))
     return (
@@ -78,14 +79,14 @@ def _parts(report: Report) -> Iterator[_Part]:
     flood = [f"{dropped} of any time dropped as flood, on neither side."] if report.dropped else []
     yield _Part("Backtest", (policies, _read(report), *flood, *_stored(report)))
     if differing is not None and differing.count:
-        yield _named("Stored otherwise than their facts come to", differing)
+        yield _named("Stored scores that do not follow from the facts", differing)
     if not report.leads:
         return
     cells = [(line.band, _or_dash(line.before), _or_dash(line.after)) for line in report.bands]
     yield _Part("Leads by band", headings=("band", "before", "after"), rows=cells)
     gate = f"({before.gate_band} before, {after.gate_band} after)"
     reached = f"{_counted(before.reached, 'lead')} before, {after.reached} after."
-    yield _Part(f"In the gate's band or above {gate}", (reached, "What else the gate asks is not looked at here."))
+    yield _Part(f"In the gate's band or above {gate}", (reached, "Other conditions of the gate are not checked here."))
     yield _named("Would newly reach the gate's band", report.newly)
     yield _named("Would no longer reach the gate's band", report.no_longer)
     paid = [(line.rule, *_paid(line.before, line.after)) for line in report.rules]
@@ -96,7 +97,7 @@ def _read(report: Report) -> str:
     since, until = report.since, report.until
     if not report.facts:
         return "There are no leads yet." if since is None and until is None else f"There are no facts{_time(report)}."
-    what = "only links, machines' doings or an erasure are known"
+    what = "only links, machines' engagements or an erasure are known"
     unheard = f" Of {report.unheard} more {what}." if report.unheard else ""
     return f"{_counted(report.leads, 'lead')} and {_counted(report.facts, 'fact')}{_time(report)} read.{unheard}"
 
@@ -109,11 +110,11 @@ def _time(report: Report) -> str:
 
 def _stored(report: Report) -> Iterator[str]:
     if report.facts and report.differing is not None and not report.differing.count:
-        yield "Both score alike, and every stored score is what the lead's facts come to."
+        yield "Both score alike, and every stored score follows from the lead's facts."
 
 
 def _named(heading: str, named: Named) -> _Part:
-    leads = named.leads[:NAMED]
+    leads = {lead: named.emails.get(lead, "") for lead in named.leads[:NAMED]}
     more = [f"The first {len(leads)} by id; --json names all."] if leads and named.count > len(leads) else []
     return _Part(heading, (f"{_counted(named.count, 'lead')}.", *more), leads=leads)
 

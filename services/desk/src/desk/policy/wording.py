@@ -1,6 +1,6 @@
-"""A policy's terms in words that someone outside the company understands (business.md RTE-6), one function a term.
+"""Says a policy's terms in words for readers outside the company, one function per term.
 
-Terms that judge alike read alike: `> 0` and `>= 1` times, "Financial Services" and financial_services.
+Terms with the same effect have the same words: `> 0` and `>= 1` times, "Financial Services" and financial_services.
 """
 
 from __future__ import annotations
@@ -52,8 +52,13 @@ EDITS = {
 
 
 def number(value: float) -> str:
-    """The number with all digits that matter: 50, 2.5."""
+    """The number without trailing zeros: 50, 2.5."""
     return f"{value:.15g}"
+
+
+def counted(count: int, what: str) -> str:
+    """1 fact, 2 facts."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def points(value: float) -> str:
@@ -61,7 +66,7 @@ def points(value: float) -> str:
 
 
 def duration(length: timedelta) -> str:
-    """24 hours, 5 days; one day is told in hours, lest it be taken for one of the calendar's."""
+    """24 hours, 5 days; one day is given in hours, since it is not a calendar day."""
     text = spelt(length)
     amount, unit = (24, "h") if text == "1d" else (int(text[:-1]), text[-1])
     return f"{amount} {_UNITS[unit]}{'' if amount == 1 else 's'}"
@@ -74,7 +79,7 @@ def listed(words: Iterable[str], last: str = "or", none: str = "none") -> str:
 
 
 def reach(bound: Bound) -> str:
-    """Which numbers are in: more than 50, at least 30."""
+    """The numbers that pass: more than 50, at least 30."""
     return f"{'more than' if bound.op == '>' else 'at least'} {number(bound.n)}"
 
 
@@ -94,7 +99,7 @@ def attribute(match: AttributeMatch) -> str:
 
 
 def company(low: int, high: int) -> str:
-    """A company with so many people, both ends included."""
+    """A company of this size, both ends included."""
     if low == high:
         return f"a company of exactly {low} {'person' if low == 1 else 'people'}"
     if low <= LARGEST_COMPANY <= high:
@@ -103,7 +108,7 @@ def company(low: int, high: int) -> str:
 
 
 def kind(name: str) -> str:
-    """What a lead does who does something of this kind."""
+    """What a lead does in an engagement of this kind."""
     return _KINDS.get(name, f'an engagement of the kind "{name.replace("_", " ")}"')
 
 
@@ -122,12 +127,12 @@ def engagement(match: EngagementMatch) -> str:
 
 
 def exclusion(rule: Rule) -> str:
-    """What a rule does where others pay too."""
+    """What a rule does where others of its `exclusive` pay."""
     return f'of "{rule.exclusive}" only the first that is true pays' if rule.exclusive else "pays whatever else does"
 
 
 def span(bands: Sequence[Band], index: int) -> str:
-    """All scores of a band; the lowest has no floor, whatever `least` says."""
+    """All scores of a band; the lowest has no lower bound, whatever `least` says."""
     above = bands[index + 1].least if index + 1 < len(bands) else None
     if index == 0:
         return "any score" if above is None else f"{_below(above)} points"
@@ -138,7 +143,7 @@ def span(bands: Sequence[Band], index: int) -> str:
 
 
 def beginning(bands: Sequence[Band], index: int) -> str:
-    """From where on a score is in the band or above."""
+    """The scores of the band and above."""
     if index == 0:
         return "at any score"
     least = bands[index].least
@@ -146,12 +151,12 @@ def beginning(bands: Sequence[Band], index: int) -> str:
 
 
 def profile(matches: Sequence[AttributeMatch]) -> str:
-    """The target company profile; all of it must hold, in whatever order."""
+    """The target company profile; all of it must be true, in any order."""
     return ", and ".join(sorted(attribute(match) for match in matches)) or "none"
 
 
 def conditions(policy: Policy) -> dict[str, str]:
-    """What the gate asks for, all at once, by the name that the router gives each predicate."""
+    """The conditions of the gate, by the name that the router gives each predicate."""
     gate, bands = policy.gate, policy.scoring.bands
     index = [band.name for band in bands].index(gate.band)
     scores = "any score" if index == 0 else f"{reach(bands[index].least)} points"
@@ -177,7 +182,7 @@ def fast_track(gate: Gate) -> str:
 
 
 def roster(policy: Policy) -> str:
-    """Who takes leads, by name, in the order of turns."""
+    """The owners by name, in the order of turns."""
     return ", then ".join(owner.name for owner in policy.routing.roster)
 
 
@@ -196,10 +201,10 @@ def warnings(clock: ClockRule) -> str:
 
 
 def _content(content: str) -> str:
-    """Its words where they can be told back exactly, else the content itself in quotation marks."""
+    """The content in words where these identify it, else in quotation marks."""
     return content.replace("_", " ") if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+)*", content) else f'"{content}"'
 
 
 def _below(bound: Bound) -> str:
-    """Which numbers are out."""
+    """The numbers that do not pass."""
     return f"{'at most' if bound.op == '>' else 'less than'} {number(bound.n)}"

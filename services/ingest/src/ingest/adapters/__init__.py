@@ -1,1 +1,1 @@
-"""One module per family of senders: from their words to the contract's. Pure, like the rules."""
+"""One module per family of senders, from their format to the contract's. Pure, like the rules."""

@@ -1,4 +1,4 @@
-"""Reading single fields of JSON from strangers: each function gives a value of the wanted kind or raises Refused."""
+"""Reads single JSON fields from strangers: each function returns a value of the wanted type or raises Refused."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Table = Mapping[str, object]
 Scalar = str | int | float | bool
 
 _NUMBERS_AND_TEXTS = (int, float, str)
-"""A tuple: the union `int | float | str` would be made anew for each field of each event."""
+"""A tuple: the union `int | float | str` would be built for each field of each event."""
 MAX_TEXT = 1024
-"""Characters of a text, the contract's own limit; properties are cut there, attributes refused."""
+"""The contract's limit of a text, in characters; a property is cut there, an attribute refused."""
 MAX_PROPERTIES = 50
 MAX_NAME = 255
 
@@ -26,13 +26,13 @@ _OTHER = re.compile(r"[^a-z0-9]+")
 
 
 def value_of(of: Table, name: str) -> object | None:
-    """The field called `name`; None where nothing was said. An empty object says nothing, nor does PHP's, a list."""
+    """The field called `name`; None where it is absent. An empty object is absent, and so is PHP's, a list."""
     value = given(of.get(name))
     return None if value in ([], {}) else value
 
 
 def table(of: Table, name: str) -> Table:
-    """The object called `name`; absent is an empty one."""
+    """The object called `name`; empty where it is absent."""
     value = value_of(of, name)
     if value is None:
         return {}
@@ -42,7 +42,7 @@ def table(of: Table, name: str) -> Table:
 
 
 def text(of: Table, *names: str) -> str | None:
-    """The first of the fields that is there; a number is taken as its digits."""
+    """The first field that is present; a number is read as its digits."""
     for name in names:
         value = value_of(of, name)
         if value is None:
@@ -54,7 +54,7 @@ def text(of: Table, *names: str) -> str | None:
 
 
 def number(of: Table, *names: str) -> int | float | str | None:
-    """The first of the fields that is there, for the contract to judge; only what could be no number is refused."""
+    """The first field that is present, for the contract to validate; only what can be no number is refused."""
     for name in names:
         value = value_of(of, name)
         if value is None:
@@ -66,7 +66,7 @@ def number(of: Table, *names: str) -> int | float | str | None:
 
 
 def instant(of: Table, *names: str) -> datetime | None:
-    """The first of the fields that is there, as an instant. Raises Refused `bad_time`."""
+    """The first field that is present, as an instant. Raises Refused `bad_time`."""
     for name in names:
         value = value_of(of, name)
         if value is None:
@@ -82,7 +82,7 @@ def instant(of: Table, *names: str) -> datetime | None:
 
 
 def hint(of: Table, name: str) -> datetime | None:
-    """An instant that only helps: one that cannot be read is as good as none."""
+    """An optional instant: None for one that cannot be read."""
     try:
         return instant(of, name)
     except Refused:
@@ -91,15 +91,17 @@ def hint(of: Table, name: str) -> datetime | None:
 
 @lru_cache(maxsize=4096)
 def word(name: str) -> str:
-    """A name as policies write it: "Content Downloaded", "contentDownloaded" -> content_downloaded. May be empty."""
+    """A name in the spelling of policies: "Content Downloaded", "contentDownloaded" -> content_downloaded. May be
+    empty.
+    """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     return _OTHER.sub("_", _CAMEL.sub("_", plain).lower()).strip("_")
 
 
 def scalars(properties: Table, apart: Iterable[str]) -> tuple[dict[str, Scalar], int]:
-    """The plain properties that say something, sorted by name and cut to size, and how many others there were.
+    """The scalar properties that are present, sorted by name and cut to size, and how many others there were.
 
-    `apart` names those that are kept elsewhere: neither among the plain ones nor counted.
+    Those named by `apart` are in neither: they are read elsewhere.
     """
     kept: dict[str, Scalar] = {}
     dropped = 0

@@ -1,8 +1,8 @@
-"""Sales activities from sales tools: CloudEvents in structured mode, whole or abridged.
+"""Reads sales activities from sales tools: CloudEvents in structured mode, complete or abridged.
 
-Abridged means: `type` without Baton's prefix (`sales.contacted`), an e-mail address for a `subject`, and no `id`,
-`time` or `source`; null and blank are absent. Without a time it happened now; without an id either, the id comes from
-the content and the minute, so that a retry is harmless and tomorrow's call is another one.
+Abridged: `type` without Baton's prefix (`sales.contacted`), an e-mail address as `subject`, and no `id`, `time` or
+`source`; null and blank are absent. Without a time it happened now; without an id the id is derived from the content
+and the minute, so that a retry is a duplicate and tomorrow's call is not.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from ingest.rules import judge
+from ingest.rules import timed
 from schemas.content import has_nul
 from schemas.envelope import Refused
 from schemas.identity import given, id_of_content, lead_id_of
 from schemas.sales import SALES_ACTIVITIES, SalesActivity
 
 ATTRIBUTES: Final = ("specversion", "id", "source", "subject", "time", "sentat", "timetrusted", "data")
-"""What is read of a CloudEvent besides its type; other extensions are allowed, as CloudEvents has it, and left out."""
+"""The attributes read of a CloudEvent besides its type; others are allowed, as CloudEvents says, and ignored."""
 MOST_ERRORS = 20
 
 _TYPES: Final = {str(activity.model_fields["type"].default): activity for activity in SALES_ACTIVITIES}
@@ -32,14 +32,14 @@ _LEAD_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """One thing wrong: where (a JSON pointer) and what was expected; never what was sent."""
+    """An error: where (a JSON pointer) and what was expected; never what was sent."""
 
     path: str
     message: str
 
 
 class Invalid(Exception):  # noqa: N818 - a verdict, not a fault
-    """Something is wrong with at least one activity; none is taken."""
+    """At least one activity is wrong; none is taken."""
 
     def __init__(self, errors: Sequence[Wrong]) -> None:
         super().__init__(f"{len(errors)} things are wrong")
@@ -47,9 +47,9 @@ class Invalid(Exception):  # noqa: N818 - a verdict, not a fault
 
 
 def activities(items: Sequence[object], single: bool, source: str, received_at: datetime) -> list[SalesActivity]:
-    """All the activities, their times judged. Raises Invalid.
+    """All the activities with their final times. Raises Invalid.
 
-    `single` says that the item was sent alone, so that paths do not start with its place.
+    `single`: the item was sent alone, so that paths do not start with its index.
     """
     taken: list[SalesActivity] = []
     errors: list[Wrong] = []
@@ -68,31 +68,31 @@ def _activity(item: object, source: str, received_at: datetime) -> SalesActivity
     if not isinstance(item, dict):
         raise Invalid([Wrong("", "must be an object")])
     activity = _type(item.get("type"))
-    told = {name: value for name, value in _given(item).items() if name in ATTRIBUTES}
+    attributes = {name: value for name, value in _given(item).items() if name in ATTRIBUTES}
     completed = {
         "id": "derived",
         "source": source,
         "time": received_at.isoformat(),
         "data": {},
-        **told,
+        **attributes,
         "subject": _lead_id(item.get("subject")),
     }
     if "data_base64" in item:
         raise Invalid([Wrong("/data_base64", "data must be JSON, under the name data")])
     if str(completed["source"]).startswith("baton/"):
         raise Invalid([Wrong("/source", "sources that start with baton/ are Baton's own")])
-    if "time" not in told:
+    if "time" not in attributes:
         completed.pop("sentat", None)
     event = _validated(activity, completed)
     try:
-        event = judge(event, event.time if "time" in told else None, received_at)
+        event = timed(event, event.time if "time" in attributes else None, received_at)
     except Refused as refused:
         raise Invalid([Wrong("/time", "must be less than 24 h ahead and 90 days behind")]) from refused
-    return event if "id" in told else event.model_copy(update={"id": id_of_content(event)})
+    return event if "id" in attributes else event.model_copy(update={"id": id_of_content(event)})
 
 
 def _given(of: Mapping[str, Any]) -> dict[str, Any]:
-    """The object without what says nothing, in objects within it too."""
+    """The object without absent members, at every level."""
     said = {name: _given(value) if isinstance(value, dict) else given(value) for name, value in of.items()}
     return {name: value for name, value in said.items() if value is not None}
 
@@ -115,9 +115,9 @@ def _lead_id(subject: object) -> str:
     raise Invalid([Wrong("/subject", "must be a lead_id or an e-mail address")])
 
 
-def _validated(activity: type[SalesActivity], told: Mapping[str, Any]) -> SalesActivity:
-    """Strictly: no text for a number or truth value, no unknown member of data."""
-    text = json.dumps(told)
+def _validated(activity: type[SalesActivity], attributes: Mapping[str, Any]) -> SalesActivity:
+    """Strict: no text for a number or truth value, no unknown member of data."""
+    text = json.dumps(attributes)
     if has_nul(text):
         raise Invalid([Wrong("", "must have no NUL character, which Postgres cannot keep")])
     try:
@@ -130,5 +130,5 @@ def _validated(activity: type[SalesActivity], told: Mapping[str, Any]) -> SalesA
 
 
 def _pointer(place: tuple[int | str, ...]) -> str:
-    """RFC 6901, a name of the sender's own cut short."""
+    """RFC 6901; a sender's own name is cut short."""
     return "".join("/" + str(part)[:64].replace("~", "~0").replace("/", "~1") for part in place)

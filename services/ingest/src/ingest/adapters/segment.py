@@ -1,4 +1,4 @@
-"""The Segment family: what trackers and server libraries send as identify, track and page calls (http.md §2).
+"""The Segment family: what trackers and server libraries send as identify, track and page calls.
 
 | Call | Becomes |
 |---|---|
@@ -23,34 +23,34 @@ from pydantic import ValidationError
 
 from ingest.adapters import fields
 from ingest.adapters.fields import Table
-from ingest.rules import Claim
+from ingest.rules import Item
 from schemas.engagements import EngagementRecorded, LeadDescribed, LeadOptedIn
 from schemas.envelope import Envelope, Refused
 from schemas.identity import Identifiers, canonical_email
 
 OPTED_IN: Final = frozenset(("email_confirmed", "opt_in_confirmed"))
 KINDS: Final = {"email_link_clicked": "email_clicked"}
-"""Names of Segment's own specification that the glossary calls otherwise."""
+"""Names of Segment's specification for which the glossary has another word."""
 _SENDERS_NAMES: Final = {"email": "email", "user_id": "userId", "anonymous_id": "anonymousId"}
 
 Said = tuple[type[Envelope], dict[str, Any], int]
 """An event type, its data, and how many properties were left out."""
 
 
-def claim(item: object, call: str | None = None, batch: Table | None = None) -> Claim:
-    """What an item claims; `call` is the route's, else the item's own `type`. Raises Refused.
+def read(item: object, call: str | None = None, batch: Table | None = None) -> Item:
+    """The item, read; `call` is the route's, else the item's own `type`. Raises Refused.
 
-    `sentAt` counts from the item or the whole batch.
+    `sentAt` is that of the item or of the whole batch.
     """
     if not isinstance(item, dict):
         raise Refused("bad_item", "not an object")
     call = call if call is not None else item.get("type")
-    read = _CALLS.get(call) if isinstance(call, str) else None
-    if read is None:
+    reader = _CALLS.get(call) if isinstance(call, str) else None
+    if reader is None:
         raise Refused("unknown_type", f"type: none of {', '.join(_CALLS)}")
     identifiers = _identifiers(item)
-    event, data, dropped = read(item)
-    return Claim(
+    event, data, dropped = reader(item)
+    return Item(
         event=event,
         data={**data, "identifiers": identifiers},
         lead_ids=identifiers.lead_ids(),
@@ -69,7 +69,7 @@ def _message_id(item: Table) -> str | None:
 
 
 def _identifiers(item: Table) -> Identifiers:
-    """Who the item is about. An e-mail address for a userId is taken as the e-mail address it is."""
+    """The identifiers of the item's lead. An e-mail address as userId is an e-mail address."""
     context = fields.table(item, "context")
     places = (fields.table(item, "traits"), fields.table(context, "traits"), fields.table(item, "properties"))
     email = next((email for place in places if (email := fields.value_of(place, "email")) is not None), None)
@@ -165,7 +165,7 @@ def _content(properties: Table) -> str | None:
 
 
 def _last_segment(place: str) -> str | None:
-    """`/resources/case-study/?a=b` or a whole URL -> case-study; none for the root."""
+    """`/resources/case-study/?a=b` or a whole URL -> case-study; empty for the root."""
     try:
         path = urlsplit(place).path
     except ValueError:

@@ -1,1 +1,1 @@
-"""The HTTP side of ingest: the only place that knows of status codes."""
+"""The HTTP side of ingest, the only place that knows status codes."""

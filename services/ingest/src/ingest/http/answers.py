@@ -1,4 +1,4 @@
-"""Answers: success as the Segment family expects it, and one shape for all that went wrong (http.md §1, §2.3)."""
+"""Answers: success as the Segment family expects it, and one shape for every error."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ PROBLEM_JSON = "application/problem+json"
 
 
 def success(**more: object) -> Response:
-    """200: everything valid is with the broker. Never 202 or 204, which some clients take for a failure."""
+    """200: every valid item is acknowledged. Never 202 or 204, which some clients treat as a failure."""
     return Response(orjson.dumps({"success": True, **more}), media_type=JSON)
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's word
-    """An answer other than success: a status, a code to program against, and a sentence to read.
+    """An answer other than success: a status, a code for programs, and a sentence for people.
 
-    The sentence and the errors say what was expected and where, never what was sent.
+    Sentence and errors say where and what was expected, never what was sent.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         self.headers = headers
 
     def response(self) -> Response:
-        """RFC 9457's members, and `code` and `message` without which some clients resend what is refused for good."""
+        """The members of RFC 9457 with `code` and `message`; without these some clients resend what is refused."""
         body: dict[str, Any] = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
@@ -54,5 +54,5 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
 
 
 def unavailable(code: str, message: str, retry_after: int) -> Problem:
-    """503 with the seconds after which to come again."""
+    """503 with the seconds after which to retry."""
     return Problem(503, code, message, headers={"Retry-After": str(retry_after)})

@@ -1,4 +1,4 @@
-"""A request's body, from the wire to JSON, without believing anything that the sender says of it (http.md §4)."""
+"""Reads a request's body from the wire to JSON, trusting nothing that the sender says about it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ingest.http.answers import Problem
 from ingest.settings import Limits
 
 MAX_DEPTH = 32
-"""Levels of objects and arrays in one another."""
+"""Most levels of nested objects and arrays."""
 _CONTAINERS = (dict, list)
 
 
 async def read(request: Request, limits: Limits, held: Held) -> bytes:
-    """The body, inflated. Raises Problem: 400, 408, 413, 415; and Full."""
+    """The decompressed body. Raises Problem 400, 408, 413 or 415, and Full."""
     inflate = _inflation(request, limits)
     parts: list[bytes] = []
     size = 0
@@ -43,12 +43,12 @@ async def read(request: Request, limits: Limits, held: Held) -> bytes:
 
 
 def too_large(message: str) -> Problem:
-    """413."""
+    """The answer to a request with more bytes, or more events, than a limit allows."""
     return Problem(413, "too_large", message)
 
 
 def parse(body: bytes) -> Any:
-    """The JSON value: finite numbers, whole characters, at most 32 levels deep. Raises Problem 400."""
+    """The JSON value: finite numbers, whole characters, at most MAX_DEPTH levels. Raises Problem 400."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -59,7 +59,7 @@ def parse(body: bytes) -> Any:
 
 
 def refuse_repeated_names(body: bytes) -> None:
-    """Raises Problem 400 when an object of the (already parsed) body names a member twice: readers would differ."""
+    """Raises Problem 400 when an object of the parsed body has a name twice: readers would differ on its value."""
 
     def once(members: list[tuple[str, Any]]) -> dict[str, Any]:
         value = dict(members)
@@ -71,7 +71,7 @@ def refuse_repeated_names(body: bytes) -> None:
 
 
 def has_nul(encoded: bytes, value: object) -> bool:
-    """Whether a text or name within `value` has a NUL character; `encoded` is its JSON, or more that contains it."""
+    """Whether a text or name within `value` has a NUL character; `encoded` is JSON that contains the value's."""
     if rb"\u0000" not in encoded:
         return False
     if isinstance(value, str):
@@ -96,7 +96,7 @@ def _is_deeper(value: object, depth: int) -> bool:
 
 
 def _inflation(request: Request, limits: Limits) -> _Gunzip | None:
-    """By the Content-Encoding alone: these clients' Content-Type says nothing (http.md §2.2)."""
+    """By the Content-Encoding alone: these clients' Content-Type is unreliable."""
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding in {"", "identity"}:
         return None
@@ -108,7 +108,7 @@ def _inflation(request: Request, limits: Limits) -> _Gunzip | None:
 
 
 class _Gunzip:
-    """Inflates one gzip member as its parts come, and never more than `most` bytes: no room for a bomb."""
+    """Decompresses one gzip member part by part, to at most `most` bytes."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -130,6 +130,6 @@ class _Gunzip:
         return part
 
     def end(self) -> None:
-        """Raises Problem 400 when the member is not whole."""
+        """Raises Problem 400 when the member is incomplete."""
         if not self._inflate.eof:
             raise Problem(400, "bad_gzip", "the gzip member ends early")

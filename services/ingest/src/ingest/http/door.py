@@ -1,4 +1,4 @@
-"""What the routes have in common: limits, keys, the way to the broker, and how an answer is counted."""
+"""Calls a route, makes an answer of its failures, counts and times it; and has what all routes share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HEADERS = (("content-type", b"application/cloudevents+json"),)
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What a route works with."""
+    """What every route needs."""
 
     limits: Limits
     keys: WriteKeys
@@ -38,14 +38,14 @@ class Door:
     flights: Flights
     metrics: Metrics
     strangers: Room
-    """For the bodies of senders who have not shown a key yet."""
+    """Room for the bodies of senders who have not shown a key yet."""
 
     def reading(self, key: Key | None) -> AbstractContextManager[Held]:
-        """Room for a request's body: a stranger's takes nothing from the room of those who have a key."""
+        """Room for a request's body: one without a key takes nothing from the room of those with a key."""
         return self.strangers.holding(1) if key is None else self.room.holding()
 
     async def publish(self, records: Sequence[Record], events: int, reasons: Counter[str] | None = None) -> None:
-        """Returns once the broker has acknowledged all of it, and counts it. Raises Problem 413, and Transient."""
+        """Returns once the broker has acknowledged all records, and counts them. Raises Problem 413, and Transient."""
         rejected = len(records) - events
         try:
             await self.flights.publish(records)
@@ -62,12 +62,12 @@ class Door:
             self.metrics.rejected.labels(reason).inc(count)
 
     def endpoint(self, route: str, answer: Endpoint) -> ASGIApp:
-        """The route's answer, or the problem that came up instead, counted and timed."""
+        """The route's answer, or the answer to what it raised, counted and timed."""
         return _Endpoint(self, route, answer)
 
 
 class _Endpoint:
-    """An ASGI application, no function: what Starlette puts around a function would cost more than the route's work."""
+    """An ASGI application instead of a function: Starlette's wrapper of a function costs more than the route's work."""
 
     def __init__(self, door: Door, route: str, answer: Endpoint) -> None:
         self._answer = answer
@@ -101,5 +101,5 @@ class _Endpoint:
 
 
 def records_of(events: Iterable[Envelope]) -> list[Record]:
-    """Each event as a record: keyed by the lead, self-contained."""
+    """A record for each event, keyed by the lead."""
     return [Record(event.topic, event.subject.encode(), event.encode(), _HEADERS) for event in events]

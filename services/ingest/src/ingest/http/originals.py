@@ -1,4 +1,6 @@
-"""The very bytes of a request's items, for what is set aside: parsed and written anew, `1e15` would take four times."""
+"""The original bytes of a request's items, for items that are set aside: written again, `1e15` takes four times as
+many.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,14 @@ _blank = re.compile(r"[ \t\n\r]*")
 
 
 def of_batch(body: bytes) -> Sequence[bytes]:
-    """Each item of the member `batch`; the body has been parsed before and has it, filled."""
+    """The bytes of each item of the member `batch`; the body is parsed already and has it, not empty."""
     text = body.decode()
     found: Sequence[tuple[int, int]] = ()
     at = _past(text, text.index("{") + 1)
     while text[at] != "}":
         name, value = _name(text, at)
         if name == "batch" and text[value] == "[":
-            found, at = _elements(text, value)  # the last of a name wins
+            found, at = _elements(text, value)  # of a doubled name the last one counts
         else:
             _, at = _scan(text, value)
         at = _next(text, at)
@@ -39,13 +41,13 @@ def of_call(body: bytes) -> bytes:
 
 
 def _name(text: str, at: int) -> tuple[str, int]:
-    """The member's name, and where its value begins."""
+    """The member's name and where its value begins."""
     name, at = _scan(text, at)
     return name, _past(text, _past(text, at) + 1)
 
 
 def _elements(text: str, at: int) -> tuple[Sequence[tuple[int, int]], int]:
-    """Where each element begins and ends, and where the array does."""
+    """Where each element begins and ends, and where the array ends."""
     spans = []
     at = _past(text, at + 1)
     while text[at] != "]":

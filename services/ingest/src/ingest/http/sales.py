@@ -1,4 +1,4 @@
-"""POST /v1/sales-activities: what sales tools say that sales did; servers' write keys only."""
+"""POST /v1/sales-activities: sales activities from sales tools; servers' write keys only."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from schemas.sales import SalesActivity
 
 
 class Sales:
-    """Takes one CloudEvent or an array of them: all or none, since a server can mend and resend what it sent."""
+    """Takes a CloudEvent or an array of them: all or none, since a server can correct and resend them."""
 
     def __init__(self, door: Door) -> None:
         self._door = door
 
     async def activities(self, request: Request) -> Response:
-        """200 with the number taken, 422 with what is wrong."""
+        """200 with the number taken, 422 with the errors."""
         received_at = datetime.now(UTC)
         door = self._door
         key = sender.server(request, door.keys)

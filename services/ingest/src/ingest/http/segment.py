@@ -1,4 +1,4 @@
-"""POST /v1/batch, /v1/track, /v1/identify, /v1/page: the Segment family's calls (http.md §2)."""
+"""POST /v1/batch, /v1/track, /v1/identify, /v1/page: the Segment family's calls."""
 
 from __future__ import annotations
 
@@ -27,39 +27,39 @@ from schemas.envelope import Envelope, Refused
 from schemas.sizes import REJECTED, record_limit
 
 MOST_WHOLE = record_limit(REJECTED) - 64 * 1024
-"""Bytes of the largest item that is set aside whole, beside what is said of it."""
+"""Bytes of the largest item that is set aside whole; the rest of the record describes it."""
 BEGINNING = 16 * 1024
-"""Bytes that are kept of a larger one, to see whose it is."""
+"""Bytes kept of a larger item, to identify its sender and lead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Who sent an item, when it came, and what of the request says how it reads."""
+    """The context of an item: its sender, its receipt, and what of the request is needed to read it."""
 
     source: str
     received_at: datetime
     name: str | None
-    """The route's call; None: the item's own `type` says it."""
+    """The route's call; None: the item's `type` names it."""
     batch: Table | None
-    """The batch that it came in: its `sentAt` counts for items without."""
+    """The batch with the item; its `sentAt` applies to items without one."""
 
 
 @dataclass(slots=True)
 class Sorted:
-    """A request's items: the events they amount to, and the places and reasons of those that were refused."""
+    """A request's items: their events, and the indexes and reasons of the refused ones."""
 
     source: str
     received_at: datetime
     events: list[Envelope] = field(default_factory=list)
     refused: list[tuple[int, str, str]] = field(default_factory=list)
-    """Place, reason, detail. Never the exception: its frames hold the whole body, in a cycle with this list."""
+    """Index, reason, detail. Never the exception: its frames hold the whole body, in a cycle with this list."""
     rejected: list[Record] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     dropped: int = 0
     links: set[tuple[str, str]] = field(default_factory=set)
 
     def take(self, events: Sequence[Envelope]) -> None:
-        """A link counts once in a request: further ones are exact duplicates."""
+        """Adds the events; a link only once per request, since a second one would be an exact duplicate."""
         for event in events:
             if isinstance(event, LeadLinked):
                 if (event.subject, event.id) in self.links:
@@ -69,13 +69,13 @@ class Sorted:
 
 
 class Segment:
-    """Takes calls; those that are no events go to `events-rejected` whole, and the answer is 200 all the same."""
+    """Takes calls. Items that give no event go to `events-rejected`, and the answer is 200 as well."""
 
     def __init__(self, door: Door) -> None:
         self._door = door
 
     async def batch(self, request: Request) -> Response:
-        """Items of any call, each by its own `type`."""
+        """Items of all calls, each with its own `type`."""
         return await self._answer(request, None)
 
     async def track(self, request: Request) -> Response:
@@ -119,8 +119,8 @@ class Segment:
         if found.refused:
             whole = originals.of_batch(body) if call is None else [originals.of_call(body)]
             found.rejected = [
-                _rejected(whole[place], {"reason": reason, "detail": detail, **_about(found, call, content)})
-                for place, reason, detail in found.refused
+                _rejected(whole[index], {"reason": reason, "detail": detail, **_about(found, call, content)})
+                for index, reason, detail in found.refused
             ]
         return found
 
@@ -136,12 +136,12 @@ class Segment:
 
     def _sort(self, items: list[object], call: str | None, content: dict[str, object], found: Sorted) -> None:
         request = Call(found.source, found.received_at, call, content if call is None else None)
-        for place, item in enumerate(items):
+        for index, item in enumerate(items):
             try:
                 events, dropped = taken(item, request, self._door.limits.event)
             except Refused as refused:
                 found.reasons[refused.reason] += 1
-                found.refused.append((place, refused.reason, refused.detail))
+                found.refused.append((index, refused.reason, refused.detail))
             else:
                 found.take(events)
                 found.dropped += dropped
@@ -150,15 +150,15 @@ class Segment:
 def taken(item: object, call: Call, most: int) -> tuple[Sequence[Envelope], int]:
     """The events of one item of at most `most` bytes, and how many properties were left out. Raises Refused.
 
-    The same item and call give the same events, so that what was refused can be judged again.
+    A function of item and call, so that a refused item can be read again later.
     """
     compact = orjson.dumps(item)
     if len(compact) > most:
         raise Refused("too_large", f"an event may have {most} bytes")
     if bodies.has_nul(compact, item):
         raise Refused("nul_character", "a text with a NUL character")
-    claim = segment.claim(item, call.name, call.batch)
-    return rules.record(claim, call.source, call.received_at), claim.dropped
+    found = segment.read(item, call.name, call.batch)
+    return rules.events_of(found, call.source, call.received_at), found.dropped
 
 
 def _without_key(content: dict[str, object]) -> object:
@@ -166,7 +166,7 @@ def _without_key(content: dict[str, object]) -> object:
 
 
 def _about(found: Sorted, call: str | None, content: dict[str, object]) -> dict[str, Any]:
-    """What of the request has to be known to judge an item of it again."""
+    """What of the request is needed to read an item of it again."""
     sent_at = None if call else fields.hint(content, "sentAt")
     return {
         "source": found.source,
@@ -177,9 +177,9 @@ def _about(found: Sorted, call: str | None, content: dict[str, object]) -> dict[
 
 
 def _rejected(original: bytes, about: dict[str, Any]) -> Record:
-    """Everything an operator needs to mend the item and send it again.
+    """Everything an operator needs to correct the item and send it again.
 
-    One that is too large for that is cut: `cut` says how many bytes it had, there is no `item`, so nothing to replay.
+    A larger item is cut: `cut` is its size in bytes, there is no `item`, so it cannot be replayed.
     """
     value = dict(about)
     if len(original) <= MOST_WHOLE:

@@ -1,4 +1,4 @@
-"""Who sends: the write key of a request (http.md §2.2)."""
+"""The sender of a request, by its write key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def from_header(request: Request, keys: WriteKeys) -> Key | None:
 
 
 def from_body(body: dict[str, object], keys: WriteKeys) -> Key:
-    """The sender by the body's `writeKey`, as browsers repeat it. Raises Problem 401."""
+    """The sender by the body's `writeKey`, which browsers send. Raises Problem 401."""
     name = body.get("writeKey")
     if not isinstance(name, str) or not name:
         raise _unauthorized("no_write_key", "a write key is needed, as Basic user name or as writeKey in the body")

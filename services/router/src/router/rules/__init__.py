@@ -1,1 +1,1 @@
-"""The router's decisions (business.md B.3, B.4, B.6). Pure: start reading at `route`."""
+"""Decisions of the router. Pure; start reading at `route`."""

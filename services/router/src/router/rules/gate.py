@@ -1,4 +1,4 @@
-"""The gate: which leads qualify, since when, and by what evidence (business.md B.3)."""
+"""The gate: whether a lead qualifies, since when, and by what evidence."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from schemas.policy import Gate, Policy
 from schemas.scores import Intent, Score
 
 HIGH_INTENT = "high_intent"
-"""The predicate of the fast track: not needed otherwise, and enough with `contactable` and `not_suppressed` alone."""
+"""The predicate of the fast track: only it needs it, and `contactable` and `not_suppressed` then suffice."""
 NOT_SUPPRESSED = "not_suppressed"
 _ROUND_A_DOMAIN = " .<>,;"
-"""What people type around an address, and what mail does not mind; a domain is the same without it."""
+"""Characters around an address that people type and mail ignores; the domain is compared without them."""
 _WORDS = {
     "contactable": ("an e-mail address is known", "no e-mail address is known"),
     "double_opt_in": ("the e-mail address was confirmed (double opt-in)", "the e-mail address is not confirmed"),
@@ -25,40 +25,39 @@ _WORDS = {
 }
 
 
-def judge(score: Score, policy: Policy, answered: datetime | None = None) -> GateReport:
+def examine(score: Score, policy: Policy, answered: datetime | None = None) -> GateReport:
     """Every predicate that the policy's gate asks for, `contactable` always among them.
 
-    A lead qualifies when all hold but `high_intent`, or by the fast track: `high_intent`, `contactable` and, where the
-    policy suppresses domains, `not_suppressed` hold. A request for sales at or before `answered`, when an earlier
-    episode ended, is no fast track to another one. Where both ways are open the earlier one is reported, because
-    qualification is the earliest instant that the gate holds.
+    A lead qualifies when all but `high_intent` are true, or by the fast track: `high_intent`, `contactable` and, where
+    the policy suppresses domains, `not_suppressed`. A request for sales up to `answered`, the end of an earlier
+    episode, gives no fast track. Where both ways are open the earlier one is reported: qualification is the first
+    instant at which the gate is open.
     """
     gate = policy.gate
-    asked = ("contactable", "double_opt_in", "fit_profile", "engaged")
-    wanted = [name for name in asked if name == "contactable" or getattr(gate, name)]
-    predicates = [_band(score, policy), *(_fact(score, name) for name in wanted), *_not_suppressed(score, gate)]
+    contactable = _condition(score, "contactable")
+    asked = [_condition(score, name) for name in ("double_opt_in", "fit_profile", "engaged") if getattr(gate, name)]
+    predicates = [_band(score, policy), contactable, *asked, *_not_suppressed(score, gate)]
     holds = all(predicate.holds for predicate in predicates)
     if not gate.fast_track:
         return GateReport(holds=holds, predicates=tuple(predicates))
     request = _request(score.intent, answered)
-    reachable = predicates[1]
-    fast = request.holds and all(p.holds for p in predicates if p.name in (reachable.name, NOT_SUPPRESSED))
+    fast = request.holds and all(p.holds for p in predicates if p.name in (contactable.name, NOT_SUPPRESSED))
     if fast and holds:
-        fast = _latest(request, reachable) < _latest(*predicates)
+        fast = _latest(request, contactable) < _latest(*predicates)
     return GateReport(holds=holds or fast, fast_track=fast, predicates=(*predicates, request))
 
 
 def qualified_at(report: GateReport) -> datetime:
-    """The instant since when a gate that holds has held: the latest `since` of the predicates that had to hold."""
+    """Since when an open gate has been open: the latest `since` of the predicates that it needed."""
     if report.fast_track:
         return _latest(*(p for p in report.predicates if p.name in ("contactable", HIGH_INTENT)))
     return _latest(*(p for p in report.predicates if p.name != HIGH_INTENT))
 
 
 def intent_of_episode(intent: Intent, qualified: datetime, gate: Gate) -> Intent:
-    """High iff the lead asked for sales within the intent window before qualification, or between it and the handoff.
+    """High if the lead asked for sales within the intent window before qualification, or between it and the handoff.
 
-    What was asked before that does not make today's follow-up urgent; it stays among the touchpoints.
+    An earlier request does not make the follow-up urgent; it is one of the touchpoints.
     """
     if intent.level == "high" and intent.since is not None and intent.since >= qualified - gate.intent_window:
         return intent
@@ -80,7 +79,7 @@ def _band(score: Score, policy: Policy) -> Predicate:
     return Predicate(name="band", holds=since is not None, since=since, evidence=evidence)
 
 
-def _fact(score: Score, name: str) -> Predicate:
+def _condition(score: Score, name: str) -> Predicate:
     since = score.facts.get(name)
     yes, no = _WORDS[name]
     return Predicate(
@@ -92,7 +91,7 @@ def _fact(score: Score, name: str) -> Predicate:
 
 
 def _not_suppressed(score: Score, gate: Gate) -> list[Predicate]:
-    """None where the policy suppresses no domain; one that holds has always held."""
+    """None where the policy suppresses no domain; an address that is not suppressed never was."""
     if not gate.suppressed_domains:
         return []
     domain = normalize("NFKC", (score.contact.email or "").rpartition("@")[2]).strip(_ROUND_A_DOMAIN)

@@ -1,42 +1,31 @@
-"""The handoff: when a lead may be handed off, to whom, and what the owner is told (business.md B.3, B.6)."""
+"""The handoff: when a lead may be handed off, to whom, and what is published to the owner."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
-from router.rules.gate import intent_of_episode, judge, qualified_at
+from router.rules.gate import examine, intent_of_episode, qualified_at
 from router.rules.lead import PAST_KEPT, Entry, Episode, Lead, Past
-from router.rules.stage import SOURCE, restage, steps_of_next, tell_entry
+from router.rules.stage import SOURCE, entry_event, restage, steps_of_next
 from schemas.envelope import Envelope
 from schemas.handoffs import GateReport, Handoff, LeadHandedOff, LeadQualified, Owner, Qualification, handoff_id_of
 from schemas.identity import derived_id
-from schemas.policy import Policy
+from schemas.policy import Agreements, Policy
 from schemas.sales import Reason
 from schemas.scores import POLICY, TIME, Score, fitting
 
 FOR_GOOD: frozenset[Reason] = frozenset(
     ("competitor", "existing_customer", "student_or_job_seeker", "duplicate", "bad_contact_data", "opted_out")
 )
-"""Reasons of disqualification that time does not heal (business.md B.4 `disqualified(soft)`, B.5 CK-S1): no further
-episode opens after them. None opens after a won deal either."""
-
-
-class Agreements(Protocol):
-    """Every version of the policy, the first one first."""
-
-    @property
-    def versions(self) -> Sequence[Policy]: ...
-    def at(self, instant: datetime) -> Policy:
-        """The version in force at the instant."""
-        ...
+"""Reasons of disqualification that are permanent: no further episode opens after them, nor after a won deal."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """What a decision is taken by: the database's time, the policy of then and before, and whose turn it is."""
+class Context:
+    """The inputs of a decision beside the lead: the database's time, the versions of the policy, the rotation's
+    turn.
+    """
 
     now: datetime
     agreements: Agreements
@@ -50,7 +39,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A lead that may be handed off from `earliest` on, and what makes it so."""
+    """A lead that may be handed off from `earliest` on, and the evidence."""
 
     score: Score
     gate: GateReport
@@ -58,13 +47,13 @@ class Opening:
     earliest: datetime
 
 
-def find_opening(lead: Lead, moment: Moment) -> Opening | None:
-    """The next episode, if the gate holds for the lead and nothing bars it; after an earlier one with its cool-off."""
-    score, policy = lead.score, moment.policy
+def find_opening(lead: Lead, context: Context) -> Opening | None:
+    """The next episode, if the lead passes the gate and nothing bars it; after an earlier one with its cool-off."""
+    score, policy = lead.score, context.policy
     if score is None or bar(lead) is not None:
         return None
-    gate = judge(score, policy, answered=lead.answered)
-    if not gate.holds or awaits_event(lead, moment):
+    gate = examine(score, policy, answered=lead.answered)
+    if not gate.holds or awaits_event(lead, context):
         return None
     end = lead.episode.end if lead.episode else None
     since = qualified_at(gate)
@@ -74,40 +63,43 @@ def find_opening(lead: Lead, moment: Moment) -> Opening | None:
     return Opening(score, gate, max(since, rested, news(score) or since), rested)
 
 
-def awaits_event(lead: Lead, moment: Moment) -> bool:
-    """Whether the lead passes the gate by an edit of the policy alone, if it passes: one new scored event is needed
-    then (business.md Part C, retroactive automations), unless the version says `apply_to_past`.
+def awaits_event(lead: Lead, context: Context) -> bool:
+    """Whether the lead, if it passes the gate, does so only by an edit of the policy: it then needs a new scored event,
+    unless the version says `apply_to_past`.
     """
-    policy, versions, last = moment.policy, moment.agreements.versions, lead.heard or lead.score
+    policy, versions, last = context.policy, context.agreements.versions, lead.heard or lead.score
     if last is None or lead.score is None or policy.apply_to_past:
         return False
-    if last.policy.name != policy.policy:  # what that said is not here: no score of it may pass by ours alone
+    # the terms of another policy are not here, so no score of it may pass by ours alone
+    if last.policy.name != policy.policy:
         return True
     if last.policy.version == lead.score.policy.version == policy.version or last.policy.version > len(versions):
         return False
-    return not judge(last, versions[last.policy.version - 1], answered=lead.answered).holds
+    return not examine(last, versions[last.policy.version - 1], answered=lead.answered).holds
 
 
-def released(lead: Lead, score: Score, moment: Moment) -> bool:
-    """Whether the lead's next score ends what `awaits_event` waits for: an event changed it, and a lead that passes by
-    the edit already has done something.
+def released(lead: Lead, score: Score, context: Context) -> bool:
+    """Whether the lead's next score ends what `awaits_event` waits for: an event changed it, and the lead has
+    been active.
     """
     if score.cause in (TIME, POLICY):
         return False
     before = lead.score
-    if before is None or not awaits_event(lead, moment) or not judge(before, moment.policy, lead.answered).holds:
+    if before is None or not awaits_event(lead, context) or not examine(before, context.policy, lead.answered).holds:
         return True
-    did = zip(_did(score), _did(before), strict=True)  # each apart: a request that comes late is news as well
-    return any(latest is not None and (known is None or latest > known) for latest, known in did)
+    # each compared by itself: a request that comes late is news as well
+    did = zip(_did(score), _did(before), strict=True)
+    return any(latest is not None and (earlier is None or latest > earlier) for latest, earlier in did)
 
 
-def bar(lead: Lead) -> str | None:
-    """What keeps the lead from a further episode, whatever the gate says, in plain words; None for nothing.
+def bar(lead: Lead, *, erased: bool = False) -> str | None:
+    """Why the lead gets no further episode, whatever the gate says, in plain words; None: nothing bars it.
 
-    It takes news of after the end; neither a cool-off nor points that time gives back bring anybody back.
+    An erased lead is also suppressed; its state does not tell them apart, so the caller says whether it is `erased`.
+    After an episode it needs news later than the end: neither the cool-off nor points that come back with time suffice.
     """
     if lead.suppressed is not None:
-        return f"the lead is {'erased' if lead.erased else 'suppressed'}"
+        return f"the lead is {'erased' if erased else 'suppressed'}"
     return None if lead.episode is None else _bar_after(lead.episode, lead.score)
 
 
@@ -123,36 +115,36 @@ def _bar_after(last: Episode, score: Score | None) -> str | None:
     return None
 
 
-def hand_off(lead: Lead, opening: Opening, moment: Moment) -> tuple[Lead, tuple[Envelope, ...]]:
+def hand_off(lead: Lead, opening: Opening, context: Context) -> tuple[Lead, tuple[Envelope, ...]]:
     """The lead with its next episode open and owned: `lead.qualified` and `lead.handed_off` in one decision.
 
-    The owner is the roster's whose turn it is. Steps that waited for this episode are taken at once.
+    The owner is the next of the roster. Steps that waited for this episode are taken at once.
     """
-    qualification = _qualify(lead, opening, moment)
-    roster = moment.policy.routing.roster
-    owner = roster[moment.turn % len(roster)]
-    handoff = _complete(qualification, opening.score, owner, moment)
+    qualification = _qualify(lead, opening, context)
+    roster = context.policy.routing.roster
+    owner = roster[context.turn % len(roster)]
+    handoff = _complete(qualification, opening.score, owner, context)
     episode = Episode(
         qualification=qualification,
         owner=owner,
         targets=handoff.targets,
         chain=(
-            Entry("mql", min(opening.qualified_at, moment.now), opening.score.cause),
-            Entry("handed_off", moment.now, derived_id("handed_off", handoff.handoff_id)),
+            Entry("mql", min(opening.qualified_at, context.now), opening.score.cause),
+            Entry("handed_off", context.now, derived_id("handed_off", handoff.handoff_id)),
         ),
         before=lead.stage,
         after=lead.episode.end.at if lead.episode and lead.episode.end else None,
     )
     events = _tell(lead.lead_id, episode, handoff)
-    waiting = steps_of_next(lead, moment.now)
+    waiting = steps_of_next(lead, context.now)
     opened = replace(lead, episode=episode, steps=waiting, dropped=0, past=_past(lead))
     opened, further = restage(opened)
     return opened, (*events, *further)
 
 
 def news(score: Score) -> datetime | None:
-    """When the lead last did something that speaks for it, by this score: earned points, asked for sales, confirmed its
-    address. Time, an edit of the policy, a description (nobody can say whose) and what takes points are no news.
+    """The latest instant of news by this score: points earned, sales asked for, address confirmed. Time, an edit
+    of the policy, a description (whose source is unknown) and what takes points are no news.
     """
     return max((instant for instant in _did(score) if instant is not None), default=None)
 
@@ -162,32 +154,32 @@ def _did(score: Score) -> tuple[datetime | None, ...]:
     return (score.engaged_at, asked, score.facts.get("double_opt_in"))
 
 
-def _qualify(lead: Lead, opening: Opening, moment: Moment) -> Qualification:
+def _qualify(lead: Lead, opening: Opening, context: Context) -> Qualification:
     number = lead.number + 1
     return Qualification(
         episode=number,
         handoff_id=handoff_id_of(lead.lead_id, number),
         qualified_at=opening.qualified_at,
-        known_at=moment.now,
+        known_at=context.now,
         score=opening.score.score,
-        intent=intent_of_episode(opening.score.intent, opening.qualified_at, moment.policy.gate),
+        intent=intent_of_episode(opening.score.intent, opening.qualified_at, context.policy.gate),
         gate=opening.gate,
-        policy=moment.policy.ref,
-        policy_digest=moment.policy.digest,
+        policy=context.policy.ref,
+        policy_digest=context.policy.digest,
     )
 
 
-def _complete(qualification: Qualification, score: Score, owner: Owner, moment: Moment) -> Handoff:
+def _complete(qualification: Qualification, score: Score, owner: Owner, context: Context) -> Handoff:
     level = qualification.intent.level
     targets = {
         clock.id: int(clock.target.total_seconds())
-        for clock in moment.policy.clocks
+        for clock in context.policy.clocks
         if clock.start == "handed_off" and clock.intent in (None, level)
     }
     return Handoff(
         **dict(qualification),
         owner=owner,
-        handed_off_at=moment.now,
+        handed_off_at=context.now,
         targets=targets,
         contact=score.contact,
         explanation=fitting(score.explanation),
@@ -203,9 +195,9 @@ def _tell(lead_id: str, episode: Episode, handoff: Handoff) -> tuple[Envelope, .
 
     return (
         LeadQualified(data=episode.qualification, **envelope("qualified", handoff.qualified_at)),
-        tell_entry(lead_id, episode, 0),
+        entry_event(lead_id, episode, 0),
         LeadHandedOff(data=handoff, **envelope("handed_off", handoff.handed_off_at)),
-        tell_entry(lead_id, episode, 1),
+        entry_event(lead_id, episode, 1),
     )
 
 

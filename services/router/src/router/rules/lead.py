@@ -1,29 +1,27 @@
-"""What the router keeps of a lead: bounded, and enough to decide without asking anyone."""
+"""What the router keeps of a lead: bounded in size, and enough to decide without a query."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from schemas.erasure import Tombstone
 from schemas.handoffs import Owner, Qualification, Stage
 from schemas.sales import Reason, rank_of
 from schemas.scores import Score
 
 STEPS_KEPT = 200
-"""Most sales activities kept for one episode; one more is counted and refused in public, not kept."""
+"""Most sales activities kept for one episode; one more is counted and refused in public."""
 WAITING_KEPT = 20
-"""Most steps kept for the next episode, not opened yet, the latest."""
+"""Most steps kept for the next episode, which is not open yet: the latest."""
 PAST_KEPT = 50
-"""Most finished episodes kept, the latest; their numbers go on rising."""
+"""Most finished episodes kept: the latest; numbering continues."""
 ENDS: frozenset[Stage] = frozenset(("won", "lost", "disqualified", "recycled", "suppressed"))
 """Stages that end an episode."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A sales activity that asks for a stage; `refused` once its refusal has been published."""
+    """A sales activity that asks for a stage; `refused` once its refusal is published."""
 
     time: datetime
     source: str
@@ -35,13 +33,13 @@ class Step:
 
     @property
     def order(self) -> tuple[datetime, int, str, str]:
-        """The order of a lead's sales activities (business.md B.1): within one instant the lifecycle's."""
+        """The order of a lead's sales activities; within one instant that of the lifecycle."""
         return (self.time, rank_of(self.activity), self.source, self.id)
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A stage of an episode, since when, and the id of the event that brought it."""
+    """A stage of an episode, since when, and the id of the event that led to it."""
 
     stage: Stage
     at: datetime
@@ -52,10 +50,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """The latest passage of a lead: what opened it, who owns it, the stages it went through, `mql` first.
+    """The latest passage of a lead: its cause, its owner, its stages, `mql` first.
 
-    `before` and `after` are of the time before it opened: the lead's stage, and when the episode before ended.
-    `targets`: seconds that each clock gives, as the owner was told; absent in states of before 2026-11-28.
+    `before` and `after` are of the time before it opened: the lead's stage, and the end of the episode before.
+    `targets`: the seconds of each clock as published to the owner; absent in states of before 2026-11-28.
     """
 
     qualification: Qualification
@@ -81,7 +79,7 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A finished episode that a later one has followed."""
+    """A finished episode that is not the latest."""
 
     number: int
     owner: str
@@ -97,7 +95,7 @@ class Lead:
     `scored` is the key of the fact of `score`; `heard` is the latest score that an event brought, where time
     or another policy has changed it since. `standing` is the stage before any episode; `steps` are those of the latest
     episode, and those that wait for the next one; `dropped` counts the steps of the latest episode that found no room.
-    `suppressed`: since when nobody may approach the lead; `unkept` counts by reason the events that were dropped.
+    `suppressed`: since when nobody may approach the lead.
     """
 
     lead_id: str
@@ -110,8 +108,6 @@ class Lead:
     dropped: int = 0
     past: tuple[Past, ...] = ()
     suppressed: datetime | None = None
-    erased: Tombstone | None = None
-    unkept: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def number(self) -> int:
@@ -120,7 +116,7 @@ class Lead:
 
     @property
     def answered(self) -> datetime | None:
-        """When the latest episode ended: it has answered every request for sales up to then."""
+        """The end of the latest episode, which answers every request for sales up to then."""
         return self.episode.end.at if self.episode and self.episode.end else None
 
     @property

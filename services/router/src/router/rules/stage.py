@@ -1,7 +1,7 @@
-"""The stages: a fold over the sales activities of an episode, in the order in which they happened (business.md B.4).
+"""The stages: a fold over the sales activities of an episode, in the order in which they happened.
 
-A late activity lands where it belongs, so the stages told before may turn out otherwise. A `lead.stage_changed` says
-what follows its `before` in the episode: whatever had been told to follow that stage is void from then on.
+A late activity is put in its place in that order, so published stages may change. A `lead.stage_changed` names the
+stage before it: whatever was published to follow that stage is void.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from schemas.sales import Reasoned, SalesActivity
 
 SOURCE = "baton/router"
 DISORDER = timedelta(minutes=5)
-"""How far a sales tool's clock may be behind ours: an activity that names no episode and seems to have happened up to
-so long before the handoff is of this episode; one from longer before is of no open one."""
+"""How far a sales tool's clock may be behind ours. An activity that names no episode and is up to so much earlier
+than the handoff belongs to its episode; an earlier one belongs to no open episode."""
 _TICK = timedelta(microseconds=1)
 
 LIFECYCLE: dict[str, tuple[frozenset[Stage], Stage]] = {
@@ -33,11 +33,12 @@ LIFECYCLE: dict[str, tuple[frozenset[Stage], Stage]] = {
     "deal.won": (frozenset(("opportunity",)), "won"),
     "deal.lost": (frozenset(("opportunity",)), "lost"),
 }
-"""Activity -> the stages it may come from, and the one it leads to. Any other activity asks for no stage.
+"""Activity -> the stages it may come from, and the stage it leads to. Other activities ask for no stage.
 
-A suppression is no activity of sales, but ends an episode as one does."""
+A suppression is not a sales activity, but ends an episode as one does.
+"""
 IMPLIED: dict[tuple[Stage, Stage], Stage] = {("handed_off", "sql"): "sal"}
-"""The stage that an allowed step passes over; it is filled in at the same instant, so that funnels stay monotone."""
+"""The stage that an allowed step skips; it is entered at the same instant, so that funnels stay monotone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Refusal:
 
 
 def step_of(fact: Fact) -> Step | None:
-    """The stage that a sales activity asks for, None for one that asks for none (a contact, feedback)."""
+    """The stage that a sales activity asks for; None for a contact or feedback."""
     event = fact.event
     activity = event.type.removeprefix("baton.").removesuffix(".v1")
     if not isinstance(event, SalesActivity) or activity not in LIFECYCLE:
@@ -61,9 +62,9 @@ def step_of(fact: Fact) -> Step | None:
 
 
 def fold(episode: Episode, steps: Sequence[Step]) -> tuple[tuple[Entry, ...], tuple[Refusal, ...]]:
-    """The episode's stages and the refused steps. The steps come in the lead's order, however they arrived.
+    """The episode's stages and the refused steps; the steps are in the lead's order.
 
-    A step's stage is entered at the step's time, never before the stage it follows.
+    A stage is entered at its step's time, never before the stage that it follows.
     """
     chain, refusals = list(episode.chain[:2]), []
     for step in steps:
@@ -80,28 +81,28 @@ def fold(episode: Episode, steps: Sequence[Step]) -> tuple[tuple[Entry, ...], tu
 
 
 def take(lead: Lead, step: Step) -> tuple[Lead, tuple[Envelope, ...]]:
-    """The lead with one more step in its place, and what that changes in public.
+    """The lead with one more step, and what that changes in public.
 
-    A step of the next episode is refused in public, waits, and is taken when that episode opens.
+    A step of the next episode is refused in public, and taken when that episode opens.
     """
     number = step.episode or lead.number
     if why := _misplaced(lead, step):
-        refusal = tell_refusal(lead.lead_id, Refusal(step, number, lead.stage, why))
+        refusal = refusal_event(lead.lead_id, Refusal(step, number, lead.stage, why))
         return (_wait(lead, step) if step.episode in (None, lead.number + 1) else lead), (refusal,)
     if len(steps_of_episode(lead)) >= STEPS_KEPT:
         why = f"the episode has {STEPS_KEPT} steps already, no more are kept"
-        refusal = tell_refusal(lead.lead_id, Refusal(step, number, lead.stage, why))
+        refusal = refusal_event(lead.lead_id, Refusal(step, number, lead.stage, why))
         return replace(lead, dropped=lead.dropped + 1), (refusal,)
     return restage(replace(lead, steps=_in_order(*lead.steps, step)))
 
 
 def steps_of_episode(lead: Lead) -> tuple[Step, ...]:
-    """The steps of the latest episode: those that name it, and those that name none."""
+    """The steps of the latest episode: those that name it and those that name none."""
     return tuple(step for step in lead.steps if 0 < lead.number == (step.episode or lead.number))
 
 
 def steps_of_next(lead: Lead, handed_off_at: datetime) -> tuple[Step, ...]:
-    """The steps that go over to the next episode once it is handed off: those that name it or mean it by their time."""
+    """The steps that belong to the next episode once it is handed off: by name or by their time."""
     end = lead.episode.end if lead.episode else None
     since = max(handed_off_at - DISORDER, end.at + _TICK if end else handed_off_at - DISORDER)
     return tuple(
@@ -110,23 +111,23 @@ def steps_of_next(lead: Lead, handed_off_at: datetime) -> tuple[Step, ...]:
 
 
 def restage(lead: Lead) -> tuple[Lead, tuple[Envelope, ...]]:
-    """The lead with the stages of its latest episode told anew from its steps, and what was not told before."""
+    """The lead with the stages of its latest episode folded again, and the changes not published yet."""
     episode = lead.episode
     if episode is None:
         return lead, ()
     chain, refusals = fold(episode, steps_of_episode(lead))
     fresh = [refusal for refusal in refusals if not refusal.step.refused]
-    told = {(refusal.step.source, refusal.step.id) for refusal in fresh}
-    steps = tuple(replace(step, refused=step.refused or (step.source, step.id) in told) for step in lead.steps)
+    refused = {(refusal.step.source, refusal.step.id) for refusal in fresh}
+    steps = tuple(replace(step, refused=step.refused or (step.source, step.id) in refused) for step in lead.steps)
     changes = _changes(lead.lead_id, episode, chain)
-    events = (*changes, *(tell_refusal(lead.lead_id, refusal) for refusal in fresh))
+    events = (*changes, *(refusal_event(lead.lead_id, refusal) for refusal in fresh))
     return replace(lead, episode=replace(episode, chain=chain), steps=steps), events
 
 
 def stand(lead: Lead, policy: Policy) -> tuple[Lead, tuple[Envelope, ...]]:
-    """The lead before its first episode: `nurture` in the second lowest band or above, `lead` below it.
+    """The stage before any episode: `nurture` in the second lowest band or above, `lead` below it.
 
-    Changes at the instant the band was entered, or, on the way down, at that of the score that says so.
+    It changes at the instant the band was entered; downwards, at that of the score.
     """
     score, bands = lead.score, policy.scoring.bands
     if score is None or lead.episode is not None:
@@ -140,8 +141,8 @@ def stand(lead: Lead, policy: Policy) -> tuple[Lead, tuple[Envelope, ...]]:
     return replace(lead, standing=stage), (tell_change(lead.lead_id, event_id, change),)
 
 
-def tell_entry(lead_id: str, episode: Episode, index: int) -> LeadStageChanged:
-    """The change into the stage at `index` of the episode's chain; its id names the whole way there."""
+def entry_event(lead_id: str, episode: Episode, index: int) -> LeadStageChanged:
+    """The change into the stage at `index` of the episode's chain; its id is derived from the whole chain up to it."""
     entry = episode.chain[index]
     change = StageChange(
         episode=episode.number,
@@ -159,8 +160,8 @@ def tell_change(lead_id: str, event_id: str, change: StageChange) -> LeadStageCh
     return LeadStageChanged(id=event_id, source=SOURCE, subject=lead_id, time=change.at, finaltime=True, data=change)
 
 
-def tell_refusal(lead_id: str, refusal: Refusal) -> StageRejected:
-    """One step is refused under one id, however often that is found."""
+def refusal_event(lead_id: str, refusal: Refusal) -> StageRejected:
+    """The refusal of a step, always under the same id."""
     step = refusal.step
     return StageRejected(
         id=derived_id("rejected", lead_id, step.source, step.id),
@@ -175,15 +176,15 @@ def tell_refusal(lead_id: str, refusal: Refusal) -> StageRejected:
 
 
 def _changes(lead_id: str, episode: Episode, chain: tuple[Entry, ...]) -> tuple[LeadStageChanged, ...]:
-    """What was not told before: everything from the first entry on that differs."""
+    """The changes not published yet: all from the first entry that differs."""
     same = next((i for i, (old, new) in enumerate(zip(episode.chain, chain, strict=False)) if old != new), None)
     first = min(len(episode.chain), len(chain)) if same is None else same
-    told = replace(episode, chain=chain)
-    return tuple(tell_entry(lead_id, told, index) for index in range(first, len(chain)))
+    after = replace(episode, chain=chain)
+    return tuple(entry_event(lead_id, after, index) for index in range(first, len(chain)))
 
 
 def _wait(lead: Lead, step: Step) -> Lead:
-    """The lead with the step in the waiting room, which has no room but for the latest."""
+    """The lead with the step among those that wait for the next episode, of which the latest are kept."""
     if step.episode is None and lead.episode is not None:
         return lead
     mine = steps_of_episode(lead)
@@ -196,7 +197,7 @@ def _in_order(*steps: Step) -> tuple[Step, ...]:
 
 
 def _misplaced(lead: Lead, step: Step) -> str | None:
-    """Why the step is not of the latest episode; one that names no episode means the current one."""
+    """Why the step is not of the latest episode; one that names none is of the latest."""
     episode = lead.episode
     if step.episode is not None and step.episode > lead.number:
         return f"episode {step.episode} has not been opened"

@@ -1,13 +1,13 @@
-"""What a lead's facts are worth (business.md B.2). Pure: start reading at `decide`.
+"""Scores a lead's facts. Pure; start reading at `decide`.
 
-`decision` → `tally` (facts gathered in the lead's order; in `basis` what decides, in `background` what is only told) →
-`verdict` (the score, its lines, since when) → `pay` (each rule; `decay`), under `criteria`, a policy made ready.
-For people: `explanation` with what is `missing` (and the `changes` that are tried), `backtest`, a policy in `words`.
-`flood` says how many engagements of a lead are kept, `erasure` what is left of one that asked to be forgotten.
+`decision` → `tally` (folds facts in the lead's order: `basis` decides the score, `background` is only published with
+it) → `verdict` (the score, its lines, since when each condition is true) → `pay` and `decay` (each rule), all under
+`criteria`, a policy prepared for look-ups. `course` is the score over time, `memo` keeps it and the like for the next
+fact. `flood` limits how many facts of a lead are kept, `erasure` says what is left of an erased lead.
 """
 
 from scorer.rules.criteria import Criteria
-from scorer.rules.decision import Outcome, State, age, decide, judge
+from scorer.rules.decision import Result, State, age, decide, recall
 from scorer.rules.tally import Late, Outdated, Tally, add, fold
 from scorer.rules.verdict import Earned, Verdict, score
 
@@ -15,8 +15,8 @@ __all__ = [
     "Criteria",
     "Earned",
     "Late",
-    "Outcome",
     "Outdated",
+    "Result",
     "State",
     "Tally",
     "Verdict",
@@ -24,6 +24,6 @@ __all__ = [
     "age",
     "decide",
     "fold",
-    "judge",
+    "recall",
     "score",
 ]

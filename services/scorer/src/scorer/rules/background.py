@@ -1,4 +1,4 @@
-"""What is told with a score but decides nothing: the same in whatever order the facts arrive."""
+"""What is published with a score and decides nothing; the same for every order of arrival."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from dataclasses import dataclass, field, replace
 
 from schemas.engagements import Description, Engagement
 from scorer.rules.basis import Statement
-from scorer.rules.place import Place, with_entry
+from scorer.rules.order import OrderKey, with_entry
 
 TOUCHPOINTS = 20
-"""How many of the latest engagements are told with a score (business.md B.2)."""
+"""Most touchpoints published with a score: the latest."""
 PAGE_VIEW = "page_viewed"
-"""Told only where a rule asks for it: others would push out what an owner can use, and rewrite the lead each time."""
+"""A touchpoint only where a rule names it: others would replace those an owner can use, and rewrite the lead each
+time."""
 SHORT = 120
-"""Characters of a content or campaign that are told with a touchpoint."""
+"""Most characters of a touchpoint's content or campaign."""
 ATTRIBUTES = ("name", "phone", "title", "company", "company_size", "industry", "country")
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """`touches` has the latest touchpoints (place, kind, content and campaign, with tabs between), `contact` the latest
-    statement by attribute."""
+    """`touches` has the latest touchpoints (order key, kind, content, campaign, separated by tabs), `contact` the
+    latest statement by attribute.
+    """
 
     touches: tuple[str, ...] = ()
     origin_first: Statement | None = None
@@ -29,31 +31,31 @@ class Background:
     contact: Mapping[str, Statement] = field(default_factory=dict)
 
 
-def engaged(background: Background, place: Place, engagement: Engagement, *, named: bool) -> Background:
-    """With one more engagement; `named`: it is a touchpoint, too."""
+def engaged(background: Background, order: OrderKey, engagement: Engagement, *, named: bool) -> Background:
+    """With one more engagement; `named`: it is a touchpoint."""
     origin, first = engagement.campaign or engagement.channel, background.origin_first
-    if origin is not None and (first is None or place < first.place):
-        background = replace(background, origin_first=Statement(place, origin))
-    return _touched(background, place, engagement) if named else background
+    if origin is not None and (first is None or order < first.order):
+        background = replace(background, origin_first=Statement(order, origin))
+    return _touched(background, order, engagement) if named else background
 
 
-def described(background: Background, place: Place, description: Description) -> Background:
+def described(background: Background, order: OrderKey, description: Description) -> Background:
     """With one more description."""
     for attribute in ATTRIBUTES:
         known = background.contact.get(attribute)
-        if (value := getattr(description, attribute)) is not None and (known is None or place > known.place):
-            background = replace(background, contact=with_entry(background.contact, attribute, Statement(place, value)))
+        if (value := getattr(description, attribute)) is not None and (known is None or order > known.order):
+            background = replace(background, contact=with_entry(background.contact, attribute, Statement(order, value)))
     return background
 
 
-def _touched(background: Background, place: Place, engagement: Engagement) -> Background:
-    """A touchpoint, told with the score; the latest that names one gives the latest origin."""
+def _touched(background: Background, order: OrderKey, engagement: Engagement) -> Background:
+    """With one more touchpoint; the latest that has an origin gives the latest origin."""
     origin, last = engagement.campaign or engagement.channel, background.origin_last
-    if origin is not None and (last is None or last.place < place):
-        last = Statement(place, origin)
+    if origin is not None and (last is None or last.order < order):
+        last = Statement(order, origin)
     touches = background.touches
-    if len(touches) < TOUCHPOINTS or place > touches[0]:
-        touch = f"{place}\t{engagement.kind}\t{_short(engagement.content)}\t{_short(engagement.campaign)}"
+    if len(touches) < TOUCHPOINTS or order > touches[0]:
+        touch = f"{order}\t{engagement.kind}\t{_short(engagement.content)}\t{_short(engagement.campaign)}"
         latest = (*touches, touch) if not touches or touch > touches[-1] else tuple(sorted((*touches, touch)))
         touches = latest[-TOUCHPOINTS:]
     elif last is background.origin_last:

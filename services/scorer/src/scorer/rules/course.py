@@ -1,45 +1,41 @@
-"""What a basis comes to as time goes by and nothing is heard, found by search instead of going through every day.
+"""Computes what the rules pay over time while no further fact comes, and finds when that next changes something.
 
-From its latest fact on each rule pays on one stretch of time, and there only less and less, share by share. So which
-rules pay changes where stretches begin and end only; and between two instants the score is no more and no less than
-what their two ends allow, so that most of a time is known to be quiet at once.
+From the basis's latest fact on, each rule pays during one stretch of time, and within it never more than before. So the
+set of paying rules changes only where stretches begin and end, and between two instants the score is bounded by what
+the rules pay at both: most spans are known not to matter after one look.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import NamedTuple
 
 from schemas.scores import Group
-from scorer.rules.basis import Basis, Kept, Paid, Statement
+from scorer.rules.basis import Basis, Kept, Shares, Statement
 from scorer.rules.criteria import Criteria, Priced
 from scorer.rules.decay import Lapse
+from scorer.rules.order import MICROS_A_DAY, RESOLUTION, Instant, Micros, instant_of, micros_of
 from scorer.rules.pay import total_of
-from scorer.rules.place import MICROS_A_DAY, Instant, Micros, Place, instant_of, micros_of
 
-_MICRO = timedelta(microseconds=1)
 NEVER: Micros = micros_of("9999-12-31T00:00:00.000000")
 """Later than anything that is looked for, and still in the calendar."""
 _EVER: Micros = -NEVER
 EFFORT = 96
-"""Spans that one search looks at: enough for any score that only falls or only rises. One that points lost and points
-taken keep near a bound for months is then looked at again before anything has changed."""
-
-
+"""Most spans that one search evaluates: enough for any score that only falls or only rises. Where earned and negative
+points keep the score near a bound for months, the search ends early and the lead is due before anything changes."""
 FIRST_SPAN = 4 * MICROS_A_DAY
-"""Looked at first: within days a point or two fade."""
+"""The first span: one or two points fade within days."""
 FEW = 16
-"""Shares that are looked at one after the other within a day."""
+"""Up to so many shares, a search within a day goes from share to share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """When a rule by itself pays: from `start` up to `end`, at each instant something.
+    """The time during which one rule pays, other rules aside: from `start` up to `end`.
 
-    `shares`: thousandths, what becomes of them, and the times that as many date from each, the earliest first; `gross`
-    is what they all are before age, `latest` the instant of the last. Nothing of any is gone before `fresh`.
+    `shares`: thousandths, their decay, and the instants they date from, the earliest first. `gross` is their sum before
+    decay, `latest` the instant of the last. Before `fresh` something is left of every share.
     """
 
     rule: Priced
@@ -51,7 +47,7 @@ class Stretch:
     fresh: Micros
 
     def net(self, at: Micros) -> int:
-        """What it pays at an instant of the stretch."""
+        """Thousandths paid at an instant of the stretch."""
         fading = self.rule.fading
         if fading is None:
             return self.gross
@@ -61,12 +57,12 @@ class Stretch:
         return net
 
     def next_step(self, at: Micros) -> Micros:
-        """The first instant after `at` at which age may take something."""
+        """The first instant after `at` at which decay may take something."""
         oldest = max([(at - since) % MICROS_A_DAY for _, _, sinces in self.shares for since in sinces])
         return at + MICROS_A_DAY - oldest
 
     def last_change(self, at: Micros) -> Micros:
-        """The latest instant up to `at` at which what it pays has changed; -NEVER: it has not."""
+        """The latest instant up to `at` at which the thousandths paid changed; -NEVER: they did not."""
         if not self.start <= at < self.end:
             return self.end if self.end <= at else _EVER
         fading = self.rule.fading
@@ -74,8 +70,8 @@ class Stretch:
         return max([self.start, *(fading.last_change(milli, since, at) for milli, since in shares if fading)])
 
 
-class Standing(NamedTuple):
-    """What is paid at an instant, the stretches with what each pays, and the score in thousandths."""
+class Payment(NamedTuple):
+    """An instant, the stretches that pay at it, what each pays, and the score in thousandths."""
 
     at: Micros
     paying: list[Stretch]
@@ -85,18 +81,19 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """The stretches of all rules, in the policy's order, and what the policy makes of them.
+    """The stretches of all rules of the criteria, in the policy's order.
 
-    `sources` are what each rule's follows from, None: it has none.
+    `found` has one for each rule (None: it never pays), `sources` the part of the basis that each follows from.
     """
 
+    basis: Basis
     criteria: Criteria
     sources: tuple[object, ...]
     found: tuple[Stretch | None, ...]
     stretches: tuple[Stretch, ...]
 
     def paying(self, at: Micros) -> list[Stretch]:
-        """What is paid at the instant; of exclusive rules the first that pays."""
+        """The stretches that pay at the instant; of exclusive rules the first that pays."""
         found: list[Stretch] = []
         taken: set[str] = set()
         for stretch in self.stretches:
@@ -107,29 +104,24 @@ class Course:
                     taken.add(exclusive)
         return found
 
-    def worth(self, at: Micros) -> int:
-        """The score in thousandths."""
-        return self.standing(at).milli
-
-    def standing(self, at: Micros) -> Standing:
-        """What is paid at the instant, and the score."""
+    def payment(self, at: Micros) -> Payment:
         paying = self.paying(at)
         nets = [stretch.net(at) for stretch in paying]
-        return Standing(at, paying, nets, self._total(paying, nets))
+        return Payment(at, paying, nets, self._total(paying, nets))
 
     def turn(self, at: Micros) -> Micros:
-        """The first instant after `at` at which a rule by itself begins or ends to pay; NEVER: there is none."""
+        """The first instant after `at` at which a stretch begins or ends; NEVER: none does."""
         edges = [edge for stretch in self.stretches for edge in (stretch.start, stretch.end) if edge > at]
         return min(edges, default=NEVER)
 
     def changed(self, at: Micros) -> Micros:
-        """The latest instant up to `at` at which what some rule by itself pays changed; -NEVER: it never did."""
+        """The latest instant up to `at` at which what some rule pays changed; -NEVER: none did."""
         return max((stretch.last_change(at) for stretch in self.stretches), default=_EVER)
 
-    def leaves(self, now: Standing, until: Micros, low: float, high: float) -> Micros:
-        """The first instant after `now` at which the score, which now is within [low, high], is not; else `until`.
+    def leaves(self, now: Payment, until: Micros, low: float, high: float) -> Micros:
+        """The first instant after `now` at which the score leaves [low, high], in which it is now; else `until`.
 
-        Up to `until` the same rules must pay. After EFFORT an earlier instant, up to which the score surely stays.
+        The same rules must pay up to `until`. After EFFORT spans: an earlier instant, up to which the score stays.
         """
         at, paying, here, _ = now
         fading = [stretch for stretch in paying if stretch.rule.fading is not None]
@@ -170,56 +162,56 @@ class Course:
         return total_of(sums, self.criteria)
 
 
-def course_of(basis: Basis, criteria: Criteria) -> Course:
-    """From the basis's latest fact on, or from any later instant on; of most rules it is that of the basis before."""
-    known: Course | None = basis.course
-    if known is None or known.criteria is not criteria:
-        earlier: Course | None = basis.earlier
+def course_of(basis: Basis, criteria: Criteria, earlier: Course | None = None) -> Course:
+    """The course of the basis, from its latest fact on.
+
+    `earlier` is the course of the same or an earlier basis: the stretches whose sources are the same are taken from it.
+    """
+    if earlier is None or earlier.criteria is not criteria:
         sources = tuple([_source(rule, basis) for rule in criteria.rules])
-        if earlier is None or earlier.criteria is not criteria:
-            found = tuple(map(_stretch, criteria.rules, sources))
-        else:
-            pairs = zip(criteria.rules, sources, earlier.sources, earlier.found, strict=True)
-            found = tuple([same if now is then else _stretch(rule, now) for rule, now, then, same in pairs])
-        known = Course(criteria, sources, found, tuple([stretch for stretch in found if stretch is not None]))
-        basis.remember(course=known, earlier=None)
-    return known
+        found = tuple(map(_stretch, criteria.rules, sources))
+    elif earlier.basis is basis:
+        return earlier
+    else:
+        sources = tuple([_source(rule, basis) for rule in criteria.rules])
+        pairs = zip(criteria.rules, sources, earlier.sources, earlier.found, strict=True)
+        found = tuple([same if now is then else _stretch(rule, now) for rule, now, then, same in pairs])
+    return Course(basis, criteria, sources, found, tuple([stretch for stretch in found if stretch is not None]))
 
 
-def paid_stretch(rule: Priced, paid: Paid) -> Stretch | None:
-    """That of a rule that pays per event; None: nothing has been paid."""
-    if paid.stretch is None and paid.shares:
-        paid.remember(_of_shares(rule, paid.shares))
-    stretch: Stretch | None = paid.stretch
-    return stretch
+def fresh_until(rule: Priced, shares: Shares) -> Micros:
+    """The first instant at which nothing is left of some share, for a rule that pays per event."""
+    stretch = _of_shares(rule, shares) if shares else None
+    return NEVER if stretch is None else stretch.fresh
 
 
-def _source(rule: Priced, basis: Basis) -> Statement | Paid | Kept | None:
+def _source(rule: Priced, basis: Basis) -> Statement | Kept | Shares | None:
     if rule.test is not None:
         return basis.values.get(rule.test.attribute)
-    return basis.kept.get(rule.key) if rule.cap is None else basis.paid.get(rule.id)
+    if rule.cap is None:
+        return basis.kept.get(rule.key)
+    return basis.paid[rule.id].shares if rule.id in basis.paid else None
 
 
-def _stretch(rule: Priced, source: Statement | Paid | Kept | None) -> Stretch | None:
-    """None: whatever time it is, the rule pays nothing."""
+def _stretch(rule: Priced, source: Statement | Kept | Shares | None) -> Stretch | None:
+    """The rule's stretch, None where it never pays."""
     if isinstance(source, Kept):
-        places = source.places
-        if len(places) < rule.needed:
+        orders = source.places
+        if len(orders) < rule.needed:
             return None
-        until = NEVER if rule.window is None else micros_of(places[-rule.needed]) + rule.window // _MICRO
+        until = NEVER if rule.window is None else micros_of(orders[-rule.needed]) + rule.window // RESOLUTION
         counts = -1 if rule.window is not None or rule.fading is not None else rule.needed - 1
-        return _of_shares(rule, ((places[counts], rule.milli),), until)
-    if isinstance(source, Paid):
-        return paid_stretch(rule, source)
-    if source is None or rule.test is None or not rule.test.holds(source.value):
-        return None
-    return _of_shares(rule, ((source.place, rule.milli),))
+        return _of_shares(rule, ((orders[counts], rule.milli),), until)
+    if isinstance(source, Statement):
+        holds = rule.test is not None and rule.test.holds(source.value)
+        return _of_shares(rule, ((source.order, rule.milli),)) if holds else None
+    return _of_shares(rule, source) if source else None
 
 
-def _of_shares(rule: Priced, shares: Sequence[tuple[Place, int]], until: Micros = NEVER) -> Stretch | None:
+def _of_shares(rule: Priced, shares: Shares, until: Micros = NEVER) -> Stretch | None:
     alike: dict[int, list[Micros]] = {}
-    for place, milli in shares if rule.fading is not None else ():
-        alike.setdefault(milli, []).append(micros_of(place))
+    for order, milli in shares if rule.fading is not None else ():
+        alike.setdefault(milli, []).append(micros_of(order))
     fresh = gone = NEVER
     fading, made = rule.fading, []
     if fading is not None:

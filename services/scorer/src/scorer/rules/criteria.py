@@ -1,4 +1,4 @@
-"""A policy's scoring, made ready once so that judging an event takes a look-up."""
+"""A policy's scoring, prepared once so that an event takes look-ups only."""
 
 from __future__ import annotations
 
@@ -16,23 +16,24 @@ from schemas.scores import Group, PolicyRef
 from schemas.scoring import AttributeMatch, Band, EngagementMatch, Rule
 from schemas.terms import Bound
 from scorer.rules.decay import Fading
-from scorer.rules.place import Instant, text_of
+from scorer.rules.order import Instant, text_of
 
 Value = int | str
 CODE_LENGTH = 100
-"""Characters of a code that count; bounds what a lead's state can hold."""
+"""Characters of a code that count; it bounds a lead's state."""
 
 
 def code_of(value: Value) -> Value:
-    """A text as policies spell it: "Financial Services" is financial_services. Numbers stay."""
+    """A text in the spelling of policies: "Financial Services" is financial_services. Numbers are unchanged."""
     return value if isinstance(value, int) else re.sub(r"[\s_-]+", "_", value.strip().lower())[:CODE_LENGTH]
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Engagements about `content` (absent: any) that rules count: `most` of them are enough for all those rules.
+    """Engagements about `content` (absent: any) that rules count; `most` of them suffice for all those rules.
 
-    `latest`: the latest so many, for rules whose points leave with age; else the earliest, which never change again.
+    `latest`: the latest ones, for rules whose points decay or have a window; else the earliest, which never change
+    again.
     """
 
     key: str
@@ -42,7 +43,7 @@ class Wanted:
     session: bool
 
     def full(self, count: int) -> bool:
-        """Whether none after the first `count` can matter."""
+        """Whether engagements after the first `count` have no effect."""
         return not self.latest and count == self.most > 0
 
 
@@ -56,15 +57,15 @@ class Test:
     codes: frozenset[str] = frozenset()
 
     def holds(self, value: Value) -> bool:
-        """Whether a value as `code_of` gives it passes."""
+        """Whether a value as `code_of` returns it passes."""
         return self.low <= value <= self.high if isinstance(value, int) else value in self.codes
 
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A rule of the policy: `milli` thousandths of a point while `test` holds, or `needed` engagements are there.
+    """A rule of the policy: `milli` thousandths while `test` is true, or once `needed` engagements are there.
 
-    `cap`, only of a rule that pays per event: most thousandths, either sign; `day_cap` the same within a UTC day.
+    `cap`, only of a rule that pays per event: most thousandths, of either sign; `day_cap` the same within a UTC day.
     """
 
     id: str
@@ -85,18 +86,18 @@ class Priced:
 
     @property
     def most(self) -> int:
-        """Thousandths that it gives at most; of a rule that takes points, that it takes."""
+        """The most thousandths that it gives, or that it takes, if it takes points."""
         return self.milli if self.cap is None else self.cap if self.milli > 0 else -self.cap
 
     @property
     def timed(self) -> bool:
-        """Whether its points come or go with time alone."""
+        """Whether its points change with time alone."""
         return any(each is not None for each in (self.window, self.fading, self.start, self.end))
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """Least and most thousandths of what a group comes to; None is no bound."""
+    """Least and most thousandths of a group; None: no bound."""
 
     least: int | None
     most: int | None
@@ -108,7 +109,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Criteria:
-    """All that scoring asks of a policy. A tally is of one `digest`: another policy gathers it anew from the facts."""
+    """All that scoring needs of a policy. A tally belongs to one `digest`; under another it is folded anew."""
 
     policy: PolicyRef
     rules: tuple[Priced, ...]
@@ -119,23 +120,23 @@ class Criteria:
     profile: tuple[Test, ...]
     wanted: Mapping[str, tuple[Wanted, ...]]
     each: Mapping[str, tuple[Priced, ...]]
-    """Key of what rules want -> those of them that pay per event."""
+    """Key of engagements -> the rules that pay per event for them."""
     high_intent: frozenset[str]
     attributes: frozenset[str]
     digest: str
     floors: tuple[int, ...]
-    """The least thousandths of each band but the lowest, which takes all below."""
+    """The least thousandths of each band but the lowest, which has no floor."""
 
     def bands_at(self, milli: int) -> list[str]:
-        """The bands that the score is in or above, the lowest first."""
+        """The score's band and those below it, the lowest first."""
         return [band.name for band in self.bands[: 1 + bisect_right(self.floors, milli)]]
 
     def band_of(self, milli: int) -> tuple[float, float]:
         """The least and the most thousandths of the score's band."""
-        place = bisect_right(self.floors, milli)
+        index = bisect_right(self.floors, milli)
         return (
-            self.floors[place - 1] if place else -math.inf,
-            self.floors[place] - 1 if place < len(self.floors) else math.inf,
+            self.floors[index - 1] if index else -math.inf,
+            self.floors[index] - 1 if index < len(self.floors) else math.inf,
         )
 
     @property
@@ -145,7 +146,7 @@ class Criteria:
 
     def names(self, kind: str, content: str | None) -> bool:
         """Whether a rule or the list of high intent asks for such an engagement."""
-        for wanted in self.wanted.get(kind, ()):  # no generator: this is asked of every page view
+        for wanted in self.wanted.get(kind, ()):  # no generator: called for every page view
             if wanted.content is None or wanted.content == content:
                 return True
         return kind in self.high_intent
@@ -184,7 +185,7 @@ def _milli(points: float | None) -> int | None:
 
 
 def _floor(least: Bound) -> int:
-    """The least thousandths that pass."""
+    """The least thousandths that pass the bound."""
     floor = math.floor(least.n * 1000) - 1
     return next(milli for milli in count(floor) if least.holds(milli / 1000))
 
@@ -221,7 +222,7 @@ def _test(match: AttributeMatch) -> Test:
 
 
 def _key(rule: Rule) -> str:
-    """What rules that count the same engagements in the same way share."""
+    """Equal for rules that count the same engagements in the same way."""
     match = rule.engagement
     assert match is not None  # noqa: S101 - asked of such rules only
     what = match.kind if match.content is None else f"{match.kind}/{match.content}"
@@ -238,7 +239,7 @@ def _latest(rule: Rule) -> bool:
 
 
 def _wanted(rules: tuple[Rule, ...]) -> dict[str, tuple[Wanted, ...]]:
-    """Kind -> what is wanted of it; rules that count the same engagements share one list."""
+    """Kind -> the engagements that rules count of it; rules that count the same share one entry."""
     found: dict[str, tuple[EngagementMatch, Wanted]] = {}
     for rule in rules:
         if rule.engagement is not None:

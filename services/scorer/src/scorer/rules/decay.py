@@ -1,4 +1,4 @@
-"""What age leaves of an event's points (business.md B.2): ages are whole elapsed days, points are thousandths."""
+"""Decay: what is left of points at an age. Ages are whole elapsed days, points are thousandths."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from schemas.scoring import Decay
-from scorer.rules.place import MICROS_A_DAY, Instant, Micros, Place, micros_of
+from scorer.rules.order import MICROS_A_DAY, Instant, Micros, OrderKey, micros_of
 
 DAY = timedelta(days=1)
 AGES = 10_000
-"""Ages of which a table has what is left; of what lasts longer each age is reckoned when it is asked for."""
+"""Most ages in a table; beyond it each age is computed when it is needed."""
 TABLES = 64
-"""Tables that one decay keeps: a rule's points are few numbers, those of an event and what caps leave of them."""
+"""Most tables of one decay: a rule's points are few numbers, its own and what caps leave of them."""
 _FOREVER = 4_000_000
-"""Days that the calendar does not have."""
+"""More days than the calendar has."""
 
 
 class Lapse(NamedTuple):
-    """What is left of so many thousandths at each age, up to `end`, the first age at which nothing is.
+    """What is left of an amount of thousandths at each age up to `end`, the first age at which nothing is.
 
-    `left` is empty where that is more than AGES.
+    `left` is empty where `end` is more than AGES.
     """
 
     end: int
@@ -32,7 +32,7 @@ class Lapse(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fading:
-    """A decay; all lengths in days. `share` is exact, as (numerator, denominator) of what the policy writes."""
+    """A decay; all lengths in days. `share` is the policy's number exactly, as (numerator, denominator)."""
 
     linear: int | None = None
     share: tuple[int, int] = (0, 1)
@@ -48,7 +48,7 @@ class Fading:
         return cls(days[0], Fraction(str(decay.share or 0)).as_integer_ratio(), days[1], days[2])
 
     def left(self, milli: int, age: int) -> int:
-        """What is left at an age of so many whole days, rounded half up; never more than at an earlier age."""
+        """What is left after `age` whole days, rounded half up; never more than at an earlier age."""
         if self.linear is not None:
             share, of = self.share
             whole = of * self.linear
@@ -58,12 +58,12 @@ class Fading:
         assert self.expire is not None  # noqa: S101 - one of the three
         return milli if age < self.expire else 0
 
-    def left_of(self, since: Place, milli: int, instant: Instant) -> int:
-        """What is left at the instant of the points of `since`."""
+    def left_of(self, since: OrderKey, milli: int, instant: Instant) -> int:
+        """What is left at the instant of points dated `since`."""
         return self.left(milli, (micros_of(instant) - micros_of(since)) // MICROS_A_DAY)
 
     def lapse(self, milli: int) -> Lapse:
-        """What becomes of so many thousandths."""
+        """The table of this amount, cached."""
         found = self._lapses.get(milli)
         if found is None:
             if len(self._lapses) >= TABLES:
@@ -74,7 +74,7 @@ class Fading:
         return found
 
     def left_together(self, milli: int, lapse: Lapse, sinces: Sequence[Micros], at: Micros) -> int:
-        """What is left of so many thousandths of each of these."""
+        """What is left at `at` of this amount from each of `sinces`."""
         end, left = lapse
         if not left:
             return sum([self.left(milli, (at - since) // MICROS_A_DAY) for since in sinces])
@@ -83,7 +83,7 @@ class Fading:
         return sum([left[age] for since in sinces if (age := (at - since) // MICROS_A_DAY) < end])
 
     def last_change(self, milli: int, since: Micros, at: Micros) -> Micros:
-        """The latest instant up to `at` at which what is left of the points of `since` has changed."""
+        """The latest instant up to `at` at which what is left of points dated `since` changed."""
         age = (at - since) // MICROS_A_DAY
         now = self.left(milli, age)
         back = _first(lambda days: self.left(milli, age - days - 1) != now, age) if age else 0
@@ -91,7 +91,7 @@ class Fading:
 
 
 def _first(holds: Callable[[int], bool], most: int) -> int:
-    """The first number up to `most` for which it holds, if it does for all after one for which it does; else `most`."""
+    """The first number up to `most` for which it holds, else `most`; once it holds it must hold for all larger ones."""
     low, high = 0, 1
     while high < most and not holds(high):
         low, high = high + 1, 2 * high + 1
@@ -103,6 +103,6 @@ def _first(holds: Callable[[int], bool], most: int) -> int:
 
 
 def _part(milli: int, part: int, whole: int) -> int:
-    """Half up: away from nought for what is earned, and for what is taken the mirror of it."""
+    """Rounded half away from zero."""
     left = (2 * abs(milli) * part + whole) // (2 * whole)
     return left if milli >= 0 else -left

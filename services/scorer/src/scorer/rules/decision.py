@@ -1,34 +1,35 @@
-"""What is published of a lead, and when: only what someone downstream would decide differently on."""
+"""Folds facts into a lead, and publishes its score only where that can change a decision downstream."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import NamedTuple
 
 from schemas.envelope import Fact
-from schemas.erasure import Tombstone
 from schemas.identity import derived_id
-from schemas.scores import POLICY, TIME, LeadScored, told_of
-from scorer.rules.basis import Basis, Statement, Watch
+from schemas.scores import POLICY, TIME, LeadScored, fitting_ids
+from scorer.rules.basis import Basis, Statement
+from scorer.rules.course import course_of
 from scorer.rules.criteria import Criteria, Value
-from scorer.rules.place import Instant, Place, instant_of, key_of, text_of, time_of
+from scorer.rules.memo import Watch
+from scorer.rules.order import Instant, OrderKey, instant_of, key_of, text_of, time_of
 from scorer.rules.tally import NOTHING_KNOWN, Tally, add, fold, require, stands_on
-from scorer.rules.verdict import POINT, Earned, Verdict, can_tell, next_told, score, settled_at
+from scorer.rules.verdict import POINT, Earned, Verdict, may_differ, next_publication, settled_at, verdict_of
 
 SOURCE = "baton/scorer"
 OVERDUE = timedelta(minutes=1)
-"""A tick that has not come for so long does not come any more."""
+"""A tick later than this counts as lost."""
 _QUIET = Watch(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The latest score that was published, by its version (none yet: 0), its thousandths, and digests of what a gate
-    can read and of the contact. An earlier version of the scorer kept neither thousandths nor contact: None.
+    """The score published last: its version (0: none yet), its thousandths, and digests of what a gate can read and of
+    the contact. Earlier versions of the scorer stored neither thousandths nor contact: None.
     """
 
     version: int = 0
@@ -42,56 +43,52 @@ NEVER_PUBLISHED = Published(milli=0, contact="")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the scorer keeps of a lead: `tally` follows from the set of facts, `published` also from their order.
-
-    `unkept` counts by reason the events that were dropped.
-    """
+    """What the scorer keeps of a lead: `tally` depends on the set of facts only, `published` also on their order."""
 
     lead_id: str = ""
     tally: Tally = NOTHING_KNOWN
     published: Published = NEVER_PUBLISHED
-    unkept: Mapping[str, int] = field(default_factory=dict)
-    erased: Tombstone | None = None
 
 
-class Outcome(NamedTuple):
-    """The state from now on, the score to publish if there is one, and when time alone changes it next."""
+class Result(NamedTuple):
+    """The state from now on, the score to publish, and when time alone changes it next."""
 
     state: State
     scored: LeadScored | None
     due: datetime | None
 
 
-def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Outcome:
-    """With one more fact: the lead's score, if that has to be told anew (see `_publish`).
+def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Result:
+    """With one more fact: the lead's score, if that must be published again (see `_next_published`).
 
-    Gives the very same state for a fact that changes nothing. Raises Late: see `judge`.
+    Gives the very same state for a fact that changes nothing. Raises Late: see `recall`.
     """
-    tally = add(state.tally, fact, criteria)
-    before, after, contact = state.tally.basis, tally.basis, state.tally.background.contact
-    state = state if tally is state.tally else replace(state, tally=tally)
-    watch = before.watch if criteria.timed and before.at else _QUIET
-    tells = tally.background.contact is not contact or (after is not before and can_tell(before, after, criteria))
-    if tells or watch is None or (watch.due is not None and watch.due <= _instant(state, now)):  # no tick may come
-        return _told(state, criteria, now, fact)
-    after.remember(watch=watch)
-    return Outcome(state, None, _time_of(watch))
+    tally, earlier = add(state.tally, fact, criteria), state.tally
+    before, after = earlier.basis, tally.basis
+    watch = earlier.memo.watch if criteria.timed and before.at else _QUIET
+    differs = tally.background.contact is not earlier.background.contact
+    differs = differs or (after is not before and may_differ(before, after, criteria))
+    if differs or watch is None or (watch.due is not None and watch.due <= _instant(after, now)):  # or a tick is lost
+        return _result_at(state if tally is earlier else replace(state, tally=tally), criteria, now, fact)
+    if after is not before and tally.memo.watch is not watch:
+        tally = replace(tally, memo=tally.memo._replace(watch=watch))
+    return Result(state if tally is earlier else replace(state, tally=tally), None, _time_of(watch))
 
 
-def judge(
-    state: State, earlier: Sequence[Fact], heard: Sequence[Fact], criteria: Criteria, now: datetime
-) -> list[Outcome]:
-    """As `decide`, from all facts of the lead in any order, whatever the state had gathered.
+def recall(
+    state: State, earlier: Sequence[Fact], new: Sequence[Fact], criteria: Criteria, now: datetime
+) -> list[Result]:
+    """As `decide`, from all facts of the lead in any order, whatever tally the state has.
 
-    `heard` are the new ones. What another policy alone changes is an outcome of its own, before theirs.
+    `new` are those that are new. What another policy alone changes is a result of its own, before theirs.
     """
-    outcomes = list[Outcome]()
-    if not heard or not stands_on(state.tally.basis, criteria):
-        outcomes.append(_told(_folded(state, earlier, criteria), criteria, now, POLICY))
-        state = outcomes[-1].state
-    if heard:
-        outcomes.append(_told(_folded(state, [*earlier, *heard], criteria), criteria, now, heard[-1]))
-    return outcomes
+    results = list[Result]()
+    if not new or not stands_on(state.tally.basis, criteria):
+        results.append(_result_at(_folded(state, earlier, criteria), criteria, now, POLICY))
+        state = results[-1].state
+    if new:
+        results.append(_result_at(_folded(state, [*earlier, *new], criteria), criteria, now, new[-1]))
+    return results
 
 
 def _folded(state: State, facts: Sequence[Fact], criteria: Criteria) -> State:
@@ -99,38 +96,44 @@ def _folded(state: State, facts: Sequence[Fact], criteria: Criteria) -> State:
     return state if tally == state.tally else replace(state, tally=tally)
 
 
-def age(state: State, criteria: Criteria, now: datetime) -> Outcome:
+def age(state: State, criteria: Criteria, now: datetime) -> Result:
     """What time alone has changed. Raises Late for a tally of another policy."""
     require(state.tally.basis, criteria)
-    return _told(state, criteria, now, TIME)
+    return _result_at(state, criteria, now, TIME)
 
 
-def _instant(state: State, now: datetime) -> Instant:
-    """A fact may be ahead of the database's clock by a little; it is never judged before it happened."""
-    return max(text_of(now), instant_of(state.tally.basis.at))
+def _instant(basis: Basis, now: datetime) -> Instant:
+    """A fact may be a little ahead of the database's clock; a lead is never judged before its latest fact."""
+    return max(text_of(now), instant_of(basis.at))
 
 
-def _told(state: State, criteria: Criteria, now: datetime, cause: Fact | str) -> Outcome:
-    instant, basis, scored = _instant(state, now), state.tally.basis, None
-    verdict = score(basis, criteria, instant)
-    published = _publish(state, verdict, criteria)
+def _result_at(state: State, criteria: Criteria, now: datetime, cause: Fact | str) -> Result:
+    """The state judged at `now`, with a score where the judgement has to be published."""
+    tally, basis = state.tally, state.tally.basis
+    instant = _instant(basis, now)
+    settled, memo = settled_at(basis, criteria, instant, tally.memo)
+    course = course_of(basis, criteria, memo.course)
+    verdict = verdict_of(course, settled, instant)
+    published = _next_published(state, verdict, criteria)
+    watch = Watch(next_publication(course, instant, verdict.milli if published.milli is None else published.milli))
+    memo = memo._replace(course=None, watch=watch)  # a course is large, and many leads are in memory
     if published is not state.published:
-        state = replace(state, published=published)
+        state = replace(state, tally=replace(tally, memo=memo), published=published)
         scored = _scored(state, verdict, cause, criteria, time_of(instant))
-    told = verdict.milli if published.milli is None else published.milli
-    watch = Watch(next_told(basis, criteria, instant, told))
-    basis.remember(watch=watch, course=None, earlier=None)  # not before: where telling fails, it is still due
-    return Outcome(state, scored, _time_of(watch))
+        return Result(state, scored, _time_of(watch))
+    if memo != tally.memo:
+        state = replace(state, tally=replace(tally, memo=memo))
+    return Result(state, None, _time_of(watch))
 
 
 def _time_of(watch: Watch | None) -> datetime | None:
     return None if watch is None or watch.due is None else time_of(watch.due)
 
 
-def _publish(state: State, verdict: Verdict, criteria: Criteria) -> Published:
-    """What is published last, the same object where nothing has to be told (business.md B.2).
+def _next_published(state: State, verdict: Verdict, criteria: Criteria) -> Published:
+    """What is published last from now on; the same object where nothing has to be published.
 
-    Told is any change of band, of a fact that a gate can read, of intent or contact; else of whole points only.
+    Published is each change of band, of a fact that a gate can read, of intent or contact; else of whole points only.
     """
     last, basis = state.published, state.tally.basis
     near = last.milli is not None and abs(verdict.milli - last.milli) < POINT
@@ -143,47 +146,47 @@ def _publish(state: State, verdict: Verdict, criteria: Criteria) -> Published:
 
 
 def agrees(stored: State, tally: Tally, verdict: Verdict, criteria: Criteria, now: datetime) -> bool:
-    """Whether what is stored and was last published is what the facts of this tally come to.
+    """Whether the stored state, and what was published last, follow from the facts of this tally.
 
-    `verdict` is as of `now`; where time alone changed something less than OVERDUE ago its tick may be on its way, and
-    what was true since then is right as well.
+    `verdict` is of `now`. Where time alone changed something less than OVERDUE ago, its tick may still come: what was
+    true since then is right as well.
     """
     if stored.tally != tally:
         return False
-    right, basis = [verdict], tally.basis
+    right, basis, memo = [verdict], tally.basis, tally.memo
     if verdict.at is not None and now - verdict.at < OVERDUE:
         instant = max(text_of(now - OVERDUE), instant_of(basis.at))
         while instant < text_of(now):
-            right.append(score(basis, criteria, instant))
-            until = settled_at(basis, criteria, instant).until
-            instant = text_of(now) if until is None else until
+            settled, memo = settled_at(basis, criteria, instant, memo)
+            right.append(verdict_of(course_of(basis, criteria, memo.course), settled, instant))
+            instant = text_of(now) if settled.until is None else settled.until
     last = stored.published  # an earlier version's cannot be compared
-    return last.milli is None or any(_publish(stored, each, criteria) is last for each in right)
+    return last.milli is None or any(_next_published(stored, each, criteria) is last for each in right)
 
 
 def _contact_digest(tally: Tally) -> str:
-    """What is told of the person beside the address, in 16 characters; none where nothing is known."""
+    """Digest of the contact without its address, 16 characters; empty where nothing is known."""
     known = {name: statement.value for name, statement in tally.background.contact.items()}
     return blake2b(json.dumps(known).encode(), digest_size=8).hexdigest() if known else ""
 
 
 def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria, milli: int | None = None) -> str:
-    """What a gate can read and the score, in 16 characters; none while that is what one could say of any stranger.
+    """Digest of the score and what a gate can read, 16 characters; empty while both are those of an unknown lead.
 
-    The lowest band says nothing: each lead is in it as long as anything is true of it. `milli`: another score's.
+    The lowest band is left out: every lead is in it. `milli` stands for the verdict's.
     """
     milli = verdict.milli if milli is None else milli
-    facts = {name: since for name, since in verdict.facts.items() if name != f"band:{criteria.bands[0].name}"}
-    if not (milli or facts or basis.intent):
+    conditions = {name: since for name, since in verdict.facts.items() if name != f"band:{criteria.bands[0].name}"}
+    if not (milli or conditions or basis.intent):
         return ""
     email = basis.email.value if basis.email else None
     engaged = verdict.engaged_at or ""
-    told = [milli, verdict.band, facts, basis.intent, email, engaged[:10]]  # by the day: no score per page view
-    return blake2b(json.dumps(told, default=datetime.isoformat).encode(), digest_size=8).hexdigest()
+    parts = [milli, verdict.band, conditions, basis.intent, email, engaged[:10]]  # by the day: no score per page view
+    return blake2b(json.dumps(parts, default=datetime.isoformat).encode(), digest_size=8).hexdigest()
 
 
 def _scored(state: State, verdict: Verdict, cause: Fact | str, criteria: Criteria, at: datetime) -> LeadScored:
-    """The event; validated in one go, since most of what a new lead costs is this."""
+    """The event, validated in one call: that is most of what a new lead costs."""
     basis, background = state.tally.basis, state.tally.background
     contact = {name: statement.value for name, statement in background.contact.items()}
     data = {
@@ -220,20 +223,20 @@ def _time(cause: Fact | str, verdict: Verdict) -> datetime | None:
     return cause.time if isinstance(cause, Fact) else verdict.at if cause == TIME else None
 
 
-def _intent(asked: Place | None) -> dict[str, object]:
+def _intent(asked: OrderKey | None) -> dict[str, object]:
     return {} if asked is None else {"level": "high", "since": time_of(asked), "event": key_of(asked)[1]}
 
 
 def _line(line: Earned, lines: int) -> dict[str, object]:
-    told = told_of(events := [key_of(place)[1] for place in line.evidence], lines)
+    shown = fitting_ids(events := [key_of(order)[1] for order in line.evidence], lines)
     return {
         "rule": line.rule,
         "group": line.group,
         "points": line.milli / 1000,
         "cut": line.cut,
         "since": line.since,
-        "events": told,
-        "omitted": len(events) - len(told) or None,
+        "events": shown,
+        "omitted": len(events) - len(shown) or None,
     }
 
 

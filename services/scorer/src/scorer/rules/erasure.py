@@ -1,4 +1,4 @@
-"""A lead that asked to be forgotten or to be left alone: what is left of it, and what those downstream have to hear."""
+"""Erased and suppressed leads: what is kept of them, and what is published downstream."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from schemas.engagements import LeadErased, LeadSuppressed
 from schemas.envelope import Envelope, Fact
-from schemas.erasure import Tombstone, passed_on
+from schemas.erasure import passed_on
 from schemas.scores import ErasedOnScores, SuppressedOnScores
 from scorer.rules.decision import SOURCE, Published, State
 from scorer.rules.tally import Tally
@@ -15,14 +15,13 @@ from scorer.rules.tally import Tally
 KINDS = ((LeadErased, ErasedOnScores), (LeadSuppressed, SuppressedOnScores))
 
 
-def erased(state: State, earlier: Sequence[Fact], fact: Fact) -> State:
-    """What is left once `fact` has erased the lead: its version, for one that was told is not told again."""
-    published = Published(state.published.version)
-    return replace(state, tally=Tally(), published=published, erased=Tombstone.of(fact, earlier))
+def erased(state: State) -> State:
+    """The state of an erased lead. The version stays, so that no later score reuses it."""
+    return replace(state, tally=Tally(), published=Published(state.published.version))
 
 
-def told_downstream(facts: Sequence[Fact]) -> tuple[Envelope, ...]:
-    """What the services downstream have to hear of these facts, each once."""
+def passed_downstream(facts: Sequence[Fact]) -> tuple[Envelope, ...]:
+    """These facts as events for the services downstream, each once."""
     return tuple(
         passed_on(fact, kind, SOURCE) for fact in facts for event, kind in KINDS if isinstance(fact.event, event)
     )

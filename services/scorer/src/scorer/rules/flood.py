@@ -1,42 +1,29 @@
-"""How many facts of a lead are kept: more are a machine at work (business.md B.1, "under the flood limit").
+"""Limits how many facts of a lead are kept; more come from a machine.
 
-Counted are a UTC day's engagements of each kind that a policy names, of all other kinds together, and descriptions,
-opt-ins, links, suppressions and events of unknown types, each sort apart. Kinds are free strings, so a limit for each
-of them could be evaded by new ones; one for all would let page views push out a demo request. Only an erasure is never
-dropped: it leaves nothing to count.
+Counted by UTC day, each sort by itself: engagements of each kind that a policy names, all other engagements together,
+descriptions, opt-ins, links, suppressions, events of unknown types. Kinds are free strings, so a limit for each could
+be evaded by new ones; one limit for all would let page views displace a demo request. An erasure is never dropped.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from schemas.engagements import EngagementRecorded, LeadErased
 from schemas.envelope import Fact
-from schemas.erasure import FLOOD, one_more
-from scorer.rules.decision import State
 
 DAILY = 500
-"""No person does one thing so often in a day, and no sensible rule counts so far."""
+"""More than a person does of one thing in a day, and than a sensible rule counts."""
 RECALLED = 10_000
-"""Facts of a lead that are read again for one that comes late: a second of work under the dearest policy."""
+"""Most facts of a lead that are read for a late one: a second of work under the most expensive policy."""
 OTHERS = ""
 """The kinds that no policy names."""
 
 
 def sort_of(fact: Fact, kinds: Collection[str]) -> tuple[str, int] | None:
-    """What the fact counts as, `kinds` being those that a policy names; None: it is never dropped."""
+    """The sort of the fact, `kinds` being those that a policy names; None: it is never dropped."""
     event = fact.event
     if isinstance(event, EngagementRecorded):
         kind = event.data.kind
         return (kind if kind in kinds else OTHERS, fact.time.toordinal())
     return None if isinstance(event, LeadErased) else (f" {type(event).__name__}", fact.time.toordinal())
-
-
-def dropped(state: State) -> State:
-    """The state with one more fact dropped; one that was dropped before and came again is one more."""
-    return replace(state, unkept=one_more(state.unkept, FLOOD))
-
-
-def flooded(state: State) -> bool:
-    return state.erased is None and FLOOD in state.unkept

@@ -1,4 +1,4 @@
-"""What each rule pays at an instant, and for what (business.md B.2); `course` says how that goes on."""
+"""What each rule pays at one instant, and for which facts; `course` has it over time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from schemas.scores import Group
 from scorer.rules.basis import Basis, Kept, Paid
 from scorer.rules.criteria import Criteria, Priced
-from scorer.rules.place import Instant, Place, instant_of, later
+from scorer.rules.order import Instant, OrderKey, instant_of, later
 
-Evidence = tuple[Place, ...]
+Evidence = tuple[OrderKey, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Pay:
-    """What a rule pays: `milli` in all, less what the caps and age take (each 0 or of the other sign)."""
+    """What a rule pays: `milli` before caps and decay, which reduce it (each 0 or of the opposite sign)."""
 
     rule: Priced
     milli: int
@@ -30,7 +30,7 @@ class Pay:
 
 
 def pays_at(basis: Basis, criteria: Criteria, instant: Instant) -> list[Pay]:
-    """What is paid at `instant`, in the policy's order; of exclusive rules the first that pays."""
+    """What is paid at `instant`, in the policy's order; of exclusive rules only the first that pays."""
     pays: list[Pay] = []
     taken: set[str] = set()
     for rule in criteria.rules:
@@ -45,7 +45,7 @@ def pays_at(basis: Basis, criteria: Criteria, instant: Instant) -> list[Pay]:
 
 
 def total_of(sums: Mapping[Group, int], criteria: Criteria) -> int:
-    """The score, from what each group's rules pay."""
+    """The score, from the sums of the groups."""
     if groups := criteria.groups:
         return criteria.total.within(
             sum([groups[group].within(milli) if group in groups else milli for group, milli in sums.items()])
@@ -54,18 +54,18 @@ def total_of(sums: Mapping[Group, int], criteria: Criteria) -> int:
 
 
 def counted(rule: Priced, basis: Basis, instant: Instant) -> int:
-    """How many engagements the rule counts at the instant, those too many left out."""
+    """How many engagements the rule counts at the instant; those not kept are not counted."""
     paid = basis.paid.get(rule.id)
     return len(_within(rule, basis, instant)) if rule.cap is None else paid.found if paid else 0
 
 
-def _within(rule: Priced, basis: Basis, instant: Instant) -> Sequence[Place]:
+def _within(rule: Priced, basis: Basis, instant: Instant) -> Sequence[OrderKey]:
     """The engagements that a rule which pays once counts at the instant, in order."""
-    places = basis.kept.get(rule.key, Kept()).places
-    if rule.window is None or not places:
-        return places
+    orders = basis.kept.get(rule.key, Kept()).places
+    if rule.window is None or not orders:
+        return orders
     gone = later(instant, -rule.window)
-    return [place for place in places if instant_of(place) > gone]
+    return [order for order in orders if instant_of(order) > gone]
 
 
 def _pay(rule: Priced, basis: Basis, instant: Instant) -> Pay | None:
@@ -74,7 +74,7 @@ def _pay(rule: Priced, basis: Basis, instant: Instant) -> Pay | None:
     if rule.test is not None:
         statement = basis.values.get(rule.test.attribute)
         holds = statement is not None and rule.test.holds(statement.value)
-        return Pay(rule, rule.milli, (statement.place,)) if statement and holds else None
+        return Pay(rule, rule.milli, (statement.order,)) if statement and holds else None
     if rule.cap is not None:
         paid = basis.paid.get(rule.id)
         return _per_event(rule, paid, instant) if paid else None
@@ -82,13 +82,13 @@ def _pay(rule: Priced, basis: Basis, instant: Instant) -> Pay | None:
 
 
 def _once(rule: Priced, basis: Basis, instant: Instant) -> Pay | None:
-    places = _within(rule, basis, instant)
-    if len(places) < rule.needed:
+    orders = _within(rule, basis, instant)
+    if len(orders) < rule.needed:
         return None
     if rule.window is None and rule.fading is None:
-        return Pay(rule, rule.milli, tuple(places[: rule.needed]))
-    faded = rule.fading.left_of(places[-1], rule.milli, instant) - rule.milli if rule.fading else 0
-    return Pay(rule, rule.milli, tuple(places[-rule.needed :]), faded=faded)
+        return Pay(rule, rule.milli, tuple(orders[: rule.needed]))
+    faded = rule.fading.left_of(orders[-1], rule.milli, instant) - rule.milli if rule.fading else 0
+    return Pay(rule, rule.milli, tuple(orders[-rule.needed :]), faded=faded)
 
 
 def _per_event(rule: Priced, paid: Paid, instant: Instant) -> Pay:
@@ -96,12 +96,12 @@ def _per_event(rule: Priced, paid: Paid, instant: Instant) -> Pay:
     gross, used = paid.found * rule.milli, sign * paid.used
     over_day = -sign * paid.over_day
     left = [
-        (place, rule.fading.left_of(place, share, instant) if rule.fading else share) for place, share in paid.shares
+        (order, rule.fading.left_of(order, share, instant) if rule.fading else share) for order, share in paid.shares
     ]
     return Pay(
         rule,
         gross,
-        tuple(place for place, share in left if share),
+        tuple(order for order, share in left if share),
         over_day,
         used - gross - over_day,
         sum(share for _, share in left) - used,

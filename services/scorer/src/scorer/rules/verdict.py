@@ -1,4 +1,4 @@
-"""What a basis is worth at an instant under a policy, why, and since when (business.md B.2)."""
+"""The score of a basis at an instant: its lines, and since when each condition has been true."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from datetime import datetime
 from typing import Literal
 
 from schemas.scores import Cut, Group
-from scorer.rules.basis import Basis, Settled
-from scorer.rules.course import NEVER, Standing, Stretch, course_of
+from scorer.rules.basis import Basis
+from scorer.rules.course import NEVER, Course, Payment, Stretch, course_of
 from scorer.rules.criteria import Criteria, Priced
+from scorer.rules.memo import EMPTY, Memo, Settled
+from scorer.rules.order import Instant, instant_at, instant_of, micros_of, time_of
 from scorer.rules.pay import Evidence, Pay, pays_at
-from scorer.rules.place import Instant, instant_at, instant_of, micros_of, time_of
 
 POINT = 1000
-"""Thousandths of a whole one."""
+"""Thousandths in a point."""
 
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """Points that a rule gives now, since when it pays without a break, and the facts that it pays for.
+    """A line of the score: what a rule pays, since when without a break, and the facts that it pays for.
 
-    With `cut`: what a cap, age or a clamp takes from that.
+    With `cut`: what a cap, decay or a clamp takes from that.
     """
 
     rule: str
@@ -35,10 +36,10 @@ class Earned:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A lead's score in thousandths of a point, the sum of its lines; `facts` are those of schemas.scores.Score.
+    """A lead's score in thousandths of a point, the sum of its lines; `facts`: conditions, as in schemas.scores.Score.
 
-    The lowest band has no floor: a lead is in it from the first that is known of it. `at` is the latest instant, up to
-    the one asked for, at which something changed; `engaged_at` of the latest engagement that the lead has points for.
+    The lowest band has no floor: a lead is in it from its first fact on. `at` is the latest instant, up to the one
+    asked for, at which something changed; `engaged_at` that of the latest engagement that the lead has points for.
     """
 
     milli: int
@@ -60,113 +61,123 @@ class Verdict:
         return self.facts.get(f"band:{self.band}")
 
 
-def score(basis: Basis, criteria: Criteria, instant: Instant) -> Verdict:
-    """The verdict at `instant`, which must not lie before the latest fact; it counts as that one's where it does."""
+def score(basis: Basis, criteria: Criteria, instant: Instant, memo: Memo = EMPTY) -> Verdict:
+    """The verdict at `instant`, or at the latest fact where that is later."""
     instant = max(instant, instant_of(basis.at))
-    settled = settled_at(basis, criteria, instant)
+    settled, memo = settled_at(basis, criteria, instant, memo)
+    return verdict_of(course_of(basis, criteria, memo.course), settled, instant)
+
+
+def verdict_of(course: Course, settled: Settled, instant: Instant) -> Verdict:
+    """The verdict at `instant`, at which `settled` holds."""
+    basis, criteria = course.basis, course.criteria
     pays = pays_at(basis, criteria, instant)
-    facts = {name: since for name, since in settled.held.items() if not name.startswith("rule:")}
+    conditions = {name: since for name, since in settled.held.items() if not name.startswith("rule:")}
     if basis.first is not None:
-        facts[f"band:{criteria.bands[0].name}"] = instant_of(basis.first)
+        conditions[f"band:{criteria.bands[0].name}"] = instant_of(basis.first)
     if basis.email is not None:
-        facts["contactable"] = basis.email.place
+        conditions["contactable"] = basis.email.order
     if basis.opted_in is not None:
-        facts["double_opt_in"] = basis.opted_in
-    at = changed_at(basis, criteria, instant)
+        conditions["double_opt_in"] = basis.opted_in
+    at = changed_at(course, instant)
     lines = tuple(_lines(pays, criteria, settled.held, at))
     milli = sum(line.milli for line in lines)
     return Verdict(
         milli,
         criteria.bands_at(milli)[-1],
-        {name: time_of(facts[name]) for name in sorted(facts)},
+        {name: time_of(conditions[name]) for name in sorted(conditions)},
         lines,
         time_of(at) if at else None,
-        _engaged_at(course_of(basis, criteria).paying(micros_of(instant))) if basis.at else None,
+        _engaged_at(course.paying(micros_of(instant))) if basis.at else None,
     )
 
 
-def settled_at(basis: Basis, criteria: Criteria, instant: Instant, *, just_before: bool = False) -> Settled:
-    """What holds at `instant`, or `just_before` it, if nothing but time comes between the latest fact and then.
+def settled_at(
+    basis: Basis, criteria: Criteria, instant: Instant, memo: Memo = EMPTY, *, just_before: bool = False
+) -> tuple[Settled, Memo]:
+    """What is true at `instant`, or `just_before` it, if no further fact comes; and the memo with what was computed.
 
-    An instant before the latest fact counts as that one's. It jumps from one instant at which something may change to
-    the next; what it finds is remembered with the basis.
+    An instant before the latest fact counts as that one's. Goes from one instant of change to the next.
     """
     if not basis.at:
-        return _UNTOUCHED
-    settled = basis.settled
+        return _UNTOUCHED, memo
+    settled, course = memo.settled, memo.course
     if settled is None or settled.at > instant or (just_before and settled.at == instant):
-        first = Settled(instant_of(basis.at), basis.held, None, micros_of(basis.at))
-        settled = _settled(basis, criteria, first, instant)
+        course = course_of(basis, criteria, course)
+        settled = _settled(course, Settled(instant_of(basis.at), basis.held, None, micros_of(basis.at)), instant)
     while settled.until is not None and (settled.until < instant or (settled.until == instant and not just_before)):
-        settled = _settled(basis, criteria, settled._replace(at=settled.until), instant)
-    if basis.settled is None or basis.settled.at < settled.at:
-        basis.remember(settled=settled)
-    return settled
+        course = course_of(basis, criteria, course)
+        settled = _settled(course, settled._replace(at=settled.until), instant)
+    if memo.settled is None or memo.settled.at < settled.at:
+        memo = memo._replace(course=course, settled=settled)
+    return settled, memo
 
 
 _UNTOUCHED = Settled("", {}, None, 0)
 
 
-def _settled(basis: Basis, criteria: Criteria, before: Settled, instant: Instant) -> Settled:
-    """What holds at the instant of `before`, which has what held up to then.
+def _settled(course: Course, before: Settled, instant: Instant) -> Settled:
+    """What is true at the instant of `before`, which says what was true up to then.
 
-    It is looked ahead from `instant` as far as nothing but time has come before it: who asks will ask again soon.
+    `until` is searched for over a span beyond `instant` as long as the time from the origin to `instant`. The next
+    question will be of a later instant, so the number of searches grows only with the logarithm of that time.
     """
-    at, course = before.at, course_of(basis, criteria)
-    now = course.standing(micros_of(at))
-    held = {name: before.held.get(name, at) for name in _holding(basis, criteria, now)}
+    at, criteria = before.at, course.criteria
+    now = course.payment(micros_of(at))
+    held = {name: before.held.get(name, at) for name in _holding(course, now)}
     far = max(now.at, 2 * micros_of(instant) - before.origin) + 1
     until = course.leaves(now, min(course.turn(now.at), far), *criteria.band_of(now.milli)) if criteria.timed else NEVER
     return Settled(at, held, None if until >= NEVER else instant_at(until), before.origin)
 
 
-def changed_at(basis: Basis, criteria: Criteria, instant: Instant) -> Instant:
-    """The latest instant up to `instant` at which a fact or time alone changed what some rule by itself pays."""
-    latest = instant_of(basis.at)
-    if not latest or not criteria.timed:
+def changed_at(course: Course, instant: Instant) -> Instant:
+    """The latest instant up to `instant` at which a fact or time alone changed what some rule pays."""
+    latest = instant_of(course.basis.at)
+    if not latest or not course.criteria.timed:
         return latest
-    changed = course_of(basis, criteria).changed(micros_of(instant))
+    changed = course.changed(micros_of(instant))
     return max(latest, instant_at(changed)) if changed > 0 else latest
 
 
-def next_told(basis: Basis, criteria: Criteria, instant: Instant, told: int) -> Instant | None:
-    """The first instant after `instant` at which time alone changes what a gate can read, or takes the score a whole
-    point away from the `told` one, which it now is not; None: it never does.
+def next_publication(course: Course, instant: Instant, published: int) -> Instant | None:
+    """The first instant after `instant` at which time alone changes what a gate can read, or moves the score a whole
+    point away from the `published` thousandths; None: never.
 
-    Nothing may be found there where points lost and taken keep the score near a bound for long.
+    Where points gained and lost keep the score near a bound for long, an earlier instant at which neither happens.
     """
-    if not basis.at or not criteria.timed:
+    criteria = course.criteria
+    if not course.basis.at or not criteria.timed:
         return None
-    course = course_of(basis, criteria)
-    now = course.standing(micros_of(instant))
-    read = _read(basis, criteria, now)
+    now = course.payment(micros_of(instant))
+    read = _read(course, now)
     while True:
         turn, (low, high) = course.turn(now.at), criteria.band_of(now.milli)
-        until = course.leaves(now, turn, max(low, told - POINT + 1), min(high, told + POINT - 1))
+        until = course.leaves(now, turn, max(low, published - POINT + 1), min(high, published + POINT - 1))
         if until < turn:
             return instant_at(until)
         if turn >= NEVER:
             return None
-        now = course.standing(turn)
-        if abs(now.milli - told) >= POINT or _read(basis, criteria, now) != read:
+        now = course.payment(turn)
+        if abs(now.milli - published) >= POINT or _read(course, now) != read:
             return instant_at(turn)
 
 
-def worth(basis: Basis, criteria: Criteria, instant: Instant) -> int:
-    """The `milli` of `score` and nothing else, for who asks it of many: the history is not gone through."""
-    return course_of(basis, criteria).worth(micros_of(instant))
+def worth(basis: Basis, criteria: Criteria, instant: Instant, memo: Memo = EMPTY) -> int:
+    """The `milli` of `score`, without the instants since when each condition is true."""
+    return course_of(basis, criteria, memo.course).payment(micros_of(instant)).milli
 
 
-def can_tell(before: Basis, after: Basis, criteria: Criteria) -> bool:
-    """False where what a gate can read of both is the same for sure, at any time from both on."""
+def may_differ(before: Basis, after: Basis, criteria: Criteria) -> bool:
+    """False only if a gate reads the same of both at every later instant."""
     if before.email is not after.email or before.opted_in is not after.opted_in or before.intent is not after.intent:
         return True
     return not pay_alike(before, after, criteria)
 
 
 def pay_alike(before: Basis, after: Basis, criteria: Criteria) -> bool:
-    """Whether the rules pay the same of both for sure: a rule counts more, but still has too few, or pays for no more
-    of them.
+    """True only if the rules pay the same for both at every later instant.
+
+    So it is where a rule counts more engagements, but has too few of them still, or pays for no more of them.
     """
     if before.values is not after.values or any(
         paid.shares is not _shares(before, rule) for rule, paid in after.paid.items()
@@ -205,14 +216,13 @@ def _lines(pays: Sequence[Pay], criteria: Criteria, held: Mapping[str, Instant],
         yield Earned("total", "total", within - total, time_of(at), cut="clamp")
 
 
-def _holding(basis: Basis, criteria: Criteria, now: Standing) -> list[str]:
-    """Everything that holds."""
-    engaged = _engaged_at(now.paying) is not None
-    return holding(basis, criteria, [stretch.rule for stretch in now.paying], now.milli, engaged=engaged)
+def _holding(course: Course, now: Payment) -> list[str]:
+    engaged, rules = _engaged_at(now.paying) is not None, [stretch.rule for stretch in now.paying]
+    return holding(course.basis, course.criteria, rules, now.milli, engaged=engaged)
 
 
 def holding(basis: Basis, criteria: Criteria, paying: Iterable[Priced], milli: int, *, engaged: bool) -> list[str]:
-    """Everything that holds where these rules pay, and come to `milli`."""
+    """The names of all conditions that are true where these rules pay `milli` thousandths together."""
     names = [f"rule:{rule.id}" for rule in paying]
     names += [f"band:{band}" for band in criteria.bands_at(milli)[1:]]
     if engaged:
@@ -225,13 +235,13 @@ def holding(basis: Basis, criteria: Criteria, paying: Iterable[Priced], milli: i
     return names
 
 
-def _read(basis: Basis, criteria: Criteria, now: Standing) -> list[str]:
-    """What of that a gate can read, and the day of the latest engagement."""
-    names = [name for name in _holding(basis, criteria, now) if not name.startswith("rule:")]
+def _read(course: Course, now: Payment) -> list[str]:
+    """The conditions that a gate can read, and the day of the latest engagement."""
+    names = [name for name in _holding(course, now) if not name.startswith("rule:")]
     return [*names, (_engaged_at(now.paying) or "")[:10]]
 
 
 def _engaged_at(paying: Iterable[Stretch]) -> Instant | None:
-    """When the lead last did something that it has points for: neither a description nor what takes points."""
+    """The instant of the latest engagement that adds points."""
     earned = (stretch.latest for stretch in paying if stretch.rule.test is None and stretch.gross > 0)
     return max(earned, default=None)

@@ -1,50 +1,39 @@
-"""The decisions of sla-monitor: which clocks an event starts, which it ends, and what time alone makes of them.
+"""Decisions of sla-monitor: which clocks an event starts, which it ends, and what time alone does to them.
 
-A verdict follows from the set of a lead's facts: whatever the order of arrival, the same clocks end met, cancelled or
-breached. Only time breaks a promise, so only `expire` publishes breaches: by then every fact read is decided.
+A verdict is a function of the set of a lead's facts: whatever the order of arrival, the same clocks end met, cancelled
+or breached. Only time breaks a promise, so only `expire` publishes breaches: every fact that was read is decided by
+then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from schemas.envelope import Envelope, Fact
-from schemas.erasure import Tombstone
 from schemas.handoffs import LeadHandedOff, LeadQualified, Qualification
-from schemas.policy import Policy
+from schemas.policy import Agreements, Policy
 from schemas.sales import SalesActivity
-from sla_monitor.rules.clock import Clock, Lead, clocks_of
-from sla_monitor.rules.moments import Moment, activity_of, start_of, suppression_of
+from sla_monitor.rules.clock import Clock, WatchedLead, clocks_of
+from sla_monitor.rules.milestones import Milestone, activity_of, start_of, suppression_of
 from sla_monitor.rules.teller import Teller
 
 EPISODES_KEPT = 10
-"""Latest episodes whose ended clocks are kept; a stop for an older one comes too late to take a breach back."""
+"""Latest episodes whose ended clocks are kept; a stop for an older one cannot take a breach back any more."""
 ACTIVITIES_KEPT = 200
-"""Latest sales activities kept for handoffs that are still to arrive."""
+"""Latest sales activities kept for handoffs that have not arrived yet."""
 RECHECK = (timedelta(milliseconds=100), timedelta(seconds=1))
-"""How soon a clock past its due is looked at again while the feed is not known up to it: at first, and later on."""
-
-
-class Agreements(Protocol):
-    """Every version of the policy, the first one first."""
-
-    @property
-    def versions(self) -> Sequence[Policy]: ...
-    def at(self, instant: datetime) -> Policy:
-        """The version in force at the instant."""
-        ...
+"""When a clock past its due is looked at again while its inputs are not proven read: at first, and later on."""
 
 
 class NotYet(Exception):  # noqa: N818 - a state of affairs
-    """A handoff names terms that are not here: nobody may judge it by others."""
+    """A handoff names terms that this instance does not have; it must not be judged by others."""
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """When a deadline is judged: `known` is the instant up to which the follow-up feed has been read."""
+class TickTime:
+    """The time of a tick: `known` is the instant up to which all inputs are proven read."""
 
     now: datetime
     known: datetime
@@ -52,49 +41,51 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Result:
     """The lead from now on, what to publish and to count, and when time may next change something."""
 
-    lead: Lead
+    lead: WatchedLead
     due: datetime | None
     events: tuple[Envelope, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
-    waits: datetime | None = None
-    """The latest due that has passed and cannot be judged before the feed is known up to it."""
+    inputs_until: datetime | None = None
+    """The latest due that has passed and cannot be judged before the inputs are proven read up to it."""
 
 
 def start(
-    lead: Lead, event: LeadQualified | LeadHandedOff, received: datetime, agreements: Agreements, now: datetime
-) -> Outcome:
-    """Starts the episode's clocks, judged at once against what is already known; a second start is ignored.
+    lead: WatchedLead, event: LeadQualified | LeadHandedOff, received: datetime, agreements: Agreements, now: datetime
+) -> Result:
+    """Starts the episode's clocks, judged at once by what is known; a second start is ignored.
 
     `received`: when the event was published. Raises NotYet: see `terms_of`.
     """
-    moment = start_of(event)
-    episodes = sorted({m.episode for m in (*lead.starts, moment) if m.episode})[-EPISODES_KEPT:]
-    again = any((m.means, m.episode) == (moment.means, moment.episode) for m in lead.starts)
-    if again or moment.episode not in episodes:
+    milestone = start_of(event)
+    episodes = sorted({m.episode for m in (*lead.starts, milestone) if m.episode})[-EPISODES_KEPT:]
+    again = any((m.means, m.episode) == (milestone.means, milestone.episode) for m in lead.starts)
+    if again or milestone.episode not in episodes:
         return unchanged(lead)
     teller = Teller(lead.lead_id)
-    started = [teller.started(clock) for clock in clocks_of(event, moment, received, terms_of(event.data, agreements))]
+    started = [
+        teller.started(clock) for clock in clocks_of(event, milestone, received, terms_of(event.data, agreements))
+    ]
     lead = replace(
         lead,
         name=_name(lead, event),
-        starts=_ordered((*(m for m in lead.starts if m.episode in episodes), moment)),
+        starts=_ordered((*(m for m in lead.starts if m.episode in episodes), milestone)),
         clocks=(*(c for c in lead.clocks if c.open or c.episode in episodes), *started),
     )
     return _settled(lead, teller, now)
 
 
 def terms_of(qualification: Qualification, agreements: Agreements) -> Policy:
-    """The terms that the owner was told: those of the version that the handoff names.
+    """The terms published to the owner: those of the version that the handoff names.
 
-    One of another policy, which ours has replaced, is judged by ours. Raises NotYet where ours lacks the version.
+    A handoff of another policy, which ours has replaced, is judged by ours. Raises NotYet where ours lacks the version.
     """
     ref, versions = qualification.policy, agreements.versions
     if not versions or ref.name != versions[0].policy:
         first = versions[0].effective_from if versions else qualification.known_at
-        return agreements.at(max(qualification.known_at, first))  # it may be older than all of ours
+        return agreements.at(max(qualification.known_at, first))  # the handoff may be older than all versions of ours
     if ref.version > len(versions):
         raise NotYet(f"version {ref.version} of {ref.name} has handed off, the newest here is {len(versions)}")
     policy = versions[ref.version - 1]
@@ -103,92 +94,92 @@ def terms_of(qualification: Qualification, agreements: Agreements) -> Policy:
     return policy
 
 
-def stop(lead: Lead, event: SalesActivity, time: datetime, now: datetime) -> Outcome:
-    """Ends the clocks that the activity, at its effective `time`, ends in time, also those already breached."""
-    moment = activity_of(event, time)
-    if moment is None:
+def stop(lead: WatchedLead, event: SalesActivity, time: datetime, now: datetime) -> Result:
+    """Ends the clocks that the activity, at its effective `time`, ends in time; breached ones too."""
+    milestone = activity_of(event, time)
+    if milestone is None:
         return unchanged(lead)
-    return _settled_by(lead, moment, now)
+    return _settled_by(lead, milestone, now)
 
 
-def stop_erased(lead: Lead, event: Envelope, time: datetime, now: datetime) -> Outcome:
-    """As `stop`, of a lead that is erased: of the activity nothing is kept but the verdict of clocks that it ends."""
+def stop_erased(lead: WatchedLead, event: Envelope, time: datetime, now: datetime) -> Result:
+    """As `stop` for an erased lead: nothing of the activity is kept but the verdict of clocks that it ends."""
     if not isinstance(event, SalesActivity):
         return unchanged(lead)
-    outcome = stop(lead, event, time, now)
-    return replace(outcome, lead=replace(outcome.lead, activities=lead.activities))
+    result = stop(lead, event, time, now)
+    return replace(result, lead=replace(result.lead, activities=lead.activities))
 
 
-def suppress(lead: Lead, fact: Fact, now: datetime) -> Outcome:
-    """Cancels every clock whose due had not come when the lead was suppressed, and if it was erased every open one.
+def suppress(lead: WatchedLead, fact: Fact, now: datetime) -> Result:
+    """Cancels the clocks that were not due when the lead was suppressed; all open ones if it was erased.
 
     After a suppression facts are kept as before, so a clock past its due is still judged by all of them.
     """
     return _settled_by(lead, suppression_of(fact), now)
 
 
-def erase(lead: Lead, earlier: Sequence[Fact], fact: Fact, now: datetime) -> Outcome:
-    """As `suppress`; the verdicts stay, and nothing that says whose they are.
+def erase(lead: WatchedLead, fact: Fact, now: datetime) -> Result:
+    """As `suppress`; the verdicts stay, without anything that identifies the person.
 
     A breach published before can still be taken back: see `stop_erased`.
     """
-    outcome = suppress(lead, fact, now)
-    return replace(outcome, lead=replace(outcome.lead, name=None, erased=Tombstone.of(fact, earlier)))
+    result = suppress(lead, fact, now)
+    return replace(result, lead=replace(result.lead, name=None))
 
 
-def expire(lead: Lead, watch: Watch) -> Outcome:
-    """What time alone brings: warnings, breaches once the feed is known up to the due, unknown while it is not."""
+def expire(lead: WatchedLead, tick: TickTime) -> Result:
+    """What time alone changes: warnings; breaches once the inputs are proven read up to the due, unknown until then."""
     teller = Teller(lead.lead_id)
-    lead = replace(lead, clocks=tuple(_passed(c, watch, teller) if c.open else c for c in lead.clocks))
-    waiting = [c.due for c in lead.clocks if c.open and c.due < watch.now]
-    looks = [c.next_look for c in lead.clocks if c.open and c.due >= watch.now]
+    lead = replace(lead, clocks=tuple(_passed(c, tick, teller) if c.open else c for c in lead.clocks))
+    waiting = [c.due for c in lead.clocks if c.open and c.due < tick.now]
+    looks = [c.next_look for c in lead.clocks if c.open and c.due >= tick.now]
     if waiting:
         soonest, latest = RECHECK
-        looks.append(watch.now + min(latest, max(soonest, watch.now - max(waiting))))
-    due, waits = min(looks, default=None), max(waiting, default=None)
-    return Outcome(lead, due, tuple(teller.events), teller.counts, waits)
+        looks.append(tick.now + min(latest, max(soonest, tick.now - max(waiting))))
+    due, until = min(looks, default=None), max(waiting, default=None)
+    return Result(lead, due, tuple(teller.events), teller.counts, until)
 
 
-def unchanged(lead: Lead) -> Outcome:
-    """Nothing new; the lead is looked at when it would have been anyway."""
-    return Outcome(lead, min((c.next_look for c in lead.clocks if c.open), default=None))
+def unchanged(lead: WatchedLead) -> Result:
+    """No change; the lead is looked at when it would have been anyway."""
+    return Result(lead, min((c.next_look for c in lead.clocks if c.open), default=None))
 
 
-def _passed(clock: Clock, watch: Watch, teller: Teller) -> Clock:
-    if watch.now <= clock.due:
-        gone = [fraction for fraction in clock.warnings if clock.warns_at(fraction) <= watch.now]
+def _passed(clock: Clock, tick: TickTime, teller: Teller) -> Clock:
+    if tick.now <= clock.due:
+        gone = [fraction for fraction in clock.warnings if clock.warns_at(fraction) <= tick.now]
         for fraction in gone:
             clock = teller.warned(clock, fraction)
         return replace(clock, warnings=clock.warnings[len(gone) :]) if gone else clock
-    if watch.known >= clock.due:
-        return teller.breached(clock, watch.now)
-    if clock.standing == "running" and watch.now > clock.due + watch.patience:
-        return teller.unknown(clock, clock.due + watch.patience)
+    if tick.known >= clock.due:
+        return teller.breached(clock, tick.now)
+    if clock.standing == "running" and tick.now > clock.due + tick.patience:
+        return teller.unknown(clock, clock.due + tick.patience)
     return clock
 
 
-def _settled_by(lead: Lead, moment: Moment, now: datetime) -> Outcome:
-    """With one more activity. The latest are kept, and the first suppression of all, which nothing takes back."""
-    outcome = _settled(replace(lead, activities=_ordered((*lead.activities, moment))), Teller(lead.lead_id), now)
-    known = outcome.lead.activities
+def _settled_by(lead: WatchedLead, milestone: Milestone, now: datetime) -> Result:
+    """With one more activity. The latest are kept, and the first suppression."""
+    result = _settled(replace(lead, activities=_ordered((*lead.activities, milestone))), Teller(lead.lead_id), now)
+    known = result.lead.activities
     first = next((each for each in known if "suppressed" in each.means), None)
     latest = [each for each in known if "suppressed" not in each.means][-ACTIVITIES_KEPT:]
     kept = _ordered((*latest, *([first] if first else [])))
-    return replace(outcome, lead=replace(outcome.lead, activities=kept))
+    return replace(result, lead=replace(result.lead, activities=kept))
 
 
-def _settled(lead: Lead, teller: Teller, now: datetime) -> Outcome:
+def _settled(lead: WatchedLead, teller: Teller, now: datetime) -> Result:
     clocks = sorted(
         (_settle(clock, lead.end_of(clock), teller, now) for clock in lead.clocks),
         key=lambda clock: (clock.started_at, clock.episode, clock.clock),
     )
-    outcome = unchanged(replace(lead, clocks=tuple(clocks)))
-    return replace(outcome, events=tuple(teller.events), counts=teller.counts)
+    result = unchanged(replace(lead, clocks=tuple(clocks)))
+    return replace(result, events=tuple(teller.events), counts=teller.counts)
 
 
-def _settle(clock: Clock, end: Moment | None, teller: Teller, now: datetime) -> Clock:
+def _settle(clock: Clock, end: Milestone | None, teller: Teller, now: datetime) -> Clock:
     if end is None:
-        # A later handoff has arrived, and the activity that ended this clock is the later episode's.
+        # A later handoff has arrived, and the activity that ended this clock belongs to the later episode.
         return replace(clock, standing="running", end=None) if clock.end else clock
     verdict = "met" if clock.met_by(end) else "cancelled"
     was = clock.standing
@@ -200,8 +191,8 @@ def _settle(clock: Clock, end: Moment | None, teller: Teller, now: datetime) -> 
     return teller.met(clock, end) if verdict == "met" else teller.cancelled(clock, end)
 
 
-def _name(lead: Lead, event: LeadQualified | LeadHandedOff) -> str | None:
-    """What people call the lead, from its latest handoff."""
+def _name(lead: WatchedLead, event: LeadQualified | LeadHandedOff) -> str | None:
+    """The lead's name for people, from its latest handoff."""
     if not isinstance(event, LeadHandedOff):
         return lead.name
     latest = all(m.episode <= event.data.episode for m in lead.starts if m.episode and "handed_off" in m.means)
@@ -209,5 +200,5 @@ def _name(lead: Lead, event: LeadQualified | LeadHandedOff) -> str | None:
     return name[:80] if name and latest else lead.name
 
 
-def _ordered(moments: Iterable[Moment]) -> tuple[Moment, ...]:
-    return tuple(sorted(moments, key=lambda moment: moment.order))
+def _ordered(milestones: Iterable[Milestone]) -> tuple[Milestone, ...]:
+    return tuple(sorted(milestones, key=lambda milestone: milestone.order))

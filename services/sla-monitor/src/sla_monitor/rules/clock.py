@@ -1,23 +1,22 @@
-"""A clock and the lead it waits on: everything that sla-monitor keeps about a lead (business.md B.5)."""
+"""Makes the clocks of an episode, and says what ends each; with their lead they are all that sla-monitor keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from schemas.erasure import Tombstone
 from schemas.handoffs import LeadHandedOff, LeadQualified, Owner
 from schemas.policy import Policy
 from schemas.scores import PolicyRef
 from schemas.sla import Party
-from sla_monitor.rules.moments import Moment
+from sla_monitor.rules.milestones import Milestone
 
 DISORDER = timedelta(minutes=5)
-"""How far before its start a stop may lie that names no episode: two machines' clocks, or an eager owner."""
-TICK = timedelta(microseconds=1)
-"""The finest step of time: the first instant after `due` is one tick later."""
+"""How far before its start a stop that names no episode may be: two machines' clocks, or an early owner."""
+RESOLUTION = timedelta(microseconds=1)
+"""The first instant after `due` is so much later."""
 
 Standing = Literal["running", "unknown", "breached", "met", "cancelled"]
 Stop = Literal["handed_off", "contacted", "decided", "feedback"]
@@ -27,9 +26,9 @@ Stop = Literal["handed_off", "contacted", "decided", "feedback"]
 class Clock:
     """One promise in one episode; its terms are those of one version of the policy, for good.
 
-    `version` counts the events published about it, `end` is the earliest moment in time that ends it,
-    `warnings` are the fractions of the time not warned of yet. Stops count from `stops_from` on, which is before the
-    start where the lead qualified before the handoff was published; absent in states of before 2026-11-28: the start.
+    `version` counts the events published about it, `end` is the earliest milestone in time that ends it, `warnings` are
+    the fractions of the time still to be warned of. Stops count from `stops_from` on, which is before the start where
+    the lead qualified before the handoff was published; absent in states of before 2026-11-28: the start.
     """
 
     clock: str
@@ -45,7 +44,7 @@ class Clock:
     cause: str
     version: int = 0
     standing: Standing = "running"
-    end: Moment | None = None
+    end: Milestone | None = None
     stops_from: datetime | None = None
 
     @property
@@ -54,56 +53,53 @@ class Clock:
         return self.standing in ("running", "unknown")
 
     def warns_at(self, fraction: float) -> datetime:
-        """When `fraction` of the time is gone."""
+        """When `fraction` of the time has passed."""
         return self.started_at + fraction * (self.due - self.started_at)
 
-    def met_by(self, moment: Moment) -> bool:
-        """Whether the moment is what was promised."""
-        return self.stop in moment.means
+    def met_by(self, milestone: Milestone) -> bool:
+        """Whether the milestone is what was promised."""
+        return self.stop in milestone.means
 
-    def ended_by(self, moment: Moment, until: datetime | None) -> bool:
-        """Whether the moment ends this clock in time; `until` is the start of the lead's next handoff, if any.
+    def ended_by(self, milestone: Milestone, until: datetime | None) -> bool:
+        """Whether the milestone ends this clock in time; `until` is the start of the lead's next handoff, if any.
 
-        An erasure ends whatever is open, whenever it was due: what would settle it may be unread, and is never kept.
-        A moment that names no episode belongs to the current one: from `stops_from`, less DISORDER, to `until`.
+        An erasure ends every open clock, whenever it was due: what would decide it may be unread, and is never kept. A
+        milestone that names no episode belongs to the current one: from `stops_from`, less DISORDER, to `until`.
         """
-        if "suppressed" in moment.means:
-            return moment.time <= self.due or ("erased" in moment.means and (self.open or moment == self.end))
-        excused = self.stop == "contacted" and "no_contact_needed" in moment.means
-        if moment.time > self.due or not (self.met_by(moment) or excused):
+        if "suppressed" in milestone.means:
+            return milestone.time <= self.due or ("erased" in milestone.means and (self.open or milestone == self.end))
+        excused = self.stop == "contacted" and "no_contact_needed" in milestone.means
+        if milestone.time > self.due or not (self.met_by(milestone) or excused):
             return False
-        if moment.episode is not None:
-            return moment.episode == self.episode
-        return (self.stops_from or self.started_at) - DISORDER <= moment.time and (until is None or moment.time < until)
+        if milestone.episode is not None:
+            return milestone.episode == self.episode
+        return (self.stops_from or self.started_at) - DISORDER <= milestone.time and (
+            until is None or milestone.time < until
+        )
 
     @property
     def next_look(self) -> datetime:
-        """The next instant at which time alone may change something; only for an open clock."""
-        return min((self.warns_at(fraction) for fraction in self.warnings), default=self.due + TICK)
+        """The next instant at which time alone may change an open clock."""
+        return min((self.warns_at(fraction) for fraction in self.warnings), default=self.due + RESOLUTION)
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
-    """A lead as its clocks see it: `name` is for people, `starts` and `activities` are in the lead's order.
-
-    `unkept` counts by reason the events that were dropped.
-    """
+class WatchedLead:
+    """A lead as its clocks see it: `name` is for people, `starts` and `activities` are in the lead's order."""
 
     lead_id: str
     name: str | None = None
     clocks: tuple[Clock, ...] = ()
-    starts: tuple[Moment, ...] = ()
-    activities: tuple[Moment, ...] = ()
-    erased: Tombstone | None = None
-    unkept: Mapping[str, int] = field(default_factory=dict)
+    starts: tuple[Milestone, ...] = ()
+    activities: tuple[Milestone, ...] = ()
 
-    def end_of(self, clock: Clock) -> Moment | None:
-        """The earliest moment known that ends the clock in time."""
+    def end_of(self, clock: Clock) -> Milestone | None:
+        """The earliest known milestone that ends the clock in time."""
         until = self._next_handoff(clock.episode)
-        ends = (moment for moment in self._moments(clock) if clock.ended_by(moment, until))
-        return min(ends, key=lambda moment: moment.order, default=None)
+        ends = (milestone for milestone in self._milestones(clock) if clock.ended_by(milestone, until))
+        return min(ends, key=lambda milestone: milestone.order, default=None)
 
-    def _moments(self, clock: Clock) -> Iterator[Moment]:
+    def _milestones(self, clock: Clock) -> Iterator[Milestone]:
         yield from self.starts
         yield from self.activities
         if clock.end is not None:
@@ -114,10 +110,12 @@ class Lead:
         return min(later, default=None)
 
 
-def clocks_of(event: LeadQualified | LeadHandedOff, start: Moment, received: datetime, policy: Policy) -> list[Clock]:
+def clocks_of(
+    event: LeadQualified | LeadHandedOff, start: Milestone, received: datetime, policy: Policy
+) -> list[Clock]:
     """The clocks that the policy starts for a lead of this intent; `received`: when the event was published.
 
-    Those of a handoff start when it was published, for nobody could see it before; never before it was decided,
+    Those of a handoff start when it was published, since nobody could see it before; never before it was decided,
     whatever the broker's clock says.
     """
     data = event.data

@@ -1,4 +1,4 @@
-"""The events of a lead's clocks, each with the next version of its clock (business.md B.5, Events)."""
+"""Makes the events of a lead's clocks, each with the next version of its clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from schemas.sla import (
     clock_id_of,
 )
 from sla_monitor.rules.clock import Clock
-from sla_monitor.rules.moments import Moment
+from sla_monitor.rules.milestones import Milestone
 
 SOURCE = "baton/sla-monitor"
 
@@ -36,9 +36,9 @@ Kind = (
 
 
 class Teller:
-    """Collects what is published about one lead's clocks in one decision; `counts` follow from the events alone.
+    """Collects the events about one lead's clocks in one decision; `counts` are those of the events.
 
-    Each method answers with the clock at its new version and standing.
+    Each method returns the clock with its new version and standing.
     """
 
     def __init__(self, lead_id: str) -> None:
@@ -59,15 +59,15 @@ class Teller:
         return self._tell(ClockUnknown, replace(clock, standing="unknown"), since, clock.cause)
 
     def breached(self, clock: Clock, detected_at: datetime) -> Clock:
-        """The breach is of the instant `due`, whenever it was found out."""
+        """A breach at the instant `due`, whenever it was found."""
         self._count("breaches", clock)
         clock = replace(clock, standing="breached")
         return self._tell(
             SlaBreached, clock, clock.due, clock.cause, breach_id=self._breach_id(clock), detected_at=detected_at
         )
 
-    def retracted(self, clock: Clock, end: Moment, detected_at: datetime) -> Clock:
-        """The breach stands no more; it is taken back at `detected_at`, after it was published."""
+    def retracted(self, clock: Clock, end: Milestone, detected_at: datetime) -> Clock:
+        """Takes the breach back at `detected_at`, which is later than its publication."""
         self._count("retractions", clock)
         return self._tell(
             SlaBreachRetracted,
@@ -80,7 +80,7 @@ class Teller:
             met_at=end.time if clock.met_by(end) else None,
         )
 
-    def met(self, clock: Clock, end: Moment) -> Clock:
+    def met(self, clock: Clock, end: Milestone) -> Clock:
         self._count("met", clock)
         early = end.time < clock.started_at
         return self._tell(
@@ -92,7 +92,7 @@ class Teller:
             stop_before_start=early,
         )
 
-    def cancelled(self, clock: Clock, end: Moment) -> Clock:
+    def cancelled(self, clock: Clock, end: Milestone) -> Clock:
         self._count("cancelled", clock)
         clock = replace(clock, standing="cancelled")
         why = "the lead is suppressed" if "suppressed" in end.means else "no contact needed"

@@ -1,4 +1,4 @@
-"""Schema migrations: one alembic environment for all services, each with its own versions and its own schema."""
+"""Schema migrations: every service has the same tables, each in a Postgres schema of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chassis.process.settings import Database
 from chassis.service import schema_of
 
 SECONDS = 300
-"""How long a migration may take, its wait for another one included."""
+"""Most seconds of a migration, including the wait for another one."""
 
 
 class WrongSchema(Failure):
@@ -29,13 +29,13 @@ async def migrate(database: Database, service: str) -> str:
 
 
 async def check(database: Database, service: str) -> None:
-    """Raises WrongSchema unless the schema is at this version's head, Transient when the database is not reached.
+    """Raises WrongSchema unless the schema is at this version's head, Transient when the database cannot be reached.
 
-    Alembic itself is not asked: a service that starts need not load it.
+    Alembic itself is not used: a starting service need not import it.
     """
     async with connected(engine_of(database, service)) as connection:
         found = await _version(connection)
-    if found != (needed := _newest(service)):
+    if found != (needed := _newest()):
         at = f"schema {schema_of(service)} is at {found or 'nothing'}"
         raise WrongSchema(f"{at}, needed is {needed}: run {service} migrate")
 
@@ -47,13 +47,13 @@ async def _version(connection: AsyncConnection) -> str | None:
     return version
 
 
-def _newest(service: str) -> str:
-    """The number in the name of the newest `v<number>_<what>.py`, which is its revision."""
-    return newest(file.name for file in (files(schema_of(service)) / "migrations").iterdir())
+def _newest() -> str:
+    """The number of the newest `v<number>_<what>.py`, which is its revision."""
+    return newest(file.name for file in (files("chassis.postgres") / "migrations" / "versions").iterdir())
 
 
 def newest(names: Iterable[str]) -> str:
-    """The number of the newest migration among the files, as it is written: 0010 comes after 9."""
+    """The number of the newest migration among the files, as it is written; 0010 comes after 9."""
     return max((name[1:].partition("_")[0] for name in names if name.startswith("v")), key=int)
 
 
@@ -63,10 +63,8 @@ def _upgrade(connection: Connection, service: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(files("chassis.postgres") / "migrations"))
-    config.set_main_option("version_locations", str(files(schema_of(service)) / "migrations"))
-    config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection.execution_options(isolation_level="READ COMMITTED")
-    with connection.begin():  # one transaction: a migration that is killed leaves nothing half done
+    with connection.begin():  # one transaction: a killed migration leaves nothing
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": f"baton migrate {service}"})

@@ -1,4 +1,4 @@
-"""Alembic's entry: the connection is the caller's, so that the schema, the role and the lock are too."""
+"""Alembic's entry point: uses the caller's connection, with its schema, role and lock."""
 
 from alembic import context
 

@@ -1,16 +1,11 @@
-"""Records follow on offset by offset; a gap is believed when it shows a second time."""
+"""Records without gaps in their offsets; a gap is accepted when it is seen a second time."""
 
-from __future__ import annotations
-
-from collections import namedtuple
-
-from chassis.partition.sequence import Gap, following
-
-Read = namedtuple("Read", "topic offset")
+from chassis.kafka.consumer import Received
+from chassis.partition.worker import Gap, following
 
 
-def _read(*offsets: int, topic: str = "engagements") -> list[Read]:
-    return [Read(topic, offset) for offset in offsets]
+def _read(*offsets: int, topic: str = "engagements") -> list[Received]:
+    return [Received(topic, 0, offset, 0, None, None, ()) for offset in offsets]
 
 
 def test_records_that_follow_on_are_all_taken() -> None:

@@ -1,4 +1,4 @@
-"""What an event means to the clocks: which of them it starts, stops or cancels (business.md B.4, B.5)."""
+"""Milestones: which clocks an event starts, stops or cancels."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Meaning = Literal[
 NO_CONTACT_NEEDED: frozenset[Reason] = frozenset(
     ("duplicate", "competitor", "existing_customer", "student_or_job_seeker", "bad_contact_data")
 )
-"""Reasons that excuse from a follow-up; any other would let a mass of disqualifications stop the clocks."""
+"""Reasons that need no follow-up; any other would let a mass of disqualifications stop the clocks."""
 
 _RANKS: dict[Meaning, int] = {"no_contact_needed": 1, "suppressed": 2}
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """An instant in a lead's life that starts or ends clocks; `episode` absent: the current one at `time`."""
+class Milestone:
+    """An event of a lead that starts or ends clocks, and its instant; `episode` absent: the one current at `time`."""
 
     time: datetime
     source: str
@@ -43,34 +43,33 @@ class Moment:
 
     @property
     def order(self) -> tuple[datetime, int, str, str]:
-        """The order of what happened to a lead (business.md B.1): within one instant what keeps a promise comes before
-        what excuses from it.
-        """
+        """The order of a lead's milestones; in one instant what keeps a promise comes before what excuses from it."""
         return (self.time, max(_RANKS.get(means, 0) for means in self.means), self.source, self.id)
 
 
-def start_of(event: LeadQualified | LeadHandedOff) -> Moment:
-    """The place of a start in the lead's order: when the handoff was decided, or the later of qualified and known.
+def start_of(event: LeadQualified | LeadHandedOff) -> Milestone:
+    """The milestone at which clocks start. Its time is that of the decision: of a handoff `handed_off_at`, of a
+    qualification the later of `qualified_at` and `known_at`.
 
-    It stops the clock of marketing too, which starts by the same decisions: an outage between a decision and its
-    publication is charged to nobody.
+    A handoff also stops the clock of marketing, which a qualification starts. Both are times of decisions, so an outage
+    between decision and publication counts for nobody.
     """
     data = event.data
     if isinstance(event, LeadHandedOff):
-        return Moment(_utc(event.data.handed_off_at), event.source, event.id, ("handed_off",), data.episode)
-    return Moment(_utc(max(data.qualified_at, data.known_at)), event.source, event.id, ("qualified",), data.episode)
+        return Milestone(_utc(event.data.handed_off_at), event.source, event.id, ("handed_off",), data.episode)
+    return Milestone(_utc(max(data.qualified_at, data.known_at)), event.source, event.id, ("qualified",), data.episode)
 
 
-def suppression_of(fact: Fact) -> Moment:
-    """When the lead was suppressed or erased: of whatever episode, nobody owes it anything from then on."""
+def suppression_of(fact: Fact) -> Milestone:
+    """When the lead was suppressed or erased: from then on nobody owes it anything, in any episode."""
     means: tuple[Meaning, ...] = ("suppressed", "erased") if isinstance(fact.event, LeadErased) else ("suppressed",)
-    return Moment(_utc(fact.time), fact.event.source, fact.event.id, means)
+    return Milestone(_utc(fact.time), fact.event.source, fact.event.id, means)
 
 
-def activity_of(event: SalesActivity, time: datetime) -> Moment | None:
-    """What the activity ends, as of its effective `time`; None when it ends nothing (accepting is no contact)."""
+def activity_of(event: SalesActivity, time: datetime) -> Milestone | None:
+    """What the activity ends, at its effective `time`; None: nothing (accepting is no contact)."""
     means = _meanings(event)
-    return Moment(_utc(time), event.source, event.id, means, event.data.episode) if means else None
+    return Milestone(_utc(time), event.source, event.id, means, event.data.episode) if means else None
 
 
 def _meanings(event: Envelope) -> tuple[Meaning, ...]:
@@ -89,5 +88,5 @@ def _meanings(event: Envelope) -> tuple[Meaning, ...]:
 
 
 def _utc(instant: datetime) -> datetime:
-    """One spelling per instant, so that equal states are written alike."""
+    """One spelling per instant, so that equal states are equal texts."""
     return instant.astimezone(UTC)

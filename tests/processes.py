@@ -1,6 +1,4 @@
-"""Processes of services: kept running, killed, frozen; the kernel's process state confirms each."""
-
-from __future__ import annotations
+"""Processes of services: kept running, killed, frozen; each checked by the kernel's process state."""
 
 import asyncio
 import contextlib
@@ -15,11 +13,13 @@ from baton_local.child import Child, Command
 from tests.until import until
 
 RESTART_SECONDS = 0.2
-"""From an instance's death to its next start, as a supervisor of services has it."""
+"""Seconds from an instance's death to its next start."""
 STUCK = 71
-"""Exit code of an instance whose watchdog found it a member in its own eyes only."""
+"""Exit code of an instance whose watchdog found that the group no longer counts it as a member."""
 GONE_SECONDS = 10
-"""What the kernel may take to end or to stop a process."""
+"""Most seconds for the kernel to end or stop a process."""
+STOP_SECONDS = 30
+"""Most seconds for a service to end after SIGTERM; then it is killed."""
 
 
 def state_of(pid: int) -> str:
@@ -40,7 +40,7 @@ def family_of(pid: int) -> list[int]:
 
 
 async def kill_family(child: Child) -> int:
-    """SIGKILL to the process and its descendants, as an out-of-memory killer or a reset has it; its exit code."""
+    """SIGKILL to the process and its descendants, as by an out-of-memory killer; returns its exit code."""
     family = family_of(child.pid)
     for pid in family:
         with contextlib.suppress(ProcessLookupError):
@@ -51,7 +51,7 @@ async def kill_family(child: Child) -> int:
 
 @contextlib.asynccontextmanager
 async def frozen(pids: Sequence[int]) -> AsyncIterator[None]:
-    """Stopped by SIGSTOP as long as the block runs. Raises TimeoutError when the kernel does not say so of each."""
+    """Stopped by SIGSTOP while the block runs. Raises TimeoutError when the kernel does not confirm it of each."""
     try:
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
@@ -64,17 +64,32 @@ async def frozen(pids: Sequence[int]) -> AsyncIterator[None]:
 
 
 class Instance:
-    """One process of a service. `env` may be changed for the next start; `exits` are its exit codes so far."""
+    """One process of a service; `scorer/2` is the scorer's second. `env` may be changed for the next start."""
 
-    def __init__(self, name: str, service: str, env: Mapping[str, str], log: Path, ops_port: int) -> None:
+    def __init__(self, name: str, env: Mapping[str, str], log: Path, ops_port: int) -> None:
         self.name = name
-        self.service = service
+        self.service = name.partition("/")[0]
         self.env = {**env, "BATON_OPS__PORT": str(ops_port), "PYTHONUNBUFFERED": "1"}
         self.log = log
         self.ops_url = f"http://127.0.0.1:{ops_port}"
         self.exits: list[int] = []
+        """Exit codes of the lives that `run` has seen end."""
         self._child: Child | None = None
-        self._running = asyncio.Event()
+
+    @property
+    def running(self) -> bool:
+        return self._child is not None and self._child.running
+
+    async def start(self, **more: str) -> asyncio.subprocess.Process:
+        """Starts the service with `more` in its environment, without waiting."""
+        module = self.service.replace("-", "_")
+        command = (sys.executable, "-P", "-m", module, "serve")
+        self._child = await Child.start(Command(self.name, command, self.log, {**self.env, **more}))
+        return self._child.process
+
+    async def run(self) -> None:
+        """One life of the process."""
+        self.exits.append(await (await self.start()).wait())
 
     async def keep(self) -> None:
         """Runs until cancelled, starting the service again whenever it has ended."""
@@ -82,44 +97,30 @@ class Instance:
             await self.run()
             await asyncio.sleep(RESTART_SECONDS)
 
-    async def run(self) -> None:
-        """One life of the process."""
-        self._child = await Child.start(self._command("serve"))
-        self._running.set()
-        code = await self._child.process.wait()
-        self._running.clear()
-        self.exits.append(code)
-
-    async def migrate(self) -> None:
-        """Brings the service's schema up to date."""
-        child = await Child.start(self._command("migrate"))
-        try:
-            assert await asyncio.wait_for(child.process.wait(), 60) == 0, f"{self.name} migrate {child.epitaph()}"
-        finally:
-            await child.stop(0)
+    async def process(self) -> asyncio.subprocess.Process:
+        """The running process, or the next one."""
+        await until(lambda: self.running, f"{self.name} to run")
+        assert self._child is not None
+        return self._child.process
 
     async def pid(self) -> int:
-        """Of the process that runs, or of the next."""
-        await self._running.wait()
-        assert self._child is not None
-        return self._child.pid
+        """The pid of the running process, or of the next one."""
+        return (await self.process()).pid
 
     async def signal(self, number: signal.Signals) -> tuple[int, float]:
         """Sends it to the process that runs and waits for its end: exit code and seconds."""
-        await self._running.wait()
-        assert self._child is not None
-        process, began = self._child.process, time.monotonic()
+        process, began = await self.process(), time.monotonic()
         process.send_signal(number)
         async with asyncio.timeout(40):
             return await process.wait(), time.monotonic() - began
 
-    async def end(self) -> None:
+    async def end(self, grace: float = STOP_SECONDS) -> None:
         """Gone on return; to be called when nobody keeps it."""
         if self._child is not None:
-            await self._child.stop(4)
+            await self._child.stop(grace)
 
     def mark(self) -> int:
-        """Where its log ends now."""
+        """The present end of its log."""
         return self.log.stat().st_size if self.log.exists() else 0
 
     def said(self, words: str, since: int = 0) -> int:
@@ -127,7 +128,3 @@ class Instance:
         with self.log.open() as log:
             log.seek(since)
             return log.read().count(words)
-
-    def _command(self, verb: str) -> Command:
-        module = self.service.replace("-", "_")
-        return Command(self.name, (sys.executable, "-P", "-m", module, verb), self.log, self.env)
