@@ -1,7 +1,7 @@
 """Events in plain words."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from baton_local.funnel import Funnel
@@ -9,7 +9,6 @@ from baton_local.replies import Replies
 from baton_local.words import Narrator
 
 LEAD = "00000000-0000-5000-8000-000000000001"
-DUE = datetime.now(UTC) + timedelta(minutes=1)
 
 
 def event(kind: str, **data: Any) -> bytes:
@@ -27,12 +26,13 @@ HANDED_OFF = event(
 
 def test_a_handoff_and_what_follows_is_told_with_names() -> None:
     narrator = Narrator()
-    due = f"{DUE.astimezone():%H:%M:%S}"
+    noon = datetime.now().astimezone().replace(hour=12)  # of today, and so told without its date
+    due = f"{noon:%H:%M:%S}"
     assert narrator.tell(HANDED_OFF) == "Ada handed to Grace, follow-up due within 60 s: 65 points"
-    breach = event("sla.breached", clock="CK-S1", holder={"id": "grace", "name": "Grace"}, due=DUE.isoformat())
+    breach = event("sla.breached", clock="CK-S1", holder={"id": "grace", "name": "Grace"}, due=noon.isoformat())
     assert narrator.tell(breach) == f"BREACH: Grace owed Ada the follow-up by {due}"
     warned = event(
-        "clock.warned", clock="CK-S1", holder={"id": "grace", "name": "Grace"}, due=DUE.isoformat(), fraction=0.8
+        "clock.warned", clock="CK-S1", holder={"id": "grace", "name": "Grace"}, due=noon.isoformat(), fraction=0.8
     )
     assert narrator.tell(warned) == f"Grace owes Ada the follow-up by {due}: 80 % of the time is gone"
     assert narrator.tell(event("sales.qualified", by="grace")) == "Ada was validated by Grace"
