@@ -175,7 +175,7 @@ async def test_a_backtest_of_the_live_policy_is_the_live_state_lead_for_lead(
 
     code, printed = await shared_relay.baton("policy", "backtest", str(QUICK / "1.yaml"), "--json")
     told = json.loads(printed)
-    assert (code, told["differing"]) == (0, {"count": 0, "leads": []})
+    assert (code, told["differing"]) == (0, {"count": 0, "emails": {}, "leads": []})
     assert (told["leads"], told["leads"] + told["unheard"]) == (len(verdicts["before"]), len(stored))
     assert told["before"]["reached"] == told["after"]["reached"] > 0
 
