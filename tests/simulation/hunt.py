@@ -1,5 +1,6 @@
 """Searches seeds for a broken invariant, and shrinks a failing run to few steps."""
 
+import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -30,11 +31,17 @@ def run_seeds(seeds: Sequence[int]) -> tuple[dict[int, list[str]], Counter[str]]
     return broken, happened
 
 
+def _begin() -> None:
+    """Leaves Ctrl-C to the parent, and the processors to tests beside it that have limits of time: this has none."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(19)
+
+
 @contextmanager
 def hunting(seeds: range, processes: int = 2) -> Iterator[Iterator[tuple[int, dict[int, list[str]], Counter[str]]]]:
     """Runs the seeds in so many processes; yields how many are done, and what `run_seeds` says of them."""
     chunks = [seeds[at : at + CHUNK] for at in range(0, len(seeds), CHUNK)]
-    pool = ProcessPoolExecutor(processes, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    pool = ProcessPoolExecutor(processes, get_context("spawn"), _begin)
     try:
         yield ((len(chunk), *found) for chunk, found in zip(chunks, pool.map(run_seeds, chunks), strict=True))
     finally:
