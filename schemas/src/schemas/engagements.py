@@ -104,15 +104,50 @@ class LeadSuppressed(Envelope):
 
 
 class Link(Frozen):
-    """Two identifiers are one person; from the weaker to the stronger, so links form no cycle."""
+    """Two identifiers are one person; from the weaker to the stronger, so links form no cycle.
+
+    A new link that does not say by which identifiers, or goes to one that is not stronger, is refused and counted.
+    """
 
     alias: LeadId
     lead: LeadId
+    alias_by: Literal["user_id", "anonymous_id"] | None = Field(None, description="the identifier that is the alias")
+    lead_by: Literal["email", "user_id"] | None = Field(None, description="the identifier that is the lead")
 
 
 class LeadLinked(Envelope):
-    """The alias (the subject) is the lead. Kept as a fact of the alias."""
+    """The alias is the lead, from `time` on.
+
+    Its subject is the alias, where it is kept. Forwarded, with the lead as its subject, it tells the lead of the alias.
+    """
 
     topic: ClassVar[str] = "engagements"
     type: Literal["baton.lead.linked.v1"] = "baton.lead.linked.v1"
     data: Link
+
+
+class Merge(Frozen):
+    """Two known leads, `alias` and `lead`, the survivor, and why somebody says so."""
+
+    alias: LeadId
+    lead: LeadId
+    because: Text | None = None
+
+
+class LeadMerged(Envelope):
+    """An operator or a CRM says that the alias, a known lead, is another known lead.
+
+    Its subject is the alias; forwarded, the survivor. All that is known of the alias counts for the survivor.
+    """
+
+    topic: ClassVar[str] = "engagements"
+    type: Literal["baton.lead.merged.v1"] = "baton.lead.merged.v1"
+    data: Merge
+
+
+class LeadUnmerged(Envelope):
+    """The alias is not that lead: what came `via` it does not count for the survivor any more, but for itself again."""
+
+    topic: ClassVar[str] = "engagements"
+    type: Literal["baton.lead.unmerged.v1"] = "baton.lead.unmerged.v1"
+    data: Merge

@@ -55,6 +55,7 @@ class Head(Frozen):
     occurredat: Instant | None = Field(None, description="the sender's own time, kept once `time` is final")
     finaltime: bool = Field(False, description="`time` has been judged; nobody judges it again")
     timetrusted: bool = Field(False, description="the sender's clock is right: no skew correction")
+    via: LeadId | None = Field(None, description="the alias for which the event came first; only Baton sets it")
 
 
 class Envelope(Head):

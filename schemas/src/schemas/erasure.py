@@ -1,4 +1,4 @@
-"""The reasons for dropping events, and how an erasure or a suppression is passed on downstream."""
+"""The reasons for dropping events, and how what concerns a whole person is passed on downstream."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ def passed_on(fact: Fact, kind: type[E], source: str) -> E:
     """The fact's event for the services downstream, as `kind`; its id is derived from the fact's."""
     event_id = derived_id("passed_on", fact.lead_id, *fact.key)
     about = {"id": event_id, "source": source, "subject": fact.lead_id, "time": fact.time, "finaltime": True}
-    return kind.model_validate({**about, "data": {}})
+    return kind.model_validate({**about, "data": fact.event.data})

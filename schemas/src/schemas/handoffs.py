@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.engagements import LeadErased, LeadSuppressed
+from schemas.engagements import LeadErased, LeadLinked, LeadMerged, LeadSuppressed, LeadUnmerged
 from schemas.envelope import Count, Envelope, Frozen, Instant
 from schemas.identity import derived_id
 from schemas.scores import Intent, Line, Origin, Person, Points, PolicyRef, Touchpoint
@@ -151,6 +151,24 @@ class ErasedOnHandoffs(LeadErased):
 
 
 class SuppressedOnHandoffs(LeadSuppressed):
+    """The router passes it on."""
+
+    topic: ClassVar[str] = "lead-handoffs"
+
+
+class LinkedOnHandoffs(LeadLinked):
+    """The router passes it on: the alias is nobody of its own."""
+
+    topic: ClassVar[str] = "lead-handoffs"
+
+
+class MergedOnHandoffs(LeadMerged):
+    """The router passes it on."""
+
+    topic: ClassVar[str] = "lead-handoffs"
+
+
+class UnmergedOnHandoffs(LeadUnmerged):
     """The router passes it on."""
 
     topic: ClassVar[str] = "lead-handoffs"

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.engagements import LeadErased, LeadSuppressed
-from schemas.envelope import Count, Envelope, Frozen, Instant
+from schemas.engagements import LeadErased, LeadLinked, LeadMerged, LeadSuppressed, LeadUnmerged
+from schemas.envelope import Count, Envelope, Frozen, Instant, LeadId
 
 Points = Annotated[float, Field(ge=-1e9, le=1e9, description="points, exact to a thousandth")]
 Group = Literal["fit", "engagement", "negative"]
@@ -158,3 +158,37 @@ class SuppressedOnScores(LeadSuppressed):
     """The scorer passes it on."""
 
     topic: ClassVar[str] = "lead-scores"
+
+
+class LinkedOnScores(LeadLinked):
+    """The scorer passes it on: the alias has no score any more."""
+
+    topic: ClassVar[str] = "lead-scores"
+
+
+class MergedOnScores(LeadMerged):
+    """The scorer passes it on, for the alias and for the survivor."""
+
+    topic: ClassVar[str] = "lead-scores"
+
+
+class UnmergedOnScores(LeadUnmerged):
+    """The scorer passes it on, for the alias and for the survivor."""
+
+    topic: ClassVar[str] = "lead-scores"
+
+
+class Conflict(Frozen):
+    """One user id with two e-mail addresses: which leads these are, by lead id."""
+
+    earlier: LeadId
+    later: LeadId
+    since: Instant = Field(description="from then on events of the user id belong to the later lead")
+
+
+class LeadIdentityConflict(Envelope):
+    """A user id, the subject, was seen with a second address. Nothing is merged; `baton conflicts` lists these."""
+
+    topic: ClassVar[str] = "lead-scores"
+    type: Literal["baton.lead.identity_conflict.v1"] = "baton.lead.identity_conflict.v1"
+    data: Conflict

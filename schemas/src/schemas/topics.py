@@ -6,11 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from schemas.engagements import EngagementRecorded, LeadDescribed, LeadErased, LeadLinked, LeadOptedIn, LeadSuppressed
+from schemas.engagements import (
+    EngagementRecorded,
+    LeadDescribed,
+    LeadErased,
+    LeadLinked,
+    LeadMerged,
+    LeadOptedIn,
+    LeadSuppressed,
+    LeadUnmerged,
+)
 from schemas.envelope import Envelope
 from schemas.handoffs import LeadHandedOff, LeadQualified, LeadStageChanged, StageRejected
 from schemas.sales import SALES_ACTIVITIES
-from schemas.scores import LeadScored
+from schemas.scores import LeadIdentityConflict, LeadScored
 from schemas.sizes import MAX_RECORD, REJECTED, dead_letter_topic, record_limit
 from schemas.sla import (
     ClockCancelled,
@@ -47,17 +56,17 @@ def _own(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if name in SERVICES)
 
 
-PASSED_ON = (LeadErased, LeadSuppressed)
+PASSED_ON = (LeadErased, LeadSuppressed, LeadLinked, LeadMerged, LeadUnmerged)
 """Events of `engagements` that each service passes on after its own, so that they arrive in order."""
 _CARRYING = (
     Topic(
         "engagements",
-        (EngagementRecorded, LeadDescribed, LeadOptedIn, LeadLinked, LeadErased, LeadSuppressed),
-        ("ingest", "marketing platforms", "operators"),
+        (EngagementRecorded, LeadDescribed, LeadOptedIn, *PASSED_ON),
+        ("ingest", "marketing platforms", "operators", "scorer"),
         ("scorer",),
     ),
-    Topic("sales-activities", SALES_ACTIVITIES, ("ingest", "CRM"), ("router", "sla-monitor")),
-    Topic("lead-scores", (LeadScored, *PASSED_ON), ("scorer",), ("router",)),
+    Topic("sales-activities", SALES_ACTIVITIES, ("ingest", "CRM", "router"), ("router", "sla-monitor")),
+    Topic("lead-scores", (LeadScored, LeadIdentityConflict, *PASSED_ON), ("scorer",), ("router",)),
     Topic(
         "lead-handoffs",
         (LeadQualified, LeadHandedOff, LeadStageChanged, StageRejected, *PASSED_ON),

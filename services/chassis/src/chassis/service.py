@@ -44,7 +44,7 @@ class Keep(NamedTuple, Generic[S]):
     `state` is the lead's new state, `due` when to look at it again. `counts` adds to the partition's durable totals,
     `shared` replaces shared rows. `replaces`, only of `decide`: keys of facts of the lead that this one includes; the
     commit deletes them. `inputs_until`, only of `tick`: more follows once every input is read up to that past
-    instant.
+    instant. `copies`: facts of the lead that are published again, each for another lead (see `Forward`).
     """
 
     state: S
@@ -54,6 +54,7 @@ class Keep(NamedTuple, Generic[S]):
     shared: Mapping[str, Any] = _NOTHING
     replaces: Sequence[tuple[str, str]] = ()
     inputs_until: datetime | None = None
+    copies: Sequence[tuple[Fact, str]] = ()
 
 
 class Drop(NamedTuple, Generic[S]):
@@ -90,6 +91,14 @@ class Forward(NamedTuple, Generic[S]):
 
     state: S
     to: str
+
+
+class Move(NamedTuple):
+    """Time has come to go on publishing the lead's facts for other leads: `move` is called with some of those whose
+    (source, id) is after `after`.
+    """
+
+    after: tuple[str, str]
 
 
 Decision = Keep[S] | Drop[S] | Recall | Erase[S] | Forward[S]
@@ -159,6 +168,13 @@ class Service(Protocol[S]):
         """
         ...
 
-    def tick(self, state: S, at: At) -> Keep[S] | Recall:
+    def tick(self, state: S, at: At) -> Keep[S] | Recall | Move:
         """What follows from time alone, or from another policy; called when the lead's `due` has come."""
+        ...
+
+    def move(self, state: S, facts: Sequence[Fact], at: At, *, last: bool) -> Keep[S]:
+        """Which of these facts are published for which leads (`Keep.copies`), by (source, id); `last`: none follow.
+
+        The state says after which fact the next `Move` goes on.
+        """
         ...
