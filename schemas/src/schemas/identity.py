@@ -6,7 +6,7 @@ import struct
 import unicodedata
 from datetime import datetime, timedelta
 from hashlib import sha1
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator
@@ -54,6 +54,7 @@ def plain_identifier(identifier: str) -> str:
     return identifier
 
 
+Name = Literal["email", "user_id", "anonymous_id"]
 _Email = Annotated[str, AfterValidator(canonical_email)]
 _Plain = Annotated[str, AfterValidator(plain_identifier)]
 
@@ -65,10 +66,14 @@ class Identifiers(Frozen):
     user_id: Annotated[_Plain | None, BeforeValidator(given)] = None
     anonymous_id: Annotated[_Plain | None, BeforeValidator(given)] = None
 
-    def lead_ids(self) -> tuple[str, ...]:
+    def lead_ids(self) -> dict[Name, str]:
         """The lead's id under each identifier given, strongest first; the first one is the lead."""
-        named = (("email", self.email), ("user", self.user_id), ("anonymous", self.anonymous_id))
-        return tuple(_hash(kind, value) for kind, value in named if value is not None)
+        named: tuple[tuple[Name, str, str | None], ...] = (
+            ("email", "email", self.email),
+            ("user_id", "user", self.user_id),
+            ("anonymous_id", "anonymous", self.anonymous_id),
+        )
+        return {name: _hash(kind, value) for name, kind, value in named if value is not None}
 
 
 def lead_id_of(email: str | None = None, user_id: str | None = None, anonymous_id: str | None = None) -> str:
@@ -79,7 +84,7 @@ def lead_id_of(email: str | None = None, user_id: str | None = None, anonymous_i
     ids = Identifiers(email=email, user_id=user_id, anonymous_id=anonymous_id).lead_ids()
     if not ids:
         raise ValueError("an event needs an e-mail, a user id or an anonymous id")
-    return ids[0]
+    return next(iter(ids.values()))
 
 
 def derived_id(*parts: object) -> str:

@@ -166,4 +166,4 @@ def test_a_platforms_blank_identifier_is_none() -> None:
     for nothing in NOTHING.values():
         event["data"]["identifiers"] = {"email": EMAIL, "user_id": nothing, "anonymous_id": nothing}
         fact = decoder.fact(event["subject"].encode(), json.dumps(event).encode(), NOON)
-        assert fact.event.data.identifiers.lead_ids() == (event["subject"],)
+        assert fact.event.data.identifiers.lead_ids() == {"email": event["subject"]}

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from ingest.adapters.segment import read
 from ingest.rules import REASONS, events_of
-from schemas.engagements import EngagementRecorded, LeadDescribed, LeadLinked, LeadOptedIn
+from schemas.engagements import EngagementRecorded, LeadDescribed, LeadLinked, LeadOptedIn, Link
 from schemas.envelope import Decoder, Envelope, Fact, Refused, fingerprint
-from schemas.identity import lead_id_of, neighbours
+from schemas.identity import derived_id, lead_id_of, neighbours
 from schemas.sizes import MAX_RECORD
 from schemas.topics import TOPICS
 from tests.builders import EMAIL, LEAD, NOON, at
@@ -159,10 +159,12 @@ def test_every_weaker_identifier_is_linked_to_the_strongest() -> None:
         {"userId": "42", "anonymousId": "a1", "traits": {"email": EMAIL}, "timestamp": at(-9).isoformat()}, "page"
     )
     assert event.subject == LEAD
-    assert [(link.subject, link.data.lead) for link in links if isinstance(link, LeadLinked)] == [
-        (lead_id_of(user_id="42"), LEAD),
-        (lead_id_of(anonymous_id="a1"), LEAD),
+    user, device = lead_id_of(user_id="42"), lead_id_of(anonymous_id="a1")
+    assert [(link.subject, link.data) for link in links if isinstance(link, LeadLinked)] == [
+        (user, Link(alias=user, lead=LEAD, alias_by="user_id", lead_by="email")),
+        (device, Link(alias=device, lead=LEAD, alias_by="anonymous_id", lead_by="email")),
     ]
+    assert [link.id for link in links] == [derived_id("link", alias, LEAD) for alias in (user, device)]
     assert [(link.id, fingerprint(link)) for link in links] == [(link.id, fingerprint(link)) for link in again[1:]]
     assert all(link.occurredat is None and link.finaltime for link in links)
 

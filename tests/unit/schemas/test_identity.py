@@ -95,9 +95,13 @@ def test_an_identifier_is_printable_and_short(text: str) -> None:
 
 def test_the_strongest_identifier_names_the_lead_and_the_others_are_its_aliases() -> None:
     all_three = Identifiers(email=ADA, user_id="u-1", anonymous_id="a-1").lead_ids()
-    assert all_three == (lead_id_of(email=ADA), lead_id_of(user_id="u-1"), lead_id_of(anonymous_id="a-1"))
-    assert lead_id_of(email=ADA, user_id="u-1", anonymous_id="a-1") == all_three[0]
-    assert lead_id_of(user_id="u-1", anonymous_id="a-1") == all_three[1]
+    assert list(all_three.items()) == [
+        ("email", lead_id_of(email=ADA)),
+        ("user_id", lead_id_of(user_id="u-1")),
+        ("anonymous_id", lead_id_of(anonymous_id="a-1")),
+    ]
+    assert lead_id_of(email=ADA, user_id="u-1", anonymous_id="a-1") == all_three["email"]
+    assert lead_id_of(user_id="u-1", anonymous_id="a-1") == all_three["user_id"]
 
 
 def test_the_same_text_as_another_kind_of_identifier_is_another_lead() -> None:

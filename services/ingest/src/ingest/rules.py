@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 from typing import Any, Final, TypeVar
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 
 from schemas.engagements import LeadLinked, Link
 from schemas.envelope import FIRST_DAY, LAST_DAY, MAX_LATENESS, Envelope, Refused, effective_time
-from schemas.identity import derived_id, id_of_content
+from schemas.identity import Name, derived_id, id_of_content
 
 E = TypeVar("E", bound=Envelope)
 _FIRST, _LAST = (datetime.combine(day, time(), UTC) for day in (FIRST_DAY, LAST_DAY))
@@ -39,7 +40,7 @@ class Item:
 
     event: type[Envelope]
     data: dict[str, Any]
-    lead_ids: tuple[str, ...]
+    lead_ids: Mapping[Name, str]
     id: str | None = None
     time: datetime | None = None
     sent_at: datetime | None = None
@@ -52,7 +53,7 @@ def events_of(item: Item, source: str, received_at: datetime) -> tuple[Envelope,
     """The item's event, then a link for each weaker identifier. Raises Refused."""
     if not item.lead_ids:
         raise Refused("no_identifier", "none of email, userId, anonymousId is given")
-    lead, *aliases = item.lead_ids
+    (by, lead), *weaker = item.lead_ids.items()
     item = _by_receipt(item, received_at)
     try:
         event = item.event(
@@ -69,7 +70,8 @@ def events_of(item: Item, source: str, received_at: datetime) -> tuple[Envelope,
     event = timed(event, item.time, received_at, sent_anew=True)
     if item.id is None:
         event = event.model_copy(update={"id": id_of_content(event)})
-    return (event, *(_link(alias, lead, source, event.time) for alias in aliases))
+    links = (Link(alias=alias, lead=lead, alias_by=alias_by, lead_by=by) for alias_by, alias in weaker)
+    return (event, *(_linked(link, source, event.time) for link in links))
 
 
 def _by_receipt(item: Item, received_at: datetime) -> Item:
@@ -98,11 +100,15 @@ def timed(event: E, sent_time: datetime | None, received_at: datetime, *, sent_a
     return event.model_copy(update={"time": time, "finaltime": True, "occurredat": sent_time})
 
 
-def _link(alias: str, lead: str, source: str, time: datetime) -> LeadLinked:
+def _linked(link: Link, source: str, time: datetime) -> LeadLinked:
     """The link's id depends on the two ids only, and it has no time of its own: a repeat is an exact duplicate."""
-    link = Link(alias=alias, lead=lead)
     return LeadLinked(
-        id=derived_id("linked", alias, lead), source=source, subject=alias, time=time, finaltime=True, data=link
+        id=derived_id("link", link.alias, link.lead),
+        source=source,
+        subject=link.alias,
+        time=time,
+        finaltime=True,
+        data=link,
     )
 
 
