@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -39,7 +40,8 @@ class Archive(Platform):
         done = (datetime.now(UTC) - timedelta(days=chance.uniform(61, 89))).isoformat()
         kind, data = "newsletter_opened", Json()
         if chance.random() < 0.02:
-            kind, data = "", {"company_size": chance.choice(SIZES), "industry": chance.choice(INDUSTRIES)}
+            company = random.Random(person)  # always the same, as in Traffic: points may only grow with what is known
+            kind, data = "", {"company_size": company.choice(SIZES), "industry": company.choice(INDUSTRIES)}
         return Doing(f"{self._name}-{self._number}", person, done, kind, data)
 
 
