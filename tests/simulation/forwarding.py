@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from unittest.mock import patch
 
-from chassis.service import At, Decision, Forward, Keep, Recall
+from chassis.service import At, Decision, Forward, Keep, Move, Recall
 from schemas.envelope import Fact
 from scorer.app import Scorer
 from scorer.rules import State
@@ -34,7 +34,7 @@ def linked() -> Iterator[None]:
         to = LINKS.get(fact.lead_id)
         return _decide(self, state, fact, at) if to is None else Forward(state, to)
 
-    def tick(self: Scorer, state: State, at: At) -> Keep[State] | Recall:
+    def tick(self: Scorer, state: State, at: At) -> Keep[State] | Recall | Move:
         return Keep(state) if state.lead_id in LINKS else _tick(self, state, at)
 
     with patch.object(Scorer, "decide", decide), patch.object(Scorer, "tick", tick):

@@ -15,7 +15,7 @@ from chassis.partition.supervisor import Supervisor
 from chassis.partition.worker import Links
 from chassis.process.failures import StatementTimeout
 from chassis.process.settings import Worker as Settings
-from chassis.service import At, Decision, Keep, Recall
+from chassis.service import At, Decision, Keep, Move, Recall
 from schemas.envelope import Fact
 from tests.integration.chassis.counting import Counting, Recalling, Tally
 from tests.integration.chassis.driving import leads
@@ -62,7 +62,7 @@ class Slow(Recalling):
 class Patient(Slow):
     """A lead whose due is later than `known` waits."""
 
-    def tick(self, state: Tally, at: At) -> Keep[Tally] | Recall:
+    def tick(self, state: Tally, at: At) -> Keep[Tally] | Recall | Move:  # type: ignore[override]
         return Counting.tick(self, state, at)
 
 

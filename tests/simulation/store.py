@@ -114,6 +114,14 @@ class Store:
             if lead in wanted
         ]
 
+    def slices(self, after: Sequence[Key], most: int) -> list[tuple[str, bytes, datetime, bytes, datetime]]:
+        found = []
+        for first in after:
+            keys = sorted(key for key in self.facts if key[0] == first[0] and key[1:] > first[1:])
+            for fact in [self.facts[key] for key in keys[:most]]:
+                found.append((first[0], fact.value, fact.time, fact.fingerprint, fact.received))
+        return found
+
     def due(self, part: int, most: int) -> tuple[datetime | None, list[LeadRow]]:
         now = self.now()
         rows = [row for of, row in self.leads.values() if of == part and row.due is not None and row.due <= now]
@@ -232,6 +240,9 @@ class StoreJournal(Journal):
 
     async def facts(self, leads: Sequence[str]) -> list[tuple[str, bytes, datetime, bytes, datetime]]:
         return await self._network.ask("recall", lambda: self._store.facts_of(leads))
+
+    async def slices(self, after: Sequence[Key], most: int) -> list[tuple[str, bytes, datetime, bytes, datetime]]:
+        return await self._network.ask("slices", lambda: self._store.slices(after, most))
 
     async def due(self, most: int) -> tuple[datetime | None, list[LeadRow]]:
         return await self._network.ask("due", lambda: self._store.due(self._part, most))

@@ -20,6 +20,7 @@ from chassis.partition.journal import (
     SharedConflict,
 )
 from chassis.process.failures import Fenced
+from schemas.envelope import Fact
 from tests.builders import a_fact, an_engagement, at
 from tests.integration.chassis.driving import leads
 from tests.simulation.places import OnRealServers, OnSimulatedOnes, Place
@@ -51,8 +52,25 @@ async def written(journal: Journal) -> tuple[Any, ...]:
     )
 
 
+def _key(fact: Fact) -> tuple[str, str]:
+    return fact.key
+
+
 class Contract:
     """The tests; a subclass says where."""
+
+    async def test_a_slice_has_the_next_facts_of_each_lead_by_source_and_id(self, place: Place) -> None:
+        upper = a_fact(an_engagement(id="0", subject=ADA, source="Z"), at(0))
+        async with place.journal(0) as journal:
+            await journal.claim()
+            await journal.commit(1, batch(facts=[THREE, upper, ONE, TWO, OTHER]), 0)
+            start = [(ADA, "", ""), (BOB, "", "")]
+            assert sorted((row[0], row[1]) for row in await journal.slices(start, 2)) == sorted(
+                (fact.lead_id, fact.value) for fact in [*sorted([upper, ONE, TWO, THREE], key=_key)[:2], OTHER]
+            )
+            rest = await journal.slices([(ADA, *ONE.key), (BOB, *OTHER.key)], 9)
+            assert [row[1] for row in rest if row[0] == BOB] == []
+            assert {row[1] for row in rest} >= {TWO.value, THREE.value}
 
     async def test_erased_leads_keep_the_facts_of_the_same_batch_and_others_keep_all(self, place: Place) -> None:
         async with place.journal(0) as journal:

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 from typing_extensions import TypedDict
 
 from schemas.content import content_of
-from schemas.sizes import MAX_RECORD
+from schemas.sizes import MAX_EVENT, MAX_RECORD
 
 MAX_FUTURE = timedelta(hours=24)
 MAX_LATENESS = timedelta(days=90)
@@ -225,8 +225,10 @@ class Decoder:
         Reasons: those of `event`, `too_large`, `wrong_key`, `time_out_of_range`.
         """
         if value is not None and len(value) > MAX_RECORD:
-            raise Refused("too_large", f"{len(value)} bytes, {MAX_RECORD} at the most")
+            raise Refused("too_large", f"{len(value)} bytes, {MAX_EVENT} at the most")
         event = self.event(value)
+        if len(cast(bytes, value)) > MAX_EVENT and event.via is None:
+            raise Refused("too_large", f"{len(cast(bytes, value))} bytes, {MAX_EVENT} at the most")
         if not (event.id.strip() and event.source.strip()):
             raise Refused("invalid_event", "id, source: blank")
         value = cast(bytes, value)

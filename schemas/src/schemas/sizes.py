@@ -4,6 +4,8 @@ from __future__ import annotations
 
 MAX_RECORD = 1024 * 1024
 """Most bytes of a record on an input topic. What is set aside includes it and the reason, and may be twice as large."""
+MAX_EVENT = MAX_RECORD - 1024
+"""Most bytes of an event: published again for another lead it is longer, and still has to fit."""
 REJECTED = "events-rejected"
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal
 
 from chassis.policy import Policies
-from chassis.service import At, Decision, Drop, Erase, Forward, Keep, Limit, Recall
+from chassis.service import At, Decision, Drop, Erase, Forward, Keep, Limit, Move, Recall
 from schemas.engagements import EngagementRecorded
 from schemas.envelope import Decoder, Envelope, Fact
 from schemas.erasure import ERASED
@@ -32,6 +32,9 @@ class Tally:
     due: datetime | None = None
     rotting: bool = False
     """At its tick it becomes what the database cannot hold."""
+    to: str = ""
+    """The lead for which its facts are published, `after` those up to this key have been."""
+    after: tuple[str, str] | None = None
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Counting:
     """`boom` raises, `tell` publishes the count, `huge` more than its topic takes.
 
     `wait` is due in 0.4 s, `soon` at once, `share` counts for everyone. An erasure leaves a count of 1;
-    `forward` is for the lead that its content names, unless it is that lead's already.
+    `forward` is for the lead that its content names, unless it is that lead's already; after a `move` all facts are.
 
     `rot` is due in 0.4 s too, and what then comes of it the database cannot hold; of `break` it cannot at once.
 
@@ -53,6 +56,7 @@ class Counting:
     shared: Sequence[str] = ()
     limit: Limit | None = None
     own: Collection[str] = ()
+    forwards: str = "engagements"
     policies: Policies[Any] = field(default_factory=Policies)
     looked: list[tuple[Tally, At]] = field(default_factory=list)
     wait: timedelta = WAIT
@@ -61,12 +65,13 @@ class Counting:
         return Tally()
 
     def load(self, lead_id: str, state: str) -> Tally:
-        count, due, rotting = json.loads(state)
-        return Tally(count, due and datetime.fromisoformat(due), rotting)
+        count, due, rotting, to, after = json.loads(state)
+        return Tally(count, due and datetime.fromisoformat(due), rotting, to, after and (after[0], after[1]))
 
     def dump(self, state: Tally) -> str:
         rotten = state.rotting and state.due is None
-        return json.dumps([state.count, state.due and state.due.isoformat(), state.rotting]) + "\0" * rotten
+        due = state.due and state.due.isoformat()
+        return json.dumps([state.count, due, state.rotting, state.to, state.after]) + "\0" * rotten
 
     def decide(self, state: Tally, fact: Fact, at: At) -> Decision[Tally]:  # noqa: PLR0911 - one for each kind
         state = replace(state, count=state.count + 1)
@@ -77,6 +82,10 @@ class Counting:
                 return Erase(Tally(1))
             case "forward" if (to := _content(fact)) != fact.lead_id:
                 return Forward(state, to)
+            case "move" if (to := _content(fact)) != fact.lead_id:
+                return Keep(replace(state, to=to, after=("", "")), due=at.now, copies=[(fact, to)])
+            case _ if state.to:
+                return Forward(state, state.to)
             case "break":
                 return Keep(replace(state, rotting=True), due=state.due)
             case "tell":
@@ -101,8 +110,15 @@ class Counting:
     def recall(self, state: Tally, earlier: Sequence[Fact], heard: Sequence[Fact], at: At) -> Keep[Tally]:
         raise AssertionError("no decision asked for it")
 
-    def tick(self, state: Tally, at: At) -> Keep[Tally] | Recall:
+    def move(self, state: Tally, facts: Sequence[Fact], at: At, *, last: bool) -> Keep[Tally]:
+        after = None if last else facts[-1].key
+        copies = [(fact, state.to) for fact in facts if _kind(fact) != "move"]
+        return Keep(replace(state, after=after), due=after and at.now, copies=copies)
+
+    def tick(self, state: Tally, at: At) -> Keep[Tally] | Recall | Move:
         self.looked.append((state, at))
+        if state.after is not None:
+            return Move(state.after)
         if state.due is None or at.known < state.due:
             return Keep(state, due=state.due, inputs_until=state.due)
         return Keep(replace(state, due=None), counts={"fired": 1})

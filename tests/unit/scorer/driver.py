@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from chassis.policy import Policies
-from chassis.service import At, Drop, Erase, Forward, Keep, Recall
+from chassis.service import At, Drop, Erase, Forward, Keep, Move, Recall
 from schemas.engagements import EngagementRecorded
 from schemas.envelope import Envelope, Fact
 from schemas.policy import Policy
@@ -60,6 +60,7 @@ class Play:
         """What time alone made it publish."""
         before = len(self.published)
         decision = self.scorer.tick(self.state, At(now, now))
+        assert not isinstance(decision, Move)
         self._follow(
             self.scorer.recall(self.state, self.facts, [], At(now, now)) if isinstance(decision, Recall) else decision
         )

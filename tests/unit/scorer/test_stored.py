@@ -1,6 +1,7 @@
 """A state as the database keeps it: what pydantic wrote of it is read, and what is written now is read by pydantic."""
 
 from dataclasses import replace
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -8,15 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from schemas.links import Links
 from scorer import stored
 from scorer.rules import State, Tally
 from scorer.rules.background import Background
 from scorer.rules.basis import Basis, Kept, Paid, Statement
 from scorer.rules.decision import Published
 from scorer.rules.memo import Memo, Watch
+from scorer.rules.names import Names
 
 LEAD = "6f9619ff-8b86-5d00-b42d-00c04fc964ff"
-UNSTORED: Any = {"lead_id": True, "tally": {"memo": True}}
+UNSTORED: Any = {"lead_id": True, "tally": {"memo": True}, "names": True, "fresh": True}
 STATES = TypeAdapter(State)
 
 STATED, NAMED = Statement("o", 1), Statement("o", "a")
@@ -44,6 +47,9 @@ bases = st.builds(
 backgrounds = st.builds(Background, tuples(texts), stated, stated, maps(statements))
 published = st.builds(Published, numbers, texts, st.none() | numbers, maybe)
 states = st.builds(State, st.just(LEAD), st.builds(Tally, bases, backgrounds), published)
+links = st.builds(Links, texts, tuples(st.tuples(st.datetimes(timezones=st.just(UTC)), texts)))
+keys = st.none() | st.tuples(texts, texts)
+names = st.builds(Names, st.none() | links, st.booleans(), keys, tuples(texts), numbers, tuples(texts), st.booleans())
 
 
 def older(state: State) -> str:
@@ -62,6 +68,12 @@ def test_what_was_written_before_is_read_and_what_is_written_now_could_be_read_b
 @given(states)
 def test_the_same_state_is_the_same_text_as_before(state: State) -> None:
     assert stored.write(state) == older(state)
+
+
+@given(states, names)
+def test_the_names_of_a_lead_are_read_as_they_were_written(state: State, names: Names) -> None:
+    state = replace(state, names=names)
+    assert stored.read(LEAD, stored.write(state)) == state
 
 
 @pytest.mark.parametrize(

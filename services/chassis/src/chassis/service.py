@@ -136,6 +136,8 @@ class Service(Protocol[S]):
     """Names of the rows shared by all partitions that `decide` and `tick` may read and replace."""
     limit: Limit | None
     """None: nothing is dropped as flood."""
+    forwards: str
+    """The input topic on which facts are published again for other leads."""
 
     def new(self, lead_id: str) -> S:
         """The state of a lead without facts."""

@@ -38,6 +38,7 @@ class Router:
 
     name = "router"
     own: Collection[str] = ("lead-scores",)
+    forwards = "sales-activities"
     shared: Sequence[str] = (ROTATION,)
     limit: Limit | None = Limit(DAILY, RECALLED, sort_of)
 
@@ -69,6 +70,9 @@ class Router:
         return Drop(state, ERASED)
 
     def recall(self, state: Lead, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[Lead]:
+        raise NotImplementedError("no decision asks for it")
+
+    def move(self, state: Lead, facts: Sequence[Fact], at: At, *, last: bool) -> Keep[Lead]:
         raise NotImplementedError("no decision asks for it")
 
     def tick(self, state: Lead, at: At) -> Keep[Lead]:

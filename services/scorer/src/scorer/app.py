@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from chassis.policy import Policies, load_policies
-from chassis.service import At, Decision, Drop, Erase, Keep, Limit, Recall
-from schemas.engagements import LeadErased, LeadSuppressed
+from chassis.service import At, Decision, Drop, Erase, Forward, Keep, Limit, Move, Recall
+from schemas.engagements import LeadErased, LeadLinked, LeadMerged, LeadSuppressed, LeadUnmerged
 from schemas.envelope import Decoder, Envelope, Fact
 from schemas.erasure import ERASED
 from schemas.policy import Policy
 from schemas.topics import TOPICS
 from scorer import stored
-from scorer.rules import Criteria, Late, Outdated, Result, State, age, decide, erasure, flood, recall
+from scorer.rules import Criteria, Late, Outdated, Result, State, age, decide, erasure, flood, linking, recall
+from scorer.rules.names import utc
+from scorer.rules.tally import NOTHING_KNOWN
 from scorer.settings import Settings
 
 
@@ -23,6 +26,7 @@ class Scorer:
 
     name = "scorer"
     own: Collection[str] = ()
+    forwards = "engagements"
     shared: Sequence[str] = ()
 
     def __init__(self, policies: Policies[Policy]) -> None:
@@ -58,7 +62,7 @@ class Scorer:
         return flood.sort_of(fact, self._kinds[1])
 
     def new(self, lead_id: str) -> State:
-        return State(lead_id)
+        return State(lead_id, fresh=True)
 
     def load(self, lead_id: str, state: str) -> State:
         return stored.read(lead_id, state)
@@ -67,35 +71,81 @@ class Scorer:
         return stored.write(state)
 
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
-        kind = type(fact.event)
+        kind, names = type(fact.event), state.names
         if kind is LeadErased:
-            return Erase(erasure.erased(state), erasure.passed_downstream([fact]))
+            passed = (*erasure.passed_downstream([fact]), *linking.erased_with(state, fact))
+            return Erase(erasure.erased(state), passed)
+        if names.unread or kind in (LeadMerged, LeadUnmerged):
+            return Recall()
+        if kind is LeadLinked:
+            return self._linked(state, fact, at)
+        if names.links is not None:
+            return Forward(state, names.links.lead_at(utc(fact)))
         passed = erasure.passed_downstream([fact]) if kind is LeadSuppressed else ()
+        return self._scored(state, fact, at, passed)
+
+    def _linked(self, state: State, fact: Fact, at: At) -> Decision[State]:
+        told = linking.named(state, fact)
+        if told.names.links is not None:
+            return _alias(state, told, at, empty=state.fresh and state.tally == NOTHING_KNOWN)
+        named = state if told.names is state.names else replace(state, names=told.names)
+        decision = self._scored(named, fact, at, ())
+        return decision._replace(counts={**decision.counts, **told.counts}) if isinstance(decision, Keep) else decision
+
+    def _scored(self, state: State, fact: Fact, at: At, passed: Sequence[Envelope]) -> Keep[State] | Recall:
         try:
-            return _kept(decide(state, fact, self.criteria(at.now), at.now), passed=passed)
+            result = decide(state, fact, self.criteria(at.now), at.now)
         except Late as late:
             return Recall(late=not isinstance(late, Outdated))
+        if state.fresh and result.state is state:  # the fact is stored
+            result = result._replace(state=replace(state, fresh=False))
+        return _kept(result, passed=passed)
 
-    def after_erasure(self, state: State, fact: Fact, at: At) -> Drop[State]:  # noqa: ARG002 - nothing follows
-        return Drop(state, ERASED)
+    def after_erasure(self, state: State, fact: Fact, at: At) -> Drop[State]:  # noqa: ARG002 - the time is the fact's
+        """The alias that the fact came by is erased, too."""
+        via = fact.event.via
+        return Drop(state, ERASED, () if via is None else (linking.erasure(via, fact),))
 
-    def tick(self, state: State, at: At) -> Keep[State] | Recall:
+    def tick(self, state: State, at: At) -> Keep[State] | Recall | Move:
+        names = state.names
+        if names.links is not None:
+            return Keep(state) if names.after is None else Move(names.after)
         try:
-            return _kept(age(state, self.criteria(at.now), at.now))
+            return Recall() if names.unread else _kept(age(state, self.criteria(at.now), at.now))
         except Late:
             return Recall()
+
+    def move(self, state: State, facts: Sequence[Fact], at: At, *, last: bool) -> Keep[State]:
+        state, copies = linking.moved(state, facts, last=last)
+        return Keep(state, due=_due(state, at), copies=copies)
 
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self.inputs["engagements"].stored(value, time, fingerprint, received)
 
     def recall(self, state: State, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[State]:
-        passed = erasure.passed_downstream(new)
-        return _kept(*recall(state, earlier, new, self.criteria(at.now), at.now), passed=passed)
+        told = linking.named_anew(state, earlier, new)
+        if told.names.links is not None:
+            return _alias(state, told, at)
+        state = state if told.names == state.names else replace(state, names=told.names)
+        results = recall(state, earlier, new, self.criteria(at.now), at.now)
+        kept = _kept(*results, passed=(*told.events, *erasure.passed_downstream(new)))
+        return kept._replace(copies=told.copies, counts={**kept.counts, **told.counts})
 
 
 def build(settings: Settings) -> Scorer:
     """The service under the policy that the settings name. Raises chassis.policy.PolicyError."""
     return Scorer(load_policies(settings.policies, Policy))
+
+
+def _alias(state: State, told: linking.Named, at: At, *, empty: bool = False) -> Keep[State]:
+    """The decision for a lead that is another one; what it has done is moved there, unless it is `empty`."""
+    names = replace(told.names, after=None) if empty else told.names
+    state = state if names is state.names else linking.as_alias(state, names)
+    return Keep(state, told.events, _due(state, at), told.counts, copies=told.copies)
+
+
+def _due(state: State, at: At) -> datetime | None:
+    return None if state.names.after is None else at.now
 
 
 def _kept(*results: Result, passed: Sequence[Envelope] = ()) -> Keep[State]:

@@ -6,14 +6,17 @@ A field that an older version did not write has its default; one that a newer ve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
 
+from schemas.links import Links
 from scorer.rules import State
 from scorer.rules.background import Background
 from scorer.rules.basis import Basis, Kept, Paid, Statement
 from scorer.rules.decision import NEVER_PUBLISHED, Published
+from scorer.rules.names import ONE_NAME, Names
 from scorer.rules.tally import Tally
 
 
@@ -25,6 +28,7 @@ def read(lead_id: str, text: str) -> State:
         lead_id,
         Tally(_read_basis(tally.get("basis", {})), _read_background(tally.get("background", {}))),
         NEVER_PUBLISHED if published is None else _read_published(published),
+        _read_names(state["names"]) if "names" in state else ONE_NAME,
     )
 
 
@@ -61,6 +65,23 @@ def _read_published(published: Mapping[str, Any]) -> Published:
     return Published(get("version", 0), get("digest", ""), get("milli"), get("contact"))
 
 
+def _read_names(names: Mapping[str, Any]) -> Names:
+    get, links, after = names.get, names.get("links"), names.get("after")
+    return Names(
+        None if links is None else _read_links(links),
+        get("merged", False),
+        None if after is None else (after[0], after[1]),
+        tuple(get("aliases", ())),
+        get("more", 0),
+        tuple(get("masked", ())),
+        get("unread", False),
+    )
+
+
+def _read_links(links: Mapping[str, Any]) -> Links:
+    return Links(links["first"], tuple([(datetime.fromisoformat(time), lead) for time, lead in links["since"]]))
+
+
 def _statement(statement: Sequence[Any] | None) -> Statement | None:
     return None if statement is None else Statement(statement[0], statement[1])
 
@@ -72,7 +93,7 @@ def _statements(statements: Mapping[str, Sequence[Any]]) -> Mapping[str, Stateme
 def write(state: State) -> str:
     """The state without the lead's id, which the row has, and without the memo."""
     background, published = state.tally.background, state.published
-    body = {
+    body: dict[str, object] = {
         "tally": {
             "basis": _basis(state.tally.basis),
             "background": {
@@ -89,6 +110,8 @@ def write(state: State) -> str:
             "contact": published.contact,
         },
     }
+    if state.names is not ONE_NAME and state.names != ONE_NAME:
+        body["names"] = state.names
     return orjson.dumps(body, default=tuple, option=orjson.OPT_UTC_Z).decode()  # tuple: for a Statement
 
 

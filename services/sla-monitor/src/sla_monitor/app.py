@@ -29,6 +29,7 @@ class SlaMonitor:
 
     name = "sla-monitor"
     own: Collection[str] = ("lead-handoffs",)
+    forwards = "sales-activities"
     shared: Sequence[str] = ()
     limit: Limit | None = Limit(DAILY, RECALLED, sort_of)
 
@@ -78,6 +79,9 @@ class SlaMonitor:
         return Drop(result.lead, ERASED, result.events, result.counts)
 
     def recall(self, state: WatchedLead, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[WatchedLead]:
+        raise NotImplementedError("no decision asks for it")
+
+    def move(self, state: WatchedLead, facts: Sequence[Fact], at: At, *, last: bool) -> Keep[WatchedLead]:
         raise NotImplementedError("no decision asks for it")
 
     def tick(self, state: WatchedLead, at: At) -> Keep[WatchedLead]:

@@ -18,7 +18,7 @@ from chassis.partition.lead_cache import File, Files, Stored, keys_of
 from chassis.partition.pending import Arrival, Key, Pending, Undecided
 from chassis.process.failures import Transient
 from chassis.process.logs import logger
-from chassis.service import At, Decision, Forward, Keep, Recall, S, Service
+from chassis.service import At, Decision, Forward, Keep, Move, Recall, S, Service
 from schemas.envelope import Fact, Refused, older_fingerprint
 from schemas.identity import partition_of
 
@@ -74,12 +74,28 @@ class Decider(Generic[S]):
             return
         try:
             decision = Keep(file.state) if file.erased else self._service.tick(file.state, pending.at)
-            outputs = self._outputs(file, decision, pending)
+            outputs = [] if isinstance(decision, Move) else self._outputs(file, decision, pending)
         except Exception as error:  # noqa: BLE001 - tried again, and counted
             self._postpone(file, pending, error)
             return
-        if not pending.carry_out(file, decision, outputs):
+        if isinstance(decision, Move):
+            pending.moves[file.lead_id] = decision.after
+        elif not pending.carry_out(file, decision, outputs):
             pending.undecided[file.lead_id] = Undecided([], recall=True)
+
+    def move(self, lead_id: str, stored: Sequence[Stored], pending: Pending[S], *, last: bool) -> None:
+        """Has some facts of a lead published again for others, `last` if none follow; a failure delays no other
+        lead.
+        """
+        file, facts = self._files.of(lead_id), [self._service.stored(*fact) for fact in stored]
+        try:
+            decision = self._service.move(file.state, facts, pending.at, last=last)
+            outputs = self._outputs(file, decision, pending)
+        except Exception as error:  # noqa: BLE001 - as in `tick`
+            self._postpone(file, pending, error)
+            return
+        pending.totals["moved"] += len(decision.copies)
+        pending.carry_out(file, decision, outputs)
 
     def decide_rest(
         self, lead_id: str, stored: Sequence[Stored], pending: Pending[S], over: Callable[[], bool]
@@ -153,8 +169,11 @@ class Decider(Generic[S]):
                 return []
             case Forward():
                 assert arrival is not None  # noqa: S101 - only `decide` forwards
-                return [pending.copy(arrival, decision.to)]
-        return pending.outputs(file, decision.events) if decision.events else []
+                return pending.copies(arrival.record.topic, [(arrival.fact, decision.to)])
+        outputs = pending.outputs(file, decision.events) if decision.events else []
+        if isinstance(decision, Keep) and decision.copies:
+            outputs += pending.copies(self._service.forwards, decision.copies)
+        return outputs
 
     def _recall(
         self, file: File[S], earlier: Sequence[Fact], arrivals: list[Arrival], pending: Pending[S]

@@ -172,6 +172,14 @@ class Journal:
         """Lead, value, effective time, fingerprint and append time of every fact of those leads."""
         return [(row[0], row[1], row[2], row[3], row[4]) for row in await self._rows(sql.FACTS, leads=list(leads))]
 
+    async def slices(
+        self, after: Sequence[tuple[str, str, str]], most: int
+    ) -> list[tuple[str, bytes, datetime, bytes, datetime]]:
+        """As `facts`: of each lead the first `most` after this (lead, source, id), by source and id."""
+        leads, sources, ids = zip(*after, strict=True)
+        rows = await self._rows(sql.SLICES, leads=list(leads), sources=list(sources), ids=list(ids), most=most)
+        return [(row[0], row[1], row[2], row[3], row[4]) for row in rows]
+
     async def due(self, most: int) -> tuple[datetime | None, list[LeadRow]]:
         """Leads whose due has come, the earliest first, and the database's time; None when there is none."""
         rows = await self._rows(sql.DUE, part=self._part, most=most)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, cast
@@ -91,6 +91,13 @@ class Files(Generic[S]):
         found: dict[str, list[Stored]] = {lead_id: [] for lead_id in lead_ids}
         stored = [lead_id for lead_id in lead_ids if self._files[lead_id].version]
         for lead_id, *fact in await self._journal.facts(stored) if stored else ():
+            found[lead_id].append(cast("Stored", fact))
+        return found
+
+    async def slices(self, moves: Mapping[str, tuple[str, str]], most: int) -> dict[str, list[Stored]]:
+        """Of each lead the next facts after the (source, id) given, in one round trip, by source and id."""
+        found: dict[str, list[Stored]] = {lead_id: [] for lead_id in moves}
+        for lead_id, *fact in await self._journal.slices([(lead, *key) for lead, key in moves.items()], most):
             found[lead_id].append(cast("Stored", fact))
         return found
 

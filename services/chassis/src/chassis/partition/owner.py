@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import Generic
 
 from chassis.kafka.consumer import Received
@@ -30,6 +31,8 @@ OUTPUT_BYTES = 8 * 1024 * 1024
 """Bytes of outputs after which a commit takes no more records: within its time it may make a thousand large scores."""
 SLICE = 500
 """Most due leads decided in one transaction, so that records do not wait long behind many deadlines."""
+MOVED = 500
+"""Most facts that one commit publishes again for other leads, so that records do not wait long behind a large file."""
 TOGETHER = 50
 """Most leads whose facts are read at once: each may have thousands."""
 MANY_FACTS = 100
@@ -84,7 +87,7 @@ class Ownership(Generic[S]):
 
     async def _round(self, records: Sequence[Received]) -> int:
         """Commits as many of the records as are decided in time, at least the first; returns how many."""
-        records = few_bytes(records)
+        records = few_bytes(records, lambda record: len(record.value or b""))
         readings = [(record, self._decider.read(record)) async for record in breathing(records)]
         await self._files.load([reading for _, reading in readings if isinstance(reading, Fact)])
         pending = await self.committer.begin()
@@ -216,11 +219,27 @@ class Ownership(Generic[S]):
             pending.progress.revision = Revision(version, rows[done - 1].lead_id)
         if (left := await self._recall(pending)) is not None:
             raise Unfinished(next(index for index, row in enumerate(rows) if row.lead_id == left))
+        await self._move(pending)
         self.committer.barriers.want(pending.inputs_until or NEVER)
         if followed := pending.changes(self.committer.progress):
-            failpoints.reach("ticked")
+            failpoints.reach("moving" if pending.moves else "ticked")
             await self.committer.commit(pending)
+            if pending.moves:
+                failpoints.reach("moved")
         return done, followed
+
+    async def _move(self, pending: Pending[S]) -> None:
+        """Publishes the next facts of leads that have to be moved, those of some leads with one query.
+
+        The leads for which there is no room stay due.
+        """
+        some = dict(islice(pending.moves.items(), TOGETHER))
+        most = MOVED // max(1, len(some))
+        for lead_id, stored in (await self._files.slices(some, most) if some else {}).items():
+            if pending.size > OUTPUT_BYTES:
+                break
+            few = few_bytes(stored, lambda fact: len(fact[0]))
+            self._decider.move(lead_id, few, pending, last=len(few) == len(stored) < most)
 
     async def _recall(self, pending: Pending[S]) -> str | None:
         """Decides the leads that need all their facts; returns the lead at which time or room was up, or None.

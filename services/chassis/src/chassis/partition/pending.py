@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, NamedTuple
@@ -16,7 +16,7 @@ from chassis.partition.lead_cache import File
 from chassis.process.failures import Failure
 from chassis.service import REPLACED, At, Decision, Drop, Erase, Forward, Keep, Recall, S
 from schemas.envelope import Envelope, Fact, Refused, forwarded
-from schemas.sizes import record_limit
+from schemas.sizes import MAX_EVENT, MAX_RECORD, record_limit
 
 
 class OutputTooLarge(Failure):
@@ -77,6 +77,8 @@ class Pending(Generic[S]):
     """Lead -> what is decided once all of its facts are read."""
     inputs_until: datetime | None = None
     """The latest instant up to which a decision needs all inputs to be read."""
+    moves: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Lead -> the (source, id) after which its facts are published for other leads."""
 
     @property
     def totals(self) -> Counter[str]:
@@ -128,16 +130,18 @@ class Pending(Generic[S]):
         kept = [] if erased else [fact for fact in stored if (lead_id, *fact.key) not in self.replaced]
         return [*kept, *self.facts.get(lead_id, {}).values()]
 
-    def copy(self, arrival: Arrival, to: str) -> Record:
-        """The arrival's event for the lead `to`, on the topic that it came by. Raises OutputTooLarge as `outputs`."""
-        return _fitting(Record(arrival.record.topic, to.encode(), forwarded(arrival.fact, to), _JSON))
+    def copies(self, topic: str, copies: Iterable[tuple[Fact, str]]) -> list[Record]:
+        """The facts' events, each for another lead, as records. Raises OutputTooLarge as `outputs`."""
+        records = (Record(topic, to.encode(), forwarded(fact, to), _JSON) for fact, to in copies)
+        return [_fitting(record, record_limit(topic)) for record in records]
 
     def outputs(self, file: File[S], events: Sequence[Envelope]) -> list[Record]:
         """The events as records. Raises OutputTooLarge, which counts as a failure of the rules."""
         found = list[Record]()
         for event in events:
             part = self.part if event.subject == file.lead_id else None
-            found.append(_fitting(Record(event.topic, event.subject.encode(), event.encode(), _JSON, part)))
+            record = Record(event.topic, event.subject.encode(), event.encode(), _JSON, part)
+            found.append(_fitting(record, record_limit(event.topic) - MAX_RECORD + MAX_EVENT))
         return found
 
     def apply(self, file: File[S], decision: Keep[S] | Erase[S], outputs: Sequence[Record]) -> None:
@@ -189,7 +193,7 @@ class Pending(Generic[S]):
         return changed or bool(self.outbox or self.swapped) or self.progress != written
 
 
-def _fitting(record: Record) -> Record:
-    if (size := size_of(record)) > (limit := record_limit(record.topic)):
+def _fitting(record: Record, limit: int) -> Record:
+    if (size := size_of(record)) > limit:
         raise OutputTooLarge(f"{record.topic}: {size} bytes, {limit} are allowed")
     return record

@@ -47,6 +47,15 @@ CROSS JOIN LATERAL (
     SELECT data, time, fingerprint, received_at FROM fact WHERE fact.lead_id = u.lead_id LIMIT 1000000
 ) AS f
 """)
+SLICES = text("""
+SELECT u.lead_id, f.data, f.time, f.fingerprint, coalesce(f.received_at, f.time)
+FROM unnest(CAST(:leads AS text[]), CAST(:sources AS text[]), CAST(:ids AS text[])) AS u(lead_id, source, id)
+CROSS JOIN LATERAL (
+    SELECT data, time, fingerprint, received_at FROM fact
+    WHERE fact.lead_id = u.lead_id AND (fact.source, fact.id) > (u.source, u.id)
+    ORDER BY fact.source, fact.id LIMIT :most
+) AS f
+""")
 DUE = text("""
 SELECT lead_id, version, due_at, CAST(state AS text), erased, CAST(dropped AS text), deleted, clock_timestamp()
 FROM lead WHERE part = :part AND due_at <= clock_timestamp() ORDER BY due_at LIMIT :most
@@ -116,7 +125,7 @@ WITH f AS (
     WHERE shared.name = u.name AND shared.version = u.version RETURNING 1
 )
 SELECT (SELECT count(*) FROM f), clock_timestamp(),
-       require_held((SELECT count(*) FROM f) = 0
+       require_rows((SELECT count(*) FROM f) = 0
                     OR (SELECT count(*) FROM swapped) = cardinality(CAST(:shared_names AS text[])))
 """)
 

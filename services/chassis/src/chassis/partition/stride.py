@@ -7,11 +7,10 @@ with every claim that follows a claim without a commit: what ended a process mus
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from chassis.kafka.consumer import Received
 from chassis.partition.journal import RefusedByDatabase, SharedConflict
 from chassis.process.failures import StatementTimeout
 
@@ -84,14 +83,14 @@ def stride(most: int, epoch: int, totals: Mapping[str, int]) -> Stride:
     return Stride(most, max(1, min(most, totals.get(SIZE, most)) >> fruitless))
 
 
-def few_bytes(records: Sequence[Received]) -> Sequence[Received]:
-    """The first records of up to DECODED_BYTES, at least one: they take 30 times that once they are read."""
+def few_bytes(items: Sequence[T], size: Callable[[T], int]) -> Sequence[T]:
+    """The first items of up to DECODED_BYTES, at least one: they take 30 times that once they are read."""
     total = 0
-    for index, record in enumerate(records):
-        total += len(record.value or b"")
+    for index, item in enumerate(items):
+        total += size(item)
         if index and total > DECODED_BYTES:
-            return records[:index]
-    return records
+            return items[:index]
+    return items
 
 
 class Pace:

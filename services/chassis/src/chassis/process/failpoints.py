@@ -27,6 +27,8 @@ POINTS = {
     "decided": "a batch is decided, the commit not sent",
     "committed": "the database has answered, nothing else has happened",
     "ticked": "due leads are decided, nothing is committed",
+    "moving": "a slice of facts is decided for other leads, nothing is committed",
+    "moved": "a slice and its cursor are committed, and the copies published",
     "reporting": "before the offsets are committed to Kafka",
 }
 _FORM = re.compile(r"(?P<point>\w+)=(?P<action>kill|freeze|fail|stall:(?P<seconds>\d+))(@(?P<turn>[1-9]\d*))?")

@@ -3,7 +3,8 @@
 `decision` → `tally` (folds facts in the lead's order: `basis` decides the score, `background` is only published with
 it) → `verdict` (the score, its lines, since when each condition is true) → `pay` and `decay` (each rule), all under
 `criteria`, a policy prepared for look-ups. `course` is the score over time, `memo` keeps it and the like for the next
-fact. `flood` limits how many facts of a lead are kept, `erasure` says what is left of an erased lead.
+fact. `names` are the other names of a lead, `linking` says what follows from them. `flood` limits how many facts of a
+lead are kept, `erasure` says what is left of an erased lead.
 """
 
 from scorer.rules.criteria import Criteria

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from scorer.rules.basis import Basis, Statement
 from scorer.rules.course import course_of
 from scorer.rules.criteria import Criteria, Value
 from scorer.rules.memo import Watch
+from scorer.rules.names import ONE_NAME, Names
 from scorer.rules.order import Instant, OrderKey, instant_of, key_of, text_of, time_of
 from scorer.rules.tally import NOTHING_KNOWN, Tally, add, fold, require, stands_on
 from scorer.rules.verdict import POINT, Earned, Verdict, may_differ, next_publication, settled_at, verdict_of
@@ -43,11 +44,16 @@ NEVER_PUBLISHED = Published(milli=0, contact="")
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the scorer keeps of a lead: `tally` depends on the set of facts only, `published` also on their order."""
+    """What the scorer keeps of a lead: `tally` depends on the set of facts only, `published` also on their order.
+
+    `fresh`: nothing is stored of the lead.
+    """
 
     lead_id: str = ""
     tally: Tally = NOTHING_KNOWN
     published: Published = NEVER_PUBLISHED
+    names: Names = ONE_NAME
+    fresh: bool = field(default=False, compare=False, repr=False)
 
 
 class Result(NamedTuple):
@@ -63,7 +69,8 @@ def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Resul
 
     Gives the very same state for a fact that changes nothing. Raises Late: see `recall`.
     """
-    tally, earlier = add(state.tally, fact, criteria), state.tally
+    earlier, masked = state.tally, state.names.masked
+    tally = earlier if masked and fact.event.via in masked else add(earlier, fact, criteria)
     before, after = earlier.basis, tally.basis
     watch = earlier.memo.watch if criteria.timed and before.at else _QUIET
     differs = tally.background.contact is not earlier.background.contact
@@ -92,7 +99,8 @@ def recall(
 
 
 def _folded(state: State, facts: Sequence[Fact], criteria: Criteria) -> State:
-    tally = fold(facts, criteria)
+    masked = state.names.masked
+    tally = fold([fact for fact in facts if fact.event.via not in masked] if masked else facts, criteria)
     return state if tally == state.tally else replace(state, tally=tally)
 
 

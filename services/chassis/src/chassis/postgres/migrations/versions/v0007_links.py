@@ -1,0 +1,21 @@
+"""Links that earlier versions only kept take effect: their leads are ticked, and read them from their facts.
+
+Only the scorer's schema has such facts. An owner of version 6 would score an alias, and forget its links in the state
+that it writes. So its commits fail from now on (42883: the function has another name), as with 0006.
+"""
+
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+UNREAD = """
+    UPDATE lead SET due_at = clock_timestamp(),
+        state = (left(state::text, -1) || ', "names": {"unread": true}}')::json
+    WHERE erased IS NULL AND lead_id IN (SELECT lead_id FROM fact WHERE type = 'baton.lead.linked.v1')"""
+FENCE = "ALTER FUNCTION require_held(boolean) RENAME TO require_rows"
+
+
+def upgrade() -> None:
+    for statement in (UNREAD, FENCE):
+        op.execute(statement)

@@ -1,0 +1,111 @@
+"""The other names of a lead: of a person its aliases, of an alias the leads that it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from schemas.engagements import LeadLinked, LeadMerged, LeadUnmerged, Link
+from schemas.envelope import Fact
+from schemas.links import STRENGTH, Links, linked
+
+MOST_ALIASES = 1_000
+"""Most aliases kept of a lead; more are only counted."""
+Key = tuple[str, str]
+START: Key = ("", "")
+"""Before the (source, id) of every fact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """`links` has the leads of an alias, `merged`: by a merge, which can be undone. Without, the lead is a person.
+
+    `after`: the alias' earlier facts are being moved to its leads; those up to this (source, id) have been.
+    `aliases` are the other names of the lead, `more` counts those without room. Facts that came `via` one of `masked`
+    do not count: it was unmerged. `unread`: the links are still to be read from the facts, an earlier version kept
+    them there only.
+    """
+
+    links: Links | None = None
+    merged: bool = False
+    after: Key | None = None
+    aliases: tuple[str, ...] = ()
+    more: int = 0
+    masked: tuple[str, ...] = ()
+    unread: bool = False
+
+
+ONE_NAME = Names()
+
+
+def names_somebody(fact: Fact) -> bool:
+    """Whether the fact is about names."""
+    return isinstance(fact.event, LeadLinked | LeadMerged | LeadUnmerged)
+
+
+def names_itself(fact: Fact) -> bool:
+    """Whether the fact's lead is the alias that it is about."""
+    return names_somebody(fact) and bool(fact.event.data.alias == fact.lead_id)
+
+
+def with_link(names: Names, lead_id: str, fact: Fact) -> Names | None:
+    """The names of the alias with one more link; None where the link is refused.
+
+    It has to go from a weaker identifier to a stronger one, and a merged lead or one of too many leads takes no more.
+    """
+    link: Link = fact.event.data
+    upward = link.alias_by and link.lead_by and STRENGTH[link.alias_by] < STRENGTH[link.lead_by]
+    if not upward or link.lead == lead_id or names.merged:
+        return None
+    links = linked(names.links, link.lead, utc(fact))
+    if links is names.links:
+        return names if links is not None and link.lead in links.leads else None
+    return replace(names, links=links, after=START if names.links is None else names.after)
+
+
+def with_alias(names: Names, alias: str) -> Names:
+    """The names of the lead with one more alias."""
+    if alias in names.aliases:
+        return names
+    if len(names.aliases) >= MOST_ALIASES:
+        return replace(names, more=names.more + 1)
+    return replace(names, aliases=(*names.aliases, alias))
+
+
+def merges_of(facts: Iterable[Fact]) -> dict[str, Fact]:
+    """Alias -> the latest of its merges and unmerges, in the lead's order."""
+    found = [fact for fact in facts if isinstance(fact.event, LeadMerged | LeadUnmerged)]
+    return {fact.event.data.alias: fact for fact in sorted(found, key=lambda fact: fact.order)}
+
+
+def with_merges(names: Names, lead_id: str, facts: Sequence[Fact]) -> Names:
+    """The names by the latest merge or unmerge of each alias among all facts of the lead."""
+    latest = merges_of(facts)
+    masked = tuple(sorted(alias for alias, fact in latest.items() if isinstance(fact.event, LeadUnmerged)))
+    names = replace(names, masked=tuple(alias for alias in masked if alias != lead_id))
+    own = latest.get(lead_id)
+    if own is None:
+        return names
+    if isinstance(own.event, LeadUnmerged) or own.event.data.lead == lead_id:
+        return replace(names, links=None, merged=False, after=None) if names.merged else names
+    lead = own.event.data.lead
+    if names.links is not None and (not names.merged or names.links.leads == (lead,)):
+        return names
+    return replace(names, links=Links(lead, ((utc(own), lead),)), merged=True, after=START)
+
+
+def read_again(facts: Sequence[Fact]) -> Names:
+    """The names by the links among the facts, which an earlier version kept without acting on them; it made links
+    upward only, and did not say by what.
+    """
+    names = ONE_NAME
+    for fact in sorted(facts, key=lambda fact: (fact.received, fact.order)):
+        if isinstance(fact.event, LeadLinked) and names_itself(fact) and fact.event.data.lead != fact.lead_id:
+            names = replace(names, links=linked(names.links, fact.event.data.lead, utc(fact)), after=START)
+    return names
+
+
+def utc(fact: Fact) -> datetime:
+    """The fact's time, in UTC."""
+    return fact.time.astimezone(UTC)
