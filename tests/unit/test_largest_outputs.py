@@ -28,6 +28,8 @@ ID = "🦜" * 255
 """The longest id, in bytes."""
 TEXT = "\x01" * 1024
 """The longest text of a description as JSON has it."""
+LEAD_IDS = frozenset(("subject", "via", "alias", "lead", "earlier", "later"))
+"""Fields that hold a lead's id."""
 WHOLE = (LeadScored, LeadQualified, LeadHandedOff)
 """Those with a score in them; the others are made of ids and names alone."""
 OUTPUTS = [
@@ -132,7 +134,7 @@ def _largest(of: Any) -> Any:
         return _largest(next(each for each in get_args(of) if each is not type(None)))
     if isinstance(of, type) and issubclass(of, BaseModel):
         fields = {name: _largest(field.annotation) for name, field in of.model_fields.items()}
-        fields |= {"subject": LEAD} if "subject" in fields else {}
+        fields |= dict.fromkeys(LEAD_IDS & fields.keys(), LEAD)
         return of.model_validate(fields)
     if get_origin(of) is Annotated:
         return _largest(get_args(of)[0])

@@ -34,7 +34,8 @@ def long_ago() -> datetime:
 
 async def with_leads(house: House) -> None:
     await house.query(
-        "INSERT INTO lead (lead_id, part, version, state) SELECT 'lead-' || n, n % 2, 1, '[1, null, false]'"
+        "INSERT INTO lead (lead_id, part, version, state) "
+        "SELECT 'lead-' || n, n % 2, 1, '[1, null, false, \"\", null]'"
         f" FROM generate_series(1, {2 * LEADS}) AS n"
     )
 
