@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-import unicodedata
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha1
 from typing import Annotated, Literal
@@ -12,55 +12,23 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator
 
 from schemas.envelope import Envelope, Fact, Frozen, fingerprint
+from schemas.spelling import canonical_email, email_as_stored, given, identifier_as_stored, plain_identifier
 
 NAMESPACE = UUID("b46f1a5c-6a0e-5d0c-9f57-0e6d1c0ba701")
 """Baton's namespace for version-5 UUIDs; another one would change the id of every lead."""
 _NAMESPACE = NAMESPACE.bytes
 _MINUTE = timedelta(minutes=1)
 
-JUNK = frozenset(
-    {
-        *("", "0", "-1", "null", "undefined", "none", "nil", "nan", "guest", "anonymous", "unknown", "true", "false"),
-        *("[object object]", "00000000-0000-0000-0000-000000000000"),
-    }
-)
-"""Identifiers that trackers send for unknown people; taken literally they would merge everyone."""
-
-
-def given(value: object) -> object | None:
-    """The value, a text without surrounding blanks; None where it is absent: null, missing, blank.
-
-    The only definition of "absent", for every field that a sender fills in.
-    """
-    return value.strip() or None if isinstance(value, str) else value
-
-
-def canonical_email(email: str) -> str:
-    """One spelling per address: NFC, trimmed, lower-cased. Raises ValueError where it is not an address."""
-    email = unicodedata.normalize("NFC", email).strip().lower()
-    name, _, domain = email.rpartition("@")
-    if not name or "." not in domain.strip(".") or len(email) > 254 or " " in email or not email.isprintable():
-        raise ValueError("not an e-mail address")
-    return email
-
-
-def plain_identifier(identifier: str) -> str:
-    """The identifier, trimmed. Raises ValueError for junk (`null`, `guest`, `0`, ...) and for control characters."""
-    identifier = unicodedata.normalize("NFC", identifier).strip()
-    if identifier.lower() in JUNK:
-        raise ValueError("identifies nobody")
-    if len(identifier) > 255 or not identifier.isprintable():
-        raise ValueError("is longer than 255 characters or has control characters")
-    return identifier
-
-
 Name = Literal["email", "user_id", "anonymous_id"]
-_Email = Annotated[str, AfterValidator(canonical_email)]
-_Plain = Annotated[str, AfterValidator(plain_identifier)]
+_Email = Annotated[str, AfterValidator(email_as_stored)]
+_Plain = Annotated[str, AfterValidator(identifier_as_stored)]
 
 
 class Identifiers(Frozen):
-    """What an event knows of who the lead is, strongest first."""
+    """What an event knows of who the lead is, strongest first, spelt as it was written.
+
+    Who takes identifiers from strangers brings them into one spelling first (`schemas.spelling`).
+    """
 
     email: Annotated[_Email | None, BeforeValidator(given)] = None
     user_id: Annotated[_Plain | None, BeforeValidator(given)] = None
@@ -81,10 +49,28 @@ def lead_id_of(email: str | None = None, user_id: str | None = None, anonymous_i
 
     Raises ValueError (pydantic's ValidationError is one) when none is given or one is junk.
     """
-    ids = Identifiers(email=email, user_id=user_id, anonymous_id=anonymous_id).lead_ids()
+    ids = Identifiers(
+        email=_spelt(email, canonical_email),
+        user_id=_spelt(user_id, plain_identifier),
+        anonymous_id=_spelt(anonymous_id, plain_identifier),
+    ).lead_ids()
     if not ids:
         raise ValueError("an event needs an e-mail, a user id or an anonymous id")
     return next(iter(ids.values()))
+
+
+def respelt(lead_id: str, address: str) -> str | None:
+    """The lead to which a lead belongs that was stored under a bad spelling of its own address; None for all others.
+
+    `address` as it was stored. None too where it cannot be read as one address.
+    """
+    try:
+        if lead_id != _hash("email", email_as_stored(address)):
+            return None
+        right = _hash("email", canonical_email(address))
+    except ValueError:
+        return None
+    return None if right == lead_id else right
 
 
 def derived_id(*parts: object) -> str:
@@ -120,6 +106,10 @@ def _content_id(content: bytes, received_at: datetime | None) -> str:
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition of a key by Kafka's default partitioner (murmur2, seed 0x9747b28c)."""
     return (_murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def _spelt(identifier: str | None, spelling: Callable[[str], str]) -> str | None:
+    return None if identifier is None or not identifier.strip() else spelling(identifier)
 
 
 def _hash(kind: str, identifier: str) -> str:

@@ -6,15 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.identity import (
-    NAMESPACE,
-    Identifiers,
-    canonical_email,
-    derived_id,
-    lead_id_of,
-    partition_of,
-    plain_identifier,
-)
+from schemas.identity import NAMESPACE, Identifiers, derived_id, lead_id_of, partition_of
+from schemas.spelling import canonical_email, plain_identifier
 
 ADA = "ada.nowak@example.com"
 

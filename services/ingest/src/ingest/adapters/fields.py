@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from schemas.envelope import Refused
-from schemas.identity import given
+from schemas.spelling import given
 
 Table = Mapping[str, object]
 Scalar = str | int | float | bool

@@ -19,8 +19,9 @@ from pydantic import ValidationError
 from ingest.rules import timed
 from schemas.content import has_nul
 from schemas.envelope import Refused
-from schemas.identity import given, id_of_content, lead_id_of
+from schemas.identity import id_of_content, lead_id_of
 from schemas.sales import SALES_ACTIVITIES, SalesActivity
+from schemas.spelling import given
 
 ATTRIBUTES: Final = ("specversion", "id", "source", "subject", "time", "sentat", "timetrusted", "data")
 """The attributes read of a CloudEvent besides its type; others are allowed, as CloudEvents says, and ignored."""
