@@ -143,14 +143,15 @@ class Tracker(Traffic):
 
     def poisoned(self, doing: Doing) -> Message:
         message = self.message(doing)
-        reason = self._chance.choice(("no_identifier", "junk_identifier", "unknown_type", "bad_time"))
-        spoilt: dict[str, Json] = {
-            "no_identifier": {"context": {}},
-            "junk_identifier": {"context": {"traits": {"email": "nobody"}}},
-            "unknown_type": {"type": "guess"},
-            "bad_time": {"timestamp": "yesterday"},
-        }
-        return Message(doing, message.content | spoilt[reason], message.key, reason)
+        reason, name, value = self._chance.choice(
+            (
+                ("no_identifier", "context", {}),
+                ("no_identifier", "context", {"traits": {"email": "nobody"}}),
+                ("unknown_type", "type", "guess"),
+                ("bad_time", "timestamp", "yesterday"),
+            )
+        )
+        return Message(doing, {**message.content, name: value}, message.key, reason)
 
 
 class Platform(Traffic):

@@ -73,8 +73,8 @@ async def test_a_refused_call_is_set_aside_whole_and_the_others_kept(door: Door)
     assert (answer.status_code, answer.json()) == (200, {"success": True})
     assert [event["id"] for _, event in await door.published()] == ["good"]
     rejected = [value for _, value in await door.published("events-rejected")]
-    assert [(value["reason"], value["item"]) for value in rejected] == [("junk_identifier", junk), ("bad_item", 7)]
-    assert door.count("rejected_total", reason="junk_identifier") == 1
+    assert [(value["reason"], value["item"]) for value in rejected] == [("no_identifier", junk), ("bad_item", 7)]
+    assert door.count("rejected_total", reason="no_identifier") == 1
     assert door.count("events_total", outcome="rejected") == 2
 
 
@@ -107,7 +107,42 @@ async def test_a_link_counts_once_in_a_request(door: Door) -> None:
     await door.post("/v1/batch", {"batch": calls})
     links = [(key, event) for key, event in await door.published() if event["type"] == "baton.lead.linked.v1"]
     alias = lead_id_of(anonymous_id="a1")
-    assert [(key, event["data"]) for key, event in links] == [(alias, {"alias": alias, "lead": ADA})]
+    assert [(key, event["data"]) for key, event in links] == [
+        (alias, {"alias": alias, "lead": ADA, "alias_by": "anonymous_id", "lead_by": "email"})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "call"),
+    [
+        ("/v1/alias", {"previousId": "u1", "userId": "ada@example.com"}),
+        ("/v1/merge", {"mergeProperties": [{"type": "user_id", "value": "u1"}], "userId": "ada@example.com"}),
+    ],
+)
+async def test_calls_that_only_link_have_routes_and_come_in_batches(
+    door: Door, path: str, call: dict[str, object]
+) -> None:
+    link = {"alias": lead_id_of(user_id="u1"), "lead": ADA, "alias_by": "user_id", "lead_by": "email"}
+    assert (await door.post(path, call)).status_code == 200
+    batch = {"batch": [{"type": path.removeprefix("/v1/"), **call}]}
+    assert (await door.post("/v1/batch", batch)).status_code == 200
+    found = [event["data"] for _, event in await door.published() if event["subject"] == lead_id_of(user_id="u1")]
+    assert found == [link, link]
+
+
+async def test_an_alias_of_one_identifier_is_taken_and_gives_nothing(door: Door) -> None:
+    assert (await door.post("/v1/alias", {"previousId": "u1", "userId": "u1"})).status_code == 200
+    assert await door.published() == []
+    assert door.count("events_total", outcome="rejected") == 0
+
+
+async def test_a_bad_identifier_beside_a_good_one_is_counted_and_the_event_taken(door: Door) -> None:
+    calls = [a_call("page", userId="u1", context={"traits": {"email": "a@@b.com"}}) for _ in range(2)]
+    assert (await door.post("/v1/batch", {"batch": calls})).status_code == 200
+    assert {key for key, _ in await door.published()} == {lead_id_of(user_id="u1")}
+    assert door.count("identifiers_dropped_total", identifier="email", why="no_address") == 2
+    assert door.count("identifiers_dropped_total", identifier="anonymous_id", why="nobody") == 0
+    assert door.count("events_total", outcome="rejected") == 0
 
 
 async def test_gzip_is_inflated_whatever_the_content_type_says(door: Door) -> None:
@@ -253,4 +288,4 @@ async def test_without_an_acknowledgement_there_is_no_success(
             assert (answer.status_code, answer.json()["code"]) == (503, "not_acknowledged")
             assert int(answer.headers["retry-after"]) >= 1
             assert door.count("events_total", outcome="unacknowledged") == 1
-            assert door.count("rejected_total", reason="junk_identifier") == 0
+            assert door.count("rejected_total", reason="no_identifier") == 0

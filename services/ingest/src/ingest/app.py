@@ -49,6 +49,8 @@ def build(settings: IngestSettings, keys: WriteKeys, publisher: Publishes, regis
         "/v1/track": segment.track,
         "/v1/identify": segment.identify,
         "/v1/page": segment.page,
+        "/v1/alias": segment.alias,
+        "/v1/merge": segment.merge,
         "/v1/sales-activities": Sales(door).activities,
     }
 

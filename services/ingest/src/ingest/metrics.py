@@ -6,6 +6,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ingest.flights import Room
 from ingest.rules import REASONS
+from schemas.links import STRENGTH
+from schemas.spelling import WHYS
 
 LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """Seconds; the answer's deadline is 5, the body's 10."""
@@ -41,6 +43,15 @@ class Metrics:
         self.dropped = Counter(
             "baton_ingest_properties_dropped", "Properties left out: nested, or too many", registry=registry
         )
+        self.identifiers = Counter(
+            "baton_ingest_identifiers_dropped",
+            "Identifiers left out of items that were taken, by identifier and reason",
+            ["identifier", "why"],
+            registry=registry,
+        )
+        for identifier in (*STRENGTH, "other"):
+            for why in WHYS:
+                self.identifiers.labels(identifier, why)
         self.resent = Counter(
             "baton_ingest_requests_resent", "Requests that say they are a retry (X-Retry-Count)", registry=registry
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
@@ -12,15 +13,17 @@ from pydantic import ValidationError
 from schemas.engagements import LeadLinked, Link
 from schemas.envelope import FIRST_DAY, LAST_DAY, MAX_LATENESS, Envelope, Refused, effective_time
 from schemas.identity import Name, derived_id, id_of_content
+from schemas.links import STRENGTH
+from schemas.spelling import WHYS
 
 E = TypeVar("E", bound=Envelope)
 _FIRST, _LAST = (datetime.combine(day, time(), UTC) for day in (FIRST_DAY, LAST_DAY))
 
 REASONS: Final = {
     "bad_item": "not what the route takes: no object, or a field of the wrong shape",
-    "unknown_type": "a call that is none of track, identify, page",
-    "no_identifier": "neither an e-mail address nor a userId nor an anonymousId",
-    "junk_identifier": "an identifier that identifies nobody, or no e-mail address where one is meant",
+    "unknown_type": "a call that is none of track, identify, page, alias, merge",
+    "no_identifier": "no e-mail address, userId or anonymousId that identifies somebody; two of them for a link",
+    "same_strength": "a link of two addresses, or two user ids, or two anonymous ids: none is the stronger one",
     "bad_time": "a time that is not ISO 8601, or has no zone",
     "time_out_of_range": "more than 24 h ahead or 90 days behind",
     "nul_character": "a text with a NUL character, which Postgres cannot keep",
@@ -34,13 +37,15 @@ REASONS: Final = {
 class Item:
     """One call of the Segment family as its sender wrote it; null and blank fields are absent.
 
-    `lead_ids` has the lead's id under each identifier given, strongest first. `time` is the sender's own. `dropped`
-    counts the properties that were left out.
+    `event` is None for a call that only links. `leads` has the lead's id under each identifier given, of an event
+    strongest first. `junk` has the identifiers that were left out, and why (a word of schemas.spelling.WHYS). `time`
+    is the sender's own. `dropped` counts the properties that were left out.
     """
 
-    event: type[Envelope]
+    event: type[Envelope] | None
     data: dict[str, Any]
-    lead_ids: Mapping[Name, str]
+    leads: Sequence[tuple[Name, str]]
+    junk: tuple[tuple[str, str], ...] = ()
     id: str | None = None
     time: datetime | None = None
     sent_at: datetime | None = None
@@ -50,28 +55,59 @@ class Item:
 
 
 def events_of(item: Item, source: str, received_at: datetime) -> tuple[Envelope, ...]:
-    """The item's event, then a link for each weaker identifier. Raises Refused."""
-    if not item.lead_ids:
-        raise Refused("no_identifier", "none of email, userId, anonymousId is given")
-    (by, lead), *weaker = item.lead_ids.items()
+    """The item's event, then a link for each weaker identifier. Raises Refused.
+
+    A call that only links gives no event where it names one lead only, by whatever many identifiers.
+    """
+    (by, lead), *weaker = _by_strength(item)
+    links = [_link(alias, alias_by, lead, by) for alias_by, alias in weaker]
     item = _by_receipt(item, received_at)
+    if item.event is None:
+        return _links_only(item, links, source, received_at) if links else ()
+    event = _event(item.event, item, lead, source, received_at)
+    if item.id is None:
+        event = event.model_copy(update={"id": id_of_content(event)})
+    return (event, *(_linked(link, source, event.time) for link in links))
+
+
+def _event(kind: type[E], item: Item, subject: str, source: str, received_at: datetime) -> E:
+    """The event that the item says, with its final time. Raises Refused."""
     try:
-        event = item.event(
+        event = kind(
             id="derived" if item.id is None else item.id,
             source=source,
-            type=item.event.model_fields["type"].default,
-            subject=lead,
+            type=kind.model_fields["type"].default,
+            subject=subject,
             time=item.time or item.happened or received_at,
             sentat=item.sent_at if item.time else None,
             data=item.data,
         )
     except ValidationError as error:
         raise Refused("bad_event", _first(error)) from error
-    event = timed(event, item.time, received_at, sent_anew=True)
-    if item.id is None:
-        event = event.model_copy(update={"id": id_of_content(event)})
-    links = (Link(alias=alias, lead=lead, alias_by=alias_by, lead_by=by) for alias_by, alias in weaker)
-    return (event, *(_linked(link, source, event.time) for link in links))
+    return timed(event, item.time, received_at, sent_anew=True)
+
+
+def _links_only(
+    item: Item, links: Sequence[tuple[str, Link]], source: str, received_at: datetime
+) -> tuple[Envelope, ...]:
+    """The links of a call that only links, at the call's own time."""
+    link = links[0][1]
+    first = _event(LeadLinked, replace(item, data=link.model_dump()), link.alias, source, received_at)
+    return tuple(_linked(link, source, first.time) for link in links)
+
+
+def _by_strength(item: Item) -> Sequence[tuple[Name, str]]:
+    """The item's leads, strongest first. Raises Refused where none is the strongest, or there are too few."""
+    if len(item.leads) < (1 if item.event else 2):
+        junk = ", ".join(f"{name} ({WHYS[why]})" for name, why in item.junk)
+        wanted = "none of email, userId, anonymousId is given" if item.event else "a link needs two identifiers"
+        raise Refused("no_identifier", f"{wanted}; left out: {junk}" if junk else wanted)
+    if item.event:
+        return item.leads
+    leads = sorted(dict.fromkeys(item.leads), key=lambda one: -STRENGTH[one[0]])
+    if len(leads) > 1 and leads[0][0] == leads[1][0]:
+        raise Refused("same_strength", f"two of {leads[0][0]}: none is the stronger one")
+    return leads
 
 
 def _by_receipt(item: Item, received_at: datetime) -> Item:
@@ -100,16 +136,16 @@ def timed(event: E, sent_time: datetime | None, received_at: datetime, *, sent_a
     return event.model_copy(update={"time": time, "finaltime": True, "occurredat": sent_time})
 
 
-def _linked(link: Link, source: str, time: datetime) -> LeadLinked:
-    """The link's id depends on the two ids only, and it has no time of its own: a repeat is an exact duplicate."""
-    return LeadLinked(
-        id=derived_id("link", link.alias, link.lead),
-        source=source,
-        subject=link.alias,
-        time=time,
-        finaltime=True,
-        data=link,
-    )
+@lru_cache(maxsize=4096)
+def _link(alias: str, alias_by: Name, lead: str, lead_by: Name) -> tuple[str, Link]:
+    """The link and its id, which depends on the two ids only. Kept, since each event of one person has the same."""
+    return derived_id("link", alias, lead), Link(alias=alias, lead=lead, alias_by=alias_by, lead_by=lead_by)
+
+
+def _linked(link: tuple[str, Link], source: str, time: datetime) -> LeadLinked:
+    """The link's event. It has no time of its own, so a repeat is an exact duplicate."""
+    id_, said = link
+    return LeadLinked(id=id_, source=source, subject=said.alias, time=time, finaltime=True, data=said)
 
 
 def _first(error: ValidationError) -> str:

@@ -1,4 +1,4 @@
-"""The Segment family: what trackers and server libraries send as identify, track and page calls.
+"""The Segment family: what trackers and server libraries send as identify, track, page, alias and merge calls.
 
 | Call | Becomes |
 |---|---|
@@ -6,6 +6,9 @@
 | page | `engagement.recorded` of kind page_viewed; content is properties.content, else the page's name, else the last segment of properties.path or url |
 | track | `engagement.recorded`; kind is the event's name in snake case: "Content Downloaded" -> content_downloaded. "Email Link Clicked", Segment's own name, is email_clicked |
 | track of "Email Confirmed" or "Opt In Confirmed" | `lead.opted_in` (the confirming click of a double opt-in) |
+| alias, merge | `lead.linked` for each weaker identifier (`ingest.adapters.identifiers`), and no other event |
+
+Every call with more than one identifier gives such links beside its event.
 
 Content is written as policies write it ("Case Study" -> case_study); the property itself keeps its spelling. Campaign is
 context.campaign.name, properties.campaign or utm_campaign; channel is properties.channel, context.campaign.medium or
@@ -19,19 +22,17 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
-from ingest.adapters import fields
+from ingest.adapters import fields, identifiers
 from ingest.adapters.fields import Table
+from ingest.adapters.identifiers import Leads, Names
 from ingest.rules import Item
 from schemas.engagements import EngagementRecorded, LeadDescribed, LeadOptedIn
 from schemas.envelope import Envelope, Refused
-from schemas.identity import Identifiers, canonical_email
+from schemas.identity import Identifiers
 
 OPTED_IN: Final = frozenset(("email_confirmed", "opt_in_confirmed"))
 KINDS: Final = {"email_link_clicked": "email_clicked"}
 """Names of Segment's specification for which the glossary has another word."""
-_SENDERS_NAMES: Final = {"email": "email", "user_id": "userId", "anonymous_id": "anonymousId"}
 
 Said = tuple[type[Envelope], dict[str, Any], int]
 """An event type, its data, and how many properties were left out."""
@@ -45,15 +46,17 @@ def read(item: object, call: str | None = None, batch: Table | None = None) -> I
     if not isinstance(item, dict):
         raise Refused("bad_item", "not an object")
     call = call if call is not None else item.get("type")
-    reader = _CALLS.get(call) if isinstance(call, str) else None
-    if reader is None:
-        raise Refused("unknown_type", f"type: none of {', '.join(_CALLS)}")
-    identifiers = _identifiers(item)
-    event, data, dropped = reader(item)
+    if not isinstance(call, str) or not (call in _CALLS or call in _LINKS):
+        raise Refused("unknown_type", f"type: none of {', '.join((*_CALLS, *_LINKS))}")
+    names = Names()
+    own = names.own(item)
+    event, data, dropped = _CALLS[call](item) if call in _CALLS else (None, {}, 0)
+    others = _LINKS[call](item, own, names) if call in _LINKS else ()
     return Item(
         event=event,
-        data={**data, "identifiers": identifiers},
-        lead_ids=identifiers.lead_ids(),
+        data={**data, "identifiers": own},
+        leads=(*own.lead_ids().items(), *others),
+        junk=tuple(names.junk),
         id=_message_id(item),
         time=fields.instant(item, "timestamp", "originalTimestamp"),
         sent_at=fields.hint(item, "sentAt") or fields.hint(batch or {}, "sentAt"),
@@ -66,40 +69,6 @@ def _message_id(item: Table) -> str | None:
     if value is not None and not isinstance(value, str):
         raise Refused("bad_item", "messageId: not a text")
     return value
-
-
-def _identifiers(item: Table) -> Identifiers:
-    """The identifiers of the item's lead. An e-mail address as userId is an e-mail address."""
-    context = fields.table(item, "context")
-    places = (fields.table(item, "traits"), fields.table(context, "traits"), fields.table(item, "properties"))
-    email = next((email for place in places if (email := fields.value_of(place, "email")) is not None), None)
-    user_id = _identifier(item, "userId")
-    if isinstance(user_id, str) and "@" in user_id:
-        email = user_id if email is None and _is_email(user_id) else email
-        user_id = None if isinstance(email, str) and _same_email(user_id, email) else user_id
-    try:
-        return Identifiers(email=email, user_id=user_id, anonymous_id=_identifier(item, "anonymousId"))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        name = _SENDERS_NAMES[str(first["loc"][0])]
-        raise Refused("junk_identifier", f"{name}: {first['msg'].removeprefix('Value error, ')}") from error
-
-
-def _identifier(item: Table, name: str) -> object:
-    """A userId or anonymousId; database keys come as numbers."""
-    value = fields.value_of(item, name)
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _is_email(value: str) -> bool:
-    try:
-        return bool(canonical_email(value))
-    except ValueError:
-        return False
-
-
-def _same_email(one: str, other: str) -> bool:
-    return _is_email(one) and _is_email(other) and canonical_email(one) == canonical_email(other)
 
 
 def _identify(item: Table) -> Said:
@@ -174,3 +143,8 @@ def _last_segment(place: str) -> str | None:
 
 
 _CALLS: Final[dict[str, Callable[[Table], Said]]] = {"track": _track, "identify": _identify, "page": _page}
+_LINKS: Final[dict[str, Callable[[Table, Identifiers, Names], Leads]]] = {
+    "alias": identifiers.of_alias,
+    "merge": identifiers.of_merge,
+}
+"""Calls that say only who is who: the leads besides those of the item's own identifiers."""

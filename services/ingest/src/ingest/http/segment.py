@@ -1,4 +1,4 @@
-"""POST /v1/batch, /v1/track, /v1/identify, /v1/page: the Segment family's calls."""
+"""POST /v1/batch, /v1/track, /v1/identify, /v1/page, /v1/alias, /v1/merge: the Segment family's calls."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ingest.http import originals, sender
 from ingest.http.answers import Problem, success
 from ingest.http.door import Door, records_of
 from ingest.keys import Key
+from ingest.rules import Item
 from schemas.engagements import LeadLinked
 from schemas.envelope import Envelope, Refused
 from schemas.sizes import REJECTED, record_limit
@@ -56,6 +57,8 @@ class Sorted:
     rejected: list[Record] = field(default_factory=list)
     reasons: Counter[str] = field(default_factory=Counter)
     dropped: int = 0
+    junk: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Identifiers that were left out of the events: (identifier, why)."""
     links: set[tuple[str, str]] = field(default_factory=set)
 
     def take(self, events: Sequence[Envelope]) -> None:
@@ -90,6 +93,14 @@ class Segment:
         """One page call."""
         return await self._answer(request, "page")
 
+    async def alias(self, request: Request) -> Response:
+        """One alias call."""
+        return await self._answer(request, "alias")
+
+    async def merge(self, request: Request) -> Response:
+        """One merge call, of Rudder."""
+        return await self._answer(request, "merge")
+
     async def _answer(self, request: Request, call: str | None) -> Response:
         received_at = datetime.now(UTC)
         door = self._door
@@ -99,6 +110,8 @@ class Segment:
         await door.publish([*records_of(found.events), *found.rejected], len(found.events), found.reasons)
         if found.dropped:
             door.metrics.dropped.inc(found.dropped)
+        for (identifier, why), count in found.junk.items():
+            door.metrics.identifiers.labels(identifier, why).inc(count)
         return success()
 
     async def _read(self, request: Request, call: str | None, key: Key | None, held: Held, at: datetime) -> Sorted:
@@ -138,17 +151,18 @@ class Segment:
         request = Call(found.source, found.received_at, call, content if call is None else None)
         for index, item in enumerate(items):
             try:
-                events, dropped = taken(item, request, self._door.limits.event)
+                events, read = taken(item, request, self._door.limits.event)
             except Refused as refused:
                 found.reasons[refused.reason] += 1
                 found.refused.append((index, refused.reason, refused.detail))
             else:
                 found.take(events)
-                found.dropped += dropped
+                found.dropped += read.dropped
+                found.junk.update(read.junk)
 
 
-def taken(item: object, call: Call, most: int) -> tuple[Sequence[Envelope], int]:
-    """The events of one item of at most `most` bytes, and how many properties were left out. Raises Refused.
+def taken(item: object, call: Call, most: int) -> tuple[Sequence[Envelope], Item]:
+    """The events of one item of at most `most` bytes, and the item as it was read. Raises Refused.
 
     A function of item and call, so that a refused item can be read again later.
     """
@@ -158,7 +172,7 @@ def taken(item: object, call: Call, most: int) -> tuple[Sequence[Envelope], int]
     if bodies.has_nul(compact, item):
         raise Refused("nul_character", "a text with a NUL character")
     found = segment.read(item, call.name, call.batch)
-    return rules.events_of(found, call.source, call.received_at), found.dropped
+    return rules.events_of(found, call.source, call.received_at), found
 
 
 def _without_key(content: dict[str, object]) -> object:
