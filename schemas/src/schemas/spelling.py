@@ -96,6 +96,14 @@ def canonical_email(text: str) -> str:
     return found
 
 
+def readable_email(text: str) -> str | None:
+    """The one spelling of the address in the text; None where that is not exactly one address."""
+    try:
+        return canonical_email(text)
+    except Unusable:
+        return None
+
+
 def plain_identifier(text: str) -> str:
     """A user id or anonymous id, trimmed, in NFC. Raises Unusable."""
     text = unicodedata.normalize("NFC", text).strip()

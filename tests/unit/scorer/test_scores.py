@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 
 from schemas.engagements import LeadLinked, Link
-from schemas.envelope import UnknownEvent
+from schemas.envelope import Envelope, UnknownEvent
+from schemas.identity import Identifiers
 from schemas.scoring import Scoring
-from scorer.rules import Criteria
-from tests.builders import a_description, a_policy, an_engagement, an_opt_in, at
-from tests.unit.scorer.driver import STRICT, several, verdict_on
+from scorer.rules import Criteria, fold
+from tests.builders import EMAIL, a_description, a_fact, a_policy, an_engagement, an_opt_in, at
+from tests.unit.scorer.driver import CLASSIC, STRICT, several, verdict_on
 
 DOWNLOADS = [an_engagement("content_downloaded", "pricing"), an_engagement("content_downloaded", "case_study")]
 WEBINAR = an_engagement("webinar_attended")
@@ -170,3 +171,25 @@ def test_opting_in_earns_no_points_but_is_known() -> None:
 
 def _size(low: int, high: int) -> dict[str, Any]:
     return {"name": "company_size", "between": [low, high]}
+
+
+def address_on(*events: Envelope) -> object:
+    email = fold(map(a_fact, events), CLASSIC).basis.email
+    return None if email is None else email.value
+
+
+@pytest.mark.parametrize(
+    ("stored", "address"),
+    [("<ada@example.com>", "ada@example.com"), ("ada@b\u00fccher.example", "ada@xn--bcher-kva.example")],
+)
+def test_a_badly_spelt_address_is_known_in_its_one_spelling(stored: str, address: str) -> None:
+    assert address_on(an_engagement(identifiers=Identifiers(email=stored))) == address
+
+
+@pytest.mark.parametrize("stored", ["bob@rival.example,ada@example.com", "a@@b.com", "a@b..com"])
+def test_what_is_not_exactly_one_address_gives_nobody_to_write_to(stored: str) -> None:
+    odd = Identifiers(email=stored)
+    assert "contactable" not in verdict_on(an_engagement(identifiers=odd)).facts
+    good = Identifiers(email=EMAIL)
+    later = an_engagement(identifiers=good, id="later", time=at(1))
+    assert address_on(an_engagement(identifiers=odd), later) == EMAIL

@@ -14,7 +14,7 @@ from ingest.adapters import fields
 from ingest.adapters.fields import Table
 from schemas.envelope import Refused
 from schemas.identity import Identifiers, Name, lead_id_of
-from schemas.spelling import Unusable, canonical_email, plain_identifier
+from schemas.spelling import Unusable, plain_identifier, readable_email
 
 Leads = tuple[tuple[Name, str], ...]
 """Lead ids, each with the identifier that it is made from."""
@@ -53,13 +53,10 @@ class Names:
 
     def email(self, value: object) -> str | None:
         """The address; None where it is none."""
-        if isinstance(value, str):
-            try:
-                return canonical_email(value)
-            except Unusable:
-                pass
-        self.junk.append(("email", "no_address"))
-        return None
+        email = readable_email(value) if isinstance(value, str) else None
+        if email is None:
+            self.junk.append(("email", "no_address"))
+        return email
 
     def plain(self, name: Name, value: object | None) -> str | None:
         """The user id or anonymous id; None where it is absent or identifies nobody."""
@@ -72,12 +69,7 @@ class Names:
 
 def address_in(user_id: str | None) -> str | None:
     """The address that is given as a user id; None where it is none."""
-    if user_id is None or "@" not in user_id:
-        return None
-    try:
-        return canonical_email(user_id)
-    except Unusable:
-        return None
+    return None if user_id is None or "@" not in user_id else readable_email(user_id)
 
 
 def of_alias(item: Table, own: Identifiers, names: Names) -> Leads:

@@ -14,6 +14,7 @@ from schemas.envelope import Fact
 from schemas.identity import Identifiers
 from schemas.scores import Group
 from schemas.scoring import SESSION
+from schemas.spelling import readable_email
 from scorer.rules.background import ATTRIBUTES, PAGE_VIEW, Background, described, engaged
 from scorer.rules.basis import Basis, Kept, Paid, Statement
 from scorer.rules.course import fresh_until
@@ -111,12 +112,16 @@ def _carried(before: Basis, memo: Memo, after: Basis, criteria: Criteria) -> Mem
 
 
 def _met(basis: Basis, order: OrderKey, identifiers: Identifiers, criteria: Criteria) -> Basis:
-    """The basis with what every fact can say: the lead's first fact and its address."""
+    """The basis with what every fact can say: the lead's first fact and its address, in its one spelling.
+
+    What earlier versions took for an address and is none, or is two, gives nobody to write to.
+    """
     first, email = basis.first, basis.email
     if first is None or order < first:
         first = order
     if identifiers.email is not None and (email is None or order < email.order):
-        email = Statement(order, identifiers.email)
+        address = readable_email(identifiers.email)
+        email = email if address is None else Statement(order, address)
     if first is basis.first and email is basis.email and basis.digest == criteria.digest:
         return basis
     return replace(basis, digest=criteria.digest, first=first, email=email)
