@@ -52,7 +52,7 @@ async def test_what_a_device_had_done_before_comes_to_its_lead(own_room: Room, m
     assert (states[PHONE].names.unread, states[PHONE].names.after) == (False, None)
     assert states[ADA].names.aliases == (PHONE,)
     assert states[ADA].tally.basis.kept, "the webinar counts"
-    assert (await house.totals())["moved"] == 1
+    assert (await house.totals())["moved"] == 2
 
 
 async def test_an_owner_of_before_that_would_forget_the_links_commits_nothing(

@@ -74,7 +74,7 @@ TOPICS: dict[str, tuple[str, Edit, set[str]]] = {
     ),
     "a score told twice, and otherwise": (
         "lead-scores",
-        lambda r: [r] if r.offset else [r, altered(r, score=99)],
+        once(of_kind("scored"), lambda r: [r, altered(r, score=99)]),
         {"I6"},
     ),
     "a breach told twice, and otherwise": (

@@ -130,12 +130,12 @@ class People:
             after = sorted(key for key in one.facts if key > decision.after)
             facts = [one.facts[key] for key in after[:SLICE]]
             decision = self.scorer.move(one.state, facts, now, last=len(facts) < SLICE)
-            self.totals["moved"] += len(decision.copies)
         self._follow(one, decision)
 
     def _follow(self, one: One, decision: Any) -> None:
         one.state = decision.state
         if isinstance(decision, Keep):
+            self.totals["moved"] += len(decision.copies)
             self._copy(decision.copies)
         one.due = False if isinstance(decision, Erase) else one.due
         if isinstance(decision, Keep):

@@ -95,7 +95,7 @@ class Forward(NamedTuple, Generic[S]):
 
 class Move(NamedTuple):
     """Time has come to go on publishing the lead's facts for other leads: `move` is called with some of those whose
-    (source, id) is after `after`.
+    (source, id) is after `after`, by code points.
     """
 
     after: tuple[str, str]

@@ -80,6 +80,8 @@ class Scorer:
         if kind is LeadLinked:
             return self._linked(state, fact, at)
         if names.links is not None:
+            if names.is_passing(fact):
+                return Keep(state, due=at.now)
             return Forward(state, names.links.lead_at(utc(fact)))
         passed = erasure.passed_downstream([fact]) if kind is LeadSuppressed else ()
         return self._scored(state, fact, at, passed)

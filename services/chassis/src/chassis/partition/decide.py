@@ -94,7 +94,6 @@ class Decider(Generic[S]):
         except Exception as error:  # noqa: BLE001 - as in `tick`
             self._postpone(file, pending, error)
             return
-        pending.totals["moved"] += len(decision.copies)
         pending.carry_out(file, decision, outputs)
 
     def decide_rest(

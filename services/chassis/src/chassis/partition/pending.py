@@ -95,6 +95,8 @@ class Pending(Generic[S]):
                 if decision.shared:  # what is decided next sees the rows so
                     self.swapped.update(decision.shared)
                     self.at = replace(self.at, shared={**self.at.shared, **decision.shared})
+                if decision.copies:
+                    self.totals["moved"] += len(decision.copies)
                 if (until := decision.inputs_until) is not None:
                     self.inputs_until = max(until, self.inputs_until or until)
                 self.apply(file, decision, outputs)

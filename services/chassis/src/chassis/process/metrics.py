@@ -82,7 +82,11 @@ def outcomes_of(service: str) -> tuple[Outcome, ...]:
         Outcome("duplicates", f"{prefix}_duplicates", "Records known already, without effect"),
         Outcome("replaced", f"{prefix}_replaced", "Scores that replace an older one, or are older than the one kept"),
         Outcome("forwarded", f"{prefix}_forwarded", "Records kept as proof, and published again for another lead"),
-        Outcome("moved", f"{prefix}_moved", "Facts kept before, published again for another lead"),
+        Outcome(
+            "moved",
+            f"{prefix}_moved",
+            "Facts published again for another lead, but not for having come: links, and what was kept before",
+        ),
         Outcome("barriers", f"{prefix}_barriers", "Records that only say how far an input has been read"),
         Outcome("dropped", f"{prefix}_dropped", "Records not kept, only counted", "reason", DROPS),
         Outcome("dead_letters", f"{prefix}_dead_letters", "Records set aside for good", "reason", REASONS),

@@ -149,27 +149,28 @@ class Audit:
             mine = {*KINDS[service].topics, *map(dead_letters_of, INPUTS[service])}
             short = {part for topic, part in gone if topic in mine}
             await self._outputs[service].finish(self._database, whole=not short)
-            if ledger.copies.any and any(topic in INPUTS[service] for topic, _ in gone):
+            if any(topic in INPUTS[service] for topic, _ in gone):  # a copy may have been there
                 short = set(self._books[service].partitions)
-            for part in self._books[service].partitions:
-                self._check_published(service, part, ledger.copies, whole=part not in short)
+            self._check_published(service, ledger.copies, whole=not short)
         if gone:
             names = ", ".join(sorted(f"{topic}/{part}" for topic, part in gone))
             for name in ("I2", "I3", "I5", "I10"):
                 self._findings.notes[name].append(f"compared with what retention has left of {names}")
 
-    def _check_published(self, service: str, part: int, copies: Copies, *, whole: bool) -> None:
-        outputs = self._outputs[service]
-        progress = self._books[service].partitions[part]
-        announced = progress.out_seq
-        aside = 2 * progress.totals.get("set_aside", 0)  # by an operator: the row, and the record in its place
-        known = outputs.known[part] + self._letters.known[service, part] + copies.known[part] + aside
-        published = outputs.published[part] + self._letters.published[service, part] + copies.published[part]
-        if whole and known < announced:
-            self._findings.wrong("I5", f"{service}, partition {part}: {announced} outputs announced, {known} found")
-        if published > self._later[service][part].out_seq:
-            most = self._later[service][part].out_seq
-            self._findings.wrong("I5", f"{service}, partition {part}: {most} outputs announced, {published} published")
+    def _check_published(self, service: str, copies: Copies, *, whole: bool) -> None:
+        """Over all partitions: what one has published on an input of the service may be in any other."""
+        outputs, progresses = self._outputs[service], self._books[service].partitions
+        announced = sum(progress.out_seq for progress in progresses.values())
+        # by an operator: the row, and the record in its place
+        aside = 2 * sum(progress.totals.get("set_aside", 0) for progress in progresses.values())
+        letters = [(self._letters.known[service, part], self._letters.published[service, part]) for part in progresses]
+        known = outputs.known.total() + sum(each for each, _ in letters) + copies.known_ever + aside
+        published = outputs.published.total() + sum(each for _, each in letters) + copies.published_ever
+        if whole and known < announced and not copies.again:
+            self._findings.wrong("I5", f"{service}: {announced} outputs announced, {known} found")
+        most = sum(progress.out_seq for progress in self._later[service].values())
+        if published > most:
+            self._findings.wrong("I5", f"{service}: {most} outputs announced, {published} published")
 
     def _check_acknowledged(self, wanted: Mapping[bytes, tuple[str, str]] | None) -> None:
         if wanted is None:

@@ -201,9 +201,12 @@ class Ledger:
             wrong.append(f"dropped are {in_totals} in the totals, {dropped} in the leads")
         counted = counted + Counter(facts=deleted, **{name: totals[name] for name in judged if name[:8] == "dropped:"})
         counted["duplicates"] += counted.pop("unkept", 0) - deleted - dropped
-        counted["facts"] -= self.copies.known[part]
-        counted["forwarded"] = self.copies.known[part]
+        counted["facts"] -= totals["forwarded"]
+        counted["forwarded"] = totals["forwarded"]
         if self._whole(part):
+            copies, most = self.copies.known[part], totals["forwarded"] + totals["moved"]
+            if copies > most or (copies < most and not self.copies.again):
+                wrong.append(f"{most} facts were forwarded or moved by the totals, {copies} have a copy")
             differing = sorted(n for n in judged | counted.keys() if totals[n] != counted[n] and n != "unaccounted")
             wrong += [f"{name} are {totals[name]} in the totals, {counted[name]} in the topics" for name in differing]
         elif totals["records"] < counted["records"]:

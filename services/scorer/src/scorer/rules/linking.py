@@ -50,7 +50,7 @@ def named(state: State, fact: Fact, so_far: Named | None = None) -> Named:
     if not names_itself(fact):
         if before.links is None:
             told.names = with_alias(before, fact.event.data.alias)
-        else:
+        elif not before.is_passing(fact):
             told.copies.append((fact, before.links.lead_at(utc(fact))))
         return told
     after = with_link(before, lead_id, fact)
@@ -78,7 +78,7 @@ def named_anew(state: State, earlier: Sequence[Fact], new: Sequence[Fact]) -> Na
         if isinstance(fact.event, LeadLinked):
             named(state, fact, told)
         elif not names_somebody(fact):
-            if told.names.links is not None:
+            if told.names.links is not None and not told.names.is_passing(fact):
                 told.copies.append((fact, told.names.links.lead_at(utc(fact))))
         else:
             _merge(state, fact, told)
@@ -94,10 +94,10 @@ def _merge(state: State, fact: Fact, told: Named) -> None:
             told.counts[REFUSED] += 1
             return
         told.copies.append((fact, merge.lead))
-    elif links is not None:
-        told.copies.append((fact, links.lead_at(utc(fact))))
-    else:
+    elif links is None:
         told.names = with_alias(told.names, merge.alias)
+    elif not told.names.is_passing(fact):
+        told.copies.append((fact, links.lead_at(utc(fact))))
     told.events.append(passed_on(fact, PASSED[type(fact.event)], SOURCE))
 
 

@@ -35,6 +35,10 @@ class Names:
     masked: tuple[str, ...] = ()
     unread: bool = False
 
+    def is_passing(self, fact: Fact) -> bool:
+        """Whether a new fact of the alias is still ahead of the move, which will take it along."""
+        return self.after is not None and fact.key > self.after
+
 
 ONE_NAME = Names()
 
