@@ -99,7 +99,7 @@ class Scorer:
             result = decide(state, fact, self.criteria(at.now), at.now)
         except Late as late:
             return Recall(late=not isinstance(late, Outdated))
-        if state.fresh and result.state is state:  # the fact is stored
+        if state.fresh and state.tally is NOTHING_KNOWN and result.state is state:  # the fact is stored
             result = result._replace(state=replace(state, fresh=False))
         return _kept(result, passed=passed)
 
