@@ -259,10 +259,18 @@ table = st.dictionaries(
     st.sampled_from(["email", "name", "company", "path", "content", "employees"]) | st.text(), anything
 )
 items = st.fixed_dictionaries(
-    {"type": st.sampled_from(["track", "page", "identify"]) | anything},
+    {"type": st.sampled_from(["track", "page", "identify", "alias", "merge"]) | anything},
     optional={
         "userId": st.just(EMAIL) | anything,
         "anonymousId": st.just("a1") | anything,
+        "previousId": st.just("a1") | anything,
+        "mergeProperties": st.lists(
+            st.fixed_dictionaries(
+                {"type": st.sampled_from(["email", "user_id", "anonymousId"]) | anything, "value": anything}
+            ),
+            max_size=3,
+        )
+        | anything,
         "event": st.just("Content Downloaded") | anything,
         "messageId": anything,
         "timestamp": times,
@@ -285,8 +293,11 @@ def judged(item: object) -> tuple[tuple[Envelope, ...], str]:
 @given(items | anything)
 def test_whatever_comes_is_refused_for_a_known_reason_or_readable_by_every_consumer(item: object) -> None:
     events, reason = judged(item)
-    assert bool(events) != (reason in REASONS)
+    only_links = isinstance(item, dict) and item.get("type") in ("alias", "merge")
+    assert not reason or (reason in REASONS and not events)
+    assert reason or events or only_links
     for event in events:
+        assert isinstance(event, LeadLinked) or event is events[0]
         value = event.encode()
         assert len(value) < MAX_RECORD
         fact = DECODER.fact(event.subject.encode(), value, datetime.now(UTC))

@@ -122,6 +122,6 @@ def _digits(value: object) -> str:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Unusable("no_text")
-    if abs(value) >= _EXACT or value != int(value):
+    if not abs(value) < _EXACT or value != int(value):
         raise Unusable("lost_digits")
     return str(int(value))
