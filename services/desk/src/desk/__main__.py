@@ -7,7 +7,9 @@ import typer
 from desk.auditing import audit
 from desk.keys import keys
 from desk.lead import commands as lead
+from desk.lead.conflicts import conflicts
 from desk.lead.erasure import erase, suppress
+from desk.lead.merging import merge, unmerge
 from desk.letters import commands as letters
 from desk.letters.help import KINDS
 from desk.policy.commands import policy
@@ -17,7 +19,7 @@ main = typer.Typer(
     help="Looks at a running relay and acts on it. It finds the one that `make run` started in this folder by itself.",
     no_args_is_help=True,
 )
-for command in (lead.lead, lead.explain, lead.show, lead.due, audit, erase, suppress):
+for command in (lead.lead, lead.explain, lead.show, lead.due, conflicts, merge, unmerge, audit, erase, suppress):
     main.command()(command)
 for name, verbs in (("policy", policy), *((kind, letters.verbs(kind)) for kind in KINDS), ("keys", keys)):
     main.add_typer(verbs, name=name)

@@ -11,18 +11,17 @@ from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from pydantic import TypeAdapter
 
 from desk.settings import HOW
-from schemas.envelope import LeadId
-from schemas.identity import lead_id_of
 
 if TYPE_CHECKING:
     from chassis.process.settings import Kafka
 
 INSTANTS = "2026-11-20T10:00Z, 2026-11-20T11:00+01:00, or 2026-11-20 for midnight in UTC"
 
-LeadArgument = Annotated[str, typer.Argument(help="The lead's e-mail address or lead_id.", show_default=False)]
+LeadArgument = Annotated[
+    str, typer.Argument(help="The lead's e-mail address, user id, anonymous id or lead_id.", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object instead of text.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
@@ -39,14 +38,6 @@ def instant_named(text: str, option: str) -> datetime:
 def stamp(instant: datetime) -> str:
     """For programs: in UTC, as pydantic writes instants in the other answers."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def lead_named(lead: str) -> str:
-    """The lead's id, from an id or an e-mail address. Ends the command with 2 when it is neither."""
-    try:
-        return lead_id_of(email=lead) if "@" in lead else TypeAdapter[str](LeadId).validate_python(lead.strip().lower())
-    except ValueError as error:
-        raise typer.BadParameter("expected an e-mail address or a lead_id", param_hint="lead") from error
 
 
 def confirm(question: str, *, yes: bool) -> None:

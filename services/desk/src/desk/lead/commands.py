@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from desk.settings import DeskSettings
-from desk.terminal import INSTANTS, Json, LeadArgument, instant_named, lead_named, reaching_relay, stamp
+from desk.terminal import INSTANTS, Json, LeadArgument, instant_named, reaching_relay, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +27,13 @@ def lead(lead: LeadArgument, as_json: Json = False) -> None:
     Example: baton lead ada@example.com
     """
     from desk.lead.look import Look
+    from desk.lead.person import candidates
     from desk.lead.screen import Screen, lines
     from desk.tables import dumped, wrapped
 
-    lead_id = lead_named(lead)
+    candidates(lead)
     with reaching_relay():
-        screen = asyncio.run(Look.of(DeskSettings.read()).screen(lead_id))
+        screen = asyncio.run(Look.of(DeskSettings.read()).screen(lead))
     if not screen.known:
         typer.echo(
             f"No service knows a lead {lead}: no event of it has come. `baton rejected list` has refused ones.",
@@ -60,9 +61,10 @@ def explain(
     from chassis.policy import PolicyError
     from desk.lead.explanation import Explanation
     from desk.lead.look import Look
+    from desk.lead.person import candidates
     from desk.tables import dumped
 
-    lead_id = lead_named(lead)
+    candidates(lead)
     instant = None if at is None else instant_named(at, "--at")
     with reaching_relay():
         look = Look.of(DeskSettings.read())
@@ -70,7 +72,7 @@ def explain(
             _ = instant and look.criteria(instant)
         except PolicyError as error:
             raise typer.BadParameter(str(error), param_hint="--at") from error
-        view = asyncio.run(look.explanation(lead_id, instant))
+        view = asyncio.run(look.explained(lead, instant))
     if view is None:
         typer.echo(f"The scorer knows no lead {lead}: no event of it has come.", err=True)
         raise typer.Exit(1)
@@ -89,12 +91,13 @@ def show(lead: LeadArgument, as_json: Json = False) -> None:
     Example: baton show ada@example.com
     """
     from desk.lead.look import Look
+    from desk.lead.person import candidates
     from desk.lead.standing import Overview, tell
     from desk.tables import dumped, wrapped
 
-    lead_id = lead_named(lead)
+    candidates(lead)
     with reaching_relay():
-        view = asyncio.run(Look.of(DeskSettings.read()).standing(lead_id))
+        view = asyncio.run(Look.of(DeskSettings.read()).stands(lead))
     if view is None:
         typer.echo(f"The router knows no lead {lead}: neither a score nor a sales activity of it has come.", err=True)
         raise typer.Exit(1)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from desk.settings import DeskSettings
-from desk.terminal import Json, LeadArgument, Yes, confirm, lead_named, reaching_relay, say_relay
+from desk.terminal import Json, LeadArgument, Yes, confirm, reaching_relay, say_relay
 
 if TYPE_CHECKING:
     from schemas.envelope import Envelope
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 def erase(lead: LeadArgument, yes: Yes = False, as_json: Json = False) -> None:
     """Forgets a lead for good: deletes all its facts, and drops whatever comes of it later. Nothing brings it back.
 
-    Also one that nobody knows yet. What was published stays on the topics until their retention ends, and so do dead
-    letters and backups. An anonymous id or a user id under which the lead was seen is a lead of its own.
+    Any of its names will do, and all of them are reached: what is kept under each is deleted, and what comes later
+    under any is dropped. Also one that nobody knows yet. What was published stays on the topics until their retention ends,
+    and so do dead letters and backups.
 
     Exits with 1 when it was not asked for after all, or Kafka does not answer.
 
@@ -33,6 +34,8 @@ def erase(lead: LeadArgument, yes: Yes = False, as_json: Json = False) -> None:
     from schemas.engagements import Erasure, LeadErased
 
     asked = _Asked.of(lead)
+    for line in asked.reached:
+        typer.echo(line, err=True)
     confirm(f"Erase {asked.who} for good?", yes=yes)
     _publish(LeadErased(data=Erasure(), **asked.about), asked, "erased", as_json=as_json)
 
@@ -58,6 +61,8 @@ class _Asked:
     lead: str
     lead_id: str
     settings: DeskSettings
+    reached: tuple[str, ...] = ()
+    """Its other names, as lines."""
 
     @classmethod
     def of(cls, lead: str) -> _Asked:
@@ -65,9 +70,12 @@ class _Asked:
 
         Ends the command with 2 for neither an address nor an id.
         """
-        asked = cls(lead.strip(), lead_named(lead), DeskSettings.read())
+        from desk.lead.person import candidates
+
+        asked = cls(lead.strip(), candidates(lead)[0].lead_id, DeskSettings.read())
         say_relay(asked.settings.kafka)
         with reaching_relay():
+            asked = asyncio.run(asked._person())
             if (known := asyncio.run(asked._known())) is not True:
                 unknown = "Whether a service knows the lead cannot be read now."
                 typer.echo(unknown if known is None else f"No service knows {asked.who}.", err=True)
@@ -75,7 +83,7 @@ class _Asked:
 
     @property
     def who(self) -> str:
-        return f"{self.lead} ({self.lead_id})" if "@" in self.lead else f"lead {self.lead_id}"
+        return f"lead {self.lead_id}" if self.lead == self.lead_id else f"{self.lead} ({self.lead_id})"
 
     @property
     def about(self) -> dict[str, Any]:
@@ -84,6 +92,22 @@ class _Asked:
         from uuid import uuid4
 
         return {"id": str(uuid4()), "source": "baton/operator", "subject": self.lead_id, "time": datetime.now(UTC)}
+
+    async def _person(self) -> _Asked:
+        """With the person that the name means, and its other names; as it is where the database cannot be read."""
+        from chassis.process.failures import Transient
+        from desk.lead.look import Look
+        from desk.lead.person import tell
+
+        try:
+            look = Look.of(self.settings)
+            person = await look.person(self.lead)
+            view = await look.explanation(person.lead_id)
+        except Transient:
+            return self
+        names = [] if view is None else [*view.known_as.email[:1], *tell(view.known_as, 50)]
+        reached = tuple(f"Reached: {name}" for name in names)
+        return replace(self, lead_id=person.lead_id, reached=reached)
 
     async def _known(self) -> bool | None:
         """Whether a service has a row of the lead; None where that cannot be read: an erasure needs no database.

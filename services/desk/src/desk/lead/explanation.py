@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 from desk.lead.changes import Attribute, Change
 from desk.lead.missing import CHANGES, Missing, missing
+from desk.lead.person import KnownAs, came_by, known_as
+from desk.lead.person import tell as tell_names
 from desk.lead.row import Tombstone
 from desk.policy.wording import attribute, company, counted, engagement, listed, number, reach
 from schemas.engagements import LeadSuppressed
@@ -19,6 +21,7 @@ from schemas.scoring import AttributeMatch, EngagementMatch
 from scorer.rules import flood
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, agrees
+from scorer.rules.names import ONE_NAME, Names
 from scorer.rules.order import key_of, text_of, time_of
 from scorer.rules.tally import fold, stands_on
 from scorer.rules.verdict import Earned, score
@@ -28,11 +31,12 @@ WHY = {FLOOD: f"of one sort, {flood.DAILY} a day are kept", ERASED: "come after 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A fact that earned points."""
+    """A fact that earned points; `by` is the weaker name under which it came."""
 
     source: str
     id: str
     time: datetime
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +77,27 @@ class Explanation:
     suppressed: datetime | None
     dropped: dict[str, int] = field(default_factory=dict)
     erased: Tombstone | None = None
+    known_as: KnownAs = field(default_factory=KnownAs)
 
 
-def explain(
-    lead_id: str, facts: Sequence[Fact], criteria: Criteria, instant: datetime, stored: State | None = None
+def explain(  # noqa: PLR0913 - the score's inputs, and what it is compared with
+    lead_id: str,
+    facts: Sequence[Fact],
+    criteria: Criteria,
+    instant: datetime,
+    stored: State | None = None,
+    *,
+    names: Names = ONE_NAME,
 ) -> Explanation:
     """The explanation of the score of `facts`, in any order, at `instant`.
 
-    With `stored`, the state of now, it is compared with that. Without, only facts up to the instant count.
+    With `stored`, the state of now, it is compared with that. Without, only facts up to the instant count. `names` are
+    those of now: of an alias nothing counts, and nothing that came by an unmerged one.
     """
+    names, known = stored.names if stored is not None else names, known_as(facts, len(names.aliases) + names.more)
     facts = [fact for fact in facts if stored is not None or fact.time <= instant]
-    tally = fold(facts, criteria)
+    by = {fact.key: came_by(fact) for fact in facts}
+    tally = fold([] if names.links else [fact for fact in facts if fact.event.via not in names.masked], criteria)
     verdict = score(tally.basis, criteria, text_of(instant), tally.memo)
     agreed = None
     if stored is not None and stands_on(stored.tally.basis, criteria):
@@ -95,7 +109,7 @@ def explain(
         score=verdict.points,
         band=verdict.band,
         band_since=verdict.band_since,
-        lines=tuple(_line(line) for line in verdict.lines),
+        lines=tuple(_line(line, by) for line in verdict.lines),
         total=sum(line.milli for line in verdict.lines) / 1000,
         facts=dict(verdict.facts),
         asked_for_sales=time_of(tally.basis.intent) if tally.basis.intent else None,
@@ -105,6 +119,7 @@ def explain(
         stored_agrees=agreed,
         missing=missing(tally, criteria, latest + timedelta(microseconds=1)),
         suppressed=min((fact.time for fact in facts if isinstance(fact.event, LeadSuppressed)), default=None),
+        known_as=known,
     )
 
 
@@ -131,6 +146,8 @@ def tell(view: Explanation) -> list[str]:
     if view.erased is not None:
         deleted = _were(view.erased.facts, "fact")
         lines.append(f"Erased {second(view.erased.at)}: {deleted} deleted, nothing more is kept of the lead")
+    if names := tell_names(view.known_as):
+        lines.append(f"Also known as {'; '.join(names)}")
     return [*lines, *(_dropped(reason, count) for reason, count in sorted(view.dropped.items()))]
 
 
@@ -151,11 +168,16 @@ def rows(view: Explanation) -> list[tuple[str, str, str, str]]:
     """Rule, points, since and evidence of each line, one row for each event, and the total."""
     found: list[tuple[str, str, str, str]] = []
     for line in view.lines:
-        first, *others = [f"{second(event.time)}  {event.id}  ({event.source})" for event in line.events] or [""]
+        first, *others = [_event(event) for event in line.events] or [""]
         name = line.rule if line.cut is None else f"{line.rule}: {line.cut.replace('_', ' ')}"
         found.append((name, number(line.points), second(line.since), first))
         found.extend(("", "", "", other) for other in others)
     return [*found, ("total", number(view.total), "", "")]
+
+
+def _event(event: Evidence) -> str:
+    by = f", by {event.by}" if event.by else ""
+    return f"{second(event.time)}  {event.id}  ({event.source}{by})"
 
 
 def tell_missing(view: Explanation) -> list[str]:
@@ -200,6 +222,6 @@ def _value(change: Attribute) -> str:
     return f"{change.attribute} other than {listed(others)}"
 
 
-def _line(line: Earned) -> ExplainedLine:
-    events = tuple(Evidence(*key_of(place), time_of(place)) for place in line.evidence)
+def _line(line: Earned, by: Mapping[tuple[str, str], str | None]) -> ExplainedLine:
+    events = tuple(Evidence(*key_of(place), time_of(place), by.get(key_of(place))) for place in line.evidence)
     return ExplainedLine(line.rule, line.group, line.milli / 1000, line.since, events, line.cut)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from chassis.policy import Policies, load_policies
 from desk.lead.clocks import Overview
 from desk.lead.explanation import Explanation, explain
+from desk.lead.person import Person, find
 from desk.lead.screen import Screen
 from desk.lead.standing import Overview as Standing
 from desk.lead.standing import overview
@@ -38,6 +39,12 @@ class Look:
         """The criteria of a score at `instant`. Raises PolicyError where no version is in force."""
         return Scorer(self.policies).criteria(instant)
 
+    async def person(self, typed: str) -> Person:
+        """Whom the name means."""
+        scorer = Scorer(self.policies)
+        async with one_instant(self.settings.database, scorer.name) as (connection, _):
+            return await find(connection, scorer, typed)
+
     async def explanation(self, lead_id: str, instant: datetime | None = None) -> Explanation | None:
         """The score explained, None for a lead that the scorer does not know; without `instant` compared with the
         row.
@@ -48,9 +55,9 @@ class Look:
             row = await row_of(connection, lead_id)
         if not facts:
             return None
-        if instant is not None:
-            return explain(lead_id, facts, scorer.criteria(instant), instant)
         state = scorer.new(lead_id) if row is None else scorer.load(lead_id, row.state)
+        if instant is not None:
+            return explain(lead_id, facts, scorer.criteria(instant), instant, names=state.names)
         view = explain(lead_id, facts, scorer.criteria(now), now, state)
         return view if row is None else replace(view, dropped=row.dropped, erased=row.erased)
 
@@ -63,15 +70,25 @@ class Look:
             return None
         return overview(router.load(lead_id, row.state), Context(now, router.policies), row)
 
-    async def screen(self, lead_id: str) -> Screen:
-        """What the three services keep of the lead, each read at one instant."""
+    async def screen(self, typed: str) -> Screen:
+        """What the three services keep of the lead of that name, each read at one instant."""
+        person = await self.person(typed)
+        lead_id = person.lead_id
         monitor = SlaMonitor(self.policies, timedelta())
         score, standing = await self.explanation(lead_id), await self.standing(lead_id)
         async with one_instant(self.settings.database, monitor.name) as (connection, now):
             clocks = Overview(now.astimezone(UTC), sys.maxsize, ended=True)
             if (row := await row_of(connection, lead_id)) is not None:
                 clocks.add([monitor.load(lead_id, row.state)])
-        return Screen(lead_id, score, standing, clocks.rows)
+        return Screen(lead_id, score, standing, clocks.rows, person)
+
+    async def explained(self, typed: str, instant: datetime | None = None) -> Explanation | None:
+        """As `explanation`, of the lead of that name."""
+        return await self.explanation((await self.person(typed)).lead_id, instant)
+
+    async def stands(self, typed: str) -> Standing | None:
+        """As `standing`, of the lead of that name."""
+        return await self.standing((await self.person(typed)).lead_id)
 
     async def clocks(self, *, ended: bool, limit: int) -> Overview:
         """The clocks of all leads, the next due first, by the database's time."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from desk.lead.clocks import Row
 from desk.lead.explanation import WHY, Explanation, judged_by, second, standing, tell_missing
+from desk.lead.person import Person, tell
 from desk.lead.standing import Overview as Standing
 from desk.lead.standing import tell_refused, tell_stage
 from desk.policy.wording import counted, number
@@ -20,6 +21,7 @@ class Screen:
     score: Explanation | None
     standing: Standing | None
     clocks: tuple[Row, ...]
+    person: Person | None = None
 
     @property
     def known(self) -> bool:
@@ -29,7 +31,7 @@ class Screen:
 
 def lines(screen: Screen) -> list[str]:
     """Text lines; instants are UTC."""
-    found = [f"Lead      {_who(screen)}", *_conditions(screen)]
+    found = [f"Lead      {_who(screen)}", *_names(screen), *_conditions(screen)]
     found += _score(screen.score) if screen.score else ["Score     none: no engagement and no description has come"]
     found += (
         tell_stage(screen.standing, alone=False)
@@ -46,6 +48,13 @@ def _who(screen: Screen) -> str:
     email = (screen.standing and screen.standing.email) or (screen.score and screen.score.email)
     who = f"{name} <{email}>" if name and email else name or email
     return f"{who}, {screen.lead_id}" if who else screen.lead_id
+
+
+def _names(screen: Screen) -> Iterator[str]:
+    if screen.person is not None and screen.person.via:
+        yield f"          found by the {screen.person.what} {screen.person.typed}"
+    for place, text in enumerate(tell(screen.score.known_as) if screen.score else ()):
+        yield f"{'' if place else 'Names':10}{text}"
 
 
 def _conditions(screen: Screen) -> Iterator[str]:

@@ -19,6 +19,7 @@ from schemas.policy import Policy
 from schemas.scores import PolicyRef
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, agrees
+from scorer.rules.names import names_by
 from scorer.rules.order import text_of
 from scorer.rules.tally import Tally, fold, stands_on
 from scorer.rules.verdict import Verdict, score
@@ -198,7 +199,15 @@ class Backtest:
         if not self._lead_id:
             return
         known, self._known = self._known, []
+        names = names_by(self._lead_id, known)
+        if names.links is not None:  # another name of a lead that has the same facts
+            stored = self._expected.pop(self._lead_id, None) if self._expected else None
+            if stored is not None and stored.names.links is None:
+                self._differing.add(self._lead_id)
+            self._lead_id = ""
+            return
         self._facts += len(known)
+        known = [fact for fact in known if fact.event.via not in names.masked]
         tally = fold(known, self._before.criteria)
         after = tally if self._alike else fold(known, self._after.criteria)
         verdict = self._score(tally, self._before)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from schemas.engagements import LeadLinked, LeadMerged, LeadUnmerged, Link
 from schemas.envelope import Fact
+from schemas.identity import derived_id
 from schemas.links import STRENGTH, Links, linked
 
 MOST_ALIASES = 1_000
@@ -59,7 +60,7 @@ def with_link(names: Names, lead_id: str, fact: Fact) -> Names | None:
     It has to go from a weaker identifier to a stronger one, and a merged lead or one of too many leads takes no more.
     """
     link: Link = fact.event.data
-    upward = link.alias_by and link.lead_by and STRENGTH[link.alias_by] < STRENGTH[link.lead_by]
+    upward = link.alias_by is not None and _counts(fact)
     if not upward or link.lead == lead_id or names.merged:
         return None
     links = linked(names.links, link.lead, utc(fact))
@@ -97,6 +98,20 @@ def with_merges(names: Names, lead_id: str, facts: Sequence[Fact]) -> Names:
     if names.links is not None and (not names.merged or names.links.leads == (lead,)):
         return names
     return replace(names, links=Links(lead, ((utc(own), lead),)), merged=True, after=START)
+
+
+def names_by(lead_id: str, facts: Sequence[Fact]) -> Names:
+    """The names that the facts of a lead amount to, without its aliases. One of no known version's links counts."""
+    names = read_again([fact for fact in facts if isinstance(fact.event, LeadLinked) and _counts(fact)])
+    return with_merges(names, lead_id, facts)
+
+
+def _counts(fact: Fact) -> bool:
+    """Whether the alias takes the link: upward, or of a version that made no others and did not say by what."""
+    link = fact.event.data
+    if link.alias_by is None and link.lead_by is None:
+        return bool(fact.event.id == derived_id("linked", link.alias, link.lead))
+    return bool(link.alias_by and link.lead_by) and STRENGTH[link.alias_by] < STRENGTH[link.lead_by]
 
 
 def read_again(facts: Sequence[Fact]) -> Names:

@@ -1,0 +1,145 @@
+"""Finds a person by any of its names, and the names that its facts tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+import typer
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from desk.reading import row_of
+from schemas.engagements import LeadMerged
+from schemas.envelope import Fact
+from schemas.identity import Identifiers, lead_id_of
+from scorer.app import Scorer
+from scorer.rules.names import merges_of
+
+WORDS = {"email": "e-mail address", "user_id": "user id", "anonymous_id": "anonymous id"}
+MOST_HOPS = 10
+"""Links from an anonymous id to a user id, an address and merged ones: chains are short."""
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class Candidate(NamedTuple):
+    """What a name may be, and the lead id that it then has."""
+
+    what: str
+    lead_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom a name means. `via` are the lead ids of the aliases on the way from the name to the person."""
+
+    typed: str
+    what: str
+    lead_id: str
+    via: tuple[str, ...] = ()
+
+    @property
+    def who(self) -> str:
+        return f"{self.typed} ({self.lead_id})" if self.typed != self.lead_id else f"lead {self.lead_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """An alias that was merged into the lead."""
+
+    name: str
+    since: datetime
+    because: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAs:
+    """The names of a lead: what its facts say by kind of identifier, and how many aliases it has."""
+
+    email: tuple[str, ...] = ()
+    user_id: tuple[str, ...] = ()
+    anonymous_id: tuple[str, ...] = ()
+    aliases: int = 0
+    merged: tuple[Merged, ...] = field(default=())
+
+
+def candidates(typed: str) -> list[Candidate]:
+    """What the name may be, the likeliest first. Ends the command with 2 when it identifies nobody."""
+    typed = typed.strip()
+    try:
+        if "@" in typed:
+            return [Candidate(WORDS["email"], lead_id_of(email=typed))]
+        found = [Candidate("lead id", typed.lower())] if _UUID.fullmatch(typed.lower()) else []
+        found.append(Candidate(WORDS["user_id"], lead_id_of(user_id=typed)))
+        return [*found, Candidate(WORDS["anonymous_id"], lead_id_of(anonymous_id=typed))]
+    except ValueError as error:
+        wanted = "expected an e-mail address, a user id, an anonymous id or a lead_id"
+        raise typer.BadParameter(wanted, param_hint="lead") from error
+
+
+async def find(connection: AsyncConnection, scorer: Scorer, typed: str) -> Person:
+    """The person of that name; `connection` is to the scorer's schema. Of one that nobody knows, the likeliest id."""
+    likely = candidates(typed)
+    for candidate in likely:
+        if await row_of(connection, candidate.lead_id) is not None:
+            return await _followed(connection, scorer, typed, candidate)
+    return Person(typed.strip(), likely[0].what, likely[0].lead_id)
+
+
+async def _followed(connection: AsyncConnection, scorer: Scorer, typed: str, found: Candidate) -> Person:
+    lead_id, via = found.lead_id, list[str]()
+    while len(via) < MOST_HOPS and (row := await row_of(connection, lead_id)) is not None:
+        links = scorer.load(lead_id, row.state).names.links
+        if links is None or links.leads[-1] in via:
+            break
+        via.append(lead_id)
+        lead_id = links.leads[-1]
+    return Person(typed.strip(), found.what, lead_id, tuple(via))
+
+
+def identifiers_of(fact: Fact) -> Identifiers | None:
+    """What the event says of who it was."""
+    found = getattr(fact.event.data, "identifiers", None)
+    return found if isinstance(found, Identifiers) else None
+
+
+def came_by(fact: Fact) -> str | None:
+    """The name by which the event came to its lead; None for the lead's own."""
+    names = identifiers_of(fact)
+    if fact.event.via is None:
+        return None
+    given: Mapping[str, str | None] = {} if names is None else dict(names)
+    return next((f"{WORDS[kind]} {value}" for kind, value in given.items() if value), f"alias {fact.event.via}")
+
+
+def known_as(facts: Sequence[Fact], aliases: int = 0) -> KnownAs:
+    """The names that the facts of a lead tell, each once, in the order of the facts."""
+    found: dict[str, dict[str, None]] = {kind: {} for kind in WORDS}
+    for names in filter(None, map(identifiers_of, facts)):
+        for kind, value in names:
+            if value:
+                found[kind][value] = None
+    email, user_id, anonymous_id = (tuple(found[kind]) for kind in WORDS)
+    return KnownAs(email, user_id, anonymous_id, aliases, tuple(_merged(facts)))
+
+
+def _merged(facts: Sequence[Fact]) -> Iterable[Merged]:
+    for alias, merge in merges_of(facts).items():
+        if isinstance(merge.event, LeadMerged) and alias != merge.lead_id:
+            came = (identifiers_of(fact) for fact in facts if fact.event.via == alias)
+            name = next((names.email for names in came if names and names.email), alias)
+            yield Merged(name, merge.time, merge.event.data.because)
+
+
+def tell(known: KnownAs, most: int = 5) -> list[str]:
+    """The names as lines, without the first address, which stands above."""
+    names = [(WORDS[kind], value) for kind in WORDS for value in getattr(known, kind)[kind == "email" :]]
+    lines = [f"{value} ({what})" for what, value in names[:most]]
+    if more := max(len(names), known.aliases) - len(lines):
+        lines.append(f"and {more} more")
+    for merge in known.merged:
+        because = f": {merge.because}" if merge.because else ""
+        lines.append(f"{merge.name}, merged into it {merge.since:%Y-%m-%d %H:%M:%S}{because}")
+    return lines
