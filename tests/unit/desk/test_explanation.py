@@ -83,11 +83,11 @@ def test_a_tick_on_its_way_is_no_disagreement_and_one_that_does_not_come_is() ->
         assert (view.score, view.stored_agrees) == (40 if minutes < 60 else 0, agrees)
 
 
-@pytest.mark.parametrize("lead", ["", " ", "null", "ada", "ada@", "a b@example.com", "1234", LEAD[:-1]])
+@pytest.mark.parametrize("lead", ["", " ", "null", "ada@", "a b@example.com", "0"])
 def test_what_names_no_lead_ends_with_2(lead: str) -> None:
     result = CliRunner().invoke(main, ["explain", lead])
     assert result.exit_code == 2
-    assert "expected an e-mail address or a lead_id" in _sentence(result.output)
+    assert "expected an e-mail address, a user id, an anonymous id or a lead_id" in _sentence(result.output)
 
 
 NO_INSTANT = ["", " ", "yesterday", "2026-11-20T10:00", "2026-11-20 10:00:00", "2026-13-01", "2026-02-30", "1763632800"]

@@ -272,6 +272,16 @@ def test_aliases_of_a_merged_lead_follow_it_and_come_back_with_it() -> None:
     assert (score(people, ADA), score(people, BOB)) == (20, 35)
 
 
+def test_the_erasure_of_a_survivor_leaves_whom_an_unmerge_has_set_apart() -> None:
+    people = People().settle(*did(Identifiers(email="bob@example.com", user_id="u-1"), id="1"), *did(ADA, id="a"))
+    people.settle(*did(Identifiers(email="ada@example.com", anonymous_id="phone-1"), id="2"))
+    people.settle(a_merge(LeadMerged, 10), a_merge(LeadUnmerged, 20)).settle(an_erasure(ADA))
+    assert {lead_id for lead_id, one in people.leads.items() if one.erased} == {lead(ADA), lead(PHONE)}
+    late = an_engagement(id="late", subject=lead(ADA), via=lead(BOB))
+    people.settle(late)
+    assert not people.one(lead(BOB)).erased, "a copy was still on its way"
+
+
 def test_a_lead_has_at_most_so_many_aliases_and_counts_the_others() -> None:
     people = People()
     for number in range(MOST_ALIASES + 2):

@@ -104,9 +104,10 @@ class Scorer:
         return _kept(result, passed=passed)
 
     def after_erasure(self, state: State, fact: Fact, at: At) -> Drop[State]:  # noqa: ARG002 - the time is the fact's
-        """The alias that the fact came by is erased, too."""
+        """The alias that the fact came by is erased, too, unless it is the lead's no longer."""
         via = fact.event.via
-        return Drop(state, ERASED, () if via is None else (linking.erasure(via, fact),))
+        apart = via is None or via in state.names.masked or isinstance(fact.event, LeadUnmerged)
+        return Drop(state, ERASED, () if apart else (linking.erasure(str(via), fact),))
 
     def tick(self, state: State, at: At) -> Keep[State] | Recall | Move:
         names = state.names

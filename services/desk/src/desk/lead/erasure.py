@@ -24,8 +24,8 @@ def erase(lead: LeadArgument, yes: Yes = False, as_json: Json = False) -> None:
     """Forgets a lead for good: deletes all its facts, and drops whatever comes of it later. Nothing brings it back.
 
     Any of its names will do, and all of them are reached: what is kept under each is deleted, and what comes later
-    under any is dropped. Also one that nobody knows yet. What was published stays on the topics until their retention ends,
-    and so do dead letters and backups.
+    under any is dropped. Also one that nobody knows yet. What was published stays on the topics until their retention
+    ends, and so do dead letters and backups.
 
     Exits with 1 when it was not asked for after all, or Kafka does not answer.
 

@@ -94,10 +94,12 @@ def explain(  # noqa: PLR0913 - the score's inputs, and what it is compared with
     With `stored`, the state of now, it is compared with that. Without, only facts up to the instant count. `names` are
     those of now: of an alias nothing counts, and nothing that came by an unmerged one.
     """
-    names, known = stored.names if stored is not None else names, known_as(facts, len(names.aliases) + names.more)
+    names = stored.names if stored is not None else names
+    facts = [fact for fact in facts if fact.event.via not in names.masked]
+    known = known_as(facts, len(names.aliases) + names.more)
     facts = [fact for fact in facts if stored is not None or fact.time <= instant]
     by = {fact.key: came_by(fact) for fact in facts}
-    tally = fold([] if names.links else [fact for fact in facts if fact.event.via not in names.masked], criteria)
+    tally = fold([] if names.links else facts, criteria)
     verdict = score(tally.basis, criteria, text_of(instant), tally.memo)
     agreed = None
     if stored is not None and stands_on(stored.tally.basis, criteria):

@@ -10,15 +10,17 @@ from schemas.envelope import Envelope, Fact
 from schemas.erasure import passed_on
 from schemas.scores import ErasedOnScores, SuppressedOnScores
 from scorer.rules.decision import SOURCE, Published, State
-from scorer.rules.names import ONE_NAME
+from scorer.rules.names import Names
 from scorer.rules.tally import Tally
 
 KINDS = ((LeadErased, ErasedOnScores), (LeadSuppressed, SuppressedOnScores))
 
 
 def erased(state: State) -> State:
-    """The state of an erased lead. The version stays, so that no later score reuses it."""
-    return replace(state, tally=Tally(), published=Published(state.published.version), names=ONE_NAME)
+    """The state of an erased lead. The version stays, so that no later score reuses it, and who is not it any more."""
+    return replace(
+        state, tally=Tally(), published=Published(state.published.version), names=Names(masked=state.names.masked)
+    )
 
 
 def passed_downstream(facts: Sequence[Fact]) -> tuple[Envelope, ...]:

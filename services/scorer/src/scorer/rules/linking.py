@@ -49,7 +49,8 @@ def named(state: State, fact: Fact, so_far: Named | None = None) -> Named:
     before, lead_id = told.names, state.lead_id
     if not names_itself(fact):
         if before.links is None:
-            told.names = with_alias(before, fact.event.data.alias)
+            if fact.event.via not in before.masked:
+                told.names = with_alias(before, fact.event.data.alias)
         elif not before.is_passing(fact):
             told.copies.append((fact, before.links.lead_at(utc(fact))))
         return told

@@ -88,7 +88,9 @@ def with_merges(names: Names, lead_id: str, facts: Sequence[Fact]) -> Names:
     """The names by the latest merge or unmerge of each alias among all facts of the lead."""
     latest = merges_of(facts)
     masked = tuple(sorted(alias for alias, fact in latest.items() if isinstance(fact.event, LeadUnmerged)))
-    names = replace(names, masked=tuple(alias for alias in masked if alias != lead_id))
+    masked = tuple(alias for alias in masked if alias != lead_id)
+    if masked or names.masked:
+        names = _without(replace(names, masked=masked, aliases=(), more=0), facts)
     own = latest.get(lead_id)
     if own is None:
         return names
@@ -98,6 +100,16 @@ def with_merges(names: Names, lead_id: str, facts: Sequence[Fact]) -> Names:
     if names.links is not None and (not names.merged or names.links.leads == (lead,)):
         return names
     return replace(names, links=Links(lead, ((utc(own), lead),)), merged=True, after=START)
+
+
+def _without(names: Names, facts: Sequence[Fact]) -> Names:
+    """With the aliases that these facts tell, but for the masked ones and those that came via one."""
+    for fact in sorted(facts, key=lambda fact: fact.order):
+        if names_somebody(fact) and not names_itself(fact):
+            alias = fact.event.data.alias
+            if alias not in names.masked and fact.event.via not in names.masked:
+                names = with_alias(names, alias)
+    return names
 
 
 def names_by(lead_id: str, facts: Sequence[Fact]) -> Names:
