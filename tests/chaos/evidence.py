@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.chaos.model import Oracle
 from tests.chaos.outsiders import MARK
-from tests.chaos.raw import Poison, appended, is_barrier
+from tests.chaos.raw import Poison, appended, is_barrier, kind_of
 from tests.infrastructure import Room, connected
 from tests.topics import records
 
@@ -67,6 +67,8 @@ class Evidence:
     scores: dict[str, Standing] = field(default_factory=dict)
     states: dict[str, Standing] = field(default_factory=dict)
     facts: defaultdict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
+    linked: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: {"lead-scores": set()})
+    """Topic -> the links (alias, lead) that were passed on there."""
     clocks: defaultdict[str, dict[int, Told]] = field(default_factory=lambda: defaultdict(dict))
     dead_letters: dict[str, defaultdict[str, set[bytes]]] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
@@ -154,14 +156,15 @@ async def _outputs(room: Room, topic: str, found: Evidence) -> None:
 
 
 def _take(topic: str, event: dict[str, Any], published: datetime, found: Evidence) -> None:
-    lead, data = event["subject"], event["data"]
-    if topic == "lead-handoffs":
+    lead, data, kind = event["subject"], event["data"], kind_of(event)
+    if kind == "lead.linked":
+        found.linked[topic].add((data["alias"], data["lead"]))
+    elif topic == "lead-handoffs":
         found.oracle.handoff(event, published)
     elif topic == "lead-scores":
         standing = Standing(data["version"], data["score"], data["band"])
         found.scores[lead] = max(found.scores.get(lead, standing), standing, key=lambda one: one.version)
     else:
-        kind = event["type"].removeprefix("baton.").removesuffix(".v1")
         due = datetime.fromisoformat(data["due"]).astimezone(UTC)
         versions = found.clocks[data["clock_id"]]
         if data["version"] in versions:

@@ -17,8 +17,9 @@ from aiokafka.errors import KafkaError
 
 from schemas.identity import lead_id_of
 from tests.chaos.quiet import INPUTS, unread
+from tests.chaos.senders import Tracker
 from tests.chaos.stage import Stage
-from tests.chaos.traffic import Key, Tracker
+from tests.chaos.traffic import Key
 from tests.infrastructure import connected
 from tests.processes import Instance
 from tests.relay import JUDGES, WRITE_KEY

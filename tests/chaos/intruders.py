@@ -13,7 +13,9 @@ from schemas.identity import partition_of
 from tests.chaos.book import Book
 from tests.chaos.broker import Producer
 from tests.chaos.outsiders import BOMB_BYTES, MARK, TEMPLATES, good, hostile, stranger, writing
-from tests.chaos.traffic import INDUSTRIES, SIZES, Doing, Json, Platform
+from tests.chaos.people import EMAIL, INDUSTRIES, SIZES
+from tests.chaos.senders import Platform
+from tests.chaos.traffic import Doing, Json
 from tests.chaos.trial import Trial
 from tests.topics import ends
 
@@ -42,7 +44,7 @@ class Archive(Platform):
         if chance.random() < 0.02:
             company = random.Random(person)  # always the same, as in Traffic: points may only grow with what is known
             kind, data = "", {"company_size": company.choice(SIZES), "industry": company.choice(INDUSTRIES)}
-        return Doing(f"{self._name}-{self._number}", person, done, kind, data)
+        return Doing(f"{self._name}-{self._number}", {EMAIL: person}, done, kind, data)
 
 
 async def imports(trial: Trial) -> None:
@@ -56,7 +58,7 @@ async def imports(trial: Trial) -> None:
             await producer.send(messages)
             for message in messages:
                 archive.settle(message)
-            trial.probe.acknowledged |= {message.key for message in messages if not message.poison}
+            trial.probe.acknowledged |= {key for message in messages if not message.poison for key in message.keys}
             trial.happened["old events"] += len(messages)
     finally:
         await producer.stop()

@@ -13,7 +13,8 @@ from tests.chaos.book import Book
 from tests.chaos.broker import Producer
 from tests.chaos.crm import Crm
 from tests.chaos.door import Door, Request
-from tests.chaos.traffic import Key, Message, Pace, Platform, Tracker
+from tests.chaos.senders import Platform, Tracker
+from tests.chaos.traffic import Key, Message, Pace
 from tests.infrastructure import Room
 
 TICK = 0.05
@@ -97,7 +98,7 @@ class Load:
                 if message.poison:
                     self.book.rejected.add(message.event.id)
                 else:
-                    self.book.acknowledged.add(message.key)
+                    self.book.acknowledged.update(message.keys)
 
         again = self._chance.random() < CLIENT_RETRIES
         if single and (call := messages[0].content["type"]) in ("track", "identify", "page"):
@@ -114,5 +115,5 @@ class Load:
                 if message.poison:
                     self.book.poison[message.poison].add(message.raw)
                 else:
-                    self.book.acknowledged.add(message.key)
+                    self.book.acknowledged.update(message.keys)
             await asyncio.sleep(2 * TICK)

@@ -1,93 +1,70 @@
 """The oracle: what must be true of leads, handoffs and clocks, from the raw records and the policy's file alone.
 
 Written a second time from the requirements and schemas/README.md, sharing no code with services or schemas: a
-mistake would have to be made twice. It knows what the load of the chaos suite uses: no links, no time of sending, one
-episode per lead, no cancelled clocks; of a rule that fades only events so old that nothing is left of their points.
+mistake would have to be made twice. It knows what the load of the chaos suite uses: no time of sending, one episode per
+person, no cancelled clocks; of a rule that fades only events so old that nothing is left of their points.
 """
 
-import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import yaml
-
+from tests.chaos.agreement import Agreement
+from tests.chaos.aliases import Aliases, means_something
 from tests.chaos.raw import Json, Poison, Record, appended, derived, kind_of, print_of, read
 
 DISORDER = timedelta(minutes=5)
 """How long before the qualification a follow-up may lie that is still meant for it."""
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-FADING = {"award": "per_event", "total_cap": 30, "decay": {"half_life": "1d"}}
-"""The one rule that fades: after 30 days less than a thousandth of its points is left, which is nothing."""
 FADED_AFTER = timedelta(days=30)
+Identity = tuple[str, str]
+"""Source and id."""
+LINKED = "lead.linked"
 MEANINGS = {"sales.contacted": {"contacted"}, "sales.qualified": {"decided", "feedback"}}
 
 
-class Agreement:
-    """A policy's file, as far as it uses what this model knows. Raises NotImplementedError where it uses more."""
+class Fact(NamedTuple):
+    """What an event says; `place` is its own in the order of its lead's facts, `fingerprint` what a retry repeats."""
 
-    def __init__(self, path: Path) -> None:
-        policy = yaml.safe_load(path.read_text())
-        self.rules, self.bands = policy["scoring"]["rules"], policy["scoring"]["bands"]
-        self.high_intent = set(policy["scoring"]["high_intent"])
-        self.gate, self.clocks = policy["gate"], policy["clocks"]
-        known = {"id", "group", "points", "exclusive", "attribute", "engagement", "count", "because"}
-        self.faded = {rule["engagement"]["kind"] for rule in self.rules if rule.get("decay") == FADING["decay"]}
-        unknown = self.gate.keys() - {"band", "fast_track", "intent_window", "cool_off"}
-        fields = {field for rule in self.rules for field in rule if (field, rule[field]) not in FADING.items()}
-        unknown |= fields - known
-        unknown |= policy["scoring"].keys() - {"rules", "bands", "profile", "high_intent"}
-        if unknown:
-            raise NotImplementedError(f"the model knows no policy with {sorted(unknown)}")
+    place: tuple[datetime, str, str]
+    kind: str
+    data: Json
+    fingerprint: int
 
-    def worth(self, counts: Mapping[str, int], attributes: Mapping[str, Any]) -> tuple[float, str]:
-        """Points and band of so many engagements by `kind` and `kind/content`, and of these attributes."""
-        points, paid = 0.0, set()
-        for rule in self.rules:
-            group = rule.get("exclusive")
-            if group not in paid and self._pays(rule, counts, attributes):
-                points += rule["points"]
-                paid |= {group} - {None}
-        return points, [band["name"] for band in self.bands if _holds(band["least"], points)][-1]
+    @property
+    def content(self) -> tuple[datetime, str, Json]:
+        """What a copy for another lead repeats."""
+        return self.place[0], self.kind, self.data
 
-    def reaches(self, band: str) -> bool:
-        """Whether the gate is open for this band."""
-        names = [one["name"] for one in self.bands]
-        return names.index(band) >= names.index(self.gate["band"])
 
-    def target(self, clock: Json) -> timedelta:
-        """How long the promise may take."""
-        return timedelta(**{UNITS[clock["target"][-1]]: int(clock["target"][:-1])})
+class Copy(NamedTuple):
+    """A fact that was published again for another lead, `via` the one that it came for."""
 
-    def _pays(self, rule: Json, counts: Mapping[str, int], attributes: Mapping[str, Any]) -> bool:
-        if "decay" in rule:
-            return False
-        if wanted := rule.get("engagement"):
-            key = "/".join(filter(None, (wanted["kind"], wanted.get("content"))))
-            return _holds(rule.get("count", {"op": ">=", "n": 1}), counts.get(key, 0))
-        test = rule["attribute"]
-        value = attributes.get(test["name"])
-        if value is None:
-            return False
-        low, high = test.get("between", (1, 0))
-        return low <= value <= high if "between" in test else re.sub(r"[\s_-]+", "_", value.lower()) in test["is"]
+    via: str
+    fact: Fact
 
 
 @dataclass
 class Lead:
-    """What the raw records tell of one lead; attributes with the place in time of who stated them."""
+    """What the raw records tell of one lead: `facts` that senders told of it, `copies` that Baton made of others'."""
 
-    facts: dict[tuple[str, str], int] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
-    attributes: dict[str, tuple[tuple[datetime, str, str], Any]] = field(default_factory=dict)
-    reachable: bool = False
-    asked: bool = False
+    facts: dict[Identity, Fact] = field(default_factory=dict)
+    copies: defaultdict[Identity, list[Copy]] = field(default_factory=lambda: defaultdict(list))
     handoffs: dict[str, Json] = field(default_factory=dict)
     published: dict[str, datetime] = field(default_factory=dict)
     stops: list[tuple[datetime, datetime, set[str]]] = field(default_factory=list)
+
+
+@dataclass
+class Known:
+    """What a person's facts amount to; attributes with the place of who stated them."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    attributes: dict[str, tuple[tuple[datetime, str, str], Any]] = field(default_factory=dict)
+    reachable: bool = False
+    asked: list[datetime] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -108,6 +85,7 @@ class Oracle:
     def __init__(self, policy: Path) -> None:
         self.policy = Agreement(policy)
         self.leads: defaultdict[str, Lead] = defaultdict(Lead)
+        self.aliases = Aliases()
         self.poison: defaultdict[str, set[bytes]] = defaultdict(set)
         self.activities: set[tuple[str, str, str]] = set()
 
@@ -137,15 +115,53 @@ class Oracle:
             lead.handoffs[event["id"]] = event
             lead.published.setdefault(event["id"], published)
 
+    def facts(self, lead_id: str) -> dict[Identity, Fact]:
+        """The facts of the lead and of all its aliases; an event that came under several names is one.
+
+        Links that mean nothing stay where they are.
+        """
+        return {
+            key: fact
+            for one in self.aliases.of(lead_id)
+            for key, fact in self.leads[one].facts.items()
+            if one == lead_id or fact.kind != LINKED or means_something(fact.data)
+        }
+
+    def known(self, lead_id: str) -> Known:
+        """What the facts of the person amount to; of an alias nothing, for they are its lead's."""
+        known = Known()
+        for fact in () if lead_id in self.aliases else self.facts(lead_id).values():
+            self._gather(known, fact)
+        return known
+
     def scored(self, lead_id: str) -> tuple[float, str]:
         """The lead's points and band."""
-        lead = self.leads[lead_id]
-        return self.policy.worth(lead.counts, {name: value for name, (_, value) in lead.attributes.items()})
+        return self._worth(self.known(lead_id))
 
     def must_be_handed_off(self, lead_id: str) -> bool:
         """Whether the gate is open: the band, or having asked for sales; never without an address."""
-        lead, (_, band) = self.leads[lead_id], self.scored(lead_id)
-        return lead.reachable and (self.policy.reaches(band) or (lead.asked and bool(self.policy.gate["fast_track"])))
+        known = self.known(lead_id)
+        fast = bool(known.asked) and bool(self.policy.gate["fast_track"])
+        return known.reachable and (fast or self.policy.reaches(self._worth(known)[1]))
+
+    def intents(self, lead_id: str, qualified: datetime) -> set[str]:
+        """The possible intents of a handoff: high needs a request within the window, low needs points or an old
+        request, for without points only a request can have qualified the lead.
+        """
+        known, window = self.known(lead_id), self.policy.duration(self.policy.gate["intent_window"])
+        asked = {"high" if time >= qualified - window else "low" for time in known.asked}
+        return asked | ({"low"} if self.policy.reaches(self._worth(known)[1]) else set())
+
+    def strays(self, lead_id: str) -> Iterator[str]:
+        """Copies that no alias of the lead accounts for, or that say other things."""
+        known, others = self.facts(lead_id), self.aliases.of(lead_id)[1:]
+        for identity, copies in self.leads[lead_id].copies.items():
+            for via, fact in copies:
+                original = known.get(identity)
+                if original is None or original.content != fact.content:
+                    yield f"{lead_id}: {identity} via {via} is nobody's"
+                elif lead_id not in self.aliases.leads(via) or not any(identity in self.leads[o].facts for o in others):
+                    yield f"{lead_id}: {identity} via {via}, which is no alias of it"
 
     def clocks(self) -> list[Clock]:
         """Every promise that the handoffs started."""
@@ -160,9 +176,13 @@ class Oracle:
 
     def _accept(self, event: Json, time: datetime) -> None:
         lead, identity = self.leads[event["subject"]], (event["source"], event["id"])
-        if identity not in lead.facts:
-            self._gather(lead, event, (time, *identity))
-        if lead.facts.setdefault(identity, print_of(event)) != print_of(event):
+        fact = Fact((time, *identity), kind_of(event), event["data"], print_of(event))
+        if "via" in event:
+            lead.copies[identity].append(Copy(event["via"], fact))
+            return
+        if identity not in lead.facts and fact.kind == LINKED:
+            self.aliases.link(event["data"])
+        if lead.facts.setdefault(identity, fact).fingerprint != fact.fingerprint:
             raise Poison("id_conflict")
 
     def _clock(self, name: str, event: Json, rule: Json) -> Clock:
@@ -171,7 +191,7 @@ class Oracle:
         handed = "handed_off_at" in data
         start = max(datetime.fromisoformat(data["handed_off_at"]), lead.published[event["id"]]) if handed else decided
         start = start if handed else max(start, qualified)
-        since, due = min(qualified, decided) - DISORDER, start + self.policy.target(rule)
+        since, due = min(qualified, decided) - DISORDER, start + self.policy.duration(rule["target"])
         ends = [(time, heard) for time, heard, means in lead.stops if rule["stop"] in means]
         if rule["stop"] == "handed_off":
             stops = [e["data"] for e in lead.handoffs.values() if "handed_off_at" in e["data"]]
@@ -179,18 +199,17 @@ class Oracle:
         met, heard = min((end for end in ends if since <= end[0] <= due), default=(None, None))
         return Clock(derived("clock", name, data["episode"], rule["id"]), name, rule["id"], due, met, heard)
 
-    def _gather(self, lead: Lead, event: Json, place: tuple[datetime, str, str]) -> None:
-        data, kind = event["data"], kind_of(event)
+    def _gather(self, known: Known, fact: Fact) -> None:
+        place, kind, data, _ = fact
         if data.get("machine"):
             return
-        lead.reachable |= bool(data.get("identifiers", {}).get("email"))
+        known.reachable |= bool(data.get("identifiers", {}).get("email"))
         if kind == "engagement.recorded":
-            lead.asked |= data["kind"] in self.policy.high_intent
-            lead.counts.update({data["kind"], "/".join(filter(None, (data["kind"], data.get("content"))))})
+            known.asked += [place[0]] if data["kind"] in self.policy.high_intent else []
+            known.counts.update({data["kind"], "/".join(filter(None, (data["kind"], data.get("content"))))})
         for name in ("company_size", "industry") if kind == "lead.described" else ():
             if data.get(name) is not None:
-                lead.attributes[name] = max(lead.attributes.get(name, (place, data[name])), (place, data[name]))
+                known.attributes[name] = max(known.attributes.get(name, (place, data[name])), (place, data[name]))
 
-
-def _holds(bound: Json, value: float) -> bool:
-    return bool(value > bound["n"] if bound["op"] == ">" else value >= bound["n"])
+    def _worth(self, known: Known) -> tuple[float, str]:
+        return self.policy.worth(known.counts, {name: value for name, (_, value) in known.attributes.items()})

@@ -22,6 +22,7 @@ SELECT count(*) FROM sla_monitor.lead, json_array_elements(state->'clocks') AS c
 WHERE due_at IS NOT NULL AND clock->>'standing' IN ('running', 'unknown')
 AND (clock->>'stop' IN ('contacted', 'handed_off') OR (clock->>'due')::timestamptz < clock_timestamp() - interval '3 s')
 """
+_MOVING = "SELECT count(*) FROM scorer.lead WHERE (state->'names'->'after')::text LIKE '[%'"
 
 
 async def unread(database: asyncpg.Connection, room: Room, service: str, until: Ends) -> float:
@@ -62,6 +63,8 @@ async def _left(room: Room) -> list[str]:
             outbox = await database.fetchval(_OWED.format(schema=service.replace("-", "_")))
             left += [f"{service} to read {lag:g} records"] if lag else []
             left += [f"{service} to publish {outbox} records"] if outbox else []
+        if moving := await database.fetchval(_MOVING):
+            left.append(f"scorer to move the facts of {moving} leads")
         if clocks := await database.fetchval(_CLOCKS):
             left.append(f"sla-monitor to judge {clocks} clocks")
     return left

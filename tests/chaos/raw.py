@@ -25,9 +25,9 @@ class Poison(Exception):  # noqa: N818 - a verdict
     """The record must become a dead letter; the message is the reason."""
 
 
-def lead_id(email: str) -> str:
-    """Who has this (canonical) address."""
-    return str(uuid5(NAMESPACE, f"email:{email}"))
+def lead_id(name: str, by: str = "email") -> str:
+    """Who has this (canonical) address, or other identifier."""
+    return str(uuid5(NAMESPACE, f"{by.removesuffix('_id')}:{name}"))
 
 
 def derived(*parts: object) -> str:

@@ -1,54 +1,15 @@
 """The oracle against cases worked out by hand."""
 
-import json
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from schemas.identity import lead_id_of
+from tests.chaos.by_hand import ADA, NOON, Raw, at, did, event, raw
 from tests.chaos.model import Oracle
 from tests.chaos.raw import derived, lead_id
 from tests.chaos.stage import POLICIES
 from tests.e2e.conftest import QUICK
-
-NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
-ADA = lead_id("ada@example.com")
-
-
-@dataclass
-class Raw:
-    """A record as a consumer gets it."""
-
-    key: bytes | None
-    value: bytes | None
-    timestamp: int
-
-
-def at(seconds: float) -> datetime:
-    return NOON + timedelta(seconds=seconds)
-
-
-def raw(event: dict[str, Any], heard: float = 1, key: str | None = None) -> Raw:
-    """The event on its topic, appended `heard` seconds after NOON."""
-    return Raw((key or event["subject"]).encode(), json.dumps(event).encode(), int(at(heard).timestamp() * 1000))
-
-
-def event(type_: str, id_: str, seconds: float = 0, **data: Any) -> dict[str, Any]:
-    """An event of Ada's at NOON and so many seconds."""
-    return {
-        "specversion": "1.0",
-        "id": id_,
-        "source": "hand",
-        "type": f"baton.{type_}.v1",
-        "subject": ADA,
-        "time": at(seconds).isoformat(),
-        "data": {"identifiers": {"email": "ada@example.com"}, **data},
-    }
-
-
-def did(kind: str, id_: str = "", **data: Any) -> dict[str, Any]:
-    return event("engagement.recorded", id_ or f"{kind}-{data}", kind=kind, **data)
 
 
 @pytest.fixture
@@ -58,6 +19,8 @@ def oracle() -> Oracle:
 
 def test_the_lead_id_is_the_one_of_the_contract() -> None:
     assert lead_id("ada.nowak@example.com") == "728039ab-0a06-54bc-9532-ec2464814760"
+    for by in ("email", "user_id", "anonymous_id"):
+        assert lead_id("a@b.example", by) == lead_id_of(**{by: "a@b.example"})
 
 
 @pytest.mark.parametrize(("size", "points"), [(9, 0), (10, 30), (500, 30), (501, 20), (2000, 20), (2001, 0)], ids=str)
@@ -91,7 +54,7 @@ def test_of_a_fading_rule_only_what_has_faded_is_known_and_pays_nothing() -> Non
 def test_a_machines_opens_count_for_nothing(oracle: Oracle) -> None:
     for number in range(5):
         oracle.engagement(raw(did("email_opened", f"m{number}", machine=True)))
-    assert (oracle.scored(ADA)[0], oracle.leads[ADA].reachable) == (0, False)
+    assert (oracle.scored(ADA)[0], oracle.known(ADA).reachable) == (0, False)
     for number in range(5):
         oracle.engagement(raw(did("email_opened", f"o{number}")))
     assert oracle.scored(ADA)[0] == 5

@@ -2,10 +2,10 @@
 
 New people keep coming, so handoffs happen all the time. A person's company stays what it is: then a score only grows
 with what is known, and who is handed off does not depend on the order (see tests/e2e/people.py).
+Many are known by other names before their address (`people`).
 """
 
 import heapq
-import json
 import random
 import time
 from collections import Counter, deque
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
+from tests.chaos.people import Names, Person
 from tests.chaos.raw import lead_id
 
 Json = dict[str, Any]
@@ -22,8 +23,8 @@ Key = tuple[str, str, str, str]
 DUPLICATES, LATE, POISON = 0.10, 0.05, 0.01
 WINDOW = 200
 """How many people are busy at a time."""
-SIZES = (9, 10, 120, 501, 2001)
-INDUSTRIES = ("technology", "Financial Services", "farming")
+LINK = "linked"
+"""The kind of a Doing that is a link."""
 DOINGS = (
     *(("page_viewed", content) for content in ("pricing", "pricing", "pricing", "home", "blog")),
     *(("email_opened", None),) * 4,
@@ -34,22 +35,36 @@ DOINGS = (
 
 @dataclass(frozen=True)
 class Doing:
-    """One event before it is put into a sender's words."""
+    """One event before it is put into a sender's words; `names` are those that it carries."""
 
     id: str
-    email: str
+    names: Names
     time: str
     kind: str
     data: Json
+    person: Person | None = None
+
+    @property
+    def lead_ids(self) -> dict[str, str]:
+        """The lead's id under each name, the strongest first."""
+        return {by: lead_id(name, by) for by, name in self.names.items()}
+
+    @property
+    def lead(self) -> str:
+        """The lead that the event is about."""
+        return next(iter(self.lead_ids.values()))
 
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent for an event: a tracker's item or a record's key and value. `poison` is why it must be refused."""
+    """What is sent for an event: a tracker's item or a record's key and value. `poison` is why it must be refused.
+
+    `keys` are those of the event and of the links that Baton makes of its names.
+    """
 
     event: Doing
     content: Json
-    key: Key
+    keys: tuple[Key, ...]
     poison: str | None = None
     record_key: str = ""
     raw: bytes = b""
@@ -82,7 +97,7 @@ class Traffic:
 
     def settle(self, message: Message) -> None:
         """The message is acknowledged for good: from now on another one may claim its id."""
-        if message.poison is None:
+        if message.poison is None and message.event.kind != LINK:
             self._settled.append(message)
 
     def _next(self, now: float) -> Message:
@@ -99,23 +114,29 @@ class Traffic:
 
     def _doing(self) -> Doing:
         chance = self._chance
-        person = int(self._number / self._per_lead) + chance.randrange(WINDOW)
-        email = f"chaos-{self._seed}-{person}@example.com"
+        person = Person(self._seed, int(self._number / self._per_lead) + chance.randrange(WINDOW))
         ago = timedelta(seconds=chance.uniform(1, 60))
         if chance.random() < LATE:
             ago = timedelta(hours=chance.uniform(1, 20 * 24))
             self._counts["late"] += 1
         kind, content = chance.choice(DOINGS)
         data: Json = {"content": content} if content else {}
+        known_by, identify = self.known_by(person)
         if chance.random() < 0.15:
-            company = random.Random(f"{self._seed}-{person}")
-            kind, data = "", {"company_size": company.choice(SIZES), "industry": company.choice(INDUSTRIES)}
+            kind, data = "", person.company
+        elif identify:
+            kind, data = "", {}
         elif kind == "email_opened" and chance.random() < 0.3:
             data["machine"] = True
-        elif kind == "demo_requested" and person % 4:
+        elif kind == "demo_requested" and person.number % 4:
             kind = "email_clicked"
         done = (datetime.now(UTC) - ago).isoformat()
-        return Doing(f"{self._name}-{self._seed}-{self._number}", email, done, kind, data)
+        id_ = f"{self._name}-{self._seed}-{self._number}"
+        return Doing(id_, person.named(known_by), done, kind, data, person)
+
+    def known_by(self, person: Person) -> tuple[tuple[str, ...], bool]:
+        """By which of the person's names the sender tells of it next, and whether it only tells of these."""
+        raise NotImplementedError
 
     def message(self, doing: Doing) -> Message:
         """The event in this sender's words."""
@@ -124,81 +145,6 @@ class Traffic:
     def poisoned(self, doing: Doing) -> Message:
         """Something instead of it that must be refused."""
         raise NotImplementedError
-
-
-class Tracker(Traffic):
-    """Segment calls over HTTP; a bad one is answered with success and lands on `events-rejected`."""
-
-    source = "segment/demo-tracker"
-
-    def message(self, doing: Doing) -> Message:
-        item: Json = {"messageId": doing.id, "timestamp": doing.time, "context": {"traits": {"email": doing.email}}}
-        if not doing.kind:
-            item |= {"type": "identify", "traits": {"name": "Ada", **doing.data}}
-        elif doing.kind == "page_viewed":
-            item |= {"type": "page", "name": doing.data["content"].title(), "properties": {"path": "/somewhere"}}
-        else:
-            item |= {"type": "track", "event": doing.kind.replace("_", " ").title(), "properties": doing.data}
-        return Message(doing, item, ("engagements", lead_id(doing.email), self.source, doing.id))
-
-    def poisoned(self, doing: Doing) -> Message:
-        message = self.message(doing)
-        reason, name, value = self._chance.choice(
-            (
-                ("no_identifier", "context", {}),
-                ("no_identifier", "context", {"traits": {"email": "nobody"}}),
-                ("unknown_type", "type", "guess"),
-                ("bad_time", "timestamp", "yesterday"),
-            )
-        )
-        return Message(doing, {**message.content, name: value}, message.key, reason)
-
-
-class Platform(Traffic):
-    """Records of a marketing platform that writes to the topic itself; a bad one becomes a dead letter."""
-
-    source = "chaos-platform"
-
-    def message(self, doing: Doing) -> Message:
-        return self._record(doing, doing.data)
-
-    def poisoned(self, doing: Doing) -> Message:
-        chance = self._chance
-        reason = chance.choice(("not_json", "invalid_event", "wrong_key", "time_out_of_range", "id_conflict"))
-        good = self.message(doing)
-        if reason == "id_conflict" and self._settled:
-            known = chance.choice(self._settled)
-            other = {"campaign" if known.event.kind else "title": doing.id}
-            return self._record(known.event, {**known.event.data, **other}, reason)
-        event = json.loads(good.raw)
-        if reason == "wrong_key":
-            return Message(doing, event, good.key, reason, lead_id(f"other-{doing.email}"), good.raw)
-        if reason == "time_out_of_range":
-            ahead = timedelta(days=chance.choice((-100, 3)))
-            event["time"] = (datetime.now(UTC) + ahead).isoformat()
-        elif reason == "not_json":
-            return Message(doing, event, good.key, reason, good.record_key, good.raw[:-1])
-        else:
-            reason = "invalid_event"
-            data = event["data"] | {"company_size": -1, "kind": "Not A Kind"}
-            event |= chance.choice(
-                ({"data": data}, {"source": None}, {"time": event["time"][:19]}, {"specversion": "2"})
-            )
-        return Message(doing, event, good.key, reason, good.record_key, json.dumps(event).encode())
-
-    def _record(self, doing: Doing, data: Json, poison: str | None = None) -> Message:
-        lead = lead_id(doing.email)
-        event = {
-            "specversion": "1.0",
-            "id": doing.id,
-            "source": self.source,
-            "type": f"baton.{'engagement.recorded' if doing.kind else 'lead.described'}.v1",
-            "subject": lead,
-            "time": doing.time,
-            "data": {"identifiers": {"email": doing.email}, **data} | ({"kind": doing.kind} if doing.kind else {}),
-        }
-        key = ("engagements", lead, self.source, doing.id)
-        return Message(doing, event, key, poison, lead, json.dumps(event).encode())
 
 
 class Pace:

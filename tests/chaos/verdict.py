@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from tests.chaos.book import Book
 from tests.chaos.evidence import OUTPUTS, Evidence, Standing, Told, gather
-from tests.chaos.model import Clock
+from tests.chaos.model import Clock, Identity, Oracle
 from tests.chaos.raw import Json, derived
 from tests.infrastructure import Room
 
@@ -42,7 +42,7 @@ async def verdict(room: Room, policy: Path, book: Book | None = None) -> Finding
 
 def judge(evidence: Evidence, book: Book | None = None) -> Findings:
     """What is wrong with what was found."""
-    checks = [_scores, _handoffs, _clocks, _dead_letters, _contents]
+    checks = [_scores, _names, _handoffs, _clocks, _dead_letters, _contents]
     violations = [one for check in checks for one in check(evidence)]
     if book is not None:
         violations += _acknowledged(evidence, book)
@@ -56,11 +56,11 @@ def _broken(invariant: str, text: str, cases: Iterable[str]) -> Iterator[Violati
 
 def _scores(evidence: Evidence) -> Iterator[Violation]:
     oracle, scores, states = evidence.oracle, evidence.scores, evidence.states
-    must = {lead: oracle.scored(lead) for lead, known in oracle.leads.items() if known.facts}
-    told = {lead: worth for lead, worth in must.items() if oracle.leads[lead].reachable}
+    must = {lead: oracle.scored(lead) for lead, known in [*oracle.leads.items()] if known.facts or known.copies}
+    told = {lead: worth for lead, worth in must.items() if oracle.known(lead).reachable}
     yield from _broken("I3", "leads with facts are not stored", must.keys() - states.keys())
     yield from _broken("I3", "leads without facts are stored", states.keys() - must.keys())
-    pairs = ((lead, oracle.leads[lead].facts.keys(), evidence.facts.get(lead, set())) for lead in must)
+    pairs = ((lead, _file(oracle, lead), evidence.facts.get(lead, set())) for lead in must)
     unlike = (f"{lead}: {sorted(known ^ kept)[:3]}" for lead, known, kept in pairs if known != kept)
     yield from _broken("I3", "the facts kept of a lead are not those on the topic", unlike)
     yield from _broken("I3", "a stored lead is not what its facts are worth", _differing(states, must))
@@ -72,6 +72,22 @@ def _scores(evidence: Evidence) -> Iterator[Violation]:
         if scores[lead].version != states[lead].version
     )
     yield from _broken("I5", "the latest published version is not the stored one", behind)
+
+
+def _names(evidence: Evidence) -> Iterator[Violation]:
+    oracle = evidence.oracle
+    strays = (stray for lead in [*oracle.leads] for stray in oracle.strays(lead))
+    yield from _broken("I3", "copies were made of what no alias of the lead did", strays)
+    for topic, passed in evidence.linked.items():
+        missing, more = set(oracle.aliases) - passed, passed - set(oracle.aliases)
+        yield from _broken("I5", f"links are not on {topic}", map(str, missing))
+        yield from _broken("I5", f"links are on {topic} that mean nothing", map(str, more))
+
+
+def _file(oracle: Oracle, lead: str) -> set[Identity]:
+    """The facts that must be kept of the lead: a person's and all its aliases', of an alias what came to it."""
+    known = oracle.leads[lead]
+    return {*known.facts, *known.copies} if lead in oracle.aliases else set(oracle.facts(lead))
 
 
 def _differing(found: dict[str, Standing], must: dict[str, tuple[float, str]]) -> Iterator[str]:
@@ -86,7 +102,7 @@ def _handoffs(evidence: Evidence) -> Iterator[Violation]:
         name: [e["data"] for e in lead.handoffs.values() if "handed_off_at" in e["data"]]
         for name, lead in leads.items()
     }
-    must = {name for name in leads if evidence.oracle.must_be_handed_off(name)}
+    must = {name for name in [*leads] if evidence.oracle.must_be_handed_off(name)}
     was = {name for name, handoffs in handed.items() if handoffs}
     yield from _broken("I7", "handoffs are missing", must - was)
     yield from _broken("I7", "leads were handed off that do not qualify", was - must)
@@ -102,12 +118,10 @@ def _handoffs(evidence: Evidence) -> Iterator[Violation]:
 
 
 def _wrong_intents(evidence: Evidence, handed: dict[str, list[Json]]) -> Iterator[str]:
-    """High needs a request; low needs points, for without them only the request can have qualified the lead."""
     for name, handoffs in handed.items():
-        asked = evidence.oracle.leads[name].asked
-        by_points = evidence.oracle.policy.reaches(evidence.oracle.scored(name)[1])
-        possible = {"high"} if asked and not by_points else {"low", "high"} if asked else {"low"}
-        yield from (name for one in handoffs if one["intent"]["level"] not in possible)
+        for one in handoffs:
+            if one["intent"]["level"] not in evidence.oracle.intents(name, datetime.fromisoformat(one["qualified_at"])):
+                yield name
 
 
 def _clocks(evidence: Evidence) -> Iterator[Violation]:
@@ -193,11 +207,15 @@ def _short(value: bytes) -> str:
 
 def _figures(evidence: Evidence) -> dict[str, float]:
     told = [event for versions in evidence.clocks.values() for event in versions.values()]
+    leads = evidence.oracle.leads.values()
     late = sorted((e.published - e.due).total_seconds() for e in told if e.kind == "sla.breached")
     figures: dict[str, float] = {
-        "leads": sum(bool(lead.facts) for lead in evidence.oracle.leads.values()),
-        "facts": sum(len(lead.facts) for lead in evidence.oracle.leads.values()),
-        "handoffs": sum(bool(lead.handoffs) for lead in evidence.oracle.leads.values()),
+        "leads": sum(bool(lead.facts) for lead in leads),
+        "facts": sum(len(lead.facts) for lead in leads),
+        "links": sum(fact.kind == "lead.linked" for lead in leads for fact in lead.facts.values()),
+        "aliases": len({alias for alias, _ in evidence.oracle.aliases}),
+        "copies": sum(len(lead.copies) for lead in leads),
+        "handoffs": sum(bool(lead.handoffs) for lead in leads),
         "clocks met": sum(event.kind == "clock.met" for event in told),
         "breaches": len(late),
         "retractions": sum(event.kind == "sla.breach_retracted" for event in told),

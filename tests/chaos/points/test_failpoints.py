@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chassis.kafka.records import read_all
-from tests.chaos.points import holders
+from tests.chaos.points import holders, moves
 from tests.chaos.points.broker import Broker
 from tests.chaos.points.ground import Ground
 from tests.chaos.points.rows import ROWS, Row
@@ -16,7 +16,8 @@ from tests.infrastructure import Infrastructure, room
 from tests.relay import relay
 from tests.topics import admin
 
-assert holders, "it adds its rows"
+for rows in (holders, moves):
+    assert rows, "it adds its rows"
 pytestmark = pytest.mark.slow
 
 

@@ -1,0 +1,126 @@
+"""The senders of the load, each in its own words: a tracker over HTTP, a marketing platform straight onto the topic."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from tests.chaos.people import EMAIL, USER, Person, link_of
+from tests.chaos.raw import derived, lead_id
+from tests.chaos.traffic import LINK, Doing, Json, Message, Traffic
+
+LINKS, REFUSED, BY_USER = 0.06, 0.3, 0.25
+"""Of what the platform tells of people with several names: links; of these ones to be refused; events by user id."""
+NAMES = {"userId": "user_id", "anonymousId": "anonymous_id"}
+"""A tracker's words for them."""
+NOBODY = lead_id("nobody@example.com")
+"""Where links lead that must be refused."""
+
+
+class Tracker(Traffic):
+    """Segment calls over HTTP; a bad one is answered with success and lands on `events-rejected`."""
+
+    source = "segment/demo-tracker"
+
+    def __init__(self, seed: int, name: str, per_lead: float, counts: Counter[str]) -> None:
+        super().__init__(seed, name, per_lead, counts)
+        self._steps: Counter[int] = Counter()
+
+    def known_by(self, person: Person) -> tuple[tuple[str, ...], bool]:
+        known_by, identify = person.step(self._steps[person.number], self._chance)
+        self._steps[person.number] += 1
+        self._counts["by weaker names"] += known_by[0] != EMAIL
+        return known_by, identify
+
+    def message(self, doing: Doing) -> Message:
+        names = doing.names
+        item: Json = {"messageId": doing.id, "timestamp": doing.time}
+        item |= {key: names[by] for key, by in NAMES.items() if by in names}
+        if EMAIL in names:
+            item["context"] = {"traits": {"email": names[EMAIL]}}
+        if not doing.kind:
+            item |= {"type": "identify", "traits": {"name": "Ada", **doing.data}}
+        elif doing.kind == "page_viewed":
+            item |= {"type": "page", "name": doing.data["content"].title(), "properties": {"path": "/somewhere"}}
+        else:
+            item |= {"type": "track", "event": doing.kind.replace("_", " ").title(), "properties": doing.data}
+        lead, *aliases = doing.lead_ids.values()
+        links = (("engagements", alias, self.source, derived("link", alias, lead)) for alias in aliases)
+        return Message(doing, item, (("engagements", lead, self.source, doing.id), *links))
+
+    def poisoned(self, doing: Doing) -> Message:
+        message, nobody = self.message(doing), dict.fromkeys(NAMES)
+        reason, spoilt = self._chance.choice(
+            (
+                ("no_identifier", {**nobody, "context": {}}),
+                ("no_identifier", {**nobody, "context": {"traits": {"email": "nobody"}}}),
+                ("unknown_type", {"type": "guess"}),
+                ("bad_time", {"timestamp": "yesterday"}),
+            )
+        )
+        return Message(doing, message.content | spoilt, message.keys, reason)
+
+
+class Platform(Traffic):
+    """Records of a marketing platform that writes to the topic itself; a bad one becomes a dead letter."""
+
+    source = "chaos-platform"
+
+    def known_by(self, person: Person) -> tuple[tuple[str, ...], bool]:
+        by_user = person.anonymous_first and self._chance.random() < BY_USER
+        return ((USER,) if by_user else (EMAIL,)), False
+
+    def message(self, doing: Doing) -> Message:
+        if doing.person and doing.person.anonymous_first and self._chance.random() < LINKS:
+            return self._link(doing, doing.person)
+        return self._record(doing, doing.data)
+
+    def poisoned(self, doing: Doing) -> Message:
+        chance = self._chance
+        reason = chance.choice(("not_json", "invalid_event", "wrong_key", "time_out_of_range", "id_conflict"))
+        good = self._record(doing, doing.data)
+        if reason == "id_conflict" and self._settled:
+            known = chance.choice(self._settled)
+            other = {"campaign" if known.event.kind else "title": doing.id}
+            return self._record(known.event, {**known.event.data, **other}, reason)
+        event = json.loads(good.raw)
+        if reason == "wrong_key":
+            return Message(doing, event, good.keys, reason, lead_id(f"other-{doing.lead}"), good.raw)
+        if reason == "time_out_of_range":
+            ahead = timedelta(days=chance.choice((-100, 3)))
+            event["time"] = (datetime.now(UTC) + ahead).isoformat()
+        elif reason == "not_json":
+            return Message(doing, event, good.keys, reason, good.record_key, good.raw[:-1])
+        else:
+            reason = "invalid_event"
+            data = event["data"] | {"company_size": -1, "kind": "Not A Kind"}
+            event |= chance.choice(
+                ({"data": data}, {"source": None}, {"time": event["time"][:19]}, {"specversion": "2"})
+            )
+        return Message(doing, event, good.keys, reason, good.record_key, json.dumps(event).encode())
+
+    def _link(self, doing: Doing, person: Person) -> Message:
+        """Two of the person's names are one, or a link that Baton must refuse: it does not go to a stronger name."""
+        *weaker, _ = ids = [(by, lead_id(name, by)) for by, name in reversed(person.names.items())]
+        alias = self._chance.choice(weaker)
+        link = link_of(alias, self._chance.choice(ids[ids.index(alias) + 1 :]))
+        if self._chance.random() < REFUSED:
+            link |= {"lead": NOBODY, "lead_by": self._chance.choice((None, USER)) if alias[0] == USER else None}
+        self._counts["links"] += 1
+        return self._record(replace(doing, kind=LINK, names={alias[0]: person.names[alias[0]]}, data=link), link)
+
+    def _record(self, doing: Doing, data: Json, poison: str | None = None) -> Message:
+        described = {"identifiers": dict(doing.names), **data}
+        types = {"": ("lead.described", described), LINK: ("lead.linked", data)}
+        type_, content = types.get(doing.kind, ("engagement.recorded", {**described, "kind": doing.kind}))
+        event = {
+            "specversion": "1.0",
+            "id": doing.id,
+            "source": self.source,
+            "type": f"baton.{type_}.v1",
+            "subject": doing.lead,
+            "time": doing.time,
+            "data": content,
+        }
+        key = ("engagements", doing.lead, self.source, doing.id)
+        return Message(doing, event, (key,), poison, doing.lead, json.dumps(event).encode())
