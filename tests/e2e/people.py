@@ -37,6 +37,33 @@ def qualified(email: str) -> list[Item]:
     ]
 
 
+def weaker_names(email: str) -> tuple[str, str]:
+    """The user id and the anonymous id of the person of `of_three_names`."""
+    name = email.partition("@")[0]
+    return f"user-{name}", f"visitor-{name}"
+
+
+def of_three_names(email: str) -> list[Item]:
+    """Seven calls of one person as a tracker sends them, a second apart: 80 points, and one call has the address.
+
+    Four views of the pricing page by an anonymous id, the identify call, two track calls by the user id alone.
+    """
+    user_id, anonymous_id = weaker_names(email)
+    visitor, user = {"anonymousId": anonymous_id}, {"userId": user_id}
+    traits = {"email": email, "name": "Ada", "company_size": 120, "industry": "weaving"}
+    calls: list[Item] = [
+        *({"type": "page", **visitor, "name": "Pricing", "properties": {"path": "/pricing"}} for _ in range(4)),
+        {"type": "identify", **visitor, **user, "traits": traits},
+        {"type": "track", **user, "event": "Content Downloaded", "properties": {"content": "pricing"}},
+        {"type": "track", **user, "event": "Webinar Attended"},
+    ]
+    first = datetime.now(UTC) - timedelta(seconds=len(calls))
+    for number, call in enumerate(calls):
+        call["messageId"] = uuid.uuid4().hex
+        call["timestamp"] = (first + timedelta(seconds=number)).isoformat()
+    return calls
+
+
 def crowd(count: int, leads: int, seed: int) -> list[Item]:
     """`count` different items of `leads` people over the last two days; the same for the same seed.
 
