@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-SERVED = tuple(f"tests/{part}" for part in ("contract/", "integration/", "e2e/", "chaos/", "simulation/test_contract_"))
+SERVED = tuple(
+    f"tests/{part}"
+    for part in ("contract/", "integration/", "e2e/", "conformance/", "chaos/", "simulation/test_contract_")
+)
 """Prefixes of the tests that share the servers."""
 
 
