@@ -1,23 +1,29 @@
-"""Which leads are one person: the links on `engagements`, written a second time from schemas/README.md.
+"""Which leads are one person: links and merges on `engagements`, written a second time from schemas/README.md.
 
 Knows aliases whose leads are all the same person's in the end: no device that two people share.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import datetime
 
 from tests.chaos.raw import Json
 
 STRENGTH = ("anonymous_id", "user_id", "email")
 """The weakest first."""
+MERGED = "lead.merged"
+Place = tuple[datetime, str, str]
 
 
 class Aliases:
-    """The links, in the order in which each alias' records came."""
+    """The links, and of each merged lead what was said last, by the events' own times."""
 
     def __init__(self) -> None:
         self._leads: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._aliases: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._merges: dict[str, tuple[Place, str, str]] = {}
+        self.merges: set[tuple[str, str]] = set()
+        """Every alias and lead that were ever merged, also those unmerged since."""
 
     def link(self, data: Json) -> None:
         """Takes a link's data in."""
@@ -25,24 +31,39 @@ class Aliases:
             self._leads[data["alias"]][data["lead"]] = None
             self._aliases[data["lead"]][data["alias"]] = None
 
+    def merge(self, kind: str, place: Place, data: Json) -> None:
+        """Takes a merge or an unmerge in; `place` is its own in the order of the alias' facts."""
+        said = (place, kind, data["lead"])
+        self._merges[data["alias"]] = max(said, self._merges.get(data["alias"], said))
+        self.merges |= {(data["alias"], data["lead"])} if kind == MERGED else set()
+
     def __contains__(self, lead: str) -> bool:
         """Whether the lead is an alias of another one."""
+        return self.linked(lead) or self._merged(lead) is not None
+
+    def linked(self, lead: str) -> bool:
+        """Whether the lead is an alias by a link: for good, and never handed off."""
         return bool(self._leads.get(lead))
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        """Every alias with each of its leads."""
+        """Every alias that is linked, with each of its leads."""
         return ((alias, lead) for alias, leads in self._leads.items() for lead in leads)
 
-    def leads(self, alias: str) -> tuple[str, ...]:
-        """The leads of the alias, one step up."""
-        return tuple(self._leads.get(alias, ()))
+    def leads(self, alias: str) -> set[str]:
+        """The leads of the alias, one step up; those that it was unmerged from since, too."""
+        return {*self._leads.get(alias, ()), *(lead for each, lead in self.merges if each == alias)}
 
-    def of(self, lead: str) -> list[str]:
-        """The lead and all that are its aliases, those of aliases too."""
+    def of(self, lead: str, *, ever: bool = False) -> list[str]:
+        """The lead and all that are its aliases, or `ever` were, those of aliases too."""
         found = [lead]
         for each in found:
-            found += [alias for alias in self._aliases.get(each, ()) if alias not in found]
+            merged = [alias for alias, to in self.merges if to == each and (ever or self._merged(alias) == each)]
+            found += [alias for alias in (*self._aliases.get(each, ()), *merged) if alias not in found]
         return found
+
+    def _merged(self, alias: str) -> str | None:
+        _, kind, lead = self._merges.get(alias, (None, "", ""))
+        return lead if kind == MERGED else None
 
 
 def means_something(link: Json) -> bool:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.model import Oracle
+from tests.chaos.model import MERGES, Oracle
 from tests.chaos.outsiders import MARK
 from tests.chaos.raw import Poison, appended, is_barrier, kind_of
 from tests.infrastructure import Room, connected
@@ -69,6 +69,8 @@ class Evidence:
     facts: defaultdict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
     linked: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: {"lead-scores": set()})
     """Topic -> the links (alias, lead) that were passed on there."""
+    merged: dict[str, set[tuple[str, str, str, str]]] = field(default_factory=lambda: {"lead-scores": set()})
+    """Topic -> the merges and unmerges (kind, subject, alias, lead) that were passed on there."""
     clocks: defaultdict[str, dict[int, Told]] = field(default_factory=lambda: defaultdict(dict))
     dead_letters: dict[str, defaultdict[str, set[bytes]]] = field(default_factory=dict)
     rejected: Counter[str] = field(default_factory=Counter)
@@ -159,6 +161,8 @@ def _take(topic: str, event: dict[str, Any], published: datetime, found: Evidenc
     lead, data, kind = event["subject"], event["data"], kind_of(event)
     if kind == "lead.linked":
         found.linked[topic].add((data["alias"], data["lead"]))
+    elif kind in MERGES:
+        found.merged[topic].add((kind, lead, data["alias"], data["lead"]))
     elif topic == "lead-handoffs":
         found.oracle.handoff(event, published)
     elif topic == "lead-scores":

@@ -22,6 +22,7 @@ FADED_AFTER = timedelta(days=30)
 Identity = tuple[str, str]
 """Source and id."""
 LINKED = "lead.linked"
+MERGES = ("lead.merged", "lead.unmerged")
 MEANINGS = {"sales.contacted": {"contacted"}, "sales.qualified": {"decided", "feedback"}}
 
 
@@ -55,6 +56,10 @@ class Lead:
     handoffs: dict[str, Json] = field(default_factory=dict)
     published: dict[str, datetime] = field(default_factory=dict)
     stops: list[tuple[datetime, datetime, set[str]]] = field(default_factory=list)
+    merged: bool = False
+    """Whether `lead-handoffs` has said so, up to where it was read."""
+    late: list[str] = field(default_factory=list)
+    """Qualifications and handoffs that came after that."""
 
 
 @dataclass
@@ -110,29 +115,30 @@ class Oracle:
 
     def handoff(self, event: Json, published: datetime) -> None:
         """Takes an event of `lead-handoffs` in, and when the broker had it first; a repeat changes nothing."""
-        if kind_of(event) in ("lead.qualified", "lead.handed_off"):
-            lead = self.leads[event["subject"]]
+        lead, kind = self.leads[event["subject"]], kind_of(event)
+        if kind in MERGES and event["data"]["alias"] == event["subject"]:
+            lead.merged = kind == MERGES[0]
+        if kind in ("lead.qualified", "lead.handed_off"):
+            lead.late += [event["id"]] if lead.merged and event["id"] not in lead.handoffs else []
             lead.handoffs[event["id"]] = event
             lead.published.setdefault(event["id"], published)
 
-    def facts(self, lead_id: str) -> dict[Identity, Fact]:
-        """The facts of the lead and of all its aliases; an event that came under several names is one.
+    def facts(self, lead_id: str, *, ever: bool = False) -> dict[Identity, Fact]:
+        """The facts of the lead and of all its aliases, or all that it `ever` had; an event that came under several
+        names is one.
 
         Links that mean nothing stay where they are.
         """
         return {
             key: fact
-            for one in self.aliases.of(lead_id)
+            for one in self.aliases.of(lead_id, ever=ever)
             for key, fact in self.leads[one].facts.items()
             if one == lead_id or fact.kind != LINKED or means_something(fact.data)
         }
 
     def known(self, lead_id: str) -> Known:
         """What the facts of the person amount to; of an alias nothing, for they are its lead's."""
-        known = Known()
-        for fact in () if lead_id in self.aliases else self.facts(lead_id).values():
-            self._gather(known, fact)
-        return known
+        return self._amount({} if lead_id in self.aliases else self.facts(lead_id))
 
     def scored(self, lead_id: str) -> tuple[float, str]:
         """The lead's points and band."""
@@ -140,21 +146,23 @@ class Oracle:
 
     def must_be_handed_off(self, lead_id: str) -> bool:
         """Whether the gate is open: the band, or having asked for sales; never without an address."""
-        known = self.known(lead_id)
-        fast = bool(known.asked) and bool(self.policy.gate["fast_track"])
-        return known.reachable and (fast or self.policy.reaches(self._worth(known)[1]))
+        return self._qualifies(self.known(lead_id))
+
+    def may_be_handed_off(self, lead_id: str) -> bool:
+        """Whether the gate was ever open, with all that the lead ever had of others: points only grow."""
+        return not self.aliases.linked(lead_id) and self._qualifies(self._ever(lead_id))
 
     def intents(self, lead_id: str, qualified: datetime) -> set[str]:
         """The possible intents of a handoff: high needs a request within the window, low needs points or an old
         request, for without points only a request can have qualified the lead.
         """
-        known, window = self.known(lead_id), self.policy.duration(self.policy.gate["intent_window"])
+        known, window = self._ever(lead_id), self.policy.duration(self.policy.gate["intent_window"])
         asked = {"high" if time >= qualified - window else "low" for time in known.asked}
         return asked | ({"low"} if self.policy.reaches(self._worth(known)[1]) else set())
 
     def strays(self, lead_id: str) -> Iterator[str]:
         """Copies that no alias of the lead accounts for, or that say other things."""
-        known, others = self.facts(lead_id), self.aliases.of(lead_id)[1:]
+        known, others = self.facts(lead_id, ever=True), self.aliases.of(lead_id, ever=True)[1:]
         for identity, copies in self.leads[lead_id].copies.items():
             for via, fact in copies:
                 original = known.get(identity)
@@ -162,6 +170,12 @@ class Oracle:
                     yield f"{lead_id}: {identity} via {via} is nobody's"
                 elif lead_id not in self.aliases.leads(via) or not any(identity in self.leads[o].facts for o in others):
                     yield f"{lead_id}: {identity} via {via}, which is no alias of it"
+
+    def merges(self) -> Iterator[tuple[str, str, str, str]]:
+        """What both leads of every merge and unmerge are told: its kind, the lead, and both."""
+        for each in [fact for lead in self.leads.values() for fact in lead.facts.values() if fact.kind in MERGES]:
+            alias, survivor = each.data["alias"], each.data["lead"]
+            yield from ((each.kind, lead, alias, survivor) for lead in (alias, survivor))
 
     def clocks(self) -> list[Clock]:
         """Every promise that the handoffs started."""
@@ -181,7 +195,9 @@ class Oracle:
             lead.copies[identity].append(Copy(event["via"], fact))
             return
         if identity not in lead.facts and fact.kind == LINKED:
-            self.aliases.link(event["data"])
+            self.aliases.link(fact.data)
+        if identity not in lead.facts and fact.kind in MERGES:
+            self.aliases.merge(fact.kind, fact.place, fact.data)
         if lead.facts.setdefault(identity, fact).fingerprint != fact.fingerprint:
             raise Poison("id_conflict")
 
@@ -199,6 +215,15 @@ class Oracle:
         met, heard = min((end for end in ends if since <= end[0] <= due), default=(None, None))
         return Clock(derived("clock", name, data["episode"], rule["id"]), name, rule["id"], due, met, heard)
 
+    def _ever(self, lead_id: str) -> Known:
+        return self._amount(self.facts(lead_id, ever=True))
+
+    def _amount(self, facts: dict[Identity, Fact]) -> Known:
+        known = Known()
+        for fact in facts.values():
+            self._gather(known, fact)
+        return known
+
     def _gather(self, known: Known, fact: Fact) -> None:
         place, kind, data, _ = fact
         if data.get("machine"):
@@ -210,6 +235,10 @@ class Oracle:
         for name in ("company_size", "industry") if kind == "lead.described" else ():
             if data.get(name) is not None:
                 known.attributes[name] = max(known.attributes.get(name, (place, data[name])), (place, data[name]))
+
+    def _qualifies(self, known: Known) -> bool:
+        fast = bool(known.asked) and bool(self.policy.gate["fast_track"])
+        return known.reachable and (fast or self.policy.reaches(self._worth(known)[1]))
 
     def _worth(self, known: Known) -> tuple[float, str]:
         return self.policy.worth(known.counts, {name: value for name, (_, value) in known.attributes.items()})

@@ -13,7 +13,9 @@ Names = Mapping[str, str]
 ANONYMOUS_FIRST = 0.60
 SIZES = (9, 10, 120, 501, 2001)
 INDUSTRIES = ("technology", "Financial Services", "farming")
-EMAIL, USER, DEVICE = "email", "user_id", "anonymous_id"
+MERGED = 0.0
+"""Share of the people who have another, older address; both are known, and then merged. To be 10 % (issue 12)."""
+EMAIL, OLD, USER, DEVICE = "email", "old", "user_id", "anonymous_id"
 IDENTIFIED = ((USER,), (USER,), (USER,), (USER, DEVICE), (DEVICE,), (EMAIL, USER, DEVICE))
 """What a tracker sends of somebody whom it knows, each as often as the others."""
 
@@ -37,6 +39,8 @@ class Person:
         if chance.random() < ANONYMOUS_FIRST:
             self.names |= {USER: f"user-{seed}-{number}", DEVICE: f"device-{seed}-{number}"}
             self._course = [Step((DEVICE,))] * chance.randint(1, 6) + _login(chance)
+        if chance.random() < MERGED:
+            self.names[OLD] = f"chaos-{seed}-{number}-old@example.com"
 
     @property
     def anonymous_first(self) -> bool:
@@ -46,12 +50,16 @@ class Person:
     def step(self, number: int, chance: random.Random) -> Step:
         """How its tracker's `number`th call knows it, counted from 0."""
         if not self.anonymous_first:
-            return Step((EMAIL,))
+            return Step((self.address(chance),))
         return self._course[number] if number < len(self._course) else Step(chance.choice(IDENTIFIED))
 
+    def address(self, chance: random.Random) -> str:
+        """One of its addresses, EMAIL or OLD."""
+        return OLD if OLD in self.names and chance.random() < 0.5 else EMAIL
+
     def named(self, known_by: tuple[str, ...]) -> Names:
-        """Those of its names."""
-        return {by: self.names[by] for by in known_by}
+        """Those of its names, as events have them."""
+        return {EMAIL if by == OLD else by: self.names[by] for by in known_by}
 
 
 def _login(chance: random.Random) -> list[Step]:

@@ -5,12 +5,14 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from tests.chaos.people import EMAIL, USER, Person, link_of
+from tests.chaos.people import EMAIL, OLD, USER, Person, link_of
 from tests.chaos.raw import derived, lead_id
-from tests.chaos.traffic import LINK, Doing, Json, Message, Traffic
+from tests.chaos.traffic import LINK, NAMING, Doing, Json, Message, Traffic
 
 LINKS, REFUSED, BY_USER = 0.06, 0.3, 0.25
 """Of what the platform tells of people with several names: links; of these ones to be refused; events by user id."""
+MERGES, UNMERGED = 0.2, 0.3
+"""Of what it tells of people with two addresses: merges; of these ones that are taken back, for every fifth person."""
 NAMES = {"userId": "user_id", "anonymousId": "anonymous_id"}
 """A tracker's words for them."""
 NOBODY = lead_id("nobody@example.com")
@@ -66,13 +68,21 @@ class Platform(Traffic):
 
     source = "chaos-platform"
 
+    def __init__(self, seed: int, name: str, per_lead: float, counts: Counter[str]) -> None:
+        super().__init__(seed, name, per_lead, counts)
+        self._seen: set[str] = set()
+        """Leads of which an event is acknowledged."""
+
     def known_by(self, person: Person) -> tuple[tuple[str, ...], bool]:
         by_user = person.anonymous_first and self._chance.random() < BY_USER
-        return ((USER,) if by_user else (EMAIL,)), False
+        return ((USER if by_user else person.address(self._chance)),), False
 
     def message(self, doing: Doing) -> Message:
-        if doing.person and doing.person.anonymous_first and self._chance.random() < LINKS:
-            return self._link(doing, doing.person)
+        chance, person = self._chance, doing.person
+        if person and person.anonymous_first and chance.random() < LINKS:
+            return self._link(doing, person)
+        if person and OLD in person.names and chance.random() < MERGES:
+            return self._merge(doing, person)
         return self._record(doing, doing.data)
 
     def poisoned(self, doing: Doing) -> Message:
@@ -109,10 +119,27 @@ class Platform(Traffic):
         self._counts["links"] += 1
         return self._record(replace(doing, kind=LINK, names={alias[0]: person.names[alias[0]]}, data=link), link)
 
+    def _merge(self, doing: Doing, person: Person) -> Message:
+        """Both addresses are one person's, once an event of each has been acknowledged; of a few not any more."""
+        alias, lead = (lead_id(person.names[by]) for by in (OLD, EMAIL))
+        if not {alias, lead} <= self._seen:
+            return self._record(doing, doing.data)
+        kind = "unmerged" if person.number % 5 == 0 and self._chance.random() < UNMERGED else "merged"
+        self._counts[kind] += 1
+        data = {"alias": alias, "lead": lead, "because": "the CRM says so"}
+        return self._record(replace(doing, kind=kind, names=person.named((OLD,)), data=data), data)
+
+    def settle(self, message: Message) -> None:
+        super().settle(message)
+        self._seen.add(message.event.lead)
+
     def _record(self, doing: Doing, data: Json, poison: str | None = None) -> Message:
         described = {"identifiers": dict(doing.names), **data}
-        types = {"": ("lead.described", described), LINK: ("lead.linked", data)}
-        type_, content = types.get(doing.kind, ("engagement.recorded", {**described, "kind": doing.kind}))
+        type_, content = "engagement.recorded", {**described, "kind": doing.kind}
+        if not doing.kind:
+            type_, content = "lead.described", described
+        elif doing.kind in NAMING:
+            type_, content = f"lead.{doing.kind}", data
         event = {
             "specversion": "1.0",
             "id": doing.id,

@@ -99,6 +99,56 @@ def test_a_copy_has_to_come_from_an_alias_and_say_the_same(oracle: Oracle) -> No
     assert oracle.known(ADA).counts == {"page_viewed": 1}
 
 
+def merge(kind: str, seconds: float) -> dict[str, Any]:
+    """Ada says, through a CRM, that Bob's address was (not) hers."""
+    return event(f"lead.{kind}", f"{kind}-{seconds}", seconds) | {"subject": BOB, "data": {"alias": BOB, "lead": ADA}}
+
+
+@pytest.mark.parametrize(
+    ("said", "scores"),
+    [
+        ([("merged", 0)], (35, 0)),
+        ([("merged", 0), ("unmerged", 1)], (15, 20)),
+        ([("merged", 0), ("unmerged", -1)], (35, 0)),
+        ([("unmerged", 1), ("merged", 0)], (15, 20)),
+        ([("merged", 0), ("unmerged", 1), ("merged", 2)], (35, 0)),
+    ],
+    ids=str,
+)
+def test_what_was_said_last_by_its_own_time_decides_whether_two_leads_are_one(
+    oracle: Oracle, said: list[tuple[str, float]], scores: tuple[float, float]
+) -> None:
+    visit, download = under(D1, did("webinar_attended")), did("content_downloaded", content="pricing")
+    for each in (visit, linked(DEVICE, ("email", BOB)), download):
+        oracle.engagement(raw(each))
+    for kind, seconds in said:
+        oracle.engagement(raw(merge(kind, seconds), heard=9))
+    assert (oracle.scored(ADA)[0], oracle.scored(BOB)[0]) == scores
+    assert set(oracle.merges()) == {(f"lead.{kind}", lead, BOB, ADA) for kind, _ in said for lead in (ADA, BOB)}
+
+
+def handed_off(subject: str, kind: str = "handed_off") -> dict[str, Any]:
+    return event(f"lead.{kind}", f"{kind}-{subject}", alias=BOB, lead=ADA) | {"subject": subject}
+
+
+def test_an_alias_may_have_been_handed_off_before_its_merge_and_not_after_it(oracle: Oracle) -> None:
+    oracle.engagement(raw(did("page_viewed")))
+    oracle.engagement(raw(under(BOB, did("demo_requested"))))
+    oracle.engagement(raw(merge("merged", 0)))
+    assert [oracle.may_be_handed_off(lead) for lead in (ADA, BOB)] == [True, False]
+    oracle.engagement(raw(did("page_viewed", "2") | {"subject": BOB}))
+    assert [oracle.may_be_handed_off(lead) for lead in (ADA, BOB)] == [True, True]
+    assert [oracle.must_be_handed_off(lead) for lead in (ADA, BOB)] == [True, False]
+    for each in (handed_off(BOB), handed_off(BOB, "merged"), handed_off(BOB)):
+        oracle.handoff(each, NOON)
+    assert not oracle.leads[BOB].late
+    oracle.handoff(handed_off(BOB) | {"id": "second"}, NOON)
+    assert oracle.leads[BOB].late == ["second"]
+    oracle.handoff(handed_off(BOB, "unmerged"), NOON)
+    oracle.handoff(handed_off(BOB) | {"id": "third"}, NOON)
+    assert oracle.leads[BOB].late == ["second"]
+
+
 def test_most_people_are_anonymous_first_and_all_of_them_are_linked_in_the_end() -> None:
     crowd, chance = [Person(7, number) for number in range(1_000)], random.Random(7)
     first = [person for person in crowd if person.anonymous_first]

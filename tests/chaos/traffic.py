@@ -24,7 +24,8 @@ DUPLICATES, LATE, POISON = 0.10, 0.05, 0.01
 WINDOW = 200
 """How many people are busy at a time."""
 LINK = "linked"
-"""The kind of a Doing that is a link."""
+NAMING = (LINK, "merged", "unmerged")
+"""Kinds of Doings that are about names."""
 DOINGS = (
     *(("page_viewed", content) for content in ("pricing", "pricing", "pricing", "home", "blog")),
     *(("email_opened", None),) * 4,
@@ -97,7 +98,7 @@ class Traffic:
 
     def settle(self, message: Message) -> None:
         """The message is acknowledged for good: from now on another one may claim its id."""
-        if message.poison is None and message.event.kind != LINK:
+        if message.poison is None and message.event.kind not in NAMING:
             self._settled.append(message)
 
     def _next(self, now: float) -> Message:

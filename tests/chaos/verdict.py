@@ -78,16 +78,20 @@ def _names(evidence: Evidence) -> Iterator[Violation]:
     oracle = evidence.oracle
     strays = (stray for lead in [*oracle.leads] for stray in oracle.strays(lead))
     yield from _broken("I3", "copies were made of what no alias of the lead did", strays)
-    for topic, passed in evidence.linked.items():
-        missing, more = set(oracle.aliases) - passed, passed - set(oracle.aliases)
-        yield from _broken("I5", f"links are not on {topic}", map(str, missing))
-        yield from _broken("I5", f"links are on {topic} that mean nothing", map(str, more))
+    links, merges = set(oracle.aliases), set(oracle.merges())
+    for what, must, passed_on in (("links", links, evidence.linked), ("merges", merges, evidence.merged)):
+        for topic, passed in passed_on.items():
+            yield from _broken("I5", f"{what} are not on {topic}", map(str, must - passed))
+            yield from _broken("I5", f"{what} are on {topic} that mean nothing", map(str, passed - must))
 
 
 def _file(oracle: Oracle, lead: str) -> set[Identity]:
-    """The facts that must be kept of the lead: a person's and all its aliases', of an alias what came to it."""
-    known = oracle.leads[lead]
-    return {*known.facts, *known.copies} if lead in oracle.aliases else set(oracle.facts(lead))
+    """The facts that must be kept of the lead: a person's and all its aliases'; what came to it, of an alias and of
+    one from which another was unmerged.
+    """
+    known, names = oracle.leads[lead], oracle.aliases
+    whole = lead not in names and names.of(lead) == names.of(lead, ever=True)
+    return set(oracle.facts(lead)) if whole else {*known.facts, *known.copies}
 
 
 def _differing(found: dict[str, Standing], must: dict[str, tuple[float, str]]) -> Iterator[str]:
@@ -104,8 +108,13 @@ def _handoffs(evidence: Evidence) -> Iterator[Violation]:
     }
     must = {name for name in [*leads] if evidence.oracle.must_be_handed_off(name)}
     was = {name for name, handoffs in handed.items() if handoffs}
-    yield from _broken("I7", "handoffs are missing", must - was)
-    yield from _broken("I7", "leads were handed off that do not qualify", was - must)
+    names = evidence.oracle.aliases
+    missing = (name for name in must if was.isdisjoint(names.of(name, ever=True)))
+    yield from _broken("I7", "handoffs are missing", missing)
+    may = {name for name in was if evidence.oracle.may_be_handed_off(name)}
+    yield from _broken("I7", "leads were handed off that do not qualify", was - may)
+    late = (name for name, lead in leads.items() if lead.late)
+    yield from _broken("I7", "a merged lead was handed off after its merge", late)
     yield from _broken("I7", "leads were handed off twice", (name for name, all_ in handed.items() if len(all_) > 1))
     wrong_ids = (
         f"{name}: {one['handoff_id']}"
@@ -214,6 +223,7 @@ def _figures(evidence: Evidence) -> dict[str, float]:
         "facts": sum(len(lead.facts) for lead in leads),
         "links": sum(fact.kind == "lead.linked" for lead in leads for fact in lead.facts.values()),
         "aliases": len({alias for alias, _ in evidence.oracle.aliases}),
+        "merged": len(evidence.oracle.aliases.merges),
         "copies": sum(len(lead.copies) for lead in leads),
         "handoffs": sum(bool(lead.handoffs) for lead in leads),
         "clocks met": sum(event.kind == "clock.met" for event in told),
