@@ -27,6 +27,9 @@ INTEGRATION = "tests/integration/chassis/test_chassis_{}.py"
 POINTS = "tests/chaos/points/test_{}.py"
 SIMULATION: Hunt = ("-m", "tests.simulation", "--seeds", "200", "--json")
 STORE = "tests/simulation/store.py"
+LOAD = tests("tests/chaos/test_load.py", "nothing_wrong")
+REBALANCE = tests("tests/e2e/test_rebalance.py", "change_hands")
+SCORER = "services/scorer/src/scorer/rules"
 KILLS = chaos("scorer-kill", "router-kill", minutes=1.3)
 
 
@@ -83,8 +86,8 @@ MUTANTS = (
     Mutant(
         "outputs checked before the commit",
         f"{CHASSIS}/partition/pending.py",
-        "if (size := size_of(record)) > (limit := record_limit(record.topic)):",
-        "if (size := size_of(record)) > 2 * (limit := record_limit(record.topic)):",
+        "if (size := size_of(record)) > limit:",
+        "if (size := size_of(record)) > 2 * limit:",
         tests("tests/simulation/test_outputs.py", "too_large"),
     ),
     Mutant(
@@ -184,8 +187,8 @@ MUTANTS = (
     Mutant(
         "the append time kept with a fact",
         f"{CHASSIS}/partition/sql.py",
-        "coalesce(f.received_at, f.time)",
-        "f.time",
+        "coalesce(f.received_at, f.time)\nFROM unnest(CAST(:leads AS text[])) AS u",
+        "f.time\nFROM unnest(CAST(:leads AS text[])) AS u",
         tests(INTEGRATION.format("received"), "first_record"),
     ),
     Mutant(
@@ -209,6 +212,34 @@ MUTANTS = (
         "self.apply(file, Keep(decision.state, due=file.due), outputs)",
         "self.apply(file, Keep(decision.state, due=file.due), ())",
         tests("tests/simulation/test_simulation.py", "is_forwarded"),
+    ),
+    Mutant(
+        "every fact of the slice with which a move's cursor goes on",
+        f"{SCORER}/linking.py",
+        "for fact in facts if not names_itself(fact)]\n    after",
+        "for fact in facts[1:] if not names_itself(fact)]\n    after",
+        REBALANCE,
+    ),
+    Mutant(
+        "the cursor of a move in the lead's row",
+        f"{SCORER}/linking.py",
+        "after = None if last or not facts else facts[-1].key",
+        "after = None",
+        REBALANCE,
+    ),
+    Mutant(
+        "links that do not go up",
+        f"{SCORER}/names.py",
+        "if not upward or link.lead == lead_id or names.merged:",
+        "if link.lead == lead_id or names.merged:",
+        LOAD,
+    ),
+    Mutant(
+        "an alias without a score",
+        f"{SCORER}/linking.py",
+        "return State(state.lead_id, NOTHING_KNOWN, bare, names)",
+        "return State(state.lead_id, state.tally, bare, names)",
+        LOAD,
     ),
     Mutant(
         "what comes after an erasure is dropped",
