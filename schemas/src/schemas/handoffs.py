@@ -7,8 +7,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from schemas.engagements import LeadErased, LeadLinked, LeadMerged, LeadSuppressed, LeadUnmerged
-from schemas.envelope import Count, Envelope, Frozen, Instant
+from schemas.envelope import Count, Envelope, Frozen, Id, Instant, LeadId
 from schemas.identity import derived_id
+from schemas.sales import Reason
 from schemas.scores import Intent, Line, Origin, Person, Points, PolicyRef, Touchpoint
 
 Stage = Literal[
@@ -24,6 +25,8 @@ Stage = Literal[
     "disqualified",
     "recycled",
     "suppressed",
+    "merged",
+    "unmerged",
 ]
 
 
@@ -64,6 +67,16 @@ class Passage(Frozen):
     handoff_id: str
 
 
+class Done(Frozen):
+    """One sales activity of an episode that is taken over."""
+
+    time: Instant
+    source: Id
+    id: Id
+    activity: str
+    reason: Reason | None = None
+
+
 class Qualification(Passage):
     """The gate held; `qualified_at` is when it began to, `known_at` when that was known."""
 
@@ -97,6 +110,11 @@ class Handoff(Qualification):
     explanation: tuple[Line, ...]
     touchpoints: tuple[Touchpoint, ...]
     origin: Origin
+    cause: Literal["qualified", "merged"] = Field(
+        "qualified", description="merged: taken over from a merged lead with its owner; no handoff of its own"
+    )
+    alias: LeadId | None = Field(None, description="the merged lead that it was taken over from")
+    done: tuple[Done, ...] = Field((), description="what sales had done about the merged lead")
 
 
 class LeadHandedOff(Envelope):

@@ -33,7 +33,7 @@ class Links:
         return tuple(lead for _, lead in self.since)
 
 
-def linked(links: Links | None, lead: str, time: datetime) -> Links | None:
+def linked(links: Links | None, lead: str, time: datetime) -> Links:
     """With one more link, in the order of arrival; the very same where the lead is known, or has no room."""
     if links is None:
         return Links(lead, ((time, lead),))

@@ -18,6 +18,7 @@ from schemas.engagements import (
 )
 from schemas.envelope import Envelope
 from schemas.handoffs import LeadHandedOff, LeadQualified, LeadStageChanged, StageRejected
+from schemas.merging import LeadAbsorbed
 from schemas.sales import SALES_ACTIVITIES
 from schemas.scores import LeadIdentityConflict, LeadScored
 from schemas.sizes import MAX_RECORD, REJECTED, dead_letter_topic, record_limit
@@ -65,7 +66,9 @@ _CARRYING = (
         ("ingest", "marketing platforms", "operators", "scorer"),
         ("scorer",),
     ),
-    Topic("sales-activities", SALES_ACTIVITIES, ("ingest", "CRM", "router"), ("router", "sla-monitor")),
+    Topic(
+        "sales-activities", (*SALES_ACTIVITIES, LeadAbsorbed), ("ingest", "CRM", "router"), ("router", "sla-monitor")
+    ),
     Topic("lead-scores", (LeadScored, LeadIdentityConflict, *PASSED_ON), ("scorer",), ("router",)),
     Topic(
         "lead-handoffs",

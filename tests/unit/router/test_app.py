@@ -108,7 +108,7 @@ def test_the_end_of_the_cool_off_is_a_tick(router: Router) -> None:
     waiting = the(Keep, router.decide(lead, a_fact(a_score(70, 2, as_of=at(6))), At(at(6), at(6))))
     assert waiting.due == at(5) + timedelta(days=30)
 
-    opened = router.tick(waiting.state, At(waiting.due, waiting.due))
+    opened = the(Keep, router.tick(waiting.state, At(waiting.due, waiting.due)))
 
     assert (opened.state.number, opened.due, opened.counts["handed_off"]) == (2, None, 1)
 

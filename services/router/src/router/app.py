@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
-from chassis.service import REPLACED, At, Decision, Drop, Erase, Keep, Limit
+from chassis.service import REPLACED, At, Decision, Drop, Erase, Forward, Keep, Limit, Move, Recall
+from router.rules.alias import move, passing, told_again
 from router.rules.handoff import Context
 from router.rules.lead import Lead
-from router.rules.route import Result, route, wake
+from router.rules.merging import answer, names_itself
+from router.rules.route import Result, rejoin, route, wake
 from router.rules.suppression import erase
 from router.settings import Settings
-from schemas.engagements import LeadErased
-from schemas.envelope import Decoder, Fact
+from schemas.engagements import LeadErased, LeadMerged, LeadUnmerged
+from schemas.envelope import Decoder, Envelope, Fact
 from schemas.erasure import ERASED
+from schemas.handoffs import LeadHandedOff
 from schemas.policy import Policy
 from schemas.sales import DAILY, RECALLED, sort_of
 from schemas.topics import TOPICS
@@ -38,9 +42,9 @@ class Router:
 
     name = "router"
     own: Collection[str] = ("lead-scores",)
-    forwards = "sales-activities"
     shared: Sequence[str] = (ROTATION,)
     limit: Limit | None = Limit(DAILY, RECALLED, sort_of)
+    forwards = "sales-activities"
 
     def __init__(self, policies: Policies[Policy]) -> None:
         self.policies = policies
@@ -60,27 +64,54 @@ class Router:
     def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
         if isinstance(fact.event, LeadErased):
             return Erase(*erase(state, fact))
+        if isinstance(fact.event, LeadMerged | LeadUnmerged) and names_itself(fact):
+            return Recall()
+        if state.alias is not None and told_again(fact):
+            if passing(state, fact):
+                return Keep(state, due=at.now)
+            return Forward(state, state.alias.links.lead_at(fact.time))
         result = route(state, fact, self._context(at))
         return Drop(result.lead, REPLACED) if result.outdated else _kept(result)
 
     def stored(self, value: bytes, time: datetime, fingerprint: bytes, received: datetime) -> Fact:
         return self._facts.stored(value, time, fingerprint, received)
 
-    def after_erasure(self, state: Lead, fact: Fact, at: At) -> Drop[Lead]:  # noqa: ARG002 - nothing follows
-        return Drop(state, ERASED)
+    def after_erasure(self, state: Lead, fact: Fact, at: At) -> Drop[Lead]:  # noqa: ARG002 - the time is the fact's
+        """The survivor of a merge is answered, or it would wait for ever."""
+        asked = isinstance(fact.event, LeadMerged) and names_itself(fact)
+        return Drop(state, ERASED, (answer(fact),) if asked else ())
 
     def recall(self, state: Lead, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[Lead]:
-        raise NotImplementedError("no decision asks for it")
+        """For a merge or unmerge of the lead itself; others came with it."""
+        facts, kept, context = [*earlier], Keep(state), self._context(at)
+        for fact in new:
+            if state.alias is not None and told_again(fact):
+                if not passing(state, fact):
+                    kept = kept._replace(copies=(*kept.copies, (fact, state.alias.links.lead_at(fact.time))))
+            else:
+                own = isinstance(fact.event, LeadMerged | LeadUnmerged) and names_itself(fact)
+                result = rejoin(state, fact, [*facts, *new], context) if own else route(state, fact, context)
+                kept, state = _with(kept, _kept(result)), result.lead
+                context = replace(context, turn=context.turn if result.turn is None else result.turn)
+        return kept
+
+    def tick(self, state: Lead, at: At) -> Keep[Lead] | Move:
+        if state.alias is not None and state.alias.moved is not None:
+            return Move(state.alias.moved)
+        return _kept(wake(state, self._context(at)))
 
     def move(self, state: Lead, facts: Sequence[Fact], at: At, *, last: bool) -> Keep[Lead]:
-        raise NotImplementedError("no decision asks for it")
-
-    def tick(self, state: Lead, at: At) -> Keep[Lead]:
-        return _kept(wake(state, self._context(at)))
+        lead, copies = move(state, facts, last=last)
+        return Keep(lead, due=at.now if lead.moving else None, copies=copies)
 
     def _context(self, at: At) -> Context:
         rotation = at.shared.get(ROTATION) or {"next": 0}
         return Context(at.now, self.policies, rotation["next"])
+
+
+def inherited(event: Envelope) -> bool:
+    """Whether the handoff is none of its own: it was taken over."""
+    return isinstance(event, LeadHandedOff) and event.data.cause == "merged"
 
 
 def build(settings: Settings) -> Router:
@@ -88,8 +119,17 @@ def build(settings: Settings) -> Router:
     return Router(load_policies(settings.policies, Policy))
 
 
+def _with(kept: Keep[Lead], more: Keep[Lead]) -> Keep[Lead]:
+    """Both, one after the other; no fact of `recall` replaces another one."""
+    counts = Counter(kept.counts) + Counter(more.counts)
+    shared = {**kept.shared, **more.shared}
+    return more._replace(
+        events=(*kept.events, *more.events), counts=counts, shared=shared, copies=kept.copies, replaces=()
+    )
+
+
 def _kept(result: Result) -> Keep[Lead]:
-    counts = Counter(COUNTED[event.type] for event in result.events if event.type in COUNTED)
+    counts = Counter(COUNTED[event.type] for event in result.events if event.type in COUNTED and not inherited(event))
     shared = {} if result.turn is None else {ROTATION: {"next": result.turn}}
     replaces = [] if result.replaces is None else [result.replaces]
     return Keep(result.lead, result.events, result.due, counts, shared, replaces)

@@ -10,14 +10,27 @@ from pydantic import TypeAdapter
 from chassis.policy import Policies, load_policies
 from chassis.process.failures import OlderPolicy
 from chassis.service import At, Decision, Drop, Erase, Keep, Limit
-from schemas.engagements import LeadErased, LeadSuppressed
+from schemas.engagements import LeadErased, LeadMerged, LeadSuppressed, LeadUnmerged
 from schemas.envelope import Decoder, Fact
 from schemas.erasure import ERASED
 from schemas.handoffs import LeadHandedOff, LeadQualified
 from schemas.policy import Policy
 from schemas.sales import DAILY, RECALLED, SalesActivity, sort_of
 from schemas.topics import TOPICS
-from sla_monitor.rules import NotYet, Result, TickTime, erase, expire, start, stop, stop_erased, suppress, unchanged
+from sla_monitor.rules import (
+    NotYet,
+    Result,
+    TickTime,
+    erase,
+    expire,
+    merge,
+    start,
+    stop,
+    stop_erased,
+    suppress,
+    unchanged,
+    unmerge,
+)
 from sla_monitor.rules.clock import WatchedLead
 from sla_monitor.settings import Settings
 
@@ -29,9 +42,9 @@ class SlaMonitor:
 
     name = "sla-monitor"
     own: Collection[str] = ("lead-handoffs",)
-    forwards = "sales-activities"
     shared: Sequence[str] = ()
     limit: Limit | None = Limit(DAILY, RECALLED, sort_of)
+    forwards = "sales-activities"
 
     def __init__(self, policies: Policies[Policy], feed_patience: timedelta) -> None:
         self.policies = policies
@@ -54,7 +67,9 @@ class SlaMonitor:
     def dump(self, state: WatchedLead) -> str:
         return self._leads.dump_json(state).decode()
 
-    def decide(self, state: WatchedLead, fact: Fact, at: At) -> Decision[WatchedLead]:
+    def decide(  # noqa: PLR0911 - one for each kind of event
+        self, state: WatchedLead, fact: Fact, at: At
+    ) -> Decision[WatchedLead]:
         match fact.event:
             case LeadQualified() | LeadHandedOff() as event:
                 try:
@@ -66,6 +81,10 @@ class SlaMonitor:
                 return Erase(result.lead, result.events, result.counts)
             case LeadSuppressed():
                 return _kept(suppress(state, fact, at.now))
+            case LeadMerged():
+                return _kept(merge(state, fact, at.now))
+            case LeadUnmerged():
+                return _kept(unmerge(state, fact, at.now))
             case SalesActivity() as event:
                 return _kept(stop(state, event, fact.time, at.now))
             case _:
@@ -81,11 +100,11 @@ class SlaMonitor:
     def recall(self, state: WatchedLead, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[WatchedLead]:
         raise NotImplementedError("no decision asks for it")
 
-    def move(self, state: WatchedLead, facts: Sequence[Fact], at: At, *, last: bool) -> Keep[WatchedLead]:
-        raise NotImplementedError("no decision asks for it")
-
     def tick(self, state: WatchedLead, at: At) -> Keep[WatchedLead]:
         return _kept(expire(state, TickTime(at.now, at.known, self._patience)))
+
+    def move(self, state: WatchedLead, facts: Sequence[Fact], at: At, *, last: bool) -> Keep[WatchedLead]:
+        raise NotImplementedError("no tick asks for it: the router's copies of an alias's activities come here too")
 
 
 def build(settings: Settings) -> SlaMonitor:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from router.rules.gate import examine, intent_of_episode, qualified_at
-from router.rules.lead import PAST_KEPT, Entry, Episode, Lead, Past
+from router.rules.lead import Entry, Episode, Lead
 from router.rules.stage import SOURCE, entry_event, restage, steps_of_next
 from schemas.envelope import Envelope
 from schemas.handoffs import GateReport, Handoff, LeadHandedOff, LeadQualified, Owner, Qualification, handoff_id_of
@@ -98,6 +99,8 @@ def bar(lead: Lead, *, erased: bool = False) -> str | None:
     An erased lead is also suppressed; its state does not tell them apart, so the caller says whether it is `erased`.
     After an episode it needs news later than the end: neither the cool-off nor points that come back with time suffice.
     """
+    if lead.waits:
+        return "a lead was merged into it, and whether that one had an owner is not known yet"
     if lead.suppressed is not None:
         return f"the lead is {'erased' if erased else 'suppressed'}"
     return None if lead.episode is None else _bar_after(lead.episode, lead.score)
@@ -123,7 +126,7 @@ def hand_off(lead: Lead, opening: Opening, context: Context) -> tuple[Lead, tupl
     qualification = _qualify(lead, opening, context)
     roster = context.policy.routing.roster
     owner = roster[context.turn % len(roster)]
-    handoff = _complete(qualification, opening.score, owner, context)
+    handoff = complete(qualification, opening.score, owner, (context.now, _targets(qualification, context)))
     episode = Episode(
         qualification=qualification,
         owner=owner,
@@ -137,7 +140,7 @@ def hand_off(lead: Lead, opening: Opening, context: Context) -> tuple[Lead, tupl
     )
     events = _tell(lead.lead_id, episode, handoff)
     waiting = steps_of_next(lead, context.now)
-    opened = replace(lead, episode=episode, steps=waiting, dropped=0, past=_past(lead))
+    opened = replace(lead, episode=episode, steps=waiting, dropped=0, past=lead.past_with_latest())
     opened, further = restage(opened)
     return opened, (*events, *further)
 
@@ -169,18 +172,25 @@ def _qualify(lead: Lead, opening: Opening, context: Context) -> Qualification:
     )
 
 
-def _complete(qualification: Qualification, score: Score, owner: Owner, context: Context) -> Handoff:
+def _targets(qualification: Qualification, context: Context) -> dict[str, int]:
     level = qualification.intent.level
-    targets = {
+    return {
         clock.id: int(clock.target.total_seconds())
         for clock in context.policy.clocks
         if clock.start == "handed_off" and clock.intent in (None, level)
     }
+
+
+def complete(
+    qualification: Qualification, score: Score, owner: Owner, given: tuple[datetime, Mapping[str, int]]
+) -> Handoff:
+    """What the owner is told; `given` are the time of the handoff and the seconds of each clock."""
+    handed_off_at, targets = given
     return Handoff(
         **dict(qualification),
         owner=owner,
-        handed_off_at=context.now,
-        targets=targets,
+        handed_off_at=handed_off_at,
+        targets=dict(targets),
         contact=score.contact,
         explanation=fitting(score.explanation),
         touchpoints=score.touchpoints,
@@ -199,11 +209,3 @@ def _tell(lead_id: str, episode: Episode, handoff: Handoff) -> tuple[Envelope, .
         LeadHandedOff(data=handoff, **envelope("handed_off", handoff.handed_off_at)),
         entry_event(lead_id, episode, 1),
     )
-
-
-def _past(lead: Lead) -> tuple[Past, ...]:
-    last = lead.episode
-    if last is None or last.end is None:
-        return lead.past
-    ended = Past(last.number, last.owner.id, last.handed_off_at, last.end.stage, last.end.at)
-    return (*lead.past, ended)[-PAST_KEPT:]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas.handoffs import Owner, Qualification, Stage
+from schemas.links import Links
+from schemas.merging import Absorbed
 from schemas.sales import Reason, rank_of
 from schemas.scores import Score
 
@@ -15,7 +17,9 @@ WAITING_KEPT = 20
 """Most steps kept for the next episode, which is not open yet: the latest."""
 PAST_KEPT = 50
 """Most finished episodes kept: the latest; numbering continues."""
-ENDS: frozenset[Stage] = frozenset(("won", "lost", "disqualified", "recycled", "suppressed"))
+MERGES_KEPT = 200
+"""Most leads merged into one of which is remembered whether they have answered: the latest."""
+ENDS: frozenset[Stage] = frozenset(("won", "lost", "disqualified", "recycled", "suppressed", "merged", "unmerged"))
 """Stages that end an episode."""
 
 
@@ -62,6 +66,8 @@ class Episode:
     before: Stage
     after: datetime | None
     targets: dict[str, int] = field(default_factory=dict)
+    inherited: str | None = None
+    """The merged lead that it was taken over from."""
 
     @property
     def number(self) -> int:
@@ -89,13 +95,37 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
+class Alias:
+    """What makes a lead an alias: its links, or `merged` a merge, and how far its facts have been moved.
+
+    `moved`: the key of the last fact moved; None: all are.
+    """
+
+    links: Links
+    moved: tuple[str, str] | None = None
+    merged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """The latest merge of an alias into the lead, or its unmerge; `answered`: what it had is known."""
+
+    alias: str
+    at: datetime
+    merged: bool
+    answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Lead:
     """Everything the router knows of one lead.
 
     `scored` is the key of the fact of `score`; `heard` is the latest score that an event brought, where time
     or another policy has changed it since. `standing` is the stage before any episode; `steps` are those of the latest
     episode, and those that wait for the next one; `dropped` counts the steps of the latest episode that found no room.
-    `suppressed`: since when nobody may approach the lead.
+    `suppressed`: since when nobody may approach the lead. `alias`: it is another lead, and has no score any more;
+    `judged` is the time of its own latest merge or unmerge. `merges` are those of others into it, `answers` the merges
+    (alias, time) that were answered, `inherits` is the episode that it takes over next.
     """
 
     lead_id: str
@@ -108,6 +138,38 @@ class Lead:
     dropped: int = 0
     past: tuple[Past, ...] = ()
     suppressed: datetime | None = None
+    alias: Alias | None = None
+    judged: datetime | None = None
+    merges: tuple[Merging, ...] = ()
+    answers: tuple[tuple[str, datetime], ...] = ()
+    inherits: Absorbed | None = None
+
+    def merging(self, alias: str) -> Merging | None:
+        """The latest merge or unmerge of the alias."""
+        return next((each for each in self.merges if each.alias == alias), None)
+
+    def with_merging(self, one: Merging) -> Lead:
+        """With this one as the alias' latest; the latest MERGES_KEPT are kept."""
+        others = (each for each in self.merges if each.alias != one.alias)
+        return replace(self, merges=(*others, one)[-MERGES_KEPT:])
+
+    @property
+    def waits(self) -> bool:
+        """Whether a merged lead has still to say whether it had an owner."""
+        return any(each.merged and not each.answered for each in self.merges)
+
+    def past_with_latest(self) -> tuple[Past, ...]:
+        """The finished episodes, the latest among them if it has ended."""
+        last = self.episode
+        if last is None or last.end is None:
+            return self.past
+        ended = Past(last.number, last.owner.id, last.handed_off_at, last.end.stage, last.end.at)
+        return (*self.past, ended)[-PAST_KEPT:]
+
+    @property
+    def moving(self) -> bool:
+        """Whether facts of the alias are still to be published for its lead."""
+        return self.alias is not None and self.alias.moved is not None
 
     @property
     def number(self) -> int:

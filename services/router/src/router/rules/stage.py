@@ -30,12 +30,14 @@ LIFECYCLE: dict[str, tuple[frozenset[Stage], Stage]] = {
     "sales.recycled": (frozenset(("handed_off", "sal", "sql", "opportunity")), "recycled"),
     "opportunity.created": (frozenset(("sql",)), "opportunity"),
     "lead.suppressed": (frozenset(("handed_off", "sal", "sql", "opportunity")), "suppressed"),
+    "lead.merged": (frozenset(("handed_off", "sal", "sql", "opportunity")), "merged"),
+    "lead.unmerged": (frozenset(("handed_off", "sal", "sql", "opportunity")), "unmerged"),
     "deal.won": (frozenset(("opportunity",)), "won"),
     "deal.lost": (frozenset(("opportunity",)), "lost"),
 }
 """Activity -> the stages it may come from, and the stage it leads to. Other activities ask for no stage.
 
-A suppression is not a sales activity, but ends an episode as one does.
+A suppression, a merge and an unmerge are no sales activities, but end an episode as one does.
 """
 IMPLIED: dict[tuple[Stage, Stage], Stage] = {("handed_off", "sql"): "sal"}
 """The stage that an allowed step skips; it is entered at the same instant, so that funnels stay monotone."""

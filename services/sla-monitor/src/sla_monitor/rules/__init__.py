@@ -16,7 +16,7 @@ from schemas.handoffs import LeadHandedOff, LeadQualified, Qualification
 from schemas.policy import Agreements, Policy
 from schemas.sales import SalesActivity
 from sla_monitor.rules.clock import Clock, WatchedLead, clocks_of
-from sla_monitor.rules.milestones import Milestone, activity_of, start_of, suppression_of
+from sla_monitor.rules.milestones import Milestone, activity_of, done_of, merge_of, start_of, suppression_of
 from sla_monitor.rules.teller import Teller
 
 EPISODES_KEPT = 10
@@ -74,6 +74,10 @@ def start(
         starts=_ordered((*(m for m in lead.starts if m.episode in episodes), milestone)),
         clocks=(*(c for c in lead.clocks if c.open or c.episode in episodes), *started),
     )
+    if isinstance(event, LeadHandedOff) and event.data.alias is not None:
+        inherited = (*lead.inherited, (event.data.alias, milestone.episode or 0))[-EPISODES_KEPT:]
+        activities = _ordered((*lead.activities, *done_of(event)))[-ACTIVITIES_KEPT:]
+        lead = replace(lead, inherited=inherited, activities=activities)
     return _settled(lead, teller, now)
 
 
@@ -116,6 +120,33 @@ def suppress(lead: WatchedLead, fact: Fact, now: datetime) -> Result:
     After a suppression facts are kept as before, so a clock past its due is still judged by all of them.
     """
     return _settled_by(lead, suppression_of(fact), now)
+
+
+def merge(lead: WatchedLead, fact: Fact, now: datetime) -> Result:
+    """Cancels the open clocks of a lead that is another one; the survivor's stay as they are."""
+    own = fact.event.data.alias == lead.lead_id
+    return _settled_by(lead, merge_of(fact), now) if own else unchanged(lead)
+
+
+def unmerge(lead: WatchedLead, fact: Fact, now: datetime) -> Result:
+    """Runs the clocks of a lead that is its own again; cancels those that the survivor has taken over from it."""
+    alias = fact.event.data.alias
+    if alias == lead.lead_id:
+        teller, left = Teller(lead.lead_id), tuple(each for each in lead.activities if not _went(each))
+        clocks = tuple(_again(clock, teller) if clock.end and _went(clock.end) else clock for clock in lead.clocks)
+        return _settled(replace(lead, activities=left, clocks=clocks), teller, now)
+    taken = [episode for one, episode in lead.inherited if one == alias]
+    return _settled_by(lead, merge_of(fact, taken[-1]), now) if taken else unchanged(lead)
+
+
+def _went(milestone: Milestone) -> bool:
+    """Whether it is the merge by which all promises of the lead went to another one."""
+    return "merged" in milestone.means and milestone.episode is None
+
+
+def _again(clock: Clock, teller: Teller) -> Clock:
+    """The clock that a merge had cancelled, started again with its old due."""
+    return teller.started(replace(clock, standing="running", end=None))
 
 
 def erase(lead: WatchedLead, fact: Fact, now: datetime) -> Result:

@@ -68,6 +68,8 @@ class Clock:
         """
         if "suppressed" in milestone.means:
             return milestone.time <= self.due or ("erased" in milestone.means and (self.open or milestone == self.end))
+        if "merged" in milestone.means:
+            return milestone.time <= self.due and milestone.episode in (None, self.episode)
         excused = self.stop == "contacted" and "no_contact_needed" in milestone.means
         if milestone.time > self.due or not (self.met_by(milestone) or excused):
             return False
@@ -92,6 +94,8 @@ class WatchedLead:
     clocks: tuple[Clock, ...] = ()
     starts: tuple[Milestone, ...] = ()
     activities: tuple[Milestone, ...] = ()
+    inherited: tuple[tuple[str, int], ...] = ()
+    """Merged lead and the episode that was taken over from it."""
 
     def end_of(self, clock: Clock) -> Milestone | None:
         """The earliest known milestone that ends the clock in time."""

@@ -8,7 +8,7 @@ from typing import Literal
 
 from schemas.engagements import LeadErased
 from schemas.envelope import Envelope, Fact
-from schemas.handoffs import LeadHandedOff, LeadQualified
+from schemas.handoffs import Done, LeadHandedOff, LeadQualified
 from schemas.sales import (
     FeedbackSubmitted,
     Reason,
@@ -20,7 +20,7 @@ from schemas.sales import (
 )
 
 Meaning = Literal[
-    "qualified", "handed_off", "contacted", "decided", "feedback", "no_contact_needed", "suppressed", "erased"
+    "qualified", "handed_off", "contacted", "decided", "feedback", "no_contact_needed", "suppressed", "erased", "merged"
 ]
 
 NO_CONTACT_NEEDED: frozenset[Reason] = frozenset(
@@ -28,7 +28,7 @@ NO_CONTACT_NEEDED: frozenset[Reason] = frozenset(
 )
 """Reasons that need no follow-up; any other would let a mass of disqualifications stop the clocks."""
 
-_RANKS: dict[Meaning, int] = {"no_contact_needed": 1, "suppressed": 2}
+_RANKS: dict[Meaning, int] = {"no_contact_needed": 1, "suppressed": 2, "merged": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,31 @@ def suppression_of(fact: Fact) -> Milestone:
     """When the lead was suppressed or erased: from then on nobody owes it anything, in any episode."""
     means: tuple[Meaning, ...] = ("suppressed", "erased") if isinstance(fact.event, LeadErased) else ("suppressed",)
     return Milestone(_utc(fact.time), fact.event.source, fact.event.id, means)
+
+
+def merge_of(fact: Fact, episode: int | None = None) -> Milestone:
+    """When the lead's promises went to another lead, all of them or those of the episode."""
+    return Milestone(_utc(fact.time), fact.event.source, fact.event.id, ("merged",), episode)
+
+
+def done_of(event: LeadHandedOff) -> list[Milestone]:
+    """What sales had done about the merged lead that this handoff was taken over from."""
+    found = []
+    for done in event.data.done:
+        if means := _done(done):
+            found.append(Milestone(_utc(done.time), done.source, done.id, means, event.data.episode))
+    return found
+
+
+def _done(done: Done) -> tuple[Meaning, ...]:
+    match done.activity:
+        case "sales.contacted":
+            return ("contacted",)
+        case "sales.qualified":
+            return ("decided", "feedback")
+        case "feedback.submitted":
+            return ("feedback",)
+    return ()
 
 
 def activity_of(event: SalesActivity, time: datetime) -> Milestone | None:

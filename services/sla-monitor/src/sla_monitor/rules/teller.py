@@ -95,7 +95,8 @@ class Teller:
     def cancelled(self, clock: Clock, end: Milestone) -> Clock:
         self._count("cancelled", clock)
         clock = replace(clock, standing="cancelled")
-        why = "the lead is suppressed" if "suppressed" in end.means else "no contact needed"
+        reasons = {"suppressed": "the lead is suppressed", "merged": "the promise is another lead's"}
+        why = next((reasons[means] for means in end.means if means in reasons), "no contact needed")
         return self._tell(ClockCancelled, clock, max(end.time, clock.started_at), end.id, why=why)
 
     def _count(self, total: str, clock: Clock) -> None:

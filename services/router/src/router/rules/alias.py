@@ -1,0 +1,58 @@
+"""An alias: sales activities that name it are published again for its lead.
+
+What comes after the link is forwarded when it comes; what came before it is moved in slices. So each activity gets to
+one lead, whatever links come while the move goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from router.rules.lead import Alias, Lead
+from router.rules.stage import SOURCE
+from schemas.engagements import LeadLinked
+from schemas.envelope import Envelope, Fact
+from schemas.erasure import passed_on
+from schemas.handoffs import LinkedOnHandoffs
+from schemas.links import linked
+from schemas.merging import LeadAbsorbed
+from schemas.sales import SalesActivity
+
+START = ("", "")
+"""Before all facts: where a move begins."""
+
+
+def link(lead: Lead, fact: Fact, event: LeadLinked) -> tuple[Lead, tuple[Envelope, ...]]:
+    """The lead as an alias of another one, and the link for the services downstream.
+
+    A copy of the link, which tells the other lead of its alias, changes nothing.
+    """
+    data, alias = event.data, lead.alias
+    if fact.lead_id != data.alias or data.alias == data.lead:
+        return lead, ()
+    passed = (passed_on(fact, LinkedOnHandoffs, SOURCE),)
+    if alias is None:
+        links = linked(None, data.lead, fact.time)
+        return replace(lead, score=None, heard=None, steps=(), dropped=0, alias=Alias(links, START)), passed
+    links = linked(alias.links, data.lead, fact.time)
+    return (lead if links is alias.links else replace(lead, alias=replace(alias, links=links))), passed
+
+
+def told_again(fact: Fact) -> bool:
+    """Whether the fact is published again for an alias' lead."""
+    return isinstance(fact.event, SalesActivity | LeadAbsorbed)
+
+
+def passing(lead: Lead, fact: Fact) -> bool:
+    """Whether a new fact of the alias is still ahead of the move, which will take it along."""
+    return lead.alias is not None and lead.alias.moved is not None and fact.key > lead.alias.moved
+
+
+def move(lead: Lead, facts: Sequence[Fact], *, last: bool) -> tuple[Lead, list[tuple[Fact, str]]]:
+    """The alias with its cursor after one slice of its facts, and for which leads they are published."""
+    alias = lead.alias
+    if alias is None or alias.moved is None:
+        return lead, []
+    copies = [(fact, alias.links.lead_at(fact.time)) for fact in facts if told_again(fact)]
+    return replace(lead, alias=replace(alias, moved=None if last else facts[-1].key)), copies
