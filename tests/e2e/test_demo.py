@@ -28,6 +28,7 @@ async def test_every_story_ends_as_it_should(shared_relay: Relay) -> None:
 
     expected = (
         f"the follow-up of {of_story['followed_up_in_time'].name} was in time".replace("the", "The", 1),
+        f"{of_story['followed_up_in_time'].name} scored 80 points",
         f"{of_story['followed_up_in_time'].name} was validated by",
         f"owed {of_story['followed_up_too_late'].name} the follow-up by",
         f"{of_story['followed_up_too_late'].name} was validated by",

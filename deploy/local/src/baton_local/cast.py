@@ -37,6 +37,10 @@ class Person:
     def user_id(self) -> str:
         return self.email.partition("@")[0]
 
+    @property
+    def anonymous_id(self) -> str:
+        return f"visitor-{self.user_id}"
+
 
 def people(run: int) -> Iterator[Person]:
     """An endless series of people, the same for the same run; no address occurs twice, in one run or in two.
@@ -53,7 +57,11 @@ def people(run: int) -> Iterator[Person]:
 
 
 class Pen:
-    """Makes one person's events; the n-th event has the same id in every replay of the run."""
+    """Makes one person's events; the n-th event has the same id in every replay of the run.
+
+    As trackers do: page views have the anonymous id, what the server tracks has the user id, and only the identify
+    call has the address.
+    """
 
     def __init__(self, person: Person) -> None:
         self._person = person
@@ -62,17 +70,20 @@ class Pen:
     def event_id(self) -> str:
         return f"demo-{self._person.user_id}-{next(self._numbers)}"
 
-    def identify(self) -> dict[str, Any]:
-        """The tracker learns who it is."""
+    def identify(self, *, company: bool = True) -> dict[str, Any]:
+        """The visitor signs up: the tracker learns who it is, and of which company."""
         person = self._person
-        traits = {"name": person.name, "company": person.company, "company_size": person.company_size}
-        return self._item("identify", traits=traits | {"email": person.email, "industry": "technology"})
+        traits: dict[str, Any] = {"name": person.name, "email": person.email}
+        if company:
+            traits |= {"company": person.company, "company_size": person.company_size, "industry": "technology"}
+        return self._item("identify", anonymousId=person.anonymous_id, userId=person.user_id, traits=traits)
 
     def page(self, name: str) -> dict[str, Any]:
-        return self._item("page", name=name, properties={"path": f"/{name.lower()}"})
+        place = {"path": f"/{name.lower()}"}
+        return self._item("page", anonymousId=self._person.anonymous_id, name=name, properties=place)
 
     def track(self, event: str, **properties: str) -> dict[str, Any]:
-        return self._item("track", event=event, properties=properties)
+        return self._item("track", userId=self._person.user_id, event=event, properties=properties)
 
     def described(self, industry: str = "technology") -> Envelope:
         """The platform's own record of the person."""
@@ -91,14 +102,7 @@ class Pen:
         return EngagementRecorded(**self._envelope(ago), data=data)
 
     def _item(self, kind: str, **rest: Any) -> dict[str, Any]:
-        return {
-            "type": kind,
-            "messageId": self.event_id(),
-            "timestamp": datetime.now(UTC).isoformat(),
-            "userId": self._person.user_id,
-            "context": {"traits": {"email": self._person.email}},
-            **rest,
-        }
+        return {"type": kind, "messageId": self.event_id(), "timestamp": datetime.now(UTC).isoformat(), **rest}
 
     def _envelope(self, ago: timedelta = timedelta()) -> dict[str, Any]:
         time = datetime.now(UTC) - ago

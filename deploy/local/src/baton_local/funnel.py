@@ -6,7 +6,8 @@ import json
 from collections import Counter, OrderedDict
 
 REMEMBERED = 10_000
-"""Ids of known events, since an event may be published more than once."""
+"""Ids of known events, since an event may be published more than once; as many leads that have a score."""
+_SCORED, _LINKED = "baton.lead.scored.v1", "baton.lead.linked.v1"
 _KINDS = {
     "baton.lead.handed_off.v1": "handed over",
     "baton.clock.met.v1": "kept",
@@ -17,25 +18,32 @@ _STAGES = {"sql": "validated", "disqualified": "turned down", "recycled": "given
 
 
 class Funnel:
-    """Counts each event once. A lead counts as scored by its first score, and as handed off once per episode."""
+    """Counts each event once. A lead counts as scored by its first score, and as handed off once per episode.
+
+    An alias is nobody: one that had a score is taken off when its link is published.
+    """
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._scored: OrderedDict[str, None] = OrderedDict()
 
     def take(self, value: bytes) -> None:
         """Takes a record's value; ignores what cannot be read, since anybody may write to a topic."""
         try:
             event = json.loads(value)
             step, identity = _step(event["type"], event["data"]), f"{event['source']}\t{event['id']}"
+            lead = str(event["subject"])
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return
-        if step is None or identity in self._seen:
-            return
-        self._counts[step] += 1
-        self._seen[identity] = None
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
+        if step == "linked":
+            self._counts["scored"] -= lead in self._scored
+            self._scored.pop(lead, None)
+        elif step is not None and identity not in self._seen:
+            self._counts[step] += 1
+            _remember(self._seen, identity)
+            if step == "scored":
+                _remember(self._scored, lead)
 
     def people(self) -> str:
         """One line; its last steps only where somebody has reached them."""
@@ -54,8 +62,16 @@ class Funnel:
 
 def _step(kind: object, data: dict[str, object]) -> str | None:
     """The step that the event counts as."""
-    if kind == "baton.lead.scored.v1":
+    if kind == _LINKED:
+        return "linked"
+    if kind == _SCORED:
         return "scored" if data["version"] == 1 else None
     if kind == "baton.lead.stage_changed.v1":
         return _STAGES.get(str(data["after"]))
     return _KINDS.get(str(kind))
+
+
+def _remember(memory: OrderedDict[str, None], key: str) -> None:
+    memory[key] = None
+    if len(memory) > REMEMBERED:
+        memory.popitem(last=False)

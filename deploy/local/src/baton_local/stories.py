@@ -42,11 +42,13 @@ class Story:
         self._pause = pause
 
     async def followed_up_in_time(self) -> None:
-        """Two visits to the web site; sales calls at once, accepts and qualifies."""
+        """Reads the prices four times before signing up; sales calls at once, accepts and qualifies."""
         pen = self._pen
-        await self._send.track([pen.identify(), pen.page("Pricing")])
+        await self._send.track([pen.page("Pricing") for _ in range(4)])
         await self._pause(3)
-        await self._send.track([pen.track("Webinar Attended"), pen.page("Pricing")])
+        await self._send.track([pen.identify()])
+        await self._pause(3)
+        await self._send.track([pen.track("Webinar Attended")])
         if handoff := await self._handoff():
             await self._pause(5)
             await self._contact(handoff)
@@ -57,7 +59,7 @@ class Story:
 
     async def followed_up_too_late(self) -> None:
         """Asks for a demo and is called after the due: a breach that stands."""
-        await self._send.track([self._pen.identify(), self._pen.track("Demo Requested")])
+        await self._ask_for_a_demo()
         if handoff := await self._handoff():
             await asyncio.sleep(_seconds_until_missed(handoff))
             await self._contact(handoff)
@@ -66,7 +68,7 @@ class Story:
 
     async def reported_too_late(self) -> None:
         """Is called in time, but the CRM reports it after the breach was published: the breach is taken back."""
-        await self._send.track([self._pen.identify(), self._pen.track("Demo Requested")])
+        await self._ask_for_a_demo()
         if handoff := await self._handoff():
             called_at = datetime.now(UTC)
             await self._replies.first(BREACHED, self._person.lead_id, LONGEST_NEGLECT)
@@ -95,8 +97,12 @@ class Story:
 
     async def not_ready_yet(self) -> None:
         """Attends a webinar, and does nothing more."""
-        known = self._pen.identify() | {"traits": {"name": self._person.name}}
-        await self._send.track([known, self._pen.track("Webinar Attended")])
+        await self._send.track([self._pen.page("Webinars"), self._pen.identify(company=False)])
+        await self._send.track([self._pen.track("Webinar Attended")])
+
+    async def _ask_for_a_demo(self) -> None:
+        await self._send.track([self._pen.page("Demo")])
+        await self._send.track([self._pen.identify(), self._pen.track("Demo Requested")])
 
     async def _called_and_turned_down(self) -> None:
         if handoff := await self._handoff():

@@ -37,6 +37,7 @@ class Narrator:
         self._people: OrderedDict[str, str] = OrderedDict()
         self._tell: dict[str, Callable[[str, Data], str | None]] = {
             "lead.scored": self._scored,
+            "lead.linked": self._linked,
             "lead.handed_off": self._handed_off,
             "stage.rejected": self._stage_rejected,
             "clock.warned": self._warned,
@@ -85,6 +86,11 @@ class Narrator:
 
     def _scored(self, who: str, data: Data) -> str:
         return f"{who} scored {_points(data['score'])} points ({data['band']})"
+
+    def _linked(self, who: str, data: Data) -> str | None:
+        """Of an alias that had a line, once the lead has a name."""
+        name = self._names.get(str(data["lead"]))
+        return f"{who} turns out to be {name}" if name and str(data["alias"]) in self._told else None
 
     def _handed_off(self, who: str, data: Data) -> str:
         left = min((seconds for clock, seconds in data["targets"].items() if clock in FOLLOW_UPS), default=None)
