@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from ingest.adapters.sales import MOST_ERRORS, Invalid, activities
-from schemas.envelope import Decoder
-from schemas.identity import neighbours
+from schemas.engagements import LeadMerged, LeadUnmerged, Merge
+from schemas.envelope import Decoder, Envelope
+from schemas.identity import lead_id_of, neighbours
 from schemas.sales import SALES_ACTIVITIES, SalesActivity
 from tests.builders import EMAIL, LEAD, NOON, at
 
@@ -20,7 +21,7 @@ DATA: dict[str, dict[str, Any]] = {
 """What an activity cannot be without."""
 
 
-def told(minutes: float = 0, **item: Any) -> SalesActivity:
+def told(minutes: float = 0, **item: Any) -> Envelope:
     """The activity, received so many minutes after NOON."""
     [event] = activities([{"type": "sales.contacted", "subject": EMAIL, **item}], True, "sales/tests", at(minutes))
     return event
@@ -76,6 +77,44 @@ def test_every_activity_of_the_contract_has_a_short_name(activity: type[SalesAct
     short = full.removeprefix("baton.").removesuffix(".v1")
     data = DATA.get(short, {})
     assert type(told(type=short, data=data)) is type(told(type=full, data=data)) is activity
+
+
+@pytest.mark.parametrize(
+    ("subject", "names"),
+    [
+        ({"userId": " u-1 "}, {"user_id": "u-1"}),
+        ({"userId": 42}, {"user_id": "42"}),
+        ({"anonymousId": "a-1"}, {"anonymous_id": "a-1"}),
+        ({"email": "Ada <ADA@example.com>"}, {"email": EMAIL}),
+    ],
+)
+def test_a_subject_may_be_any_name_of_the_lead(subject: dict[str, Any], names: dict[str, str]) -> None:
+    assert told(subject=subject).subject == lead_id_of(**names)
+
+
+@pytest.mark.parametrize(
+    "subject", [{}, {"userId": "null"}, {"userId": True}, {"userId": "u", "email": EMAIL}, {"id": "u"}]
+)
+def test_what_names_nobody_is_refused(subject: dict[str, Any]) -> None:
+    with pytest.raises(Invalid) as invalid:
+        told(subject=subject)
+    assert [error.path for error in invalid.value.errors] == ["/subject"]
+
+
+@pytest.mark.parametrize(("kind", "event"), [("lead.merged", LeadMerged), ("lead.unmerged", LeadUnmerged)])
+def test_a_merge_goes_to_engagements_under_the_alias(kind: str, event: type[Envelope]) -> None:
+    merge = told(type=kind, subject=EMAIL, data={"lead": {"userId": "u-1"}, "because": "one person"})
+    assert (type(merge), merge.topic, merge.subject) == (event, "engagements", LEAD)
+    assert merge.data == Merge(alias=LEAD, lead=lead_id_of(user_id="u-1"), because="one person")
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"lead": EMAIL}, {"lead": "nobody"}, {"lead": "bob@example.com", "alias": LEAD, "x": 1}]
+)
+def test_a_merge_without_another_lead_is_refused(data: dict[str, Any]) -> None:
+    with pytest.raises(Invalid) as invalid:
+        told(type="lead.merged", subject=EMAIL, data=data)
+    assert invalid.value.errors[0].path.startswith("/data")
 
 
 def test_errors_are_bounded() -> None:

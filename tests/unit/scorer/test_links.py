@@ -245,6 +245,16 @@ def test_a_merge_gives_the_survivor_all_points_and_an_unmerge_takes_them_back() 
     assert score(people, ADA) == 45, "the price list pays once"
 
 
+def test_a_merge_and_an_unmerge_are_told_before_the_scores_that_follow() -> None:
+    people = People().settle(*did(BOB, id="1"), *did(ADA, id="2"))
+    del people.published[:]
+    people.settle(a_merge(LeadMerged, 10)).settle(a_merge(LeadUnmerged, 20))
+    for names in (ADA, BOB):
+        told = [event.type.split(".")[2] for event in people.published if event.subject == lead(names)]
+        assert told.index("unmerged") < len(told) - 1 - told[::-1].index("scored"), told
+        assert told[0] == "merged"
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_merges_and_unmerges_in_any_order_leave_what_the_latest_says(data: st.DataObject) -> None:

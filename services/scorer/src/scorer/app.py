@@ -131,8 +131,10 @@ class Scorer:
             return _alias(state, told, at)
         state = state if told.names == state.names else replace(state, names=told.names)
         results = recall(state, earlier, new, self.criteria(at.now), at.now)
-        kept = _kept(*results, passed=(*told.events, *erasure.passed_downstream(new)))
-        return kept._replace(copies=told.copies, counts={**kept.counts, **told.counts})
+        kept = _kept(*results, passed=erasure.passed_downstream(new))
+        # names first: downstream a score before an unmerge would be an alias's, and one before a merge another lead's
+        events = (*told.events, *kept.events)
+        return kept._replace(events=events, copies=told.copies, counts={**kept.counts, **told.counts})
 
 
 def build(settings: Settings) -> Scorer:

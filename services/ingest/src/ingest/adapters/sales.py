@@ -1,8 +1,11 @@
 """Reads sales activities from sales tools: CloudEvents in structured mode, complete or abridged.
 
-Abridged: `type` without Baton's prefix (`sales.contacted`), an e-mail address as `subject`, and no `id`, `time` or
-`source`; null and blank are absent. Without a time it happened now; without an id the id is derived from the content
-and the minute, so that a retry is a duplicate and tomorrow's call is not.
+Abridged: `type` without Baton's prefix (`sales.contacted`), a name of the lead as `subject` (an e-mail address,
+{"userId": ...} or {"anonymousId": ...}), and no `id`, `time` or `source`; null and blank are absent. Without a time it
+happened now; without an id the id is derived from the content and the minute, so that a retry is a duplicate and
+tomorrow's call is not.
+
+`lead.merged` and `lead.unmerged` come the same way: the subject is, or is not, the lead named by `data.lead`.
 """
 
 from __future__ import annotations
@@ -18,16 +21,20 @@ from pydantic import ValidationError
 
 from ingest.rules import timed
 from schemas.content import has_nul
-from schemas.envelope import Refused
+from schemas.engagements import LeadMerged, LeadUnmerged
+from schemas.envelope import Envelope, Refused
 from schemas.identity import id_of_content, lead_id_of
-from schemas.sales import SALES_ACTIVITIES, SalesActivity
+from schemas.sales import SALES_ACTIVITIES
 from schemas.spelling import given
 
 ATTRIBUTES: Final = ("specversion", "id", "source", "subject", "time", "sentat", "timetrusted", "data")
 """The attributes read of a CloudEvent besides its type; others are allowed, as CloudEvents says, and ignored."""
 MOST_ERRORS = 20
+_NAMES: Final = {"userId": "user_id", "anonymousId": "anonymous_id", "email": "email"}
 
-_TYPES: Final = {str(activity.model_fields["type"].default): activity for activity in SALES_ACTIVITIES}
+MERGES: Final[tuple[type[Envelope], ...]] = (LeadMerged, LeadUnmerged)
+_TAKEN: Final[tuple[type[Envelope], ...]] = (*SALES_ACTIVITIES, *MERGES)
+_TYPES: Final = {str(event.model_fields["type"].default): event for event in _TAKEN}
 _LEAD_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -47,12 +54,12 @@ class Invalid(Exception):  # noqa: N818 - a verdict, not a fault
         self.errors = errors
 
 
-def activities(items: Sequence[object], single: bool, source: str, received_at: datetime) -> list[SalesActivity]:
+def activities(items: Sequence[object], single: bool, source: str, received_at: datetime) -> list[Envelope]:
     """All the activities with their final times. Raises Invalid.
 
     `single`: the item was sent alone, so that paths do not start with its index.
     """
-    taken: list[SalesActivity] = []
+    taken: list[Envelope] = []
     errors: list[Wrong] = []
     for place, item in enumerate(items):
         at = "" if single else f"/{place}"
@@ -65,7 +72,7 @@ def activities(items: Sequence[object], single: bool, source: str, received_at: 
     return taken
 
 
-def _activity(item: object, source: str, received_at: datetime) -> SalesActivity:
+def _activity(item: object, source: str, received_at: datetime) -> Envelope:
     if not isinstance(item, dict):
         raise Invalid([Wrong("", "must be an object")])
     activity = _type(item.get("type"))
@@ -76,8 +83,10 @@ def _activity(item: object, source: str, received_at: datetime) -> SalesActivity
         "time": received_at.isoformat(),
         "data": {},
         **attributes,
-        "subject": _lead_id(item.get("subject")),
+        "subject": _lead_id(item.get("subject"), "/subject"),
     }
+    if activity in MERGES:
+        completed["data"] = _merge(completed["data"], completed["subject"])
     if "data_base64" in item:
         raise Invalid([Wrong("/data_base64", "data must be JSON, under the name data")])
     if str(completed["source"]).startswith("baton/"):
@@ -98,14 +107,32 @@ def _given(of: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def _type(value: object) -> type[SalesActivity]:
+def _type(value: object) -> type[Envelope]:
     if isinstance(value, str) and (found := _TYPES.get(value) or _TYPES.get(f"baton.{value}.v1")):
         return found
     known = ", ".join(name.removeprefix("baton.").removesuffix(".v1") for name in _TYPES)
     raise Invalid([Wrong("/type", f"must be one of {known}")])
 
 
-def _lead_id(subject: object) -> str:
+def _merge(data: object, alias: str) -> object:
+    """The data of a merge: which lead the subject is."""
+    if not isinstance(data, dict):
+        return data  # the contract refuses it
+    lead = _lead_id(data.get("lead"), "/data/lead")
+    if lead == alias:
+        raise Invalid([Wrong("/data/lead", "must be another lead than the subject")])
+    return {**data, "alias": alias, "lead": lead}
+
+
+def _lead_id(subject: object, path: str) -> str:
+    if isinstance(subject, dict) and len(subject) == 1 and (name := _NAMES.get(next(iter(subject)))) is not None:
+        value = next(iter(subject.values()))
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+        if isinstance(text, str):
+            try:
+                return lead_id_of(**{name: text})
+            except ValueError:
+                pass
     if isinstance(subject, str):
         if _LEAD_ID.fullmatch(lead := subject.strip().lower()):
             return lead
@@ -113,10 +140,11 @@ def _lead_id(subject: object) -> str:
             return lead_id_of(email=subject)
         except ValueError:
             pass
-    raise Invalid([Wrong("/subject", "must be a lead_id or an e-mail address")])
+    wanted = 'must be a lead_id, an e-mail address, {"userId": ...} or {"anonymousId": ...}'
+    raise Invalid([Wrong(path, wanted)])
 
 
-def _validated(activity: type[SalesActivity], attributes: Mapping[str, Any]) -> SalesActivity:
+def _validated(activity: type[Envelope], attributes: Mapping[str, Any]) -> Envelope:
     """Strict: no text for a number or truth value, no unknown member of data."""
     text = json.dumps(attributes)
     if has_nul(text):

@@ -14,7 +14,7 @@ from ingest.http import body as bodies
 from ingest.http import sender
 from ingest.http.answers import Problem, success
 from ingest.http.door import Door, records_of
-from schemas.sales import SalesActivity
+from schemas.envelope import Envelope
 
 
 class Sales:
@@ -34,7 +34,7 @@ class Sales:
             await door.publish(records_of(events), len(events))
         return success(accepted=len(events))
 
-    async def _read(self, request: Request, held: Held, source: str, received_at: datetime) -> list[SalesActivity]:
+    async def _read(self, request: Request, held: Held, source: str, received_at: datetime) -> list[Envelope]:
         door = self._door
         body = await bodies.read(request, door.limits, held)
         content = bodies.parse(body)
