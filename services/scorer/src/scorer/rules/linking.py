@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from schemas.engagements import Erasure, LeadErased, LeadLinked, LeadMerged, LeadUnmerged
+from schemas.engagements import Erasure, LeadErased, LeadLinked, LeadMerged, LeadUnmerged, Merge
 from schemas.envelope import Envelope, Fact
 from schemas.erasure import passed_on
-from schemas.identity import derived_id
+from schemas.identity import derived_id, respelt
 from schemas.scores import Conflict, LeadIdentityConflict, LinkedOnScores, MergedOnScores, UnmergedOnScores
 from scorer.rules.decision import NEVER_PUBLISHED, SOURCE, State
 from scorer.rules.names import (
@@ -75,6 +75,7 @@ def named_anew(state: State, earlier: Sequence[Fact], new: Sequence[Fact]) -> Na
         old = [fact for fact in earlier if isinstance(fact.event, LeadLinked) and names_itself(fact)]
         told.copies += [(fact, fact.event.data.lead) for fact in old]
         told.events += [passed_on(fact, LinkedOnScores, SOURCE) for fact in old]
+        told.events += _respelt(state.lead_id, earlier)
     for fact in new:
         if isinstance(fact.event, LeadLinked):
             named(state, fact, told)
@@ -85,6 +86,18 @@ def named_anew(state: State, earlier: Sequence[Fact], new: Sequence[Fact]) -> Na
             _merge(state, fact, told)
     told.names = with_merges(told.names, state.lead_id, [*earlier, *new])
     return told
+
+
+def _respelt(lead_id: str, facts: Sequence[Fact]) -> list[LeadMerged]:
+    """The merge of a lead whose address an earlier version had spelt otherwise into that of the right spelling."""
+    said = (getattr(fact.event.data, "identifiers", None) for fact in facts)
+    for email in (names.email for names in said if names is not None and names.email):
+        if (right := respelt(lead_id, email)) is not None:
+            first = min(facts, key=lambda fact: fact.order)
+            data = Merge(alias=lead_id, lead=right, because="the same address, spelt otherwise")
+            event_id = derived_id("respelt", lead_id, right)
+            return [LeadMerged(id=event_id, source=SOURCE, subject=lead_id, time=first.time, finaltime=True, data=data)]
+    return []
 
 
 def _merge(state: State, fact: Fact, told: Named) -> None:
