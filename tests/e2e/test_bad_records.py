@@ -66,6 +66,8 @@ async def test_a_bad_item_of_a_batch_is_rejected_and_the_good_ones_are_kept(shar
 
 async def test_the_desk_s_role_reads_every_table_and_writes_none(shared_relay: Relay) -> None:
     async with connected(shared_relay.room.database_url("baton_reader")) as connection:
+        assert not await connection.fetchval("SELECT pg_has_role('pg_read_all_data', 'member')")
+        assert await connection.fetchval("SHOW statement_timeout") == "1min"
         for schema in ("scorer", "router", "sla_monitor"):
             for table in ("partition", "fact", "lead", "outbox", "policy"):
                 await connection.fetchval(f"SELECT count(*) FROM {schema}.{table}")

@@ -38,16 +38,22 @@ DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') THEN CREATE ROLE {name} LOGIN; END IF;
 END $$;
 CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {name};
+GRANT USAGE ON SCHEMA {name} TO baton_reader;
+GRANT SELECT ON ALL TABLES IN SCHEMA {name} TO baton_reader;
+ALTER DEFAULT PRIVILEGES FOR ROLE {name} IN SCHEMA {name} GRANT SELECT ON TABLES TO baton_reader;
 """
 READER = """\
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'baton_reader') THEN
-        CREATE ROLE baton_reader LOGIN IN ROLE pg_read_all_data;
-        ALTER ROLE baton_reader SET default_transaction_read_only = on;
+        CREATE ROLE baton_reader LOGIN;
     END IF;
 END $$;
+ALTER ROLE baton_reader SET default_transaction_read_only = on;
+ALTER ROLE baton_reader SET statement_timeout = '60s';
+ALTER ROLE baton_reader SET idle_in_transaction_session_timeout = '60s';
+REVOKE pg_read_all_data FROM baton_reader;
 """
-"""The desk's role: it can read every service's schema and write nothing."""
+"""The desk's role: it can read the services' schemas, nothing else, and write nothing. Execute it before ROLE."""
 
 
 class Postgres:

@@ -38,7 +38,7 @@ def audit(as_json: Json = False) -> None:
 
     Reads only, joins no consumer group, and disturbs nobody at work. Needs BATON_KAFKA__BOOTSTRAP_SERVERS,
     BATON_KAFKA__PREFIX and BATON_DATABASE__URL of a role that may read the schemas of all services (USAGE and SELECT;
-    pg_read_all_data will do); `make run` tells it its own. Holds about 500 bytes for each fact and each output.
+    deploy/README.md has it); `make run` tells it its own. Holds about 500 bytes for each fact and each output.
 
     Exits with 0 if nothing is broken, 1 if anything is, 2 if it cannot read.
 
@@ -58,7 +58,7 @@ def audit(as_json: Json = False) -> None:
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:
         end(f"This is not the database of a migrated system: {error}.", error, 2)
     except asyncpg.InsufficientPrivilegeError as error:
-        end(f"The role may not read all schemas: {error}. GRANT pg_read_all_data would do.", error, 2)
+        end(f"The role may not read all schemas: {error}. See baton_reader in deploy/README.md.", error, 2)
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         end(f"The database cannot be read: {type(error).__name__}. {HOW}", error, 2)
     print(json.dumps(report.as_json(), indent=2) if as_json else joined(_lines(report)))
