@@ -2,10 +2,14 @@
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import UTC, datetime
 
 import pytest
 
+from schemas.engagements import EngagementRecorded
+from schemas.envelope import forwarded
+from schemas.sizes import MAX_EVENT, MAX_RECORD
+from tests.integration.chassis.counting import Counting
 from tests.integration.chassis.driving import House, arrived, engaged, leads, record, take_all
 from tests.integration.chassis.test_chassis_journal import Killed
 from tests.integration.desk.auditing import audited
@@ -47,16 +51,23 @@ async def test_a_copy_that_its_owner_could_not_publish_is_published_by_the_next_
     assert (totals["forwarded"], totals["duplicates"], totals["facts"]) == (1, 1, 0)
 
 
-async def test_a_copy_that_its_topic_does_not_take_is_a_failure_of_the_rules(house: House) -> None:
+async def test_the_largest_event_is_forwarded_along_a_chain_and_a_larger_one_is_too_large(house: House) -> None:
     [ada], [bob] = leads(0, 1), leads(1, 1)
-    large = engaged("1", ada, "forward", content=bob, properties={"n": "x" * (1024 * 1024 - 360)})
-    large = large.model_copy(update={"time": large.time - timedelta(seconds=1)})
+
+    def large(id_: str, more: int = 0) -> EngagementRecorded:
+        event = engaged(id_, ada, "forward", content=bob, properties={"n": ""})
+        return engaged(
+            id_, ada, "forward", content=bob, properties={"n": "x" * (MAX_EVENT - len(event.encode()) + more)}
+        )
+
+    fitting, over = large("1"), large("2", 1)
     async with house.claimed() as ownership:
-        await take_all(ownership, arrived([large]))
+        await take_all(ownership, arrived([fitting, over]))
     totals = await house.totals()
-    assert (totals["forwarded"], totals["dead_letters:rules_failed"]) == (0, 1)
-    [letter] = await house.written("engagements-dlq")
-    assert letter.value == large.encode()
+    assert (totals["forwarded"], totals["dead_letters:too_large"]) == (1, 1)
+    [copy] = await house.written("engagements")
+    fact = Counting().inputs["engagements"].fact(copy.key, copy.value, datetime.now(UTC))
+    assert len(forwarded(fact, ada)) <= len(copy.value) < MAX_RECORD - 512, "once more it is no longer"
 
 
 async def test_the_auditor_closes_its_books_over_what_was_forwarded(house: House) -> None:
@@ -71,8 +82,8 @@ async def test_the_auditor_closes_its_books_over_what_was_forwarded(house: House
     assert whole.broken == ()
     assert whole.figures["scorer records"]["facts"] == 3 + 3 + 1
     change = "UPDATE partition SET totals = totals::jsonb || jsonb_build_object({}) WHERE part = 0"
-    for forwarded, facts in ((2, 1), (4, -1)):
-        await house.query(change.format(f"'forwarded', {forwarded}, 'facts', {facts}"))
+    for count, facts in ((2, 1), (4, -1)):
+        await house.query(change.format(f"'forwarded', {count}, 'facts', {facts}"))
         assert (await audited(house.room)).broken == ("I2",)
     await house.query(change.format("'forwarded', 3, 'facts', 0, 'published', 4"))
     await house.query("UPDATE partition SET out_seq = 4 WHERE part = 0")
