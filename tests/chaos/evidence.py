@@ -20,6 +20,8 @@ from tests.topics import records
 
 OUTPUTS = ("lead-scores", "lead-handoffs", "sla-clocks", "sla-breaches")
 DEAD_LETTERS = ("engagements-dlq", "sales-activities-dlq", "lead-scores-dlq", "lead-handoffs-dlq")
+PASSED_ON = ("lead-scores", "lead-handoffs")
+"""Where all that is known of names is passed on."""
 SECONDS = 120.0
 """Most that reading one topic may take."""
 
@@ -67,9 +69,9 @@ class Evidence:
     scores: dict[str, Standing] = field(default_factory=dict)
     states: dict[str, Standing] = field(default_factory=dict)
     facts: defaultdict[str, set[tuple[str, str]]] = field(default_factory=lambda: defaultdict(set))
-    linked: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: {"lead-scores": set()})
+    linked: dict[str, set[tuple[str, str]]] = field(default_factory=lambda: {t: set() for t in PASSED_ON})
     """Topic -> the links (alias, lead) that were passed on there."""
-    merged: dict[str, set[tuple[str, str, str, str]]] = field(default_factory=lambda: {"lead-scores": set()})
+    merged: dict[str, set[tuple[str, str, str, str]]] = field(default_factory=lambda: {t: set() for t in PASSED_ON})
     """Topic -> the merges and unmerges (kind, subject, alias, lead) that were passed on there."""
     clocks: defaultdict[str, dict[int, Told]] = field(default_factory=lambda: defaultdict(dict))
     dead_letters: dict[str, defaultdict[str, set[bytes]]] = field(default_factory=dict)
@@ -165,6 +167,8 @@ def _take(topic: str, event: dict[str, Any], published: datetime, found: Evidenc
         found.merged[topic].add((kind, lead, data["alias"], data["lead"]))
     elif topic == "lead-handoffs":
         found.oracle.handoff(event, published)
+    elif topic == "lead-scores" and kind != "lead.scored":
+        found.unread.append(f"{topic}: {kind} of {lead}")
     elif topic == "lead-scores":
         standing = Standing(data["version"], data["score"], data["band"])
         found.scores[lead] = max(found.scores.get(lead, standing), standing, key=lambda one: one.version)

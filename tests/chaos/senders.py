@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from tests.chaos.people import EMAIL, OLD, USER, Person, link_of
+from tests.chaos.people import DEVICE, EMAIL, OLD, USER, Person, link_of
 from tests.chaos.raw import derived, lead_id
 from tests.chaos.traffic import LINK, NAMING, Doing, Json, Message, Traffic
 
@@ -111,7 +111,7 @@ class Platform(Traffic):
 
     def _link(self, doing: Doing, person: Person) -> Message:
         """Two of the person's names are one, or a link that Baton must refuse: it does not go to a stronger name."""
-        *weaker, _ = ids = [(by, lead_id(name, by)) for by, name in reversed(person.names.items())]
+        *weaker, _ = ids = [(by, lead_id(person.names[by], by)) for by in (DEVICE, USER, EMAIL)]
         alias = self._chance.choice(weaker)
         link = link_of(alias, self._chance.choice(ids[ids.index(alias) + 1 :]))
         if self._chance.random() < REFUSED:

@@ -125,7 +125,7 @@ def _copy_of_nothing(evidence: Evidence) -> None:
 
 
 def _link_that_was_not_passed_on(evidence: Evidence) -> None:
-    evidence.linked["lead-scores"].pop()
+    evidence.linked["lead-handoffs"].pop()
 
 
 def _link_that_nobody_made(evidence: Evidence) -> None:
@@ -154,7 +154,7 @@ SPOILT: dict[Callable[[Evidence], None], str] = {
     _fact_left_behind: "the facts kept of a lead are not those on the topic",
     _alias_that_kept_points: "a stored lead is not what its facts are worth",
     _copy_of_nothing: "copies were made of what no alias of the lead did",
-    _link_that_was_not_passed_on: "links are not on lead-scores",
+    _link_that_was_not_passed_on: "links are not on lead-handoffs",
     _link_that_nobody_made: "links are on lead-scores that mean nothing",
     _unlinked: "a stored lead is not what its facts are worth",
     _lost_rejection: "rejected items are not on events-rejected",
