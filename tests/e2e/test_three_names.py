@@ -48,7 +48,7 @@ async def one_lead_of_80_points(relay: Relay, email: str, aliases: Sequence[str]
     assert (handoff["subject"], handoff["data"]["contact"]["email"]) == (lead, email)
 
     async def all_linked() -> bool:
-        ends = [(await relay.events("lead-scores", lead=alias))[-1:] for alias in aliases]
+        ends = [(await relay.events("lead-handoffs", lead=alias))[-1:] for alias in aliases]
         return all(end and "linked" in end[0]["type"] and end[0]["data"]["lead"] in (lead, *aliases) for end in ends)
 
     await until(all_linked, "the aliases to be told to everybody", 20)
