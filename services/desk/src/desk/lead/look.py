@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from chassis.policy import Policies, load_policies
 from desk.lead.clocks import Overview
 from desk.lead.explanation import Explanation, explain
-from desk.lead.person import Person, find
+from desk.lead.finding import find
+from desk.lead.person import Person
 from desk.lead.screen import Screen
 from desk.lead.standing import Overview as Standing
 from desk.lead.standing import overview

@@ -1,4 +1,4 @@
-"""Finds a person by any of its names, and the names that its facts tell."""
+"""What a name may mean, and the names of a lead that its facts tell."""
 
 from __future__ import annotations
 
@@ -9,18 +9,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from desk.reading import row_of
 from schemas.engagements import LeadMerged
 from schemas.envelope import Fact
 from schemas.identity import Identifiers, lead_id_of
-from scorer.app import Scorer
 from scorer.rules.names import merges_of
 
 WORDS = {"email": "e-mail address", "user_id": "user id", "anonymous_id": "anonymous id"}
-MOST_HOPS = 10
-"""Links from an anonymous id to a user id, an address and merged ones: chains are short."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -77,26 +72,6 @@ def candidates(typed: str) -> list[Candidate]:
     except ValueError as error:
         wanted = "expected an e-mail address, a user id, an anonymous id or a lead_id"
         raise typer.BadParameter(wanted, param_hint="lead") from error
-
-
-async def find(connection: AsyncConnection, scorer: Scorer, typed: str) -> Person:
-    """The person of that name; `connection` is to the scorer's schema. Of one that nobody knows, the likeliest id."""
-    likely = candidates(typed)
-    for candidate in likely:
-        if await row_of(connection, candidate.lead_id) is not None:
-            return await _followed(connection, scorer, typed, candidate)
-    return Person(typed.strip(), likely[0].what, likely[0].lead_id)
-
-
-async def _followed(connection: AsyncConnection, scorer: Scorer, typed: str, found: Candidate) -> Person:
-    lead_id, via = found.lead_id, list[str]()
-    while len(via) < MOST_HOPS and (row := await row_of(connection, lead_id)) is not None:
-        links = scorer.load(lead_id, row.state).names.links
-        if links is None or links.leads[-1] in via:
-            break
-        via.append(lead_id)
-        lead_id = links.leads[-1]
-    return Person(typed.strip(), found.what, lead_id, tuple(via))
 
 
 def identifiers_of(fact: Fact) -> Identifiers | None:
