@@ -114,6 +114,8 @@ class Handoff(Qualification):
         "qualified", description="merged: taken over from a merged lead with its owner; no handoff of its own"
     )
     alias: LeadId | None = Field(None, description="the merged lead that it was taken over from")
+    alias_episode: Count | None = Field(None, description="the number that the episode had there")
+    through: tuple[LeadId, ...] = Field((), description="other merged leads that it came through")
     done: tuple[Done, ...] = Field((), description="what sales had done about the merged lead")
 
 

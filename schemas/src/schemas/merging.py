@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from schemas.envelope import Count, Envelope, Frozen, Instant, LeadId
 from schemas.handoffs import Done, Owner, Qualification
 
@@ -16,6 +18,14 @@ class AbsorbedEpisode(Frozen):
     handed_off_at: Instant
     targets: dict[str, Count]
     done: tuple[Done, ...] = ()
+    through: tuple[LeadId, ...] = Field((), description="other merged leads that it came through")
+
+
+class Awaited(Frozen):
+    """A merge that its alias has not answered yet."""
+
+    alias: LeadId
+    merged_at: Instant
 
 
 class Absorbed(Frozen):
@@ -24,6 +34,9 @@ class Absorbed(Frozen):
     alias: LeadId
     merged_at: Instant
     episode: AbsorbedEpisode | None = None
+    awaits: tuple[Awaited, ...] | None = Field(
+        None, description="merges into the alias whose answers it had not; these are passed on when they come"
+    )
 
 
 class LeadAbsorbed(Envelope):

@@ -71,6 +71,7 @@ class Relay:
             self.facts[lead_id][fact.key] = fact
         if isinstance(decision, Forward):
             self.waiting.append((topic, forwarded(fact, decision.to), decision.to))
+            self.leads[lead_id] = decision.state
             return
         if isinstance(decision, Keep):
             self.turns = decision.shared.get("rotation", {"next": self.turns})["next"]
@@ -227,3 +228,9 @@ def test_one_person_has_one_open_episode_and_no_handoff_is_made_by_a_merge(
             assert handoff.data.owner in owners
     own = [each for each in relay.events if isinstance(each, LeadHandedOff) and each.data.cause == "qualified"]
     assert relay.turns == len(own)
+
+
+def test_a_step_that_names_the_episode_of_the_merged_lead_is_one_of_the_episode_taken_over() -> None:
+    relay = Relay().send(score(65, 1, NEW), a_step("disqualified", 1, subject=NEW), score(65, 1, OLD, 2))
+    merged(relay).send(a_step("accepted", 20, subject=OLD, episode=1))
+    assert (relay.stage(NEW), relay.leads[NEW].number) == ("sal", 2)

@@ -12,9 +12,10 @@ from pydantic import TypeAdapter
 from chassis.policy import Policies, load_policies
 from chassis.service import REPLACED, At, Decision, Drop, Erase, Forward, Keep, Limit, Move, Recall
 from router.rules.alias import move, passing, told_again
+from router.rules.answer import answer
 from router.rules.handoff import Context
 from router.rules.lead import Lead
-from router.rules.merging import answer, names_itself
+from router.rules.merging import heard, names_itself
 from router.rules.route import Result, rejoin, route, wake
 from router.rules.suppression import erase
 from router.settings import Settings
@@ -69,7 +70,7 @@ class Router:
         if state.alias is not None and told_again(fact):
             if passing(state, fact):
                 return Keep(state, due=at.now)
-            return Forward(state, state.alias.links.lead_at(fact.time))
+            return Forward(heard(state, fact), state.alias.links.lead_at(fact.time))
         result = route(state, fact, self._context(at))
         return Drop(result.lead, REPLACED) if result.outdated else _kept(result)
 
@@ -87,7 +88,8 @@ class Router:
         for fact in new:
             if state.alias is not None and told_again(fact):
                 if not passing(state, fact):
-                    kept = kept._replace(copies=(*kept.copies, (fact, state.alias.links.lead_at(fact.time))))
+                    to, state = state.alias.links.lead_at(fact.time), heard(state, fact)
+                    kept = kept._replace(state=state, copies=(*kept.copies, (fact, to)))
             else:
                 own = isinstance(fact.event, LeadMerged | LeadUnmerged) and names_itself(fact)
                 result = rejoin(state, fact, [*facts, *new], context) if own else route(state, fact, context)

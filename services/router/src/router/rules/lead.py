@@ -68,6 +68,10 @@ class Episode:
     targets: dict[str, int] = field(default_factory=dict)
     inherited: str | None = None
     """The merged lead that it was taken over from."""
+    inherited_number: int | None = None
+    """The number that it had there."""
+    through: tuple[str, ...] = ()
+    """Other merged leads that it came through."""
 
     @property
     def number(self) -> int:
@@ -76,6 +80,11 @@ class Episode:
     @property
     def handed_off_at(self) -> datetime:
         return self.chain[1].at
+
+    def number_of(self, via: str | None, named: int | None) -> int | None:
+        """The number here of the episode that an activity names; `via`: the merged lead whose episodes it counts."""
+        same = named is not None and (via, named) == (self.inherited, self.inherited_number)
+        return self.number if same else named
 
     @property
     def end(self) -> Entry | None:
@@ -154,9 +163,14 @@ class Lead:
         return replace(self, merges=(*others, one)[-MERGES_KEPT:])
 
     @property
+    def awaited(self) -> tuple[Merging, ...]:
+        """The merges whose leads have still to say whether they had an owner."""
+        return tuple(each for each in self.merges if each.merged and not each.answered)
+
+    @property
     def waits(self) -> bool:
         """Whether a merged lead has still to say whether it had an owner."""
-        return any(each.merged and not each.answered for each in self.merges)
+        return bool(self.awaited)
 
     def past_with_latest(self) -> tuple[Past, ...]:
         """The finished episodes, the latest among them if it has ended."""

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from router.rules.answer import answer, open_episode
 from router.rules.handoff import Context, complete
-from router.rules.lead import Alias, Entry, Episode, Lead, Merging, Step
+from router.rules.lead import MERGES_KEPT, Alias, Entry, Episode, Lead, Merging, Step
 from router.rules.stage import LIFECYCLE, SOURCE, entry_event, restage, step_of, steps_of_next, take, tell_change
 from schemas.envelope import Envelope, Fact
 from schemas.erasure import passed_on
@@ -26,27 +27,11 @@ from schemas.handoffs import (
 )
 from schemas.identity import derived_id
 from schemas.links import Links
-from schemas.merging import Absorbed, AbsorbedEpisode, LeadAbsorbed
-from schemas.sales import SalesActivity, SalesContacted, name_of
+from schemas.merging import Absorbed, LeadAbsorbed
 
 MERGED, UNMERGED = "lead.merged", "lead.unmerged"
 """Steps that end an episode: of the alias, and of a survivor that took it over."""
-MOST_DONE = 100
-"""Most sales activities of an episode that go with it: the latest."""
 Told = tuple[Lead, tuple[Envelope, ...]]
-
-
-def answer(fact: Fact, episode: AbsorbedEpisode | None = None) -> LeadAbsorbed:
-    """What the alias of this merge tells the survivor."""
-    merge = fact.event.data
-    return LeadAbsorbed(
-        id=derived_id("absorbed", merge.alias, merge.lead, _utc(fact).isoformat()),
-        source=SOURCE,
-        subject=merge.lead,
-        time=fact.time,
-        finaltime=True,
-        data=Absorbed(alias=merge.alias, merged_at=fact.time, episode=episode),
-    )
 
 
 def names_itself(fact: Fact) -> bool:
@@ -58,15 +43,15 @@ def merge_alias(lead: Lead, fact: Fact, facts: Sequence[Fact]) -> Told:
     """The lead as an alias of the survivor; `facts` are all that is kept of it."""
     time = _utc(fact)
     if (lead.judged is not None and time <= lead.judged) or (lead.alias is not None and not lead.alias.merged):
-        return lead, (answer(fact),)
+        return lead, (answer(fact, awaited=lead.awaited),)
     was, events = lead.episode, tuple[Envelope, ...]()
-    given = None if was is None or was.end is not None else _given(was, facts)
+    given = None if was is None or was.end is not None else open_episode(was, facts)
     if given is not None:
         lead, events = restage(_with(lead, Step(time, fact.event.source, fact.event.id, MERGED, lead.number)))
     survivor = fact.event.data.lead
     alias = Alias(Links(survivor, ((time, survivor),)), merged=True)
     lead = replace(lead, score=None, heard=None, alias=alias, judged=time)
-    return lead, (*events, passed_on(fact, MergedOnHandoffs, SOURCE), answer(fact, given))
+    return lead, (*events, passed_on(fact, MergedOnHandoffs, SOURCE), answer(fact, given, lead.awaited))
 
 
 def unmerge_alias(lead: Lead, fact: Fact, facts: Sequence[Fact]) -> Told:
@@ -94,12 +79,16 @@ def unmerge_alias(lead: Lead, fact: Fact, facts: Sequence[Fact]) -> Told:
 
 
 def merge_survivor(lead: Lead, fact: Fact) -> Told:
-    """The survivor: it waits for the alias' answer, unless it is there."""
+    """The survivor: it waits for the alias' answer, unless it is there.
+
+    A merge into a lead that was merged itself is answered to that one, which says in its own answer what it awaits.
+    """
     one = Merging(fact.event.data.alias, _utc(fact), merged=True)
     known = lead.merging(one.alias)
     if known is not None and known.at >= one.at:
         return lead, ()
-    one = replace(one, answered=any(each == (one.alias, one.at) for each in lead.answers))
+    elsewhere = fact.event.data.lead != lead.lead_id
+    one = replace(one, answered=elsewhere or (one.alias, one.at) in lead.answers)
     return lead.with_merging(one), (passed_on(fact, MergedOnHandoffs, SOURCE),)
 
 
@@ -110,27 +99,50 @@ def unmerge_survivor(lead: Lead, fact: Fact) -> Told:
     if known is not None and known.at >= time:
         return lead, ()
     lead = lead.with_merging(Merging(alias, time, merged=False, answered=True))
-    if lead.inherits is not None and lead.inherits.alias == alias:
+    if alias in _sources(lead.inherits):
         lead = replace(lead, inherits=None)
     episode, events = lead.episode, tuple[Envelope, ...]()
-    if episode is not None and episode.inherited == alias and episode.end is None:
+    if episode is not None and alias in (episode.inherited, *episode.through) and episode.end is None:
         at = max(time, episode.handed_off_at)
         step = Step(at, fact.event.source, fact.event.id, UNMERGED, episode.number)
         lead, events = restage(_with(lead, step))
     return lead, (*events, passed)
 
 
-def hear(lead: Lead, fact: Fact) -> Lead:
-    """The survivor with the alias' answer; what was open is taken over by `inherit`."""
+def heard(lead: Lead, fact: Fact) -> Lead:
+    """The survivor with the alias' answer, if the fact is one; what was open is taken over by `inherit`.
+
+    One that was merged itself remembers it for the time after an unmerge.
+    """
     event = fact.event
-    assert isinstance(event, LeadAbsorbed)  # noqa: S101 - the caller has matched it
+    if not isinstance(event, LeadAbsorbed):
+        return lead
     said, at = event.data, event.data.merged_at.astimezone(UTC)
-    lead = replace(lead, answers=(*lead.answers, (said.alias, at))[-MOST_DONE:])
+    lead = replace(lead, answers=(*lead.answers, (said.alias, at))[-MERGES_KEPT:])
+    for each in said.awaits or ():
+        lead = _await(lead, Merging(each.alias, each.merged_at.astimezone(UTC), merged=True))
     known = lead.merging(said.alias)
     if known is not None and known.at == at:
         lead = lead.with_merging(replace(known, answered=True))
     later = known is not None and known.at > at
-    return lead if later or said.episode is None else replace(lead, inherits=said)
+    if later or said.episode is None:
+        return lead
+    if event.via is not None:
+        episode = said.episode.model_copy(update={"through": (*said.episode.through, event.via)})
+        said = said.model_copy(update={"episode": episode})
+    return replace(lead, inherits=said)
+
+
+def _await(lead: Lead, one: Merging) -> Lead:
+    """The survivor, which waits for one more answer, unless that has come or the merge is undone."""
+    known = lead.merging(one.alias)
+    later = known is not None and (known.at > one.at or (known.at == one.at and not known.merged))
+    return lead if later or (one.alias, one.at) in lead.answers else lead.with_merging(one)
+
+
+def _sources(given: Absorbed | None) -> tuple[str, ...]:
+    """The merged leads that the episode comes from."""
+    return (given.alias, *given.episode.through) if given is not None and given.episode is not None else ()
 
 
 def inherit(lead: Lead, context: Context) -> Told | None:
@@ -158,9 +170,12 @@ def inherit(lead: Lead, context: Context) -> Told | None:
         before=lead.stage,
         after=None,
         inherited=given.alias,
+        inherited_number=was.qualification.episode,
+        through=was.through,
     )
     handoff = complete(qualification, score, was.owner, (handed_off_at, was.targets))
-    handoff = handoff.model_copy(update={"cause": "merged", "alias": given.alias, "done": was.done})
+    source = {"alias": given.alias, "alias_episode": was.qualification.episode, "through": was.through}
+    handoff = handoff.model_copy(update={"cause": "merged", "done": was.done, **source})
     told = LeadHandedOff(
         id=event_id, source=SOURCE, subject=lead.lead_id, time=handed_off_at, finaltime=True, data=handoff
     )
@@ -175,32 +190,6 @@ def inherit(lead: Lead, context: Context) -> Told | None:
 
 def _step(done: Done) -> Step:
     return Step(done.time.astimezone(UTC), done.source, done.id, done.activity, None, done.reason)
-
-
-def _given(episode: Episode, facts: Sequence[Fact]) -> AbsorbedEpisode:
-    """The open episode with what sales has done in it."""
-    since = episode.qualification.qualified_at
-    done = [
-        Done(
-            time=fact.time,
-            source=fact.event.source,
-            id=fact.event.id,
-            activity=name_of(type(fact.event)),
-            reason=getattr(fact.event.data, "reason", None),
-        )
-        for fact in sorted(facts, key=lambda fact: fact.order)
-        if isinstance(fact.event, SalesActivity)
-        and fact.time >= since
-        and fact.event.data.episode in (None, episode.number)
-        and (not isinstance(fact.event, SalesContacted) or (fact.event.data.human and fact.event.data.outbound))
-    ]
-    return AbsorbedEpisode(
-        qualification=episode.qualification,
-        owner=episode.owner,
-        handed_off_at=episode.handed_off_at,
-        targets=episode.targets,
-        done=tuple(done[-MOST_DONE:]),
-    )
 
 
 def _with(lead: Lead, step: Step) -> Lead:

@@ -49,10 +49,12 @@ def route(lead: Lead, fact: Fact, context: Context) -> Result:  # noqa: PLR0911 
         case LeadUnmerged():
             return _told(merging.unmerge_survivor(lead, fact), context)
         case LeadAbsorbed():
-            return wake(merging.hear(lead, fact), context)
+            return wake(merging.heard(lead, fact), context)
     step = step_of(fact)
     if step is None:
         return wake(lead, context)
+    if lead.episode is not None:
+        step = replace(step, episode=lead.episode.number_of(fact.event.via, step.episode))
     lead, events = take(lead, step)
     result = wake(lead, context)
     return replace(result, events=(*events, *result.events))
