@@ -6,10 +6,11 @@ from schemas.engagements import Merge
 from schemas.envelope import Envelope
 from schemas.handoffs import Done, LeadHandedOff, MergedOnHandoffs, UnmergedOnHandoffs
 from schemas.identity import lead_id_of
-from tests.builders import LEAD, a_handoff, at
+from schemas.sales import SalesDisqualified
+from tests.builders import LEAD, a_handoff, a_sales_activity, at
 from tests.unit.sla_monitor.driver import Play, contacted, handed_off
 
-OTHER = lead_id_of(email="ada@other.example")
+OTHER, FIRST = lead_id_of(email="ada@other.example"), lead_id_of(email="ada@first.example")
 
 
 def a_merge(minutes: float, *, alias: str = LEAD, undone: bool = False) -> Envelope:
@@ -21,12 +22,15 @@ def a_merge(minutes: float, *, alias: str = LEAD, undone: bool = False) -> Envel
     return event
 
 
-def taken_over(*done: tuple[float, str], minutes: float = 30) -> Play:
-    """Ada takes over the episode of another lead, which was handed off at NOON, `minutes` after NOON."""
-    play = Play()
-    handoff = a_handoff(intent="high")
+def taken_over(
+    *done: tuple[float, str], minutes: float = 30, episode: int = 1, play: Play | None = None, through: Any = ()
+) -> Play:
+    """Ada takes over the first episode of another lead, which was handed off at NOON, `minutes` after NOON."""
+    play = play or Play()
+    handoff = a_handoff(intent="high", episode=episode)
     about = [Done(time=at(when), source="crm", id=f"{what}-{when}", activity=what) for when, what in done]
-    data = handoff.data.model_copy(update={"cause": "merged", "alias": OTHER, "done": tuple(about)})
+    source = {"cause": "merged", "alias": OTHER, "alias_episode": 1, "through": through}
+    data = handoff.data.model_copy(update={"done": tuple(about), **source})
     play.hear(LeadHandedOff(**{**dict(handoff), "data": data}), now=at(minutes), received=at(minutes))
     return play
 
@@ -71,4 +75,40 @@ def test_what_was_done_about_the_merged_lead_counts_as_done() -> None:
 def test_an_unmerge_cancels_what_was_taken_over() -> None:
     play = taken_over()
     cancelled = sorted(play.hear(a_merge(40, alias=OTHER, undone=True)))
+    assert cancelled == ["CK-S1 cancelled", "CK-S3 cancelled", "CK-S4 cancelled"]
+
+
+def test_an_episode_taken_over_takes_no_follow_up_from_an_earlier_one() -> None:
+    play = Play()
+    play.hear(a_handoff(time=at(60), qualified_at=at(60)))
+    play.hear(contacted(70))
+    play.hear(a_sales_activity(SalesDisqualified, id="no", time=at(80), reason="no_budget"))
+    taken_over(play=play, episode=2, minutes=3000)
+    play.tick(at(3001))
+    assert {play.standing()[1, clock] for clock in ("CK-S1", "CK-S3", "CK-S4")} == {"met"}
+    assert {play.standing()[2, clock] for clock in ("CK-S1", "CK-S3", "CK-S4")} == {"running"}
+
+
+def test_a_follow_up_that_names_the_episode_of_the_merged_lead_is_one_of_the_episode_taken_over() -> None:
+    play = Play()
+    play.hear(a_handoff(time=at(-6000), qualified_at=at(-6000)))
+    taken_over(play=play, episode=2)
+    late = play.standing()[1, "CK-S1"]
+    assert play.hear(contacted(40, episode=1).model_copy(update={"via": OTHER})) == ["CK-S1 met"]
+    assert (play.standing()[1, "CK-S1"], play.standing()[2, "CK-S1"]) == (late, "met")
+
+
+def test_a_follow_up_before_the_merge_that_named_the_merged_lead_and_comes_late_counts() -> None:
+    play = taken_over()
+    play.tick(at(91))
+    assert play.standing()[1, "CK-S1"] == "breached"
+    assert play.hear(contacted(20).model_copy(update={"via": OTHER}), now=at(92)) == [
+        "CK-S1 breach_retracted",
+        "CK-S1 met",
+    ]
+
+
+def test_an_unmerge_further_up_cancels_what_came_through_it() -> None:
+    play = taken_over(through=(FIRST,))
+    cancelled = sorted(play.hear(a_merge(40, alias=FIRST, undone=True)))
     assert cancelled == ["CK-S1 cancelled", "CK-S3 cancelled", "CK-S4 cancelled"]

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from schemas.envelope import Envelope, Fact
-from schemas.handoffs import LeadHandedOff, LeadQualified, Qualification
+from schemas.handoffs import Handoff, LeadHandedOff, LeadQualified, Qualification
 from schemas.policy import Agreements, Policy
 from schemas.sales import SalesActivity
-from sla_monitor.rules.clock import Clock, WatchedLead, clocks_of
+from sla_monitor.rules.clock import Clock, Inherited, WatchedLead, clocks_of
 from sla_monitor.rules.milestones import Milestone, activity_of, done_of, merge_of, start_of, suppression_of
 from sla_monitor.rules.teller import Teller
 
@@ -60,6 +60,9 @@ def start(
     `received`: when the event was published. Raises NotYet: see `terms_of`.
     """
     milestone = start_of(event)
+    if isinstance(event, LeadHandedOff) and event.data.cause == "merged":
+        # the handoff was the other lead's: only from its publication on are stops this episode's, no earlier one's
+        milestone = replace(milestone, time=max(milestone.time, received.astimezone(UTC)))
     episodes = sorted({m.episode for m in (*lead.starts, milestone) if m.episode})[-EPISODES_KEPT:]
     again = any((m.means, m.episode) == (milestone.means, milestone.episode) for m in lead.starts)
     if again or milestone.episode not in episodes:
@@ -74,10 +77,10 @@ def start(
         starts=_ordered((*(m for m in lead.starts if m.episode in episodes), milestone)),
         clocks=(*(c for c in lead.clocks if c.open or c.episode in episodes), *started),
     )
-    if isinstance(event, LeadHandedOff) and event.data.alias is not None:
-        inherited = (*lead.inherited, (event.data.alias, milestone.episode or 0))[-EPISODES_KEPT:]
+    if isinstance(event, LeadHandedOff):
         activities = _ordered((*lead.activities, *done_of(event)))[-ACTIVITIES_KEPT:]
-        lead = replace(lead, inherited=inherited, activities=activities)
+        inherited = tuple(each for each in lead.inherited if each.episode in episodes)
+        lead = replace(lead, inherited=(*inherited, *_inherited(event.data)), activities=activities)
     return _settled(lead, teller, now)
 
 
@@ -135,8 +138,16 @@ def unmerge(lead: WatchedLead, fact: Fact, now: datetime) -> Result:
         teller, left = Teller(lead.lead_id), tuple(each for each in lead.activities if not _went(each))
         clocks = tuple(_again(clock, teller) if clock.end and _went(clock.end) else clock for clock in lead.clocks)
         return _settled(replace(lead, activities=left, clocks=clocks), teller, now)
-    taken = [episode for one, episode in lead.inherited if one == alias]
+    taken = [each.episode for each in lead.inherited if each.alias == alias]
     return _settled_by(lead, merge_of(fact, taken[-1]), now) if taken else unchanged(lead)
+
+
+def _inherited(handoff: Handoff) -> tuple[Inherited, ...]:
+    """Where the episode was taken over from, if it was: the merged lead, and those that it came through."""
+    if handoff.alias is None:
+        return ()
+    first = Inherited(handoff.alias, handoff.episode, handoff.alias_episode)
+    return (first, *(Inherited(each, handoff.episode, None) for each in handoff.through))
 
 
 def _went(milestone: Milestone) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -28,7 +28,8 @@ class Clock:
 
     `version` counts the events published about it, `end` is the earliest milestone in time that ends it, `warnings` are
     the fractions of the time still to be warned of. Stops count from `stops_from` on, which is before the start where
-    the lead qualified before the handoff was published; absent in states of before 2026-11-28: the start.
+    the lead qualified before the handoff was published; absent in states of before 2026-11-28: the start. In an episode
+    that was taken over from another lead, `alias`, that goes for stops that named the other one.
     """
 
     clock: str
@@ -46,6 +47,7 @@ class Clock:
     standing: Standing = "running"
     end: Milestone | None = None
     stops_from: datetime | None = None
+    alias: str | None = None
 
     @property
     def open(self) -> bool:
@@ -75,14 +77,22 @@ class Clock:
             return False
         if milestone.episode is not None:
             return milestone.episode == self.episode
-        return (self.stops_from or self.started_at) - DISORDER <= milestone.time and (
-            until is None or milestone.time < until
-        )
+        since = self.stops_from if self.alias in (None, milestone.via) else None
+        return (since or self.started_at) - DISORDER <= milestone.time and (until is None or milestone.time < until)
 
     @property
     def next_look(self) -> datetime:
         """The next instant at which time alone may change an open clock."""
         return min((self.warns_at(fraction) for fraction in self.warnings), default=self.due + RESOLUTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """An episode that was taken over from a merged lead, `alias`; `number`: which it was there, if known."""
+
+    alias: str
+    episode: int
+    number: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +104,7 @@ class WatchedLead:
     clocks: tuple[Clock, ...] = ()
     starts: tuple[Milestone, ...] = ()
     activities: tuple[Milestone, ...] = ()
-    inherited: tuple[tuple[str, int], ...] = ()
-    """Merged lead and the episode that was taken over from it."""
+    inherited: tuple[Inherited, ...] = ()
 
     def end_of(self, clock: Clock) -> Milestone | None:
         """The earliest known milestone that ends the clock in time."""
@@ -105,9 +114,19 @@ class WatchedLead:
 
     def _milestones(self, clock: Clock) -> Iterator[Milestone]:
         yield from self.starts
-        yield from self.activities
+        yield from map(self._placed, self.activities)
         if clock.end is not None:
             yield clock.end
+
+    def _placed(self, activity: Milestone) -> Milestone:
+        """The activity with the number that the episode of the merged lead, which it names, has here."""
+        if activity.via is None or activity.episode is None:
+            return activity
+        told = (activity.via, activity.episode)
+        return next(
+            (replace(activity, episode=each.episode) for each in self.inherited if (each.alias, each.number) == told),
+            activity,
+        )
 
     def _next_handoff(self, episode: int) -> datetime | None:
         later = (m.time for m in self.starts if "handed_off" in m.means and m.episode and m.episode > episode)
@@ -139,6 +158,7 @@ def clocks_of(
             policy=policy.ref,
             cause=start.id,
             stops_from=min(data.qualified_at.astimezone(UTC), start.time),
+            alias=event.data.alias if isinstance(event, LeadHandedOff) else None,
         )
         for rule in policy.clocks
         if rule.start in start.means and rule.intent in (None, data.intent.level)

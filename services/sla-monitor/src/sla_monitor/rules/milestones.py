@@ -33,13 +33,17 @@ _RANKS: dict[Meaning, int] = {"no_contact_needed": 1, "suppressed": 2, "merged":
 
 @dataclass(frozen=True, slots=True)
 class Milestone:
-    """An event of a lead that starts or ends clocks, and its instant; `episode` absent: the one current at `time`."""
+    """An event of a lead that starts or ends clocks, and its instant; `episode` absent: the one current at `time`.
+
+    `via`: the other lead that the event named, whose episodes it counts.
+    """
 
     time: datetime
     source: str
     id: str
     means: tuple[Meaning, ...]
     episode: int | None = None
+    via: str | None = None
 
     @property
     def order(self) -> tuple[datetime, int, str, str]:
@@ -94,7 +98,7 @@ def _done(done: Done) -> tuple[Meaning, ...]:
 def activity_of(event: SalesActivity, time: datetime) -> Milestone | None:
     """What the activity ends, at its effective `time`; None: nothing (accepting is no contact)."""
     means = _meanings(event)
-    return Milestone(_utc(time), event.source, event.id, means, event.data.episode) if means else None
+    return Milestone(_utc(time), event.source, event.id, means, event.data.episode, event.via) if means else None
 
 
 def _meanings(event: Envelope) -> tuple[Meaning, ...]:
