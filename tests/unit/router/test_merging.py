@@ -131,6 +131,13 @@ def test_without_an_answer_the_survivor_is_handed_to_nobody() -> None:
     assert [each.data.cause for each in relay.handed_off(NEW)] == ["qualified"]
 
 
+def test_a_score_that_waited_for_the_answer_counts_no_longer_after_an_unmerge() -> None:
+    relay = Relay().send(score(20, 1, NEW), a_merge(NEW), score(85, 2, NEW, 11), a_merge(NEW, 30, undone=True))
+    assert relay.open() == [], "85 has the points of the other person"
+    assert relay.send(score(20, 3, NEW, 31)).open() == []
+    assert relay.send(score(65, 4, NEW, 40)).open() == [NEW]
+
+
 def test_an_erased_lead_answers_too() -> None:
     erasure = ErasedOnScores(id="e", source="baton/scorer", subject=OLD, time=at(5), data=Erasure())
     relay = Relay().send(score(65, 1, OLD), erasure, a_merge(NEW), a_merge(OLD), score(85, 1, NEW, 11))

@@ -117,12 +117,16 @@ class Alias:
 
 @dataclass(frozen=True, slots=True)
 class Merging:
-    """The latest merge of an alias into the lead, or its unmerge; `answered`: what it had is known."""
+    """The latest merge of an alias into the lead, or its unmerge; `answered`: what it had is known, or is not its.
+
+    `told_by`: the alias that was to forward the answer, which the merge was into.
+    """
 
     alias: str
     at: datetime
     merged: bool
     answered: bool = False
+    told_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,12 +93,17 @@ def merge_survivor(lead: Lead, fact: Fact) -> Told:
 
 
 def unmerge_survivor(lead: Lead, fact: Fact) -> Told:
-    """The survivor without the alias: an episode that it has taken over from it ends."""
+    """The survivor without the alias: an episode that it has taken over from it ends.
+
+    A score that it waited with may have the alias' points, so only the next one counts.
+    """
     alias, time = fact.event.data.alias, _utc(fact)
     known, passed = lead.merging(alias), passed_on(fact, UnmergedOnHandoffs, SOURCE)
     if known is not None and known.at >= time:
         return lead, ()
-    lead = lead.with_merging(Merging(alias, time, merged=False, answered=True))
+    if lead.waits:
+        lead = replace(lead, score=None, heard=None)
+    lead = _free(lead.with_merging(Merging(alias, time, merged=False, answered=True)), alias)
     if alias in _sources(lead.inherits):
         lead = replace(lead, inherits=None)
     episode, events = lead.episode, tuple[Envelope, ...]()
@@ -119,13 +124,15 @@ def heard(lead: Lead, fact: Fact) -> Lead:
         return lead
     said, at = event.data, event.data.merged_at.astimezone(UTC)
     lead = replace(lead, answers=(*lead.answers, (said.alias, at))[-MERGES_KEPT:])
-    for each in said.awaits or ():
-        lead = _await(lead, Merging(each.alias, each.merged_at.astimezone(UTC), merged=True))
     known = lead.merging(said.alias)
+    if known is not None and known.at > at:
+        return lead
     if known is not None and known.at == at:
         lead = lead.with_merging(replace(known, answered=True))
-    later = known is not None and known.at > at
-    if later or said.episode is None:
+    for each in said.awaits or ():
+        one = Merging(each.alias, each.merged_at.astimezone(UTC), merged=True, told_by=said.alias)
+        lead = _await(lead, one)
+    if said.episode is None:
         return lead
     if event.via is not None:
         episode = said.episode.model_copy(update={"through": (*said.episode.through, event.via)})
@@ -138,6 +145,15 @@ def _await(lead: Lead, one: Merging) -> Lead:
     known = lead.merging(one.alias)
     later = known is not None and (known.at > one.at or (known.at == one.at and not known.merged))
     return lead if later or (one.alias, one.at) in lead.answers else lead.with_merging(one)
+
+
+def _free(lead: Lead, alias: str) -> Lead:
+    """The survivor, which waits no longer for answers that the unmerged alias was to forward."""
+    gone = {alias}
+    for _ in lead.merges:  # once for each step of a chain, at the most
+        gone |= {each.alias for each in lead.merges if each.told_by in gone}
+    left = (replace(each, answered=True) if each.told_by in gone else each for each in lead.merges)
+    return replace(lead, merges=tuple(left))
 
 
 def _sources(given: Absorbed | None) -> tuple[str, ...]:
