@@ -42,7 +42,24 @@ def test_a_merge_cancels_the_open_clocks_and_an_unmerge_runs_them_again() -> Non
     assert play.tick(at(61)) == []
     assert sorted(play.hear(a_merge(62, undone=True))) == ["CK-S1 started", "CK-S3 started", "CK-S4 started"]
     assert play.standing()[1, "CK-S1"] == "running"
-    assert "CK-S1 breached" in play.tick(at(63))
+
+
+def test_the_time_of_a_merge_counts_against_nobody() -> None:
+    """Meanwhile the owner was told to follow up the survivor, which nothing says here."""
+    play = handed_off()
+    play.hear(a_merge(10))
+    play.hear(a_merge(62, undone=True))
+    started = play.about("CK-S1")[-1].data
+    assert (started.due, started.elapsed, started.remaining) == (at(112), 0, 3600)
+    assert "CK-S1 breached" not in play.tick(at(112))
+    assert "CK-S1 breached" in play.tick(at(112.1))
+
+
+def test_a_follow_up_of_before_the_merge_that_comes_after_the_unmerge_counts() -> None:
+    play = handed_off()
+    play.hear(a_merge(10))
+    play.hear(a_merge(62, undone=True))
+    assert play.hear(contacted(9), now=at(70)) == ["CK-S1 met"]
 
 
 def test_a_breach_of_before_the_merge_stays() -> None:

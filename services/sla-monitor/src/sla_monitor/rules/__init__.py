@@ -136,7 +136,7 @@ def unmerge(lead: WatchedLead, fact: Fact, now: datetime) -> Result:
     alias = fact.event.data.alias
     if alias == lead.lead_id:
         teller, left = Teller(lead.lead_id), tuple(each for each in lead.activities if not _went(each))
-        clocks = tuple(_again(clock, teller) if clock.end and _went(clock.end) else clock for clock in lead.clocks)
+        clocks = tuple(_again(clock, fact, teller) for clock in lead.clocks)
         return _settled(replace(lead, activities=left, clocks=clocks), teller, now)
     taken = [each.episode for each in lead.inherited if each.alias == alias]
     return _settled_by(lead, merge_of(fact, taken[-1]), now) if taken else unchanged(lead)
@@ -155,9 +155,15 @@ def _went(milestone: Milestone) -> bool:
     return "merged" in milestone.means and milestone.episode is None
 
 
-def _again(clock: Clock, teller: Teller) -> Clock:
-    """The clock that a merge had cancelled, started again with its old due."""
-    return teller.started(replace(clock, standing="running", end=None))
+def _again(clock: Clock, fact: Fact, teller: Teller) -> Clock:
+    """The clock, started again if a merge had cancelled it, so much later as that was in force: meanwhile the owner
+    was told to follow up the survivor.
+    """
+    if clock.end is None or not _went(clock.end):
+        return clock
+    merged = max(fact.time - clock.end.time, timedelta(0))
+    started_at, due = clock.started_at + merged, clock.due + merged
+    return teller.started(replace(clock, standing="running", end=None, started_at=started_at, due=due))
 
 
 def erase(lead: WatchedLead, fact: Fact, now: datetime) -> Result:
