@@ -1,6 +1,10 @@
 """The promises of a merged lead: its clocks end, those of the episode taken over start anew, and back again."""
 
+from datetime import timedelta
 from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from schemas.engagements import Merge
 from schemas.envelope import Envelope
@@ -10,6 +14,7 @@ from schemas.sales import SalesDisqualified
 from tests.builders import LEAD, a_handoff, a_sales_activity, at
 from tests.unit.sla_monitor.driver import Play, contacted, handed_off
 
+MINUTE = timedelta(minutes=1)
 OTHER, FIRST = lead_id_of(email="ada@other.example"), lead_id_of(email="ada@first.example")
 
 
@@ -129,3 +134,48 @@ def test_an_unmerge_further_up_cancels_what_came_through_it() -> None:
     play = taken_over(through=(FIRST,))
     cancelled = sorted(play.hear(a_merge(40, alias=FIRST, undone=True)))
     assert cancelled == ["CK-S1 cancelled", "CK-S3 cancelled", "CK-S4 cancelled"]
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> tuple[list[Envelope], list[Envelope]]:
+    """What the router passes on, in its order, and follow-ups around it, by either name."""
+    gaps = draw(st.lists(st.sampled_from([1, 20, 50, 70]), min_size=1, max_size=4))
+    times = [sum(gaps[: n + 1]) for n in range(len(gaps))]
+    passed = [a_merge(time, undone=n % 2 == 1) for n, time in enumerate(times)]
+    calls: list[Envelope] = [
+        contacted(minutes).model_copy(update={"via": draw(st.sampled_from([None, OTHER]))})
+        for minutes in draw(st.sets(st.integers(-4, 240), max_size=4))
+    ]
+    return [a_handoff(intent="high"), *passed], calls
+
+
+def end_of(events: list[Envelope], ticks: list[int]) -> Play:
+    """The lead's clocks after the events, with `ticks` between them."""
+    play, now = Play(), at(0)
+    for event, pause in zip(events, ticks, strict=True):
+        now = max(now, event.time) + pause * MINUTE
+        play.hear(event, now=now)
+        play.tick(now)
+    play.tick(at(90_000))
+    return play
+
+
+@given(life=lives(), data=st.data())
+@settings(max_examples=2000, deadline=None)
+def test_the_verdicts_of_a_merged_lead_do_not_depend_on_the_order_of_arrival(
+    life: tuple[list[Envelope], list[Envelope]], data: st.DataObject
+) -> None:
+    passed, calls = life
+    lanes = [[*passed], *([call] for call in calls)]
+    sent = list[Envelope]()
+    while any(lanes):
+        lane = data.draw(st.sampled_from([lane for lane in lanes if lane]))
+        sent.append(lane.pop(0))
+    pauses = data.draw(st.lists(st.sampled_from([0, 0, 30, 300]), min_size=len(sent), max_size=len(sent)))
+    in_order = sorted([*passed, *calls], key=lambda event: event.time)
+    first = end_of(in_order, [0] * len(sent))
+    second = end_of(sent, pauses)
+    assert second.standing() == first.standing()
+    for play in (first, second):
+        told = [event.type.split(".")[2] for event in play.about("CK-S1") if event.topic == "sla-breaches"]
+        assert told == (["breached", "breach_retracted"] * len(told))[: len(told)]
