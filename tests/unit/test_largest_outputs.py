@@ -11,10 +11,12 @@ from pydantic import AwareDatetime, BaseModel
 
 from chassis.kafka.publisher import Record, size_of
 from chassis.service import At
-from router.rules.lead import Lead
+from router.rules.answer import MOST_DONE, MOST_THROUGH
+from router.rules.lead import MERGES_KEPT, Lead
 from schemas.engagements import EngagementRecorded
 from schemas.envelope import Envelope
-from schemas.handoffs import LeadHandedOff, LeadQualified
+from schemas.handoffs import Done, LeadHandedOff, LeadQualified, Qualification
+from schemas.merging import Absorbed, AbsorbedEpisode, Awaited, LeadAbsorbed
 from schemas.policy import Policy
 from schemas.scores import EVIDENCE_BYTES, LeadScored, Line, fitting
 from schemas.scoring import MOST_EVENTS, MOST_RULES, Rule
@@ -100,6 +102,25 @@ def test_the_largest_score_and_the_handoff_of_it_fit() -> None:
     assert {type(event) for event in told} == {LeadQualified, LeadHandedOff}
     assert all(map(_fits, told))
     assert len(largest.encode()) > 0.5 * MAX_RECORD
+    taken_over, answer = _taken_over(next(event for event in told if isinstance(event, LeadHandedOff)))
+    assert _fits(taken_over)
+    assert _fits(answer)
+
+
+def _taken_over(handoff: LeadHandedOff) -> tuple[LeadHandedOff, LeadAbsorbed]:
+    """The handoff as one that was taken over, with all that goes with it, and the answer that brought it."""
+    done = (
+        Done(time=NOON, source=ID, id=ID, activity="feedback.submitted", reason="student_or_job_seeker"),
+    ) * MOST_DONE
+    source: dict[str, Any] = {"done": done, "through": (LEAD,) * MOST_THROUGH}
+    data = handoff.data.model_copy(update={"cause": "merged", "alias": LEAD, "alias_episode": 1, **source})
+    qualification = Qualification.model_validate(dict(handoff.data))
+    owned = {"owner": data.owner, "handed_off_at": NOON, "targets": data.targets}
+    episode = AbsorbedEpisode(qualification=qualification, **owned, **source)
+    awaits = (Awaited(alias=LEAD, merged_at=NOON),) * MERGES_KEPT
+    answer = Absorbed(alias=LEAD, merged_at=NOON, episode=episode, awaits=awaits)
+    about = {"id": ID, "source": "baton/router", "subject": LEAD, "time": NOON}
+    return handoff.model_copy(update={"data": data}), LeadAbsorbed(data=answer, **about)
 
 
 def test_a_handoff_of_an_uncut_score_of_an_older_version_fits() -> None:

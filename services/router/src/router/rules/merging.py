@@ -125,7 +125,7 @@ def heard(lead: Lead, fact: Fact) -> Lead:
     said, at = event.data, event.data.merged_at.astimezone(UTC)
     lead = replace(lead, answers=(*lead.answers, (said.alias, at))[-MERGES_KEPT:])
     known = lead.merging(said.alias)
-    if known is not None and known.at > at:
+    if known is not None and known.at > at and not known.merged:
         return lead
     if known is not None and known.at == at:
         lead = lead.with_merging(replace(known, answered=True))
