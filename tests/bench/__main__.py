@@ -9,17 +9,18 @@ from typing import Annotated
 
 import typer
 
-from tests.bench import history, ingest, scorer
+from tests.bench import history, ingest, names, scorer
 from tests.bench.measure import HEADING, Measured, Scenario, Servers, row, servers
 
-SCENARIOS: tuple[Scenario, ...] = (*ingest.SCENARIOS, *scorer.SCENARIOS, *history.SCENARIOS)
+SCENARIOS: tuple[Scenario, ...] = (*ingest.SCENARIOS, *scorer.SCENARIOS, *names.SCENARIOS, *history.SCENARIOS)
 
 
 def main(
     rounds: Annotated[int, typer.Option(min=1, help="rounds of each scenario; medians are printed")] = 3,
     only: Annotated[str, typer.Option(help="run only scenarios whose name contains this")] = "",
 ) -> None:
-    """Measures ingest (single, batches of 100), the scorer from a backlog (hot, new, known, late), and an import.
+    """Measures ingest (single, batches of 100), the scorer from a backlog (hot, new, known, late, many
+    names), and an import.
 
     The scorer's policy is classic-50, for the import balanced, unless BATON_POLICIES names the folder of another.
     """
