@@ -6,6 +6,7 @@ import json
 import struct
 from datetime import UTC, date, datetime, timedelta
 from hashlib import blake2b
+from math import isfinite
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, cast
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
@@ -165,13 +166,19 @@ def fingerprint(event: Envelope, data: Any = None) -> bytes:
 def forwarded(fact: Fact, to: str) -> bytes:
     """The value of the fact's event told for the lead `to`: its time judged, `via` the lead that it came for.
 
-    Source, id and content stay, so that however often it comes it is one fact of that lead.
+    Source, id and content stay, so that however often it comes it is one fact of that lead. An attribute that this
+    version does not know stays too, but for numbers that are none in JSON: the content has none.
     """
-    body = json.loads(fact.value)
+    body = json.loads(fact.value, parse_constant=lambda _: None, parse_float=_finite)
     if not fact.event.finaltime:
         body |= {"occurredat": body["time"], "time": fact.time.isoformat(), "finaltime": True}
     body |= {"subject": to, "via": fact.lead_id}
     return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _finite(number: str) -> float | None:
+    value = float(number)
+    return value if isfinite(value) else None
 
 
 def older_fingerprint(fact: Fact) -> bytes:

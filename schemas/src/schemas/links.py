@@ -9,14 +9,14 @@ from datetime import datetime
 STRENGTH = {"anonymous_id": 0, "user_id": 1, "email": 2}
 """Identifiers, the weakest first: a link goes to a stronger one."""
 MOST = 100
-"""Most leads of one alias: a device with more is a public one."""
+"""Most links of one alias: a device with more is a public one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
     """The leads of one alias. What happened before all links belongs to the lead of the link that arrived `first`.
 
-    `since` has the links (time, lead) by time; of one lead only the link that arrived first.
+    `since` has the links (time, lead) by time, without those that change nothing: a lead may come back.
     """
 
     first: str
@@ -29,14 +29,14 @@ class Links:
 
     @property
     def leads(self) -> tuple[str, ...]:
-        """Every lead of the alias, the latest last."""
-        return tuple(lead for _, lead in self.since)
+        """Every lead of the alias once, the latest last."""
+        return tuple(reversed(dict.fromkeys(lead for _, lead in reversed(self.since))))
 
 
 def linked(links: Links | None, lead: str, time: datetime) -> Links:
-    """With one more link, in the order of arrival; the very same where the lead is known, or has no room."""
+    """With one more link, in the order of arrival; the very same where it changes nothing, or has no room."""
     if links is None:
         return Links(lead, ((time, lead),))
-    if lead in links.leads or len(links.since) >= MOST:
+    if links.lead_at(time) == lead or len(links.since) >= MOST:
         return links
     return replace(links, since=tuple(sorted((*links.since, (time, lead)))))

@@ -208,5 +208,5 @@ def test_the_link_of_an_alias_is_the_link_of_an_event_at_the_calls_own_time() ->
     _, beside = told({"userId": "u1", "anonymousId": DEVICE, "timestamp": at(-10).isoformat()})
     assert alone == beside
     assert isinstance(alone, LeadLinked)
-    assert alone.id == derived_id("link", alone.data.alias, alone.data.lead)
+    assert alone.id == derived_id("link", alone.data.alias, alone.data.lead, alone.time.date())
     assert (alone.time, alone.occurredat, alone.sentat, alone.finaltime) == (at(-10), None, None, True)

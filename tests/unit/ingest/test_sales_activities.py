@@ -105,6 +105,7 @@ def test_what_names_nobody_is_refused(subject: dict[str, Any]) -> None:
 def test_a_merge_goes_to_engagements_under_the_alias(kind: str, event: type[Envelope]) -> None:
     merge = told(type=kind, subject=EMAIL, data={"lead": {"userId": "u-1"}, "because": "one person"})
     assert (type(merge), merge.topic, merge.subject) == (event, "engagements", LEAD)
+    assert told(type=kind, subject=EMAIL, data={"lead": "b@x.example"}, time=at(-90).isoformat()).time == NOON
     assert merge.data == Merge(alias=LEAD, lead=lead_id_of(user_id="u-1"), because="one person")
 
 

@@ -180,6 +180,27 @@ def test_the_scores_of_an_alias_are_out_of_date() -> None:
     assert relay.leads[OLD].score is None
 
 
+@pytest.mark.parametrize("points", [40, 85])
+def test_a_merge_said_twice_keeps_the_promise(points: float) -> None:
+    relay = Relay().send(score(65, 1, OLD), score(20, 1, NEW))
+    relay.send(a_merge(NEW, 10), a_merge(NEW, 20), a_merge(OLD, 10), a_merge(OLD, 20), score(points, 2, NEW, 21))
+    assert [each.data.cause for each in relay.handed_off(NEW)] == ["merged"]
+
+
+def test_an_unmerge_bars_nothing() -> None:
+    relay = Relay().send(score(65, 1, OLD), score(20, 1, NEW))
+    merged(relay).send(score(155, 2, NEW, 11), a_merge(NEW, 30, undone=True), a_merge(OLD, 30, undone=True))
+    relay.send(score(90, 3, NEW, 31))
+    assert [each.data.cause for each in relay.handed_off(NEW)] == ["merged", "qualified"]
+
+
+def test_a_merge_of_the_past_refuses_nothing_that_was_done() -> None:
+    relay = Relay().send(score(65, 1, OLD), a_step("accepted", 20, subject=OLD))
+    merged(relay, 5)
+    assert not [each for each in relay.events if each.type == "baton.stage.rejected.v1"]
+    assert relay.stage(OLD) == "merged"
+
+
 @st.composite
 def ways(draw: st.DrawFn) -> tuple[list[Envelope], bool]:
     """What comes for both leads, and whether they end as merged. Each lead's input topics are in order."""

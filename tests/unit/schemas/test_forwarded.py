@@ -32,6 +32,13 @@ def test_a_copy_is_the_fact_that_the_lead_would_have_of_its_own(final: bool) -> 
     assert (further.time, json.loads(further.value)["via"]) == (first.time, ADA), "via whom it came last"
 
 
+@pytest.mark.parametrize("extra", ['"weight":1e999', '"weight":NaN', '"weight":[-Infinity]'])
+def test_a_number_that_is_none_in_json_does_not_stop_a_copy(extra: str) -> None:
+    value = an_engagement(subject=LEAD).encode()[:-1] + f",{extra}}}".encode()
+    copy = read(ADA, forwarded(read(LEAD, value), ADA))
+    assert json.loads(copy.value)["weight"] in (None, [None])
+
+
 def test_what_this_version_does_not_know_is_passed_on() -> None:
     novel = {"type": "baton.lead.novel.v1", "later": [1], "data": {"x": 2}}
     body = json.loads(an_engagement(subject=LEAD).encode()) | novel

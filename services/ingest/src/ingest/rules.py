@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 
@@ -60,7 +60,7 @@ def events_of(item: Item, source: str, received_at: datetime) -> tuple[Envelope,
     A call that only links gives no event where it names one lead only, by whatever many identifiers.
     """
     (by, lead), *weaker = _by_strength(item)
-    links = [_link(alias, alias_by, lead, by) for alias_by, alias in weaker]
+    links = [(alias, alias_by, lead, by) for alias_by, alias in weaker]
     item = _by_receipt(item, received_at)
     if item.event is None:
         return _links_only(item, links, source, received_at) if links else ()
@@ -87,12 +87,11 @@ def _event(kind: type[E], item: Item, subject: str, source: str, received_at: da
     return timed(event, item.time, received_at, sent_anew=True)
 
 
-def _links_only(
-    item: Item, links: Sequence[tuple[str, Link]], source: str, received_at: datetime
-) -> tuple[Envelope, ...]:
+def _links_only(item: Item, links: Sequence[_Pair], source: str, received_at: datetime) -> tuple[Envelope, ...]:
     """The links of a call that only links, at the call's own time."""
-    link = links[0][1]
-    first = _event(LeadLinked, replace(item, data=link.model_dump()), link.alias, source, received_at)
+    alias, alias_by, lead, lead_by = links[0]
+    data = {"alias": alias, "lead": lead, "alias_by": alias_by, "lead_by": lead_by}
+    first = _event(LeadLinked, replace(item, data=data), alias, source, received_at)
     return tuple(_linked(link, source, first.time) for link in links)
 
 
@@ -136,15 +135,22 @@ def timed(event: E, sent_time: datetime | None, received_at: datetime, *, sent_a
     return event.model_copy(update={"time": time, "finaltime": True, "occurredat": sent_time})
 
 
+_Pair = tuple[str, Name, str, Name]
+"""An alias and its lead, each with the identifier that it is made from."""
+
+
 @lru_cache(maxsize=4096)
-def _link(alias: str, alias_by: Name, lead: str, lead_by: Name) -> tuple[str, Link]:
-    """The link and its id, which depends on the two ids only. Kept, since each event of one person has the same."""
-    return derived_id("link", alias, lead), Link(alias=alias, lead=lead, alias_by=alias_by, lead_by=lead_by)
+def _link(alias: str, alias_by: Name, lead: str, lead_by: Name, day: date) -> tuple[str, Link]:
+    """The link and its id: of one a day, so that a name can come back to a lead after it was another one's.
+
+    Kept, since each event of one person has the same.
+    """
+    return derived_id("link", alias, lead, day), Link(alias=alias, lead=lead, alias_by=alias_by, lead_by=lead_by)
 
 
-def _linked(link: tuple[str, Link], source: str, time: datetime) -> LeadLinked:
-    """The link's event. It has no time of its own, so a repeat is an exact duplicate."""
-    id_, said = link
+def _linked(link: _Pair, source: str, time: datetime) -> LeadLinked:
+    """The link's event. It has no time of its own, so a repeat on the same day is an exact duplicate."""
+    id_, said = _link(*link, time.date())
     return LeadLinked(id=id_, source=source, subject=said.alias, time=time, finaltime=True, data=said)
 
 

@@ -83,10 +83,13 @@ class Scorer:
             if names.is_passing(fact):
                 return Keep(state, due=at.now)
             return Forward(state, names.links.lead_at(utc(fact)))
-        passed = erasure.passed_downstream([fact]) if kind is LeadSuppressed else ()
+        counts = kind is LeadSuppressed and fact.event.via not in names.masked
+        passed = erasure.passed_downstream([fact]) if counts else ()
         return self._scored(state, fact, at, passed)
 
     def _linked(self, state: State, fact: Fact, at: At) -> Decision[State]:
+        if fact.event.data.alias in state.names.masked:
+            return Recall()
         told = linking.named(state, fact)
         if told.names.links is not None:
             return _alias(state, told, at, empty=state.fresh and state.tally == NOTHING_KNOWN)
@@ -106,8 +109,10 @@ class Scorer:
     def after_erasure(self, state: State, fact: Fact, at: At) -> Drop[State]:  # noqa: ARG002 - the time is the fact's
         """The alias that the fact came by is erased, too, unless it is the lead's no longer."""
         via = fact.event.via
-        apart = via is None or via in state.names.masked or isinstance(fact.event, LeadUnmerged)
-        return Drop(state, ERASED, () if apart else (linking.erasure(str(via), fact),))
+        if via is None or via in state.names.masked or isinstance(fact.event, LeadUnmerged):
+            return Drop(state, ERASED)
+        others = {via, fact.event.data.alias} if isinstance(fact.event, LeadLinked | LeadMerged) else {via}
+        return Drop(state, ERASED, tuple(linking.erasure(other, fact) for other in sorted(others)))
 
     def tick(self, state: State, at: At) -> Keep[State] | Recall | Move:
         names = state.names
@@ -126,12 +131,16 @@ class Scorer:
         return self.inputs["engagements"].stored(value, time, fingerprint, received)
 
     def recall(self, state: State, earlier: Sequence[Fact], new: Sequence[Fact], at: At) -> Keep[State]:
-        told = linking.named_anew(state, earlier, new)
+        told = linking.named_anew(state, earlier, new, at.now)
         if told.names.links is not None:
             return _alias(state, told, at)
-        state = state if told.names == state.names else replace(state, names=told.names)
+        if told.names.masked != state.names.masked:  # the router waits for the score without, or with, the other
+            state = linking.untold(state)
+        if told.names != state.names or state.fresh:
+            state = replace(state, names=told.names, fresh=False)
         results = recall(state, earlier, new, self.criteria(at.now), at.now)
-        kept = _kept(*results, passed=erasure.passed_downstream(new))
+        mine = [fact for fact in new if fact.event.via not in state.names.masked]
+        kept = _kept(*results, passed=erasure.passed_downstream(mine))
         # names first: downstream a score before an unmerge would be an alias's, and one before a merge another lead's
         events = (*told.events, *kept.events)
         return kept._replace(events=events, copies=told.copies, counts={**kept.counts, **told.counts})

@@ -15,7 +15,7 @@ from chassis.kafka.publisher import Record
 from chassis.partition.barrier import is_barrier
 from chassis.partition.flood import Guard
 from chassis.partition.lead_cache import File, Files, Stored, keys_of
-from chassis.partition.pending import Arrival, Key, Pending, Undecided
+from chassis.partition.pending import Arrival, Key, OutputTooLarge, Pending, Undecided
 from chassis.process.failures import Transient
 from chassis.process.logs import logger
 from chassis.service import At, Decision, Forward, Keep, Move, Recall, S, Service
@@ -90,11 +90,27 @@ class Decider(Generic[S]):
         file, facts = self._files.of(lead_id), [self._service.stored(*fact) for fact in stored]
         try:
             decision = self._service.move(file.state, facts, pending.at, last=last)
-            outputs = self._outputs(file, decision, pending)
+            outputs = pending.outputs(file, decision.events)
+            decision = decision._replace(copies=self._copied(file, decision, outputs, pending))
         except Exception as error:  # noqa: BLE001 - as in `tick`
             self._postpone(file, pending, error)
             return
         pending.carry_out(file, decision, outputs)
+
+    def _copied(
+        self, file: File[S], decision: Keep[S], outputs: list[Record], pending: Pending[S]
+    ) -> list[tuple[Fact, str]]:
+        """The copies that can be made, which are added to the outputs. Others are counted: one must not stop all."""
+        made = []
+        for copy in decision.copies:
+            try:
+                outputs += pending.copies(self._service.forwards, [copy])
+            except (OutputTooLarge, ValueError) as error:
+                log.error("not_copied", partition=self._part, lead_id=file.lead_id, error=type(error).__name__)
+                pending.totals["not_copied"] += 1
+            else:
+                made.append(copy)
+        return made
 
     def decide_rest(
         self, lead_id: str, stored: Sequence[Stored], pending: Pending[S], over: Callable[[], bool]

@@ -87,6 +87,7 @@ def outcomes_of(service: str) -> tuple[Outcome, ...]:
             f"{prefix}_moved",
             "Facts published again for another lead, but not for having come: links, and what was kept before",
         ),
+        Outcome("not_copied", f"{prefix}_not_copied", "Facts that cannot be published again: too large, or no JSON"),
         Outcome("barriers", f"{prefix}_barriers", "Records that only say how far an input has been read"),
         Outcome("dropped", f"{prefix}_dropped", "Records not kept, only counted", "reason", DROPS),
         Outcome("dead_letters", f"{prefix}_dead_letters", "Records set aside for good", "reason", REASONS),

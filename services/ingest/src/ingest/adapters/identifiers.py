@@ -40,12 +40,14 @@ class Names:
     def own(self, item: Table) -> Identifiers:
         """Those that every call may have. An address as userId is an address, unless there is another one."""
         context = fields.table(item, "context")
-        places = (fields.table(item, "traits"), fields.table(context, "traits"), fields.table(item, "properties"))
+        places = [fields.table(item, "traits"), fields.table(context, "traits")]
+        user_id = self.plain("user_id", fields.value_of(item, "userId"))
+        if user_id is None:  # what a known user types may be somebody else's address: whom she invited
+            places.append(fields.table(item, "properties"))
         email = None
         for place in places:
             if email is None and (value := fields.value_of(place, "email")) is not None:
                 email = self.email(value)
-        user_id = self.plain("user_id", fields.value_of(item, "userId"))
         if (address := address_in(user_id)) is not None and email in (None, address):
             email, user_id = address, None
         anonymous_id = self.plain("anonymous_id", fields.value_of(item, "anonymousId"))

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from ingest.adapters.identifiers import address_in
 from ingest.rules import timed
 from schemas.content import has_nul
 from schemas.engagements import LeadMerged, LeadUnmerged
@@ -77,6 +78,8 @@ def _activity(item: object, source: str, received_at: datetime) -> Envelope:
         raise Invalid([Wrong("", "must be an object")])
     activity = _type(item.get("type"))
     attributes = {name: value for name, value in _given(item).items() if name in ATTRIBUTES}
+    if activity in MERGES:  # it holds from when it is said: what was done before keeps its effect
+        attributes.pop("time", None)
     completed = {
         "id": "derived",
         "source": source,
@@ -130,7 +133,8 @@ def _lead_id(subject: object, path: str) -> str:
         text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
         if isinstance(text, str):
             try:
-                return lead_id_of(**{name: text})
+                address = address_in(text) if name == "user_id" else None
+                return lead_id_of(**({name: text} if address is None else {"email": address}))
             except ValueError:
                 pass
     if isinstance(subject, str):

@@ -58,7 +58,7 @@ def find_opening(lead: Lead, context: Context) -> Opening | None:
         return None
     end = lead.episode.end if lead.episode else None
     since = qualified_at(gate)
-    if end is None:
+    if end is None or end.stage == "unmerged":
         return Opening(score, gate, since, since)
     rested = end.at + policy.gate.cool_off
     return Opening(score, gate, max(since, rested, news(score) or since), rested)
@@ -109,6 +109,8 @@ def bar(lead: Lead, *, erased: bool = False) -> str | None:
 def _bar_after(last: Episode, score: Score | None) -> str | None:
     if last.end is None:
         return f"episode {last.number} is open"
+    if last.end.stage == "unmerged":
+        return None  # it was another lead's
     if last.end.stage == "won":
         return f"episode {last.number} was won"
     if last.end.reason in FOR_GOOD:

@@ -197,7 +197,8 @@ class Lead:
     @property
     def answered(self) -> datetime | None:
         """The end of the latest episode, which answers every request for sales up to then."""
-        return self.episode.end.at if self.episode and self.episode.end else None
+        end = self.episode.end if self.episode else None
+        return None if end is None or end.stage == "unmerged" else end.at
 
     @property
     def stage(self) -> Stage:

@@ -46,8 +46,9 @@ def merge_alias(lead: Lead, fact: Fact, facts: Sequence[Fact]) -> Told:
         return lead, (answer(fact, awaited=lead.awaited),)
     was, events = lead.episode, tuple[Envelope, ...]()
     given = None if was is None or was.end is not None else open_episode(was, facts)
-    if given is not None:
-        lead, events = restage(_with(lead, Step(time, fact.event.source, fact.event.id, MERGED, lead.number)))
+    if was is not None and given is not None:
+        at = max(time, was.chain[-1].at)  # what was done up to now was allowed
+        lead, events = restage(_with(lead, Step(at, fact.event.source, fact.event.id, MERGED, lead.number)))
     survivor = fact.event.data.lead
     alias = Alias(Links(survivor, ((time, survivor),)), merged=True)
     lead = replace(lead, score=None, heard=None, alias=alias, judged=time)
@@ -101,9 +102,8 @@ def unmerge_survivor(lead: Lead, fact: Fact) -> Told:
     known, passed = lead.merging(alias), passed_on(fact, UnmergedOnHandoffs, SOURCE)
     if known is not None and known.at >= time:
         return lead, ()
-    if lead.waits:
-        lead = replace(lead, score=None, heard=None)
     lead = _free(lead.with_merging(Merging(alias, time, merged=False, answered=True)), alias)
+    lead = replace(lead, score=None, heard=None)  # it was that of both; the scorer tells its own next
     if alias in _sources(lead.inherits):
         lead = replace(lead, inherits=None)
     episode, events = lead.episode, tuple[Envelope, ...]()
@@ -125,7 +125,7 @@ def heard(lead: Lead, fact: Fact) -> Lead:
     said, at = event.data, event.data.merged_at.astimezone(UTC)
     lead = replace(lead, answers=(*lead.answers, (said.alias, at))[-MERGES_KEPT:])
     known = lead.merging(said.alias)
-    if known is not None and known.at > at and not known.merged:
+    if known is not None and known.at > at and not known.merged:  # a repeat of the merge undoes nothing
         return lead
     if known is not None and known.at == at:
         lead = lead.with_merging(replace(known, answered=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from schemas.engagements import Erasure, LeadErased, LeadLinked, LeadMerged, LeadUnmerged, Merge
 from schemas.envelope import Envelope, Fact
@@ -17,10 +18,12 @@ from scorer.rules.names import (
     names_itself,
     names_somebody,
     read_again,
+    takes,
     utc,
     with_alias,
     with_link,
-    with_merges,
+    with_masks,
+    with_own_merge,
 )
 from scorer.rules.tally import NOTHING_KNOWN
 
@@ -48,26 +51,27 @@ def named(state: State, fact: Fact, so_far: Named | None = None) -> Named:
     told = so_far or Named(state.names)
     before, lead_id = told.names, state.lead_id
     if not names_itself(fact):
-        if before.links is None:
-            if fact.event.via not in before.masked:
-                told.names = with_alias(before, fact.event.data.alias)
-        elif not before.is_passing(fact):
+        if fact.event.via not in before.masked:
+            told.names = with_alias(before, fact.event.data.alias)
+        if before.links is not None and not before.is_passing(fact):
             told.copies.append((fact, before.links.lead_at(utc(fact))))
         return told
     after = with_link(before, lead_id, fact)
     if after is None:
         told.counts[REFUSED] += 1
         return told
+    if after is before:  # said before
+        return told
     told.names, link = after, fact.event.data
     told.copies.append((fact, link.lead))
     told.events.append(passed_on(fact, LinkedOnScores, SOURCE))
-    if link.alias_by == "user_id" and before.links is not None and after is not before:
+    if link.alias_by == "user_id" and before.links is not None:
         told.counts[CONFLICTS] += 1
         told.events.append(_conflict(fact, before.links.leads[-1]))
     return told
 
 
-def named_anew(state: State, earlier: Sequence[Fact], new: Sequence[Fact]) -> Named:
+def named_anew(state: State, earlier: Sequence[Fact], new: Sequence[Fact], now: datetime) -> Named:
     """As `named`, from all facts of the lead; the new ones that an alias gets are published for its leads."""
     told = Named(state.names)
     if state.names.unread:
@@ -75,7 +79,7 @@ def named_anew(state: State, earlier: Sequence[Fact], new: Sequence[Fact]) -> Na
         old = [fact for fact in earlier if isinstance(fact.event, LeadLinked) and names_itself(fact)]
         told.copies += [(fact, fact.event.data.lead) for fact in old]
         told.events += [passed_on(fact, LinkedOnScores, SOURCE) for fact in old]
-        told.events += _respelt(state.lead_id, earlier)
+        told.events += _respelt(state.lead_id, earlier, now)
     for fact in new:
         if isinstance(fact.event, LeadLinked):
             named(state, fact, told)
@@ -83,42 +87,51 @@ def named_anew(state: State, earlier: Sequence[Fact], new: Sequence[Fact]) -> Na
             if told.names.links is not None and not told.names.is_passing(fact):
                 told.copies.append((fact, told.names.links.lead_at(utc(fact))))
         else:
-            _merge(state, fact, told)
-    told.names = with_merges(told.names, state.lead_id, [*earlier, *new])
+            _merge(fact, [*earlier, *new], told)
+    told.names = with_masks(told.names, [*earlier, *new])
     return told
 
 
-def _respelt(lead_id: str, facts: Sequence[Fact]) -> list[LeadMerged]:
-    """The merge of a lead whose address an earlier version had spelt otherwise into that of the right spelling."""
+def _respelt(lead_id: str, facts: Sequence[Fact], now: datetime) -> list[LeadMerged]:
+    """The merge of a lead whose address an earlier version had spelt otherwise into that of the right spelling.
+
+    It happens now: what was done about the lead before keeps its effect.
+    """
     said = (getattr(fact.event.data, "identifiers", None) for fact in facts)
     for email in (names.email for names in said if names is not None and names.email):
         if (right := respelt(lead_id, email)) is not None:
-            first = min(facts, key=lambda fact: fact.order)
             data = Merge(alias=lead_id, lead=right, because="the same address, spelt otherwise")
             event_id = derived_id("respelt", lead_id, right)
-            return [LeadMerged(id=event_id, source=SOURCE, subject=lead_id, time=first.time, finaltime=True, data=data)]
+            return [LeadMerged(id=event_id, source=SOURCE, subject=lead_id, time=now, finaltime=True, data=data)]
     return []
 
 
-def _merge(state: State, fact: Fact, told: Named) -> None:
-    """Passes a merge or an unmerge on; whether it is the latest one is for `with_merges` to say."""
-    links, merge = told.names.links, fact.event.data
+def _merge(fact: Fact, facts: Sequence[Fact], told: Named) -> None:
+    """Takes a merge or an unmerge, and passes it on; whether another one is the latest is for the names to say."""
+    names, merge = told.names, fact.event.data
     if names_itself(fact):
-        if merge.lead == state.lead_id or (links is not None and not told.names.merged):
+        if not takes(names, fact):
             told.counts[REFUSED] += 1
             return
+        told.names = with_own_merge(names, merge.lead, facts)
         told.copies.append((fact, merge.lead))
-    elif links is None:
-        told.names = with_alias(told.names, merge.alias)
-    elif not told.names.is_passing(fact):
-        told.copies.append((fact, links.lead_at(utc(fact))))
+    else:
+        told.names = with_alias(names, merge.alias)
+        if names.links is not None and not names.is_passing(fact):
+            told.copies.append((fact, names.links.lead_at(utc(fact))))
+        if names.links is not None:
+            return
     told.events.append(passed_on(fact, PASSED[type(fact.event)], SOURCE))
 
 
 def as_alias(state: State, names: Names) -> State:
     """The state of a lead that is another one: it has no score. The version stays, so that no later score reuses it."""
-    bare = replace(NEVER_PUBLISHED, version=state.published.version)
-    return State(state.lead_id, NOTHING_KNOWN, bare, names)
+    return State(state.lead_id, NOTHING_KNOWN, untold(state).published, names)
+
+
+def untold(state: State) -> State:
+    """The state as if no score of it had been published, so that the next one is, whatever it is."""
+    return replace(state, published=replace(NEVER_PUBLISHED, version=state.published.version))
 
 
 def moved(state: State, facts: Sequence[Fact], *, last: bool) -> tuple[State, Copies]:
@@ -134,11 +147,11 @@ def moved(state: State, facts: Sequence[Fact], *, last: bool) -> tuple[State, Co
 
 
 def erased_with(state: State, fact: Fact) -> tuple[LeadErased, ...]:
-    """The erasures of the lead's other names. One of an alias of one lead, by anybody else, is that lead's too."""
+    """The erasures of the lead's other names, and of the lead of an alias that has one, unless it comes from that."""
     names = state.names
     others = list(names.aliases)
-    if names.links is not None and len(names.links.leads) == 1 and fact.event.source != SOURCE:
-        others += names.links.leads
+    if names.links is not None and len(names.links.leads) == 1:
+        others += [lead for lead in names.links.leads if fact.event.id != derived_id("erased", fact.lead_id, lead)]
     return tuple(erasure(other, fact) for other in others)
 
 

@@ -57,15 +57,16 @@ def names_itself(fact: Fact) -> bool:
 def with_link(names: Names, lead_id: str, fact: Fact) -> Names | None:
     """The names of the alias with one more link; None where the link is refused.
 
-    It has to go from a weaker identifier to a stronger one, and a merged lead or one of too many leads takes no more.
+    It has to go from a weaker identifier to a stronger one, and to none of its own aliases; a merged lead, or one of
+    too many links, takes no more.
     """
     link: Link = fact.event.data
     upward = link.alias_by is not None and _counts(fact)
-    if not upward or link.lead == lead_id or names.merged:
+    if not upward or link.lead == lead_id or names.merged or link.lead in names.aliases:
         return None
     links = linked(names.links, link.lead, utc(fact))
     if links is names.links:
-        return names if links is not None and link.lead in links.leads else None
+        return names if links is not None and links.lead_at(utc(fact)) == link.lead else None
     return replace(names, links=links, after=START if names.links is None else names.after)
 
 
@@ -84,22 +85,38 @@ def merges_of(facts: Iterable[Fact]) -> dict[str, Fact]:
     return {fact.event.data.alias: fact for fact in sorted(found, key=lambda fact: fact.order)}
 
 
-def with_merges(names: Names, lead_id: str, facts: Sequence[Fact]) -> Names:
-    """The names by the latest merge or unmerge of each alias among all facts of the lead."""
-    latest = merges_of(facts)
-    masked = tuple(sorted(alias for alias, fact in latest.items() if isinstance(fact.event, LeadUnmerged)))
-    masked = tuple(alias for alias in masked if alias != lead_id)
-    if masked or names.masked:
-        names = _without(replace(names, masked=masked, aliases=(), more=0), facts)
-    own = latest.get(lead_id)
-    if own is None:
-        return names
-    if isinstance(own.event, LeadUnmerged) or own.event.data.lead == lead_id:
+def takes(names: Names, fact: Fact) -> bool:
+    """Whether the alias takes a merge or unmerge of its own: not into itself, nor into one of its own aliases, which
+    would be a cycle; nor while it is another lead already, by a link or by another merge.
+    """
+    lead, links = fact.event.data.lead, names.links
+    if lead == fact.lead_id or (links is not None and (not names.merged or links.leads != (lead,))):
+        return False
+    return isinstance(fact.event, LeadUnmerged) or lead not in names.aliases
+
+
+def with_own_merge(names: Names, lead: str, facts: Sequence[Fact]) -> Names:
+    """The names of the alias by the latest of its merges into that lead and unmerges from it."""
+    own = max((fact for fact in facts if names_itself(fact) and _of(fact, lead)), key=lambda fact: fact.order)
+    if isinstance(own.event, LeadUnmerged):
         return replace(names, links=None, merged=False, after=None) if names.merged else names
-    lead = own.event.data.lead
-    if names.links is not None and (not names.merged or names.links.leads == (lead,)):
+    if names.merged:
         return names
     return replace(names, links=Links(lead, ((utc(own), lead),)), merged=True, after=START)
+
+
+def _of(fact: Fact, lead: str) -> bool:
+    return isinstance(fact.event, LeadMerged | LeadUnmerged) and bool(fact.event.data.lead == lead)
+
+
+def with_masks(names: Names, facts: Sequence[Fact]) -> Names:
+    """The names by the latest merge, unmerge or link of each other alias among all facts of the lead."""
+    said = [fact for fact in facts if names_somebody(fact) and not names_itself(fact)]
+    latest = {fact.event.data.alias: fact for fact in sorted(said, key=lambda fact: fact.order)}
+    masked = tuple(sorted(alias for alias, fact in latest.items() if isinstance(fact.event, LeadUnmerged)))
+    if masked or names.masked:
+        return _without(replace(names, masked=masked, aliases=(), more=0), facts)
+    return names
 
 
 def _without(names: Names, facts: Sequence[Fact]) -> Names:
@@ -115,7 +132,9 @@ def _without(names: Names, facts: Sequence[Fact]) -> Names:
 def names_by(lead_id: str, facts: Sequence[Fact]) -> Names:
     """The names that the facts of a lead amount to, without its aliases. One of no known version's links counts."""
     names = read_again([fact for fact in facts if isinstance(fact.event, LeadLinked) and _counts(fact)])
-    return with_merges(names, lead_id, facts)
+    if names.links is None and (own := merges_of(facts).get(lead_id)) is not None and own.event.data.lead != lead_id:
+        names = with_own_merge(names, own.event.data.lead, facts)
+    return with_masks(names, facts)
 
 
 def _counts(fact: Fact) -> bool:
