@@ -55,12 +55,14 @@ def unmerge(old: Old, new: New, because: Because = None, yes: Yes = False, as_js
     alias = candidates(old)[0].lead_id
     with reaching_relay():
         look, one, other = _both(old, new)
-        if one.lead_id != other.lead_id or one.person is None or alias not in one.person.via:
+        way = () if one.person is None else (*one.person.via, one.lead_id)
+        if one.lead_id != other.lead_id or alias not in way[:-1]:
             _end(f"{old} is not merged into {new}.")
+    lead = way[way.index(alias) + 1]  # in a chain of merges the next one, not the last
     for line in _tell("NOW", other):
         typer.echo(line, err=True)
     confirm(f"Make {old} a lead of its own again?", yes=yes)
-    _say(look, (alias, other.lead_id), because, unmerge=True, as_json=as_json)
+    _say(look, (alias, lead), because, unmerge=True, as_json=as_json)
 
 
 def _both(old: str, new: str) -> tuple[Look, Screen, Screen]:
