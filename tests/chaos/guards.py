@@ -230,15 +230,15 @@ MUTANTS = (
     Mutant(
         "links that do not go up",
         f"{SCORER}/names.py",
-        "if not upward or link.lead == lead_id or names.merged:",
-        "if link.lead == lead_id or names.merged:",
+        "if not upward or link.lead == lead_id",
+        "if link.lead == lead_id",
         LOAD,
     ),
     Mutant(
         "an alias without a score",
         f"{SCORER}/linking.py",
-        "return State(state.lead_id, NOTHING_KNOWN, bare, names)",
-        "return State(state.lead_id, state.tally, bare, names)",
+        "return State(state.lead_id, NOTHING_KNOWN, untold(state).published, names)",
+        "return State(state.lead_id, state.tally, untold(state).published, names)",
         LOAD,
     ),
     Mutant(

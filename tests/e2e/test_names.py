@@ -1,0 +1,87 @@
+"""`baton` on people with several names: found by each, merged and taken apart again, erased under all of them."""
+
+import json
+from typing import Any
+
+from schemas.identity import lead_id_of
+from tests.e2e import people
+from tests.relay import Relay
+from tests.until import until
+
+
+async def told(relay: Relay, *command: str) -> dict[str, Any]:
+    """The command's answer; empty where it knows nobody."""
+    code, printed, _ = await relay.typed("desk", *command, "--json")
+    return dict(json.loads(printed)) if code == 0 else {}
+
+
+async def test_a_person_is_found_by_each_name_and_erased_under_all_of_them(shared_relay: Relay) -> None:
+    email = people.somebody()
+    names = (email, *people.weaker_names(email))
+    await shared_relay.batch(people.of_three_names(email))
+
+    async def whole() -> bool:
+        views = [await told(shared_relay, "explain", name) for name in names]
+        return [(view.get("email"), view.get("score")) for view in views] == [(email, 80)] * 3
+
+    await until(whole, "her points under every name", 30)
+    known = (await told(shared_relay, "explain", email))["known_as"]
+    assert (known["user_id"], known["anonymous_id"]) == ([names[1]], [names[2]])
+    code, _, printed = await shared_relay.typed("desk", "erase", names[1], "--yes")
+    assert (code, [f"Reached: {name}" in printed for name in names]) == (0, [True] * 3), printed
+
+    async def gone() -> bool:
+        ids = [lead_id_of(email=email), lead_id_of(user_id=names[1]), lead_id_of(anonymous_id=names[2])]
+        statement = "SELECT 1 FROM lead WHERE lead_id = ANY($1) AND erased IS NOT NULL"
+        rows = await shared_relay.query("scorer", statement, ids)
+        return len(rows) == 3
+
+    await until(gone, "all of her names to be erased", 30)
+
+
+async def test_two_known_leads_are_merged_and_taken_apart(shared_relay: Relay) -> None:
+    old, new = people.somebody(), people.somebody()
+    await shared_relay.batch([*people.qualified(old), people.tracked(new, "Content Downloaded", content="case_study")])
+
+    async def both() -> bool:
+        views = [await told(shared_relay, "show", name) for name in (old, new)]
+        return bool(views[0].get("episode")) and views[1].get("score") == 10
+
+    await until(both, "the handoff of one and the score of the other", 30)
+    owner = (await told(shared_relay, "show", old))["episode"]["owner"]
+    code, _, printed = await shared_relay.typed("desk", "merge", old, new)
+    assert (code, "NEW takes over the owner of OLD" in printed, "no terminal" in printed) == (1, True, True), printed
+    answer = await told(shared_relay, "merge", old, new, "--yes", "--because", "one person")
+    assert (answer["done"], answer["alias"], answer["lead"]) == (True, lead_id_of(email=old), lead_id_of(email=new))
+
+    async def taken_over() -> bool:
+        view = await told(shared_relay, "lead", old)
+        standing, score = view.get("standing") or {}, view.get("score") or {}
+        return score.get("score") == 75 and (standing.get("episode") or {}).get("owner") == owner
+
+    await until(taken_over, "the survivor to have points and owner of both", 30)
+    code, _, printed = await shared_relay.typed("desk", "merge", old, new, "--yes")
+    assert (code, "are one lead already" in printed) == (1, True), printed
+    assert (await told(shared_relay, "unmerge", old, new, "--yes"))["done"]
+
+    async def apart() -> bool:
+        views = [await told(shared_relay, "show", name) for name in (old, new)]
+        return [view.get("stage") for view in views] == ["handed_off", "unmerged"]
+
+    await until(apart, "each to be a lead of its own", 30)
+    code, _, printed = await shared_relay.typed("desk", "unmerge", old, new, "--yes")
+    assert (code, "is not merged into" in printed) == (1, True), printed
+
+
+async def test_a_user_id_of_two_addresses_is_listed(shared_relay: Relay) -> None:
+    one, other = people.somebody(), people.somebody()
+    user = {"userId": f"user-{one}"[:20]}
+    for email in (one, other):
+        await shared_relay.batch([{**people.identified(email), **user}])
+
+    async def listed() -> bool:
+        code, printed = await shared_relay.baton("conflicts", "--json", "--limit", "1000")
+        found = {each["user_id"]: [one["email"] for one in each["addresses"]] for each in json.loads(printed)}
+        return code == 0 and sorted(found.get(user["userId"], [])) == sorted([one, other])
+
+    await until(listed, "the conflict", 30)

@@ -1,0 +1,69 @@
+"""What a name may mean, and the names that a lead's facts tell."""
+
+import pytest
+import typer
+
+from desk.lead.explanation import explain
+from desk.lead.person import came_by, candidates, known_as, tell
+from schemas.engagements import LeadMerged, LeadUnmerged, Merge
+from schemas.identity import Identifiers, lead_id_of
+from scorer.rules.names import Names
+from tests.builders import EMAIL, LEAD, a_description, a_fact, an_engagement, at
+from tests.unit.scorer.driver import CLASSIC
+
+OLD = lead_id_of(email="ada@old.example")
+BY_USER = an_engagement(id="u", via=lead_id_of(user_id="u-1"), identifiers=Identifiers(user_id="u-1"))
+BY_OLD = an_engagement("webinar_attended", id="o", via=OLD, identifiers=Identifiers(email="ada@old.example"))
+FACTS = [a_fact(each) for each in (a_description(), BY_USER, BY_OLD)]
+
+
+def a_merge(kind: type[LeadMerged | LeadUnmerged], minutes: float) -> LeadMerged | LeadUnmerged:
+    data = Merge(alias=OLD, lead=LEAD, because="one person")
+    return kind(id=f"m-{minutes:g}", source="crm", subject=LEAD, via=OLD, time=at(minutes), data=data)
+
+
+@pytest.mark.parametrize(
+    ("typed", "what"),
+    [
+        (" ADA@example.com ", ["e-mail address"]),
+        ("u-1", ["user id", "anonymous id"]),
+        (LEAD.upper(), ["lead id", "user id", "anonymous id"]),
+    ],
+)
+def test_a_name_may_be_an_address_or_an_id_of_several_kinds(typed: str, what: list[str]) -> None:
+    found = candidates(typed)
+    assert [each.what for each in found] == what
+    assert found[0].lead_id == (LEAD if len(what) != 2 else lead_id_of(user_id="u-1"))
+
+
+@pytest.mark.parametrize("typed", ["", "null", "0", "a@b", "ada@example.com,bob@example.com"])
+def test_what_identifies_nobody_ends_the_command(typed: str) -> None:
+    with pytest.raises(typer.BadParameter):
+        candidates(typed)
+
+
+def test_each_event_says_by_which_name_it_came() -> None:
+    assert [came_by(fact) for fact in FACTS] == [None, "user id u-1", "e-mail address ada@old.example"]
+
+
+def test_the_names_of_a_lead_are_those_of_its_facts_and_the_number_of_its_aliases() -> None:
+    known = known_as([*FACTS, a_fact(a_merge(LeadMerged, 5))], aliases=9)
+    assert (known.email, known.user_id, known.anonymous_id) == ((EMAIL, "ada@old.example"), ("u-1",), ())
+    assert [(each.name, each.because) for each in known.merged] == [("ada@old.example", "one person")]
+    lines = tell(known, 1)
+    assert lines[:2] == ["ada@old.example (e-mail address)", "and 8 more"]
+    assert lines[2].startswith("ada@old.example, merged into it 2026-03-02 12:05:00: one person")
+
+
+def test_what_came_by_an_unmerged_lead_is_neither_explained_nor_named() -> None:
+    facts = [*FACTS, a_fact(a_merge(LeadMerged, 5)), a_fact(a_merge(LeadUnmerged, 6))]
+    both, apart = (explain(LEAD, facts, CLASSIC, at(9), names=names) for names in (Names(), Names(masked=(OLD,))))
+    assert (both.score, apart.score) == (20, 0)
+    assert (apart.known_as.email, apart.known_as.merged) == ((EMAIL,), ())
+
+
+def test_an_alias_has_no_points() -> None:
+    from schemas.links import Links
+
+    alias = Names(links=Links(OLD, ((at(0), OLD),)))
+    assert explain(LEAD, FACTS, CLASSIC, at(9), names=alias).score == 0
