@@ -47,7 +47,8 @@ class Tracker(Traffic):
         else:
             item |= {"type": "track", "event": doing.kind.replace("_", " ").title(), "properties": doing.data}
         lead, *aliases = doing.lead_ids.values()
-        links = (("engagements", alias, self.source, derived("link", alias, lead)) for alias in aliases)
+        day = doing.time[:10]  # one link a day: the ids say which
+        links = (("engagements", alias, self.source, derived("link", alias, lead, day)) for alias in aliases)
         return Message(doing, item, (("engagements", lead, self.source, doing.id), *links))
 
     def poisoned(self, doing: Doing) -> Message:

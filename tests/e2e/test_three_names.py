@@ -2,14 +2,17 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 
 from schemas.identity import lead_id_of
 from tests.e2e import people
-from tests.relay import Relay
+from tests.e2e.conftest import QUICK
+from tests.infrastructure import Infrastructure, room
+from tests.relay import Relay, relay
 from tests.until import until
 
 PAGES, IDENTIFY, TRACKS = (0, 1, 2, 3), (4,), (5, 6)
@@ -83,25 +86,32 @@ async def test_three_names_in_any_order_are_one_lead_handed_off_once(shared_rela
     assert (code, "80 points" in printed, "visit_pricing" in printed) == (0, True, True)
 
 
+@pytest.fixture
+async def own_relay(servers: Infrastructure, tmp_path: Path) -> AsyncIterator[Relay]:
+    """One whose scorer has nothing else to do: it would kill itself at the first tick of another lead."""
+    async with room(servers) as where, relay(where, tmp_path, QUICK) as running:
+        yield running
+
+
 @pytest.mark.parametrize("failpoint", ["moving=kill", "moved=kill"])
-async def test_a_kill_while_the_past_moves_leaves_nothing_behind(shared_relay: Relay, failpoint: str) -> None:
+async def test_a_kill_while_the_past_moves_leaves_nothing_behind(own_relay: Relay, failpoint: str) -> None:
     email = people.somebody()
     calls = people.of_three_names(email)
-    await arrive(shared_relay, *(calls[number] for number in (*PAGES, *TRACKS)))
-    await known(shared_relay, aliases_of(email), 6)
+    await arrive(own_relay, *(calls[number] for number in (*PAGES, *TRACKS)))
+    await known(own_relay, aliases_of(email), 6)
 
-    await doomed(shared_relay, failpoint, calls[4])
-    await one_lead_of_80_points(shared_relay, email, aliases_of(email))
+    await doomed(own_relay, failpoint, calls[4])
+    await one_lead_of_80_points(own_relay, email, aliases_of(email))
 
 
-async def test_a_kill_between_the_commit_and_the_copies_loses_none(shared_relay: Relay) -> None:
+async def test_a_kill_between_the_commit_and_the_copies_loses_none(own_relay: Relay) -> None:
     email = people.somebody()
     calls = people.of_three_names(email)
-    await arrive(shared_relay, *(calls[number] for number in (*IDENTIFY, *PAGES)))
-    await known(shared_relay, [lead_id_of(email=email)], 7)  # with the two links
+    await arrive(own_relay, *(calls[number] for number in (*IDENTIFY, *PAGES)))
+    await known(own_relay, [lead_id_of(email=email)], 7)  # with the two links
 
-    await doomed(shared_relay, "committed=kill", *(calls[number] for number in TRACKS))
-    await one_lead_of_80_points(shared_relay, email, aliases_of(email))
+    await doomed(own_relay, "committed=kill", *(calls[number] for number in TRACKS))
+    await one_lead_of_80_points(own_relay, email, aliases_of(email))
 
 
 async def doomed(relay: Relay, failpoint: str, *items: people.Item) -> None:

@@ -60,10 +60,10 @@ def named(state: State, fact: Fact, so_far: Named | None = None) -> Named:
     if after is None:
         told.counts[REFUSED] += 1
         return told
-    if after is before:  # said before
-        return told
     told.names, link = after, fact.event.data
     told.copies.append((fact, link.lead))
+    if after is before:  # said before, on another day
+        return told
     told.events.append(passed_on(fact, LinkedOnScores, SOURCE))
     if link.alias_by == "user_id" and before.links is not None:
         told.counts[CONFLICTS] += 1
