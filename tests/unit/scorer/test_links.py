@@ -124,6 +124,11 @@ def test_an_alias_that_was_linked_before_it_did_anything_has_nothing_to_move() -
     assert people.totals["moved"] == 2, "the links themselves"
 
 
+def test_an_alias_that_only_a_machine_was_seen_under_moves_that_too() -> None:
+    people = People().settle(*did(PHONE, "email_opened", id="1", machine=True), *did(ALL, id="2", minutes=1))
+    assert ("tests", "1") in people.one(lead(ADA)).facts
+
+
 def test_of_a_shared_device_the_past_is_the_first_persons_and_each_login_takes_what_follows() -> None:
     people = People()
     people.settle(*did(PHONE, id="sunday"))

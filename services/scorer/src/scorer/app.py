@@ -102,8 +102,8 @@ class Scorer:
             result = decide(state, fact, self.criteria(at.now), at.now)
         except Late as late:
             return Recall(late=not isinstance(late, Outdated))
-        if state.fresh and state.tally is NOTHING_KNOWN and result.state is state:  # the fact is stored
-            result = result._replace(state=replace(state, fresh=False))
+        if state.fresh and (result.state is not state or state.tally == NOTHING_KNOWN):  # the fact is stored
+            result = result._replace(state=replace(result.state, fresh=False))
         return _kept(result, passed=passed)
 
     def after_erasure(self, state: State, fact: Fact, at: At) -> Drop[State]:  # noqa: ARG002 - the time is the fact's
