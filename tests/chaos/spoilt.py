@@ -76,7 +76,8 @@ def _no_score(evidence: Evidence) -> None:
 
 
 def _old_score(evidence: Evidence) -> None:
-    lead, score = next((lead, score) for lead, score in evidence.scores.items() if score.points)
+    known = evidence.oracle.known
+    lead, score = next((lead, score) for lead, score in evidence.scores.items() if score.points and known(lead).reachable)
     evidence.scores[lead] = replace(score, version=score.version - 1, points=0)
 
 
