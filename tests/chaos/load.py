@@ -23,6 +23,8 @@ CLIENT_RETRIES = 0.20
 PLATFORM = 0.3
 """The platform's share of the events."""
 PER_LEAD = 20
+TOGETHER = 100
+"""Logins in one request."""
 SETTLE_SECONDS = 120.0
 
 
@@ -68,6 +70,7 @@ class Load:
         try:
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*self._senders)
+                await self._log_in()
                 await self._crm.settled(quiet=3)
                 await self._door.settled()
         finally:
@@ -91,6 +94,12 @@ class Load:
                     if part:
                         await self._door.put(self._request(part, single=part is alone))
             await asyncio.sleep(TICK)
+
+    async def _log_in(self) -> None:
+        """Has everybody log in: the model knows no device that belongs to two leads in the end."""
+        left = self._tracker.logins(self._tracker.met | self._platform.met)
+        for at in range(0, len(left), TOGETHER):
+            await self._door.put(self._request(left[at : at + TOGETHER], single=False))
 
     def _request(self, messages: Sequence[Message], *, single: bool) -> Request:
         def taken() -> None:

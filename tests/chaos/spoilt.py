@@ -77,7 +77,9 @@ def _no_score(evidence: Evidence) -> None:
 
 def _old_score(evidence: Evidence) -> None:
     known = evidence.oracle.known
-    lead, score = next((lead, score) for lead, score in evidence.scores.items() if score.points and known(lead).reachable)
+    lead, score = next(
+        (lead, score) for lead, score in evidence.scores.items() if score.points and known(lead).reachable
+    )
     evidence.scores[lead] = replace(score, version=score.version - 1, points=0)
 
 

@@ -86,6 +86,8 @@ class Traffic:
         self._again: list[tuple[float, int, Message]] = []
         self._settled: deque[Message] = deque(maxlen=200)
         self._counts = counts
+        self.met: set[int] = set()
+        """The numbers of those of whom something was told."""
 
     def due(self, count: int, now: float) -> list[Message]:
         """The next `count` events, with duplicates of earlier ones among them; `now` is any clock's seconds."""
@@ -116,6 +118,7 @@ class Traffic:
     def _doing(self) -> Doing:
         chance = self._chance
         person = Person(self._seed, int(self._number / self._per_lead) + chance.randrange(WINDOW))
+        self.met.add(person.number)
         ago = timedelta(seconds=chance.uniform(1, 60))
         if chance.random() < LATE:
             ago = timedelta(hours=chance.uniform(1, 20 * 24))
