@@ -59,6 +59,11 @@ def lead_id_of(email: str | None = None, user_id: str | None = None, anonymous_i
     return next(iter(ids.values()))
 
 
+def lead_of(address: str) -> str:
+    """The lead of an address that is in its one spelling."""
+    return _hash("email", address)
+
+
 def respelt(lead_id: str, address: str) -> str | None:
     """The lead to which a lead belongs that was stored under a bad spelling of its own address; None for all others.
 

@@ -47,7 +47,7 @@ def test_each_event_says_by_which_name_it_came() -> None:
 
 
 def test_the_names_of_a_lead_are_those_of_its_facts_and_the_number_of_its_aliases() -> None:
-    known = known_as([*FACTS, a_fact(a_merge(LeadMerged, 5))], aliases=9)
+    known = known_as([FACTS[2], *FACTS[:2], a_fact(a_merge(LeadMerged, 5))], aliases=9)
     assert (known.email, known.user_id, known.anonymous_id) == ((EMAIL, "ada@old.example"), ("u-1",), ())
     assert [(each.name, each.because) for each in known.merged] == [("ada@old.example", "one person")]
     lines = tell(known, 1)

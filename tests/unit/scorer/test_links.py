@@ -279,6 +279,29 @@ def test_merges_and_unmerges_in_any_order_leave_what_the_latest_says(data: st.Da
     assert merged or score(people, BOB) == 20
 
 
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_the_survivor_is_written_to_at_its_own_address_whichever_is_older(data: st.DataObject) -> None:
+    chance = data.draw(st.randoms(use_true_random=False))
+    people = People(chance.randrange)
+    minutes = data.draw(st.permutations(range(4)))
+    old = [event for n in (0, 1) for event in did(BOB, id=f"b{n}", minutes=minutes[n])]
+    own = [event for n in (2, 3) for event in did(ADA, id=f"a{n}", minutes=minutes[n])]
+    for event in data.draw(st.permutations([*old, *own, a_merge(LeadMerged, 10)])):
+        people.settle(event) if chance.random() < 0.5 else people.send(event)
+        people.killed() if chance.random() < 0.3 else None
+    people.settle()
+    assert people.scores(lead(ADA))[-1].data.contact.email == "ada@example.com"
+    people.settle(a_merge(LeadUnmerged, 20))
+    assert people.scores(lead(ADA))[-1].data.contact.email == "ada@example.com"
+    assert people.scores(lead(BOB))[-1].data.contact.email == "bob@example.com"
+
+
+def test_a_survivor_of_whom_nothing_else_is_known_is_written_to_at_the_old_address() -> None:
+    people = People().settle(*did(BOB, id="1"), a_merge(LeadMerged, 10))
+    assert people.scores(lead(ADA))[-1].data.contact.email == "bob@example.com"
+
+
 def test_aliases_of_a_merged_lead_follow_it_and_come_back_with_it() -> None:
     people = People().settle(*did(Identifiers(email="bob@example.com", user_id="u-1"), id="1"), *did(ADA, id="a"))
     people.settle(a_merge(LeadMerged, 10), *did(USER, "content_downloaded", "pricing", id="2", minutes=11))

@@ -19,7 +19,7 @@ from scorer.rules.memo import Memo, Watch
 from scorer.rules.names import Names
 
 LEAD = "6f9619ff-8b86-5d00-b42d-00c04fc964ff"
-UNSTORED: Any = {"lead_id": True, "tally": {"memo": True}, "names": True, "fresh": True}
+UNSTORED: Any = {"lead_id": True, "tally": {"memo": True, "basis": {"own_email"}}, "names": True, "fresh": True}
 STATES = TypeAdapter(State)
 
 STATED, NAMED = Statement("o", 1), Statement("o", "a")
@@ -70,9 +70,10 @@ def test_the_same_state_is_the_same_text_as_before(state: State) -> None:
     assert stored.write(state) == older(state)
 
 
-@given(states, names)
-def test_the_names_of_a_lead_are_read_as_they_were_written(state: State, names: Names) -> None:
-    state = replace(state, names=names)
+@given(states, names, texts)
+def test_the_names_of_a_lead_are_read_as_they_were_written(state: State, names: Names, own: str) -> None:
+    basis = replace(state.tally.basis, own_email=own or None)
+    state = replace(state, names=names, tally=Tally(basis, state.tally.background))
     assert stored.read(LEAD, stored.write(state)) == state
 
 

@@ -45,6 +45,7 @@ def _read_basis(basis: Mapping[str, Any]) -> Basis:
         _statement(get("email")),
         get("opted_in"),
         get("intent"),
+        get("own_email"),
     )
 
 
@@ -116,6 +117,7 @@ def write(state: State) -> str:
 
 
 def _basis(basis: Basis) -> Mapping[str, object]:
+    own: Mapping[str, object] = {"own_email": basis.own_email} if basis.own_email else {}
     return {
         "digest": basis.digest,
         "at": basis.at,
@@ -127,6 +129,7 @@ def _basis(basis: Basis) -> Mapping[str, object]:
         "email": basis.email,
         "opted_in": basis.opted_in,
         "intent": basis.intent,
+        **own,
     }
 
 

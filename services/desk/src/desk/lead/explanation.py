@@ -107,7 +107,7 @@ def explain(  # noqa: PLR0913 - the score's inputs, and what it is compared with
     latest = max([instant, *(fact.time for fact in facts)])
     return Explanation(
         lead_id=lead_id,
-        email=str(tally.basis.email.value) if tally.basis.email else None,
+        email=str(tally.basis.address) if tally.basis.address else None,
         score=verdict.points,
         band=verdict.band,
         band_since=verdict.band_since,

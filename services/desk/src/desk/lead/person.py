@@ -12,7 +12,7 @@ import typer
 
 from schemas.engagements import LeadMerged
 from schemas.envelope import Fact
-from schemas.identity import Identifiers, lead_id_of
+from schemas.identity import Identifiers, lead_id_of, lead_of
 from scorer.rules.names import merges_of
 
 WORDS = {"email": "e-mail address", "user_id": "user id", "anonymous_id": "anonymous id"}
@@ -90,13 +90,14 @@ def came_by(fact: Fact) -> str | None:
 
 
 def known_as(facts: Sequence[Fact], aliases: int = 0) -> KnownAs:
-    """The names that the facts of a lead tell, each once, in the order of the facts."""
+    """The names that the facts of a lead tell, each once, in the order of the facts; its own address first."""
     found: dict[str, dict[str, None]] = {kind: {} for kind in WORDS}
     for names in filter(None, map(identifiers_of, facts)):
         for kind, value in names:
             if value:
                 found[kind][value] = None
     email, user_id, anonymous_id = (tuple(found[kind]) for kind in WORDS)
+    email = tuple(sorted(email, key=lambda address: lead_of(address) != facts[0].lead_id))
     return KnownAs(email, user_id, anonymous_id, aliases, tuple(_merged(facts)))
 
 

@@ -50,9 +50,10 @@ class Paid:
 class Basis:
     """What the score and the gate depend on.
 
-    `at` is the latest fact for which the order matters. `first` is the earliest fact, `email` the earliest statement,
-    `intent` the latest engagement that asked for sales, `opted_in` the earliest opt-in: these four are the same in
-    every order of arrival. `held` says since when each condition has been true, as of just before the instant of `at`.
+    `at` is the latest fact for which the order matters. `first` is the earliest fact, `email` the earliest statement
+    of an address, `own_email` the lead's own address where `email` is that of a lead merged into it, `intent` the
+    latest engagement that asked for sales, `opted_in` the earliest opt-in: these five are the same in every order of
+    arrival. `held` says since when each condition has been true, as of just before the instant of `at`.
     """
 
     digest: str = ""
@@ -65,3 +66,9 @@ class Basis:
     email: Statement | None = None
     opted_in: OrderKey | None = None
     intent: OrderKey | None = None
+    own_email: str | None = None
+
+    @property
+    def address(self) -> Value | None:
+        """Where the lead is written to."""
+        return self.own_email or (self.email and self.email.value)

@@ -187,9 +187,15 @@ def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria, milli: int | N
     conditions = {name: since for name, since in verdict.facts.items() if name != f"band:{criteria.bands[0].name}"}
     if not (milli or conditions or basis.intent):
         return ""
-    email = basis.email.value if basis.email else None
     engaged = verdict.engaged_at or ""
-    parts = [milli, verdict.band, conditions, basis.intent, email, engaged[:10]]  # by the day: no score per page view
+    parts = [
+        milli,
+        verdict.band,
+        conditions,
+        basis.intent,
+        basis.address,
+        engaged[:10],
+    ]  # by the day: no score per page view
     return blake2b(json.dumps(parts, default=datetime.isoformat).encode(), digest_size=8).hexdigest()
 
 
@@ -207,7 +213,7 @@ def _scored(state: State, verdict: Verdict, cause: Fact | str, criteria: Criteri
         "intent": _intent(basis.intent),
         "explanation": [_line(line, len(verdict.lines)) for line in verdict.lines],
         "touchpoints": [_touchpoint(touch) for touch in background.touches],
-        "contact": {"email": _value(basis.email), **contact},
+        "contact": {"email": basis.address, **contact},
         "origin": {"first": _value(background.origin_first), "last": _value(background.origin_last)},
         "engaged_at": None if verdict.engaged_at is None else time_of(verdict.engaged_at),
         "cause": cause.event.id if isinstance(cause, Fact) else cause,

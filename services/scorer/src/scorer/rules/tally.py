@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from schemas.engagements import Description, Engagement, EngagementRecorded, LeadDescribed, LeadOptedIn
 from schemas.envelope import Fact
-from schemas.identity import Identifiers
+from schemas.identity import lead_of
 from schemas.scores import Group
 from schemas.scoring import SESSION
 from schemas.spelling import readable_email
@@ -69,19 +69,19 @@ def add(tally: Tally, fact: Fact, criteria: Criteria) -> Tally:
         if engagement.machine:
             return tally
         order = order_of(fact)
-        basis = _met(basis, order, engagement.identifiers, criteria)
+        basis = _met(basis, order, fact, criteria)
         named = engagement.kind != PAGE_VIEW or criteria.names(engagement.kind, engagement.content)
         if named:
             basis, memo = _engaged(basis, memo, order, engagement, criteria)
         background = engaged(background, order, engagement, named=named)
     elif isinstance(event, LeadDescribed):
         order = order_of(fact)
-        basis = _met(basis, order, event.data.identifiers, criteria)
+        basis = _met(basis, order, fact, criteria)
         basis, memo = _stated(basis, memo, order, event.data, criteria)
         background = described(background, order, event.data)
     elif isinstance(event, LeadOptedIn):
         order = order_of(fact)
-        basis = _met(basis, order, event.data.identifiers, criteria)
+        basis = _met(basis, order, fact, criteria)
         if basis.opted_in is None or order < basis.opted_in:
             basis = replace(basis, opted_in=order)
     if basis is not tally.basis:
@@ -111,20 +111,31 @@ def _carried(before: Basis, memo: Memo, after: Basis, criteria: Criteria) -> Mem
     return memo
 
 
-def _met(basis: Basis, order: OrderKey, identifiers: Identifiers, criteria: Criteria) -> Basis:
+def _met(basis: Basis, order: OrderKey, fact: Fact, criteria: Criteria) -> Basis:
     """The basis with what every fact can say: the lead's first fact and its address, in its one spelling.
 
     What earlier versions took for an address and is none, or is two, gives nobody to write to.
     """
-    first, email = basis.first, basis.email
+    first, email, own, stated = basis.first, basis.email, basis.own_email, fact.event.data.identifiers.email
     if first is None or order < first:
         first = order
-    if identifiers.email is not None and (email is None or order < email.order):
-        address = readable_email(identifiers.email)
-        email = email if address is None else Statement(order, address)
-    if first is basis.first and email is basis.email and basis.digest == criteria.digest:
+    if stated is not None and (email is None or order < email.order or stated != email.value):
+        address = readable_email(stated)
+        if address is not None:
+            email, own = _addressed(email, own, Statement(order, address), fact.lead_id)
+    if first is basis.first and email is basis.email and own is basis.own_email and basis.digest == criteria.digest:
         return basis
-    return replace(basis, digest=criteria.digest, first=first, email=email)
+    return replace(basis, digest=criteria.digest, first=first, email=email, own_email=own)
+
+
+def _addressed(email: Statement | None, own: str | None, said: Statement, lead_id: str) -> tuple[Statement, str | None]:
+    """`Basis.email` and `Basis.own_email` after one more statement of an address."""
+    if email is None:
+        return said, own
+    first, other = (said, email) if said.order < email.order else (email, said)
+    if own is None and other.value != first.value and lead_of(str(other.value)) == lead_id:
+        own = str(other.value)
+    return first, None if own == first.value else own
 
 
 def _engaged(
