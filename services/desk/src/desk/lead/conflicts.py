@@ -71,13 +71,12 @@ def conflicts(
 async def _read(limit: int) -> list[Conflict]:
     from sqlalchemy import text
 
-    from desk.lead.look import Look
+    from chassis.policy import Policies
     from desk.reading import one_instant
     from scorer.app import Scorer
 
-    look = Look.of(DeskSettings.read())
-    scorer, found = Scorer(look.policies), list[Conflict]()
-    async with one_instant(look.settings.database, scorer.name) as (connection, _):
+    scorer, found = Scorer(Policies()), list[Conflict]()
+    async with one_instant(DeskSettings.read().database, scorer.name) as (connection, _):
         for (alias,) in (await connection.execute(text(_ALIASES), {"most": 10_000})).all():
             if len(found) < limit and (conflict := await _conflict(connection, scorer, alias)) is not None:
                 found.append(conflict)

@@ -95,17 +95,21 @@ class _Asked:
 
     async def _person(self) -> _Asked:
         """With the person that the name means, and its other names; as it is where the database cannot be read."""
+        from chassis.policy import Policies
         from chassis.process.failures import Transient
-        from desk.lead.look import Look
-        from desk.lead.person import tell
+        from desk.lead.finding import find
+        from desk.lead.person import known_as, tell
+        from desk.reading import facts_of, one_instant
+        from scorer.app import Scorer
 
+        scorer = Scorer(Policies())
         try:
-            look = Look.of(self.settings)
-            person = await look.person(self.lead)
-            view = await look.explanation(person.lead_id)
+            async with one_instant(self.settings.database, scorer.name) as (connection, _):
+                person = await find(connection, self.lead)
+                known = known_as(await facts_of(connection, scorer.inputs["engagements"], person.lead_id))
         except Transient:
             return self
-        names = [] if view is None else [*view.known_as.email[:1], *tell(view.known_as, 50)]
+        names = [*known.email[:1], *tell(known, 50)]
         reached = tuple(f"Reached: {name}" for name in names)
         return replace(self, lead_id=person.lead_id, reached=reached)
 

@@ -9,8 +9,7 @@ from datetime import UTC, datetime, timedelta
 from chassis.policy import Policies, load_policies
 from desk.lead.clocks import Overview
 from desk.lead.explanation import Explanation, explain
-from desk.lead.finding import find
-from desk.lead.person import Person
+from desk.lead.finding import person
 from desk.lead.screen import Screen
 from desk.lead.standing import Overview as Standing
 from desk.lead.standing import overview
@@ -40,12 +39,6 @@ class Look:
         """The criteria of a score at `instant`. Raises PolicyError where no version is in force."""
         return Scorer(self.policies).criteria(instant)
 
-    async def person(self, typed: str) -> Person:
-        """Whom the name means."""
-        scorer = Scorer(self.policies)
-        async with one_instant(self.settings.database, scorer.name) as (connection, _):
-            return await find(connection, scorer, typed)
-
     async def explanation(self, lead_id: str, instant: datetime | None = None) -> Explanation | None:
         """The score explained, None for a lead that the scorer does not know; without `instant` compared with the
         row.
@@ -73,23 +66,23 @@ class Look:
 
     async def screen(self, typed: str) -> Screen:
         """What the three services keep of the lead of that name, each read at one instant."""
-        person = await self.person(typed)
-        lead_id = person.lead_id
+        found = await person(self.settings.database, typed)
+        lead_id = found.lead_id
         monitor = SlaMonitor(self.policies, timedelta())
         score, standing = await self.explanation(lead_id), await self.standing(lead_id)
         async with one_instant(self.settings.database, monitor.name) as (connection, now):
             clocks = Overview(now.astimezone(UTC), sys.maxsize, ended=True)
             if (row := await row_of(connection, lead_id)) is not None:
                 clocks.add([monitor.load(lead_id, row.state)])
-        return Screen(lead_id, score, standing, clocks.rows, person)
+        return Screen(lead_id, score, standing, clocks.rows, found)
 
     async def explained(self, typed: str, instant: datetime | None = None) -> Explanation | None:
         """As `explanation`, of the lead of that name."""
-        return await self.explanation((await self.person(typed)).lead_id, instant)
+        return await self.explanation((await person(self.settings.database, typed)).lead_id, instant)
 
     async def stands(self, typed: str) -> Standing | None:
         """As `standing`, of the lead of that name."""
-        return await self.standing((await self.person(typed)).lead_id)
+        return await self.standing((await person(self.settings.database, typed)).lead_id)
 
     async def clocks(self, *, ended: bool, limit: int) -> Overview:
         """The clocks of all leads, the next due first, by the database's time."""

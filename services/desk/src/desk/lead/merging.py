@@ -111,6 +111,7 @@ def _who(screen: Screen) -> str:
 def _say(look: Look, leads: tuple[str, str], because: str | None, *, unmerge: bool, as_json: bool) -> None:
     """Publishes it, and waits until the scorer has it."""
     from chassis.kafka.publisher import Publisher, Record
+    from desk.lead.finding import person
     from schemas.engagements import LeadMerged, LeadUnmerged, Merge
 
     alias, lead = leads
@@ -127,7 +128,7 @@ def _say(look: Look, leads: tuple[str, str], because: str | None, *, unmerge: bo
         async with Publisher(look.settings.kafka) as publisher:
             await publisher.publish([Record(event.topic, alias.encode(), event.encode())])
         for _ in range(2 * TAKES):
-            if ((await look.person(alias)).lead_id != alias) is not unmerge:
+            if ((await person(look.settings.database, alias)).lead_id != alias) is not unmerge:
                 return True
             await asyncio.sleep(0.5)
         return False
