@@ -26,6 +26,8 @@ from schemas.topics import TOPICS
 from tests.topics import delete_topics, written
 
 PUBLIC, SERVER = "pk_for_tests", "sk_for_tests"
+SHOP = "https://shop.example"
+"""The origin whose pages may use the public key."""
 
 
 class Broker(Protocol):
@@ -143,7 +145,7 @@ def opened(tmp_path: Path) -> Opens:
         name = f"tests-{uuid4().hex[:12]}"
         file = tmp_path / f"{name}.yaml"
         entries = [
-            {"name": name, "kind": "public", "sha256": hash_key(PUBLIC)},
+            {"name": name, "kind": "public", "sha256": hash_key(PUBLIC), "origins": [SHOP]},
             {"name": f"{name}-server", "kind": "server", "sha256": hash_key(SERVER)},
         ]
         file.write_text(yaml.safe_dump({"keys": entries}))

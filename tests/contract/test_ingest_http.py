@@ -158,7 +158,7 @@ async def test_gzip_is_inflated_whatever_the_content_type_says(door: Door) -> No
         (None, "no_write_key"),
         (basic("pk_unknown"), "unknown_write_key"),
         (basic(""), "bad_authorization"),
-        ("Bearer pk_for_tests", "bad_authorization"),
+        ("Digest pk_for_tests", "bad_authorization"),
         ("Basic %%%", "bad_authorization"),
         ("Basic /////w==", "bad_authorization"),
     ],

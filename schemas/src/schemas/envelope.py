@@ -29,6 +29,8 @@ _NAMED = frozenset(("specversion", "type"))
 
 Id = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,255}$")]
 Type = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,128}$")]
+SentBy = Literal["public", "server", "operator"]
+"""What a key or an inbox is trusted with: `public` ones are on web pages, so anybody may have them."""
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2200, 1, 1)
 Instant = Annotated[AwareDatetime, Field(ge=_EPOCH, le=datetime(2200, 1, 1, tzinfo=UTC))]
 """A time from 1970 to 2200: rules can add and subtract months, and Postgres returns it unchanged."""
@@ -57,6 +59,7 @@ class Head(Frozen):
     finaltime: bool = Field(False, description="`time` has been judged; nobody judges it again")
     timetrusted: bool = Field(False, description="the sender's clock is right: no skew correction")
     via: LeadId | None = Field(None, description="the alias for which the event came first; only Baton sets it")
+    sentby: SentBy | None = Field(None, description="class of the key by which it came; only Baton sets it")
 
 
 class Envelope(Head):

@@ -18,7 +18,7 @@ from desk.letters.letter import DeadLetters
 from desk.letters.overview import lines_of, whole
 from desk.letters.rejected import Rejected, RejectedItems
 from desk.letters.replay import Replay
-from ingest.http import segment
+from ingest.http import calls
 from schemas.envelope import Decoder, Refused
 from schemas.topics import TOPICS
 from tests.builders import EMAIL, NOON
@@ -35,9 +35,9 @@ def fetched(record: Record) -> Any:
 
 def rejected(item: Any, call: str | None = "track", batch: dict[str, Any] | None = None, **more: Any) -> Rejected:
     """The item as ingest itself sets it aside."""
-    found = segment.Sorted("segment/web", NOON)
-    about = {"reason": "bad_time", "detail": "why", **segment._about(found, call, batch or {}), **more}
-    return Rejected.of(fetched(segment._rejected(json.dumps(item).encode(), about)), MOST)
+    found = calls.Sorted("segment/web", "public", NOON)
+    about = {"reason": "bad_time", "detail": "why", **calls._about(found, call, batch or {}), **more}
+    return Rejected.of(fetched(calls._rejected(json.dumps(item).encode(), about)), MOST)
 
 
 def why_not(entry: Rejected) -> str:
@@ -48,7 +48,7 @@ def why_not(entry: Rejected) -> str:
 
 
 def test_an_item_that_is_good_today_becomes_the_event_that_ingest_would_have_published() -> None:
-    [event], _ = segment.taken(ITEM, segment.Call("segment/web", NOON, "track", None), MOST)
+    [event], _ = calls.taken(ITEM, calls.Call("segment/web", "public", NOON, "track", None), MOST)
     first, second = rejected(ITEM).replayed(), rejected(ITEM).replayed()
     assert [asdict(record) for record in first] == [asdict(record) for record in second]
     assert [(each.topic, each.key, each.value) for each in first] == [
@@ -82,10 +82,8 @@ def test_what_is_still_wrong_stays_refused_with_its_reason(item: Any, reason: st
 
 
 def test_a_cut_item_a_set_aside_output_and_a_foreign_record_cannot_be_replayed() -> None:
-    large = Rejected.of(
-        fetched(segment._rejected(b"x" * (segment.MOST_WHOLE + 1), rejected(ITEM).about() | SAID)), MOST
-    )
-    assert (why_not(large), large.about()["cut"]) == ("cut", segment.MOST_WHOLE + 1)
+    large = Rejected.of(fetched(calls._rejected(b"x" * (calls.MOST_WHOLE + 1), rejected(ITEM).about() | SAID)), MOST)
+    assert (why_not(large), large.about()["cut"]) == ("cut", calls.MOST_WHOLE + 1)
     assert why_not(Rejected.of(fetched(unsent(Record("lead-scores", b"k", b"{}"), "scorer", 1, 7)), MOST)) == "unsent"
     for value in (b"", b"{}", b"[" * 100_000, b'{"reason": 1}'):
         assert why_not(Rejected.of(fetched(Record("events-rejected", None, value)), MOST)) == "foreign"
@@ -97,14 +95,14 @@ SAID = {"reason": "too_large", "detail": "why", "source": "segment/web", "receiv
 @pytest.mark.parametrize("number", ["1" + "0" * 30, "9" * 300])
 def test_an_integer_past_64_bits_is_read_as_ingest_reads_it(number: str) -> None:
     item = json.dumps({**ITEM, "properties": {"n": 0}}).replace(": 0}", f": {number}}}").encode()
-    entry = Rejected.of(fetched(segment._rejected(item, SAID | {"call": "track"})), MOST)
+    entry = Rejected.of(fetched(calls._rejected(item, SAID | {"call": "track"})), MOST)
     assert [record.topic for record in entry.replayed()] == ["engagements"]
 
 
 def test_an_item_too_large_once_is_replayed_after_the_limit_was_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATON_LIMITS__EVENT", str(2 * MOST))
     kind, _ = _kinds("rejected")
-    large = segment._rejected(json.dumps({**ITEM, "properties": {"a": "b" * MOST}}).encode(), SAID | {"call": "track"})
+    large = calls._rejected(json.dumps({**ITEM, "properties": {"a": "b" * MOST}}).encode(), SAID | {"call": "track"})
     assert [record.topic for record in kind.of(fetched(large)).replayed()] == ["engagements"]
 
 
@@ -128,8 +126,8 @@ def test_one_item_that_fails_unexpectedly_does_not_stop_a_replay() -> None:
 
 
 def test_a_cut_item_is_shown() -> None:
-    large = Rejected.of(fetched(segment._rejected(b"x" * (segment.MOST_WHOLE + 1), SAID)), MOST)
-    assert ["cut", str(segment.MOST_WHOLE + 1)] in [line.split() for line in lines_of(large, RejectedItems.fates)]
+    large = Rejected.of(fetched(calls._rejected(b"x" * (calls.MOST_WHOLE + 1), SAID)), MOST)
+    assert ["cut", str(calls.MOST_WHOLE + 1)] in [line.split() for line in lines_of(large, RejectedItems.fates)]
 
 
 def test_every_reason_of_ingest_has_words_and_each_kind_knows_its_topics() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -15,11 +16,15 @@ from starlette.routing import Route
 from chassis.kafka.publisher import Publisher
 from chassis.process import ops
 from chassis.process.metrics import ProducerCollector
+from ingest.adapters.dialects import SEGMENT
 from ingest.flights import Flights, Publishes, Room
 from ingest.http.answers import Problem
-from ingest.http.door import Door
+from ingest.http.browser import Settings
+from ingest.http.calls import Calls
+from ingest.http.cors import shown
+from ingest.http.door import Door, Endpoint
+from ingest.http.paths import Tidy, doubled
 from ingest.http.sales import Sales
-from ingest.http.segment import Segment
 from ingest.keys import WriteKeys
 from ingest.metrics import Metrics
 from ingest.settings import IngestSettings
@@ -43,31 +48,40 @@ def build(settings: IngestSettings, keys: WriteKeys, publisher: Publishes, regis
     flights = Flights(publisher, room, limits.answer_deadline.total_seconds())
     metrics = Metrics(registry, room)
     door = Door(limits, keys, room, flights, metrics, Room(limits.strangers, limits.strangers_bytes))
-    segment = Segment(door)
-    answers = {
-        "/v1/batch": segment.batch,
-        "/v1/track": segment.track,
-        "/v1/identify": segment.identify,
-        "/v1/page": segment.page,
-        "/v1/alias": segment.alias,
-        "/v1/merge": segment.merge,
-        "/v1/sales-activities": Sales(door).activities,
-    }
+    answers = _answers(door)
 
-    async def elsewhere(_: Request, error: Exception) -> Response:
+    async def elsewhere(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
-        metrics.requests.labels("other", status).inc()
-        return _problem(error).response()
+        meant = doubled(request.url.path, answers) if status == 404 else None
+        metrics.requests.labels("doubled" if meant else "other", status).inc()
+        return shown(request, _problem(error, meant).response())
 
     app = FastAPI(
         # plain routes: the handlers parse and answer at half the cost
-        routes=[Route(path, door.endpoint(path, answer), methods=["POST"]) for path, answer in answers.items()],
+        routes=[
+            Route(path, door.endpoint(path, answer), methods=[method, "OPTIONS"])
+            for path, (method, answer) in answers.items()
+        ],
+        middleware=[Middleware(Tidy)],
         openapi_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # else looked up for each request
         redirect_slashes=False,
         exception_handlers={HTTPException: elsewhere, Exception: elsewhere},
     )
     return Ingest(app, flights)
+
+
+def _answers(door: Door) -> dict[str, tuple[str, Endpoint]]:
+    """Path -> its method and its answer."""
+    segment, settings = Calls(door, SEGMENT), Settings(door)
+    calls = {"batch": None, "b": None, "t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group"}
+    calls |= {call: call for call in ("track", "identify", "page", "screen", "group", "alias", "merge")}
+    posts = {f"/v1/{name}": segment.of(call) for name, call in (calls | {"a": "alias"}).items()}
+    posts["/v1/sales-activities"] = Sales(door).activities
+    gets = {"/v1/projects/{key}/settings": settings.of_segment, "/sourceConfig": settings.of_rudder}
+    return {path: ("POST", answer) for path, answer in posts.items()} | {
+        path: ("GET", answer) for path, answer in gets.items()
+    }
 
 
 async def serve(settings: IngestSettings, keys: WriteKeys, stop: asyncio.Event) -> None:
@@ -89,10 +103,13 @@ async def serve(settings: IngestSettings, keys: WriteKeys, stop: asyncio.Event) 
             watch.cancel()
 
 
-def _problem(error: Exception) -> Problem:
-    """The answer where no route matches."""
+def _problem(error: Exception, meant: str | None) -> Problem:
+    """The answer where no route matches; `meant` is the one that the path ends with."""
     if not isinstance(error, HTTPException):
         return Problem(500, "bug", "this is a fault of ours")
-    messages = {404: "there is no such route", 405: "this route takes POST"}
     code = {404: "no_such_route", 405: "method_not_allowed"}.get(error.status_code, "refused")
-    return Problem(error.status_code, code, messages.get(error.status_code, "refused"), headers=error.headers)
+    messages = {404: "there is no such route", 405: "this route does not take this method"}
+    message = messages.get(error.status_code, "refused")
+    if meant:
+        message = f"there is no such route: the client adds {meant} itself, so give it this server's address alone"
+    return Problem(error.status_code, code, message, headers=error.headers)

@@ -7,14 +7,15 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn, Self
+from typing import Annotated, NoReturn, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 
 from chassis.process.logs import logger
+from schemas.envelope import SentBy
 
-Kind = Literal["public", "server"]
+ANY = "*"
 
 
 class UnreadableKeys(Exception):  # noqa: N818 - what happened, in the domain's words
@@ -23,18 +24,33 @@ class UnreadableKeys(Exception):  # noqa: N818 - what happened, in the domain's 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A sender; its name is in the source of its events. A public key is on web pages and allows Segment calls only."""
+    """A sender; its name is in the source of its events.
+
+    A public key is on web pages and allows calls of trackers only; `origins` are the pages that may use it (`ANY`).
+    """
 
     name: str
-    kind: Kind
+    kind: SentBy
+    origins: frozenset[str] = frozenset()
+
+    def allows(self, origin: str) -> bool:
+        """Whether a page of this origin may send with the key."""
+        return origin in self.origins or ANY in self.origins
 
 
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-    kind: Kind
+    kind: SentBy
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    origins: tuple[Annotated[str, StringConstraints(pattern=r"^(\*|https?://[^/\s]+)$", to_lower=True)], ...] = ()
+
+    @model_validator(mode="after")
+    def _on_pages(self) -> Self:
+        if self.origins and self.kind != "public":
+            raise ValueError("only a public key may be on web pages: origins are for those")
+        return self
 
 
 class _File(BaseModel):
@@ -115,4 +131,4 @@ def _read(path: Path) -> tuple[tuple[str, Key], ...]:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UnreadableKeys(f"{path}, {where or 'the whole file'}: {first['msg']}") from error
-    return tuple((entry.sha256, Key(entry.name, entry.kind)) for entry in file.keys)
+    return tuple((entry.sha256, Key(entry.name, entry.kind, frozenset(entry.origins))) for entry in file.keys)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
 from schemas.engagements import LeadLinked, Link
-from schemas.envelope import FIRST_DAY, LAST_DAY, MAX_LATENESS, Envelope, Refused, effective_time
+from schemas.envelope import FIRST_DAY, LAST_DAY, MAX_LATENESS, Envelope, Refused, SentBy, effective_time
 from schemas.identity import Name, derived_id, id_of_content
 from schemas.links import STRENGTH
 from schemas.spelling import WHYS
@@ -21,7 +21,7 @@ _FIRST, _LAST = (datetime.combine(day, time(), UTC) for day in (FIRST_DAY, LAST_
 
 REASONS: Final = {
     "bad_item": "not what the route takes: no object, or a field of the wrong shape",
-    "unknown_type": "a call that is none of track, identify, page, alias, merge",
+    "unknown_type": "a call that is none of those that the dialect has",
     "no_identifier": "no e-mail address, userId or anonymousId that identifies somebody; two of them for a link",
     "same_strength": "a link of two addresses, or two user ids, or two anonymous ids: none is the stronger one",
     "bad_time": "a time that is not ISO 8601, or has no zone",
@@ -54,28 +54,34 @@ class Item:
     """The time by our clock, where the sender's time is outside the contract's range."""
 
 
-def events_of(item: Item, source: str, received_at: datetime) -> tuple[Envelope, ...]:
-    """The item's event, then a link for each weaker identifier. Raises Refused.
+def events_of(item: Item, source: str, received_at: datetime, sentby: SentBy | None = None) -> tuple[Envelope, ...]:
+    """The item's event, then a link for each weaker identifier; `sentby` the class of the key. Raises Refused.
 
     A call that only links gives no event where it names one lead only, by whatever many identifiers.
     """
     (by, lead), *weaker = _by_strength(item)
     links = [(alias, alias_by, lead, by) for alias_by, alias in weaker]
-    item = _by_receipt(item, received_at)
+    item, sender = _by_receipt(item, received_at), _Sender(source, sentby)
     if item.event is None:
-        return _links_only(item, links, source, received_at) if links else ()
-    event = _event(item.event, item, lead, source, received_at)
+        return _links_only(item, links, sender, received_at) if links else ()
+    event = _event(item.event, item, lead, sender, received_at)
     if item.id is None:
         event = event.model_copy(update={"id": id_of_content(event)})
-    return (event, *(_linked(link, source, event.time) for link in links))
+    return (event, *(_linked(link, sender, event.time) for link in links))
 
 
-def _event(kind: type[E], item: Item, subject: str, source: str, received_at: datetime) -> E:
+class _Sender(NamedTuple):
+    source: str
+    sentby: SentBy | None
+
+
+def _event(kind: type[E], item: Item, subject: str, sender: _Sender, received_at: datetime) -> E:
     """The event that the item says, with its final time. Raises Refused."""
     try:
         event = kind(
             id="derived" if item.id is None else item.id,
-            source=source,
+            source=sender.source,
+            sentby=sender.sentby,
             type=kind.model_fields["type"].default,
             subject=subject,
             time=item.time or item.happened or received_at,
@@ -87,12 +93,12 @@ def _event(kind: type[E], item: Item, subject: str, source: str, received_at: da
     return timed(event, item.time, received_at, sent_anew=True)
 
 
-def _links_only(item: Item, links: Sequence[_Pair], source: str, received_at: datetime) -> tuple[Envelope, ...]:
+def _links_only(item: Item, links: Sequence[_Pair], sender: _Sender, received_at: datetime) -> tuple[Envelope, ...]:
     """The links of a call that only links, at the call's own time."""
     alias, alias_by, lead, lead_by = links[0]
     data = {"alias": alias, "lead": lead, "alias_by": alias_by, "lead_by": lead_by}
-    first = _event(LeadLinked, replace(item, data=data), alias, source, received_at)
-    return tuple(_linked(link, source, first.time) for link in links)
+    first = _event(LeadLinked, replace(item, data=data), alias, sender, received_at)
+    return tuple(_linked(link, sender, first.time) for link in links)
 
 
 def _by_strength(item: Item) -> Sequence[tuple[Name, str]]:
@@ -148,10 +154,11 @@ def _link(alias: str, alias_by: Name, lead: str, lead_by: Name, day: date) -> tu
     return derived_id("link", alias, lead, day), Link(alias=alias, lead=lead, alias_by=alias_by, lead_by=lead_by)
 
 
-def _linked(link: _Pair, source: str, time: datetime) -> LeadLinked:
+def _linked(link: _Pair, sender: _Sender, time: datetime) -> LeadLinked:
     """The link's event. It has no time of its own, so a repeat on the same day is an exact duplicate."""
     id_, said = _link(*link, time.date())
-    return LeadLinked(id=id_, source=source, subject=said.alias, time=time, finaltime=True, data=said)
+    source, sentby = sender
+    return LeadLinked(id=id_, source=source, sentby=sentby, subject=said.alias, time=time, finaltime=True, data=said)
 
 
 def _first(error: ValidationError) -> str:

@@ -16,10 +16,10 @@ from chassis.kafka.publisher import Headers, Record
 from desk.letters.entry import COMMON, FOREIGN, Address
 from desk.letters.letter import MARK
 from desk.terminal import stamp
+from ingest.http.calls import Call, taken
 from ingest.http.door import records_of
-from ingest.http.segment import Call, taken
 from ingest.rules import REASONS
-from schemas.envelope import Refused
+from schemas.envelope import Refused, SentBy
 from schemas.sizes import REJECTED
 
 
@@ -31,6 +31,7 @@ class _Said(BaseModel):
     reason: str
     detail: str
     source: str
+    sentby: SentBy | None = None
     received_at: AwareDatetime
     call: str | None = None
     sent_at: str | None = None
@@ -90,7 +91,7 @@ class Rejected:
             raise Refused(self.reason, "ingest did not write it")
         if said.cut is not None:
             raise Refused("cut", f"it had {said.cut} bytes, and its beginning is kept only")
-        call = Call(said.source, said.received_at, said.call, {"sentAt": said.sent_at})
+        call = Call(said.source, said.sentby, said.received_at, said.call, {"sentAt": said.sent_at})
         try:
             item = orjson.loads(self.value or b"").get("item")  # as ingest parses: a long integer becomes a float
             events, _ = taken(item, call, self.most)

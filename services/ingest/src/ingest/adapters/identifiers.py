@@ -37,10 +37,13 @@ class Names:
     def __init__(self) -> None:
         self.junk: list[tuple[str, str]] = []
 
-    def own(self, item: Table) -> Identifiers:
-        """Those that every call may have. An address as userId is an address, unless there is another one."""
+    def own(self, item: Table, call: str) -> Identifiers:
+        """Those that every call may have. An address as userId is an address, unless there is another one.
+
+        The traits of a group are its company's.
+        """
         context = fields.table(item, "context")
-        places = [fields.table(item, "traits"), fields.table(context, "traits")]
+        places = [fields.table(of, "traits") for of in ((context,) if call == "group" else (item, context))]
         user_id = self.plain("user_id", fields.value_of(item, "userId"))
         if user_id is None:  # what a known user types may be somebody else's address: whom she invited
             places.append(fields.table(item, "properties"))

@@ -1,9 +1,12 @@
-"""The Segment family: what trackers and server libraries send as identify, track, page, alias and merge calls.
+"""The Segment family: what trackers and server libraries send as identify, track, page, screen, group, alias and
+merge calls.
 
 | Call | Becomes |
 |---|---|
 | identify | `lead.described`: traits email, name or firstName + lastName, phone, title, industry, country (or address.country), company (a name, or an object of name, industry, size or employees or employee_count), company_size or companySize or employees |
+| group | `lead.described`: the company: traits name, industry, size or employees or employee_count, country (or address.country) |
 | page | `engagement.recorded` of kind page_viewed; content is properties.content, else the page's name, else the last segment of properties.path or url |
+| screen | the same of kind screen_viewed, without a path |
 | track | `engagement.recorded`; kind is the event's name in snake case: "Content Downloaded" -> content_downloaded. "Email Link Clicked", Segment's own name, is email_clicked |
 | track of "Email Confirmed" or "Opt In Confirmed" | `lead.opted_in` (the confirming click of a double opt-in) |
 | alias, merge | `lead.linked` for each weaker identifier (`ingest.adapters.identifiers`), and no other event |
@@ -49,7 +52,7 @@ def read(item: object, call: str | None = None, batch: Table | None = None) -> I
     if not isinstance(call, str) or not (call in _CALLS or call in _LINKS):
         raise Refused("unknown_type", f"type: none of {', '.join((*_CALLS, *_LINKS))}")
     names = Names()
-    own = names.own(item)
+    own = names.own(item, call)
     event, data, dropped = _CALLS[call](item) if call in _CALLS else (None, {}, 0)
     others = _LINKS[call](item, own, names) if call in _LINKS else ()
     return Item(
@@ -111,6 +114,25 @@ def _page(item: Table) -> Said:
     return _engagement(item, "page_viewed", content)
 
 
+def _screen(item: Table) -> Said:
+    properties = fields.table(item, "properties")
+    content = _content(properties) or fields.text(item, "name") or fields.text(properties, "name")
+    return _engagement(item, "screen_viewed", content)
+
+
+def _group(item: Table) -> Said:
+    traits = fields.table(item, "traits")
+    address = fields.value_of(traits, "address")
+    described = {
+        "company": fields.text(traits, "name"),
+        "company_size": fields.number(traits, "employees", "size", "employee_count", "company_size", "companySize"),
+        "industry": fields.text(traits, "industry"),
+        "country": fields.text(traits, "country")
+        or fields.text(address if isinstance(address, dict) else {}, "country"),
+    }
+    return LeadDescribed, described, 0
+
+
 def _engagement(item: Table, kind: str, content: str | None) -> Said:
     properties = fields.table(item, "properties")
     campaign = fields.table(fields.table(item, "context"), "campaign")
@@ -142,7 +164,13 @@ def _last_segment(place: str) -> str | None:
     return path.rstrip("/").rpartition("/")[2] or None
 
 
-_CALLS: Final[dict[str, Callable[[Table], Said]]] = {"track": _track, "identify": _identify, "page": _page}
+_CALLS: Final[dict[str, Callable[[Table], Said]]] = {
+    "track": _track,
+    "identify": _identify,
+    "page": _page,
+    "screen": _screen,
+    "group": _group,
+}
 _LINKS: Final[dict[str, Callable[[Table, Identifiers, Names], Leads]]] = {
     "alias": identifiers.of_alias,
     "merge": identifiers.of_merge,

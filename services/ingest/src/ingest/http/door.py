@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chassis.kafka.publisher import Record
 from chassis.process.failures import Transient, Unpublishable
 from ingest.flights import Flights, Full, Held, Room
+from ingest.http import cors
 from ingest.http.answers import Problem, unavailable
 from ingest.http.body import too_large
 from ingest.keys import Key, WriteKeys
@@ -81,7 +82,10 @@ class _Endpoint:
         request = Request(scope, receive)
         if request.headers.get("x-retry-count", "0") != "0":
             self._resent.inc()
-        response = await self._response(request)
+        if scope["method"] == "OPTIONS":
+            await cors.preflight(request)(scope, receive, send)
+            return
+        response = cors.shown(request, await self._response(request))
         self._requests(response.status_code).inc()
         self._duration.observe(perf_counter() - started)
         await response(scope, receive, send)

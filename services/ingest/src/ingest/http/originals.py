@@ -12,14 +12,14 @@ _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _blank = re.compile(r"[ \t\n\r]*")
 
 
-def of_batch(body: bytes) -> Sequence[bytes]:
-    """The bytes of each item of the member `batch`; the body is parsed already and has it, not empty."""
+def of_batch(body: bytes, batch: str) -> Sequence[bytes]:
+    """The bytes of each item of the member called `batch`; the body is parsed already and has it, not empty."""
     text = body.decode()
     found: Sequence[tuple[int, int]] = ()
     at = _past(text, text.index("{") + 1)
     while text[at] != "}":
         name, value = _name(text, at)
-        if name == "batch" and text[value] == "[":
+        if name == batch and text[value] == "[":
             found, at = _elements(text, value)  # of a doubled name the last one counts
         else:
             _, at = _scan(text, value)
@@ -27,14 +27,14 @@ def of_batch(body: bytes) -> Sequence[bytes]:
     return [text[first:end].encode() for first, end in found]
 
 
-def of_call(body: bytes) -> bytes:
-    """The body, an object, without its write key."""
+def of_call(body: bytes, key: str) -> bytes:
+    """The body, an object, without its member `key`."""
     text, kept = body.decode(), list[str]()
     at = _past(text, text.index("{") + 1)
     while text[at] != "}":
         name, value = _name(text, at)
         _, end = _scan(text, value)
-        if name != "writeKey":
+        if name != key:
             kept.append(text[at:end])
         at = _next(text, end)
     return f"{{{','.join(kept)}}}".encode()

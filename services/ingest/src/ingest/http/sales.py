@@ -29,7 +29,8 @@ class Sales:
         door = self._door
         key = sender.server(request, door.keys)
         with door.reading(key) as held:
-            events = await self._read(request, held, f"sales/{key.name}", received_at)
+            read = await self._read(request, held, f"sales/{key.name}", received_at)
+        events = [event.model_copy(update={"sentby": key.kind}) for event in read]
         if events:
             await door.publish(records_of(events), len(events))
         return success(accepted=len(events))

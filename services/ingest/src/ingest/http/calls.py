@@ -1,4 +1,4 @@
-"""POST /v1/batch, /v1/track, /v1/identify, /v1/page, /v1/alias, /v1/merge: the Segment family's calls."""
+"""Takes the calls of trackers, one or a batch in a request, whichever dialect they are written in."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from starlette.responses import Response
 
 from chassis.kafka.publisher import Record
 from ingest import rules
-from ingest.adapters import fields, segment
+from ingest.adapters import fields
+from ingest.adapters.dialects import DIALECTS, Dialect
 from ingest.adapters.fields import Table
 from ingest.flights import Held
 from ingest.http import body as bodies
 from ingest.http import originals, sender
 from ingest.http.answers import Problem, success
-from ingest.http.door import Door, records_of
-from ingest.keys import Key
+from ingest.http.door import Door, Endpoint, records_of
 from ingest.rules import Item
 from schemas.engagements import LeadLinked
-from schemas.envelope import Envelope, Refused
+from schemas.envelope import Envelope, Refused, SentBy
 from schemas.sizes import REJECTED, record_limit
 
 MOST_WHOLE = record_limit(REJECTED) - 64 * 1024
@@ -38,6 +38,7 @@ class Call:
     """The context of an item: its sender, its receipt, and what of the request is needed to read it."""
 
     source: str
+    sentby: SentBy | None
     received_at: datetime
     name: str | None
     """The route's call; None: the item's `type` names it."""
@@ -50,6 +51,7 @@ class Sorted:
     """A request's items: their events, and the indexes and reasons of the refused ones."""
 
     source: str
+    sentby: SentBy
     received_at: datetime
     events: list[Envelope] = field(default_factory=list)
     refused: list[tuple[int, str, str]] = field(default_factory=list)
@@ -71,42 +73,26 @@ class Sorted:
             self.events.append(event)
 
 
-class Segment:
+class Calls:
     """Takes calls. Items that give no event go to `events-rejected`, and the answer is 200 as well."""
 
-    def __init__(self, door: Door) -> None:
+    def __init__(self, door: Door, dialect: Dialect) -> None:
         self._door = door
+        self._dialect = dialect
 
-    async def batch(self, request: Request) -> Response:
-        """Items of all calls, each with its own `type`."""
-        return await self._answer(request, None)
-
-    async def track(self, request: Request) -> Response:
-        """One track call."""
-        return await self._answer(request, "track")
-
-    async def identify(self, request: Request) -> Response:
-        """One identify call."""
-        return await self._answer(request, "identify")
-
-    async def page(self, request: Request) -> Response:
-        """One page call."""
-        return await self._answer(request, "page")
-
-    async def alias(self, request: Request) -> Response:
-        """One alias call."""
-        return await self._answer(request, "alias")
-
-    async def merge(self, request: Request) -> Response:
-        """One merge call, of Rudder."""
-        return await self._answer(request, "merge")
+    def of(self, call: str | None) -> Endpoint:
+        """A route's answer: it takes one such call, or for None a batch of items each of which names its own."""
+        return lambda request: self._answer(request, call)
 
     async def _answer(self, request: Request, call: str | None) -> Response:
         received_at = datetime.now(UTC)
         door = self._door
         key = sender.from_header(request, door.keys)
-        with door.reading(key) as held:
-            found = await self._read(request, call, key, held, received_at)
+        before = key or sender.from_url(request, door.keys)
+        with door.reading(before) as held:
+            content, body = await self._content(request, held)
+            key = key or sender.from_body(content.get(self._dialect.key), door.keys, request, before)
+            found = self._read(content, body, call, Sorted(f"{self._dialect.name}/{key.name}", key.kind, received_at))
         await door.publish([*records_of(found.events), *found.rejected], len(found.events), found.reasons)
         if found.dropped:
             door.metrics.dropped.inc(found.dropped)
@@ -114,23 +100,24 @@ class Segment:
             door.metrics.identifiers.labels(identifier, why).inc(count)
         return success()
 
-    async def _read(self, request: Request, call: str | None, key: Key | None, held: Held, at: datetime) -> Sorted:
-        door = self._door
-        body = await bodies.read(request, door.limits, held)
+    async def _content(self, request: Request, held: Held) -> tuple[dict[str, object], bytes]:
+        body = await bodies.read(request, self._door.limits, held)
         content = bodies.parse(body)
         if not isinstance(content, dict):
             raise Problem(400, "bad_body", "the body must be an object", [{"path": "", "message": "no object"}])
-        key = key or sender.from_body(content, door.keys)
+        return content, body
+
+    def _read(self, content: dict[str, object], body: bytes, call: str | None, found: Sorted) -> Sorted:
+        door, dialect = self._door, self._dialect
         if call is None:
             items = self._items(content)
         elif len(body) > door.limits.event:
             raise bodies.too_large(f"an event may have {door.limits.event} bytes")
         else:
-            items = [_without_key(content)]
-        found = Sorted(f"segment/{key.name}", at)
+            items = [_without(dialect.key, content)]
         self._sort(items, call, content, found)
         if found.refused:
-            whole = originals.of_batch(body) if call is None else [originals.of_call(body)]
+            whole = originals.of_batch(body, dialect.batch) if call is None else [originals.of_call(body, dialect.key)]
             found.rejected = [
                 _rejected(whole[index], {"reason": reason, "detail": detail, **_about(found, call, content)})
                 for index, reason, detail in found.refused
@@ -138,17 +125,18 @@ class Segment:
         return found
 
     def _items(self, content: dict[str, object]) -> list[object]:
-        items = content.get("batch")
+        name = self._dialect.batch
+        items = content.get(name)
         if not isinstance(items, list) or not items:
-            raise Problem(
-                400, "bad_body", "batch must be an array of calls", [{"path": "/batch", "message": "no filled array"}]
-            )
+            where = [{"path": f"/{name}", "message": "no filled array"}]
+            raise Problem(400, "bad_body", f"{name} must be an array of calls", where)
         if len(items) > self._door.limits.batch:
             raise bodies.too_large(f"a batch may have {self._door.limits.batch} calls")
         return items
 
     def _sort(self, items: list[object], call: str | None, content: dict[str, object], found: Sorted) -> None:
-        request = Call(found.source, found.received_at, call, content if call is None else None)
+        batch = content if call is None else None
+        request = Call(found.source, found.sentby, found.received_at, call, batch)
         for index, item in enumerate(items):
             try:
                 events, read = taken(item, request, self._door.limits.event)
@@ -171,12 +159,12 @@ def taken(item: object, call: Call, most: int) -> tuple[Sequence[Envelope], Item
         raise Refused("too_large", f"an event may have {most} bytes")
     if bodies.has_nul(compact, item):
         raise Refused("nul_character", "a text with a NUL character")
-    found = segment.read(item, call.name, call.batch)
-    return rules.events_of(found, call.source, call.received_at), found
+    found = DIALECTS[call.source.partition("/")[0]].read(item, call.name, call.batch)
+    return rules.events_of(found, call.source, call.received_at, call.sentby), found
 
 
-def _without_key(content: dict[str, object]) -> object:
-    return {name: value for name, value in content.items() if name != "writeKey"} if "writeKey" in content else content
+def _without(key: str, content: dict[str, object]) -> object:
+    return {name: value for name, value in content.items() if name != key} if key in content else content
 
 
 def _about(found: Sorted, call: str | None, content: dict[str, object]) -> dict[str, Any]:
@@ -184,6 +172,7 @@ def _about(found: Sorted, call: str | None, content: dict[str, object]) -> dict[
     sent_at = None if call else fields.hint(content, "sentAt")
     return {
         "source": found.source,
+        "sentby": found.sentby,
         "received_at": found.received_at.isoformat(),
         **({"call": call} if call else {}),
         **({"sent_at": sent_at.isoformat()} if sent_at else {}),
