@@ -51,7 +51,7 @@ SCENARIOS = (
 async def _watch(connection: asyncpg.Connection, servers: Servers, pid: int) -> Measured:
     done, began, last = 0, 0.0, time.monotonic()
     spent = before = (0.0, 0.0, 0.0)
-    while time.monotonic() - last < QUIET or not done:
+    while done < EVENTS or time.monotonic() - last < QUIET:
         now = await connection.fetchval(DONE)
         if now > done:
             spent = (cpu.cpu_of(pid), servers.postgres_cpu(), servers.kafka_cpu())
