@@ -22,6 +22,7 @@ from chassis.service import At
 from desk.policy import sheet
 from desk.policy.backtest import Backtest
 from desk.reading import ever, every_fact, one_instant
+from schemas.engagements import LeadLinked, LeadUnmerged, Link, Merge
 from schemas.envelope import Envelope, Fact
 from schemas.identity import lead_id_of
 from tests.builders import a_description, a_fact, a_policy, an_engagement, at
@@ -50,7 +51,7 @@ class Bench:
         states: dict[str, Any] = {}
         for lead in {fact.lead_id for fact in facts}:
             own = [fact for fact in facts if fact.lead_id == lead]
-            states[lead] = scorer.recall(scorer.new(lead), own[:-1], own[-1:], At(at(), at())).state
+            states[lead] = scorer.recall(scorer.new(lead), [], own, At(at(), at())).state
         rows = [LeadRow(lead, 1, None, scorer.dump(state)) for lead, state in states.items()]
         async with journals(engine_of(self.database, "scorer"))(0) as journal:
             claim = await journal.claim()
@@ -143,6 +144,23 @@ async def test_the_live_policy_is_held_against_stored_states(bench: Bench) -> No
         assert code == 1
         assert [lead in printed for lead in LEADS] == [True, True, False, True]
         assert "do not follow from the facts" in printed
+
+
+async def test_who_is_an_alias_today_is_nobody_in_any_time_asked_for(bench: Bench) -> None:
+    """The link is outside the time, and so is the unmerge of what came by another address."""
+    device, person, old = lead_id_of(anonymous_id="a-1"), LEADS[0], LEADS[1]
+    said = Link(alias=device, lead=person, alias_by="anonymous_id", lead_by="email")
+    link = LeadLinked(id="link", source="tracker", subject=device, time=at(0), data=said)
+    apart = LeadUnmerged(id="m", source="crm", subject=person, via=old, time=at(1), data=Merge(alias=old, lead=person))
+    visit = an_engagement("webinar_attended", subject=device, id="visit", time=at(10))
+    copy = visit.model_copy(update={"subject": person, "via": device})
+    masked = an_engagement("content_downloaded", "pricing", subject=person, via=old, id="masked", time=at(10))
+    await bench.fill(link, visit, apart, copy, masked)
+    for window in (("--from", "2026-03-02T12:05Z"), ("--from", "2026-03-02T12:05Z", "--to", "2026-03-02T13:00Z"), ()):
+        code, printed = await bench.backtest(STRICT, "--json", *window)
+        told = json.loads(printed)
+        paid = {line["rule"] for line in told["rules"] if (line["before"] or {"leads": 0})["leads"]}
+        assert (code, told["leads"], paid) == (0, 1, {"webinar"}), window
 
 
 async def test_all_is_of_one_moment_and_nothing_can_be_written(bench: Bench) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -37,6 +37,9 @@ FROM fact WHERE (lead_id, source, id) > (:lead_id, :source, :id) ORDER BY lead_i
 _EVERY_STATE = text("""
 SELECT lead_id, CAST(state AS text) FROM lead
 WHERE lead_id > :after AND (NOT :due OR due_at IS NOT NULL) ORDER BY lead_id LIMIT 1000
+""")
+_NAMED_STATES = text("""
+SELECT lead_id, CAST(state AS text) FROM lead WHERE lead_id = ANY(:leads) AND state -> 'names' IS NOT NULL
 """)
 _STATES = text("""
 SELECT lead_id, CAST(state AS text) FROM lead WHERE lead_id > :after AND lead_id <= :last ORDER BY lead_id
@@ -94,6 +97,11 @@ async def every_fact(
 async def states_between(connection: AsyncConnection, after: str, last: str) -> list[tuple[str, str]]:
     """Each lead's id and stored state for ids above `after` and up to `last`, by rising id."""
     return [(row[0], row[1]) for row in (await connection.execute(_STATES, {"after": after, "last": last})).all()]
+
+
+async def named_states(connection: AsyncConnection, leads: Collection[str]) -> list[tuple[str, str]]:
+    """Id and stored state of those of the scorer's leads that have other names or are one."""
+    return [(row[0], row[1]) for row in (await connection.execute(_NAMED_STATES, {"leads": sorted(leads)})).all()]
 
 
 async def every_state(connection: AsyncConnection, *, due: bool) -> AsyncIterator[list[tuple[str, str]]]:

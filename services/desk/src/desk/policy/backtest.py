@@ -19,7 +19,7 @@ from schemas.policy import Policy
 from schemas.scores import PolicyRef
 from scorer.rules.criteria import Criteria
 from scorer.rules.decision import State, agrees
-from scorer.rules.names import names_by
+from scorer.rules.names import Names, names_by
 from scorer.rules.order import text_of
 from scorer.rules.tally import Tally, fold, stands_on
 from scorer.rules.verdict import Verdict, score
@@ -154,6 +154,7 @@ class Backtest:
         self._alike = self._before.criteria.digest == self._after.criteria.digest
         self._newly, self._no_longer, self._differing = _Names(most), _Names(most), _Names(most)
         self._expected: dict[str, State] | None = None
+        self._named: dict[str, Names] = {}
         self._lead_id = ""
         self._known: list[Fact] = []
         self._leads = self._unheard = self._facts = 0
@@ -162,6 +163,12 @@ class Backtest:
         """The states to compare with the policy in force, each given before the first of its lead's facts."""
         self._expected = self._expected or {}
         self._expected.update(stored)
+
+    def name(self, stored: Iterable[tuple[str, Names]]) -> None:
+        """The stored names of leads, each given before the first of its lead's facts: what is known today of who is
+        whose alias, though the time asked for may leave out the link. Without, the facts themselves say it.
+        """
+        self._named.update(stored)
 
     def read(self, facts: Iterable[Fact]) -> None:
         """Takes more facts. Those of one lead come together, in any order."""
@@ -199,7 +206,7 @@ class Backtest:
         if not self._lead_id:
             return
         known, self._known = self._known, []
-        names = names_by(self._lead_id, known)
+        names = self._named.pop(self._lead_id, None) or names_by(self._lead_id, known)
         if names.links is not None:  # another name of a lead that has the same facts
             stored = self._expected.pop(self._lead_id, None) if self._expected else None
             if stored is not None and stored.names.links is None:

@@ -9,8 +9,9 @@ from datetime import datetime
 
 from chassis.policy import load_policies
 from desk.policy.backtest import Backtest, Report
-from desk.reading import BEYOND, ever, every_fact, one_instant, states_between
+from desk.reading import BEYOND, ever, every_fact, named_states, one_instant, states_between
 from desk.settings import DeskSettings
+from schemas.envelope import Fact
 from schemas.erasure import FLOOD
 from schemas.policy import Policy
 from scorer.app import Scorer
@@ -43,11 +44,18 @@ async def backtest(settings: DeskSettings, asked: Asked, tell: Callable[[int, in
             states = await states_between(connection, after, last)
             test.expect((lead_id, scorer.load(lead_id, state)) for lead_id, state in states)
 
+        async def name(facts: list[Fact]) -> None:
+            states = await named_states(connection, {fact.lead_id for fact in facts})
+            names = ((lead_id, scorer.load(lead_id, state).names) for lead_id, state in states)
+            test.name((lead_id, each) for lead_id, each in names if not each.unread)
+
         read, total, last = 0, await ever(connection), ""
         async for rows, facts in every_fact(connection, scorer.inputs["engagements"], asked.since, asked.until):
             if comparing:
                 await expect(last, facts[-1].lead_id)
                 last = facts[-1].lead_id
+            else:
+                await name(facts)
             test.read(facts)
             read += rows
             tell(read, total)
