@@ -164,9 +164,9 @@ class Audit:
         # by an operator: the row, and the record in its place
         aside = 2 * sum(progress.totals.get("set_aside", 0) for progress in progresses.values())
         letters = [(self._letters.known[service, part], self._letters.published[service, part]) for part in progresses]
-        known = outputs.known.total() + sum(each for each, _ in letters) + copies.known_ever + aside
+        known = outputs.known.total() + sum(each for each, _ in letters) + copies.most_ever + aside
         published = outputs.published.total() + sum(each for _, each in letters) + copies.published_ever
-        if whole and known < announced and not copies.again:
+        if whole and known < announced:
             self._findings.wrong("I5", f"{service}: {announced} outputs announced, {known} found")
         most = sum(progress.out_seq for progress in self._later[service].values())
         if published > most:

@@ -205,7 +205,7 @@ class Ledger:
         counted["forwarded"] = totals["forwarded"]
         if self._whole(part):
             copies, most = self.copies.known[part], totals["forwarded"] + totals["moved"]
-            if copies > most or (copies < most and not self.copies.again):
+            if not copies <= most <= copies + self.copies.again[part]:
                 wrong.append(f"{most} facts were forwarded or moved by the totals, {copies} have a copy")
             differing = sorted(n for n in judged | counted.keys() if totals[n] != counted[n] and n != "unaccounted")
             wrong += [f"{name} are {totals[name]} in the totals, {counted[name]} in the topics" for name in differing]
