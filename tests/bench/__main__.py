@@ -9,10 +9,16 @@ from typing import Annotated
 
 import typer
 
-from tests.bench import history, ingest, names, scorer
+from tests.bench import history, ingest, moving, names, scorer
 from tests.bench.measure import HEADING, Measured, Scenario, Servers, row, servers
 
-SCENARIOS: tuple[Scenario, ...] = (*ingest.SCENARIOS, *scorer.SCENARIOS, *names.SCENARIOS, *history.SCENARIOS)
+SCENARIOS: tuple[Scenario, ...] = (
+    *ingest.SCENARIOS,
+    *scorer.SCENARIOS,
+    *names.SCENARIOS,
+    *moving.SCENARIOS,
+    *history.SCENARIOS,
+)
 
 
 def main(
