@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 
 import asyncpg
@@ -19,6 +20,7 @@ from tests.bench.measure import Measured, Servers, bench_relay
 from tests.bench.scorer import DONE, fill
 from tests.infrastructure import Room, connected, room
 from tests.topics import records
+from tests.until import until
 
 FACTS, DAYS, RATE, SECONDS, MOST_SECONDS = 100_000, 85, 100, 15, 600
 """Facts of the device and over how many days; others' events a second, how long before the move; most of the move."""
@@ -41,7 +43,7 @@ class Move:
                 await fill(where, _past())
                 process = await running.launch("scorer")
                 async with connected(where.url, "scorer") as connection:
-                    await _until(connection, DONE, FACTS)
+                    await until(partial(_all_read, connection), "the device's past to be read", MOST_SECONDS)
                     yield await _measured(where, connection, servers, process.pid)
 
 
@@ -83,10 +85,8 @@ async def _send(
         raise TimeoutError(f"{await connection.fetchval(MOVED)} of {most} facts moved in {MOST_SECONDS} s")
 
 
-async def _until(connection: asyncpg.Connection, figure: str, least: int) -> None:
-    async with asyncio.timeout(MOST_SECONDS):
-        while await connection.fetchval(figure) < least:
-            await asyncio.sleep(0.2)
+async def _all_read(connection: asyncpg.Connection) -> bool:
+    return await connection.fetchval(DONE) >= FACTS
 
 
 async def _latencies(where: Room) -> Mapping[str, int]:
