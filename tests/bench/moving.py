@@ -86,7 +86,7 @@ async def _send(
 
 
 async def _all_read(connection: asyncpg.Connection) -> bool:
-    return await connection.fetchval(DONE) >= FACTS
+    return int(await connection.fetchval(DONE)) >= FACTS
 
 
 async def _latencies(where: Room) -> Mapping[str, int]:
