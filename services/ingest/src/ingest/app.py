@@ -16,7 +16,7 @@ from starlette.routing import Route
 from chassis.kafka.publisher import Publisher
 from chassis.process import ops
 from chassis.process.metrics import ProducerCollector
-from ingest.adapters.dialects import SEGMENT
+from ingest.adapters.dialects import DIALECTS
 from ingest.flights import Flights, Publishes, Room
 from ingest.http.answers import Problem
 from ingest.http.browser import Settings
@@ -73,10 +73,8 @@ def build(settings: IngestSettings, keys: WriteKeys, publisher: Publishes, regis
 
 def _answers(door: Door) -> dict[str, tuple[str, Endpoint]]:
     """Path -> its method and its answer."""
-    segment, settings = Calls(door, SEGMENT), Settings(door)
-    calls = {"batch": None, "b": None, "t": "track", "i": "identify", "p": "page", "s": "screen", "g": "group"}
-    calls |= {call: call for call in ("track", "identify", "page", "screen", "group", "alias", "merge")}
-    posts = {f"/v1/{name}": segment.of(call) for name, call in (calls | {"a": "alias"}).items()}
+    settings = Settings(door)
+    posts = {path: answer for dialect in DIALECTS.values() for path, answer in Calls(door, dialect).routes()}
     posts["/v1/sales-activities"] = Sales(door).activities
     gets = {"/v1/projects/{key}/settings": settings.of_segment, "/sourceConfig": settings.of_rudder}
     return {path: ("POST", answer) for path, answer in posts.items()} | {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from ingest.adapters import segment
+from ingest.adapters import posthog, segment, snowplow
 from ingest.adapters.fields import Table
 from ingest.rules import Item
 
@@ -18,15 +18,25 @@ Read = Callable[[object, str | None, Table | None], Item]
 class Dialect:
     """What differs between the families of clients.
 
-    `name` begins the source of the events. `batch` is the body's member that has a batch's items, `key` the one that
-    has the write key.
+    `name` begins the source of the events. `routes` has the call of each path; None: a batch. `batch` is the body's
+    member that has a batch's items, `keys` those that may have the write key, of the body or of its first item.
     """
 
     name: str
     read: Read
+    routes: Mapping[str, str | None]
     batch: str = "batch"
-    key: str = "writeKey"
+    keys: tuple[str, ...] = ("writeKey",)
 
 
-SEGMENT = Dialect("segment", segment.read)
-DIALECTS: Final = {dialect.name: dialect for dialect in (SEGMENT,)}
+_CALLS: Final = ("track", "identify", "page", "screen", "group", "alias", "merge")
+_SHORT: Final = {call[0]: call for call in _CALLS[:-1]}
+_NAMES: Final = {"batch": None, "b": None, **_SHORT, **{call: call for call in _CALLS}}
+
+SEGMENT = Dialect("segment", segment.read, {f"/v1/{name}": call for name, call in _NAMES.items()})
+JITSU = Dialect("jitsu", segment.read, {f"/api/s{way}/{call}": call for way in ("", "/s2s") for call in _CALLS[:-1]})
+POSTHOG = Dialect("posthog", posthog.read, {"/batch": None, "/capture": "capture"}, keys=("api_key", "token"))
+SNOWPLOW = Dialect(
+    "snowplow", snowplow.read, {"/com.snowplowanalytics.snowplow/tp2": None}, batch="data", keys=("aid",)
+)
+DIALECTS: Final = {dialect.name: dialect for dialect in (SEGMENT, JITSU, POSTHOG, SNOWPLOW)}

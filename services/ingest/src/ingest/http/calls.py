@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -80,18 +81,19 @@ class Calls:
         self._door = door
         self._dialect = dialect
 
-    def of(self, call: str | None) -> Endpoint:
-        """A route's answer: it takes one such call, or for None a batch of items each of which names its own."""
-        return lambda request: self._answer(request, call)
+    def routes(self) -> Iterator[tuple[str, Endpoint]]:
+        """Each path with its answer: it takes one call, or for None a batch of items each of which names its own."""
+        for path, call in self._dialect.routes.items():
+            yield path, partial(self._answer, call)
 
-    async def _answer(self, request: Request, call: str | None) -> Response:
+    async def _answer(self, call: str | None, request: Request) -> Response:
         received_at = datetime.now(UTC)
         door = self._door
         key = sender.from_header(request, door.keys)
         before = key or sender.from_url(request, door.keys)
         with door.reading(before) as held:
             content, body = await self._content(request, held)
-            key = key or sender.from_body(content.get(self._dialect.key), door.keys, request, before)
+            key = key or sender.from_body(self._key_in(content), door.keys, request, before)
             found = self._read(content, body, call, Sorted(f"{self._dialect.name}/{key.name}", key.kind, received_at))
         await door.publish([*records_of(found.events), *found.rejected], len(found.events), found.reasons)
         if found.dropped:
@@ -99,6 +101,12 @@ class Calls:
         for (identifier, why), count in found.junk.items():
             door.metrics.identifiers.labels(identifier, why).inc(count)
         return success()
+
+    def _key_in(self, content: dict[str, object]) -> object:
+        """What the body has for a key, or else its first item."""
+        items = content.get(self._dialect.batch)
+        first = items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else {}
+        return next((of[name] for of in (content, first) for name in self._dialect.keys if of.get(name)), None)
 
     async def _content(self, request: Request, held: Held) -> tuple[dict[str, object], bytes]:
         body = await bodies.read(request, self._door.limits, held)
@@ -114,10 +122,10 @@ class Calls:
         elif len(body) > door.limits.event:
             raise bodies.too_large(f"an event may have {door.limits.event} bytes")
         else:
-            items = [_without(dialect.key, content)]
+            items = [{name: value for name, value in content.items() if name not in dialect.keys}]
         self._sort(items, call, content, found)
         if found.refused:
-            whole = originals.of_batch(body, dialect.batch) if call is None else [originals.of_call(body, dialect.key)]
+            whole = originals.of_batch(body, dialect.batch) if call is None else [originals.of_call(body, dialect.keys)]
             found.rejected = [
                 _rejected(whole[index], {"reason": reason, "detail": detail, **_about(found, call, content)})
                 for index, reason, detail in found.refused
@@ -163,13 +171,9 @@ def taken(item: object, call: Call, most: int) -> tuple[Sequence[Envelope], Item
     return rules.events_of(found, call.source, call.received_at, call.sentby), found
 
 
-def _without(key: str, content: dict[str, object]) -> object:
-    return {name: value for name, value in content.items() if name != key} if key in content else content
-
-
 def _about(found: Sorted, call: str | None, content: dict[str, object]) -> dict[str, Any]:
     """What of the request is needed to read an item of it again."""
-    sent_at = None if call else fields.hint(content, "sentAt")
+    sent_at = None if call else fields.hint(content, "sentAt") or fields.hint(content, "sent_at")
     return {
         "source": found.source,
         "sentby": found.sentby,

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 _scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _blank = re.compile(r"[ \t\n\r]*")
@@ -27,14 +27,14 @@ def of_batch(body: bytes, batch: str) -> Sequence[bytes]:
     return [text[first:end].encode() for first, end in found]
 
 
-def of_call(body: bytes, key: str) -> bytes:
-    """The body, an object, without its member `key`."""
+def of_call(body: bytes, keys: Collection[str]) -> bytes:
+    """The body, an object, without its members `keys`."""
     text, kept = body.decode(), list[str]()
     at = _past(text, text.index("{") + 1)
     while text[at] != "}":
         name, value = _name(text, at)
         _, end = _scan(text, value)
-        if name != key:
+        if name not in keys:
             kept.append(text[at:end])
         at = _next(text, end)
     return f"{{{','.join(kept)}}}".encode()

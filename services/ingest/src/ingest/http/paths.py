@@ -22,4 +22,4 @@ class Tidy:
 
 def doubled(path: str, routes: Collection[str]) -> str | None:
     """The route that a path ends with, where a client has put it behind another one: `/v1/batch/v1/batch`."""
-    return next((route for route in routes if path.endswith(route) and path != route), None)
+    return max((route for route in routes if path.endswith(route) and path != route), key=len, default=None)

@@ -11,7 +11,9 @@ from ingest.http.answers import Problem
 from ingest.keys import Key, WriteKeys
 
 WRITE_KEY = "x-write-key"
-"""Jitsu's header: the key, or `id:secret`."""
+"""Jitsu's header. Its keys are `id:secret`: one that is not known as a whole is known by the part before the colon, as
+Basic's user name is.
+"""
 
 
 def from_header(request: Request, keys: WriteKeys) -> Key | None:
@@ -63,7 +65,7 @@ def basic(scheme: str, encoded: str) -> str:
 
 
 def _found(name: str, keys: WriteKeys, request: Request) -> Key:
-    key = keys.find(name)
+    key = keys.find(name) or (keys.find(name.partition(":")[0]) if ":" in name else None)
     if key is None:
         raise _unauthorized("unknown_write_key", "this write key is not known, or has been revoked")
     origin = request.headers.get("origin")
