@@ -118,6 +118,10 @@ def test_with_none_given_nothing_was_left_out() -> None:
 DEVICE = "0b8a0c3e-3a14-4d26-9a3b-6d9ad0f3c1aa"
 ALIASES: dict[str, tuple[dict[str, Any], list[Link]]] = {
     "device": ({"previousId": DEVICE, "userId": "u1"}, [link(anonymous_id=DEVICE, user_id="u1")]),
+    "two texts, maybe of two users": (
+        {"previousId": "u-old", "userId": "u-new"},
+        [link(anonymous_id="u-old", user_id="u-new")],
+    ),
     "device of the call": (
         {"previousId": DEVICE, "anonymousId": DEVICE, "userId": "u1"},
         [link(anonymous_id=DEVICE, user_id="u1")],

@@ -2,7 +2,7 @@
 
 | Call | Links |
 |---|---|
-| alias (Segment) | previousId beside userId, anonymousId and the traits' email. previousId is an address where it can be read as one. Else it is an anonymous id; beside an address it may have been a user id just as well, so both are linked. It is a user id where it is a number, or where the item names another anonymousId |
+| alias (Segment) | previousId beside userId, anonymousId and the traits' email. previousId is an address where it can be read as one. Else it is an anonymous id, as in a server's call with two texts, which may mean two user ids (`baton merge` joins those); beside an address it may have been a user id just as well, so both are linked. It is a user id where it is a number, or where the item names another anonymousId |
 | merge (Rudder) | the value of each of mergeProperties whose type is email, user_id or anonymous_id, in any spelling of these, beside userId and anonymousId |
 """  # noqa: E501 - a table's rows are lines
 
