@@ -32,6 +32,7 @@ WHYS: Final = {
     "no_address": "not an e-mail address, or more than one",
     "nobody": "identifies nobody: null, guest, zeros, an unfilled template or the like",
     "lost_digits": "a number with a fraction, or from 2^53 on",
+    "lost_characters": "has U+FFFD, which stands for a character that was lost on the way",
     "unprintable": "is longer than 255 characters or has control characters",
     "no_text": "neither a text nor a number",
     "unknown_kind": "of a kind that Baton has not",
@@ -48,6 +49,8 @@ _SUFFIX = ".x"
 """Put behind a domain for the library, which refuses special-use domains (.local, .test) by a list of the process."""
 _MAILTO = re.compile(r"mailto:", re.IGNORECASE)
 
+_LOST = "\ufffd"
+"""Two identifiers may have become one by it."""
 _WRAPPING = " \"'`<>()[]{}"
 _NOBODY = JUNK | frozenset(
     {
@@ -109,6 +112,8 @@ def plain_identifier(text: str) -> str:
     text = unicodedata.normalize("NFC", text).strip()
     if not 0 < len(text) <= LONGEST_IDENTIFIER or not text.isprintable():
         raise Unusable("unprintable" if text else "nobody")
+    if _LOST in text:
+        raise Unusable("lost_characters")
     if text.lower().strip(_WRAPPING) in _NOBODY or _NOBODY_IN_FORM.fullmatch(text):
         raise Unusable("nobody")
     return text
@@ -164,6 +169,6 @@ def _bare(text: str) -> str | None:
         return None
     email = f"{read.local_part.lower()}@{read.ascii_domain.removesuffix(_SUFFIX)}"
     try:
-        return email if email_as_stored(email) == email else None
+        return email if _LOST not in email and email_as_stored(email) == email else None
     except ValueError:
         return None

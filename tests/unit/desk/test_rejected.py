@@ -99,6 +99,15 @@ def test_an_integer_past_64_bits_is_read_as_ingest_reads_it(number: str) -> None
     assert [record.topic for record in entry.replayed()] == ["engagements"]
 
 
+def test_an_item_that_is_not_quite_json_is_read_as_ingest_reads_it() -> None:
+    said = SAID | {"call": "track"}
+    item = b'{"userId":"ada@example.com","event":"X","properties":{"a":NaN,"b":"\xff\\ud800\n"}}'
+    entry = Rejected.of(fetched(calls._rejected(item, said, strict=False)), MOST)
+    [record] = entry.replayed()
+    assert json.loads(record.value or b"")["data"]["properties"] == {"b": "\ufffd\ufffd\n"}
+    assert any("NaN" in line for line in lines_of(entry, RejectedItems.fates))
+
+
 def test_an_item_too_large_once_is_replayed_after_the_limit_was_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATON_LIMITS__EVENT", str(2 * MOST))
     kind, _ = _kinds("rejected")

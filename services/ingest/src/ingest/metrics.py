@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ingest.flights import Room
-from ingest.rules import REASONS
+from ingest.rules import MENDED, REASONS
 from schemas.links import STRENGTH
 from schemas.spelling import WHYS
 
@@ -52,6 +54,14 @@ class Metrics:
         for identifier in (*STRENGTH, "other"):
             for why in WHYS:
                 self.identifiers.labels(identifier, why)
+        self.mended = Counter(
+            "baton_ingest_values_mended",
+            "Values not taken as sent: " + ", ".join(f"{word} ({meaning})" for word, meaning in MENDED.items()),
+            ["what"],
+            registry=registry,
+        )
+        for what in MENDED:
+            self.mended.labels(what)
         self.resent = Counter(
             "baton_ingest_requests_resent", "Requests that say they are a retry (X-Retry-Count)", registry=registry
         )
@@ -60,3 +70,8 @@ class Metrics:
             ("bytes", "Bytes of bodies being read and of records not yet acknowledged", lambda: room.bytes),
         ):
             Gauge(f"baton_ingest_in_flight_{name}", text, registry=registry).set_function(count)
+
+    def count_mended(self, mended: Mapping[str, int]) -> None:
+        """Counts values not taken as sent, by a word of MENDED."""
+        for what, count in mended.items():
+            self.mended.labels(what).inc(count)

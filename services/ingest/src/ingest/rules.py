@@ -32,6 +32,12 @@ REASONS: Final = {
 }
 """Every reason for refusing an item, for good: sending it again changes nothing."""
 
+MENDED: Final = {
+    "half_character": "U+FFFD stands for it",
+    "not_finite": "a number that is NaN or infinite, left out",
+}
+"""Every way in which a value is not taken as it was sent, though its item is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Item:

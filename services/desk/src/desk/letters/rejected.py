@@ -16,6 +16,7 @@ from chassis.kafka.publisher import Headers, Record
 from desk.letters.entry import COMMON, FOREIGN, Address
 from desk.letters.letter import MARK
 from desk.terminal import stamp
+from ingest.http import lenient
 from ingest.http.calls import Call, taken
 from ingest.http.door import records_of
 from ingest.rules import REASONS
@@ -36,6 +37,15 @@ class _Said(BaseModel):
     call: str | None = None
     sent_at: str | None = None
     cut: int | None = None
+    item_text: str | None = None
+    item_encoding: str = "utf-8"
+
+    def item(self, value: bytes) -> object:
+        """The item as ingest parses it, from the record's `value`: a long integer becomes a float."""
+        if self.item_text is None:
+            return orjson.loads(value).get("item")
+        item, _ = lenient.loads(self.item_text.encode(self.item_encoding))
+        return item
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,7 @@ class Rejected:
             raise Refused("cut", f"it had {said.cut} bytes, and its beginning is kept only")
         call = Call(said.source, said.sentby, said.received_at, said.call, {"sentAt": said.sent_at})
         try:
-            item = orjson.loads(self.value or b"").get("item")  # as ingest parses: a long integer becomes a float
+            item = said.item(self.value or b"")
             events, _ = taken(item, call, self.most)
         except Refused:
             raise

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import zlib
+from codecs import BOM_UTF8
+from collections import Counter
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 
 from ingest.flights import Held
+from ingest.http import lenient
 from ingest.http.answers import Problem
 from ingest.settings import Limits
 
 MAX_DEPTH = 32
 """Most levels of nested objects and arrays."""
 _CONTAINERS = (dict, list)
+_GZIP = b"\x1f\x8b"
+"""A gzip member's first bytes, and no JSON's."""
 
 
 async def read(request: Request, limits: Limits, held: Held) -> bytes:
-    """The decompressed body. Raises Problem 400, 408, 413 or 415, and Full."""
-    inflate = _inflation(request, limits)
+    """The body, inflated if its first bytes say gzip: what the header says is stale where a proxy has inflated it.
+
+    Raises Problem 400, 408, 413 or 415, and Full.
+    """
+    _refuse_other_encodings(request)
     parts: list[bytes] = []
     size = 0
     try:
@@ -30,16 +37,17 @@ async def read(request: Request, limits: Limits, held: Held) -> bytes:
                 size += len(chunk)
                 if size > limits.body:
                     raise too_large(f"a body may have {limits.body} bytes")
-                part = inflate(chunk) if inflate and chunk else chunk
-                held.more(len(part))
-                parts.append(part)
+                held.more(len(chunk))
+                parts.append(chunk)
     except TimeoutError as error:
         seconds = limits.body_deadline.total_seconds()
         close = {"Connection": "close"}
         raise Problem(408, "slow_body", f"the body has not arrived within {seconds:g} s", headers=close) from error
-    if inflate:
-        inflate.end()
-    return b"".join(parts)
+    body = b"".join(parts)
+    if body.startswith(_GZIP):
+        body = _inflated(body, limits.inflated)
+        held.more(len(body))
+    return body.removeprefix(BOM_UTF8)
 
 
 def too_large(message: str) -> Problem:
@@ -47,15 +55,30 @@ def too_large(message: str) -> Problem:
     return Problem(413, "too_large", message)
 
 
-def parse(body: bytes) -> Any:
-    """The JSON value: finite numbers, whole characters, at most MAX_DEPTH levels. Raises Problem 400."""
+def parse(body: bytes, limits: Limits) -> tuple[Any, Counter[str] | None]:
+    """The JSON value: finite numbers, whole characters, at most MAX_DEPTH levels. Raises Problem 400.
+
+    What the strict parser refuses is read once more, leniently; then with what was mended, else with None.
+    """
+    mended = None
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise Problem(400, "bad_json", f"the body is not JSON: {error.msg} at byte {error.pos}") from error
+        value, mended = _leniently(body, limits.lenient, f"the body is not JSON: {error.msg} at byte {error.pos}")
     if body.count(b"{") + body.count(b"[") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
-        raise Problem(400, "too_deep", f"objects and arrays may be {MAX_DEPTH} levels deep")
-    return value
+        raise _too_deep()
+    return value, mended
+
+
+def _leniently(body: bytes, most: int, why: str) -> tuple[Any, Counter[str]]:
+    try:
+        if len(body) <= most:
+            return lenient.loads(body)
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:
+        pass
+    raise Problem(400, "bad_json", why)
 
 
 def refuse_repeated_names(body: bytes) -> None:
@@ -67,7 +90,7 @@ def refuse_repeated_names(body: bytes) -> None:
             raise Problem(400, "repeated_name", "an object has two members of the same name")
         return value
 
-    json.loads(body, object_pairs_hook=once)
+    lenient.loads(body, once)
 
 
 def has_nul(encoded: bytes, value: object) -> bool:
@@ -95,41 +118,27 @@ def _is_deeper(value: object, depth: int) -> bool:
     return True
 
 
-def _inflation(request: Request, limits: Limits) -> _Gunzip | None:
-    """By the Content-Encoding alone: these clients' Content-Type is unreliable."""
-    encoding = request.headers.get("content-encoding", "").strip().lower()
-    if encoding in {"", "identity"}:
-        return None
-    if encoding in {"gzip", "x-gzip"}:
-        return _Gunzip(limits.inflated)
-    raise Problem(
-        415, "unsupported_encoding", "a body may be sent plain or as gzip", headers={"Accept-Encoding": "gzip"}
-    )
+def _too_deep() -> Problem:
+    return Problem(400, "too_deep", f"objects and arrays may be {MAX_DEPTH} levels deep")
 
 
-class _Gunzip:
-    """Decompresses one gzip member part by part, to at most `most` bytes."""
+def _refuse_other_encodings(request: Request) -> None:
+    if request.headers.get("content-encoding", "").strip().lower() not in {"", "identity", "gzip", "x-gzip"}:
+        headers = {"Accept-Encoding": "gzip"}
+        raise Problem(415, "unsupported_encoding", "a body may be sent plain or as gzip", headers=headers)
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._left = most
-        self._inflate = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
 
-    def __call__(self, chunk: bytes) -> bytes:
-        if self._inflate.eof:
-            raise Problem(400, "bad_gzip", "something follows the end of the gzip member")
-        try:
-            part = self._inflate.decompress(chunk, self._left + 1)
-        except zlib.error as error:
-            raise Problem(400, "bad_gzip", "the body is not gzip") from error
-        self._left -= len(part)
-        if self._left < 0:
-            raise too_large(f"an inflated body may have {self._most} bytes")
-        if self._inflate.unused_data:
-            raise Problem(400, "bad_gzip", "something follows the end of the gzip member")
-        return part
-
-    def end(self) -> None:
-        """Raises Problem 400 when the member is incomplete."""
-        if not self._inflate.eof:
-            raise Problem(400, "bad_gzip", "the gzip member ends early")
+def _inflated(body: bytes, most: int) -> bytes:
+    """One gzip member, inflated to at most `most` bytes. Raises Problem 400 or 413."""
+    inflate = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        plain = inflate.decompress(body, most + 1)
+    except zlib.error as error:
+        raise Problem(400, "bad_gzip", "the body is not gzip") from error
+    if len(plain) > most:
+        raise too_large(f"an inflated body may have {most} bytes")
+    if not inflate.eof:
+        raise Problem(400, "bad_gzip", "the gzip member ends early")
+    if inflate.unused_data:
+        raise Problem(400, "bad_gzip", "something follows the end of the gzip member")
+    return plain

@@ -54,6 +54,8 @@ class Sorted:
     source: str
     sentby: SentBy
     received_at: datetime
+    strict: bool = True
+    """Whether the body is JSON as the strict parser reads it."""
     events: list[Envelope] = field(default_factory=list)
     refused: list[tuple[int, str, str]] = field(default_factory=list)
     """Index, reason, detail. Never the exception: its frames hold the whole body, in a cycle with this list."""
@@ -62,6 +64,8 @@ class Sorted:
     dropped: int = 0
     junk: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Identifiers that were left out of the events: (identifier, why)."""
+    mended: Counter[str] = field(default_factory=Counter)
+    """Values that were not taken as sent, by a word of rules.MENDED."""
     links: set[tuple[str, str]] = field(default_factory=set)
 
     def take(self, events: Sequence[Envelope]) -> None:
@@ -92,12 +96,15 @@ class Calls:
         key = sender.from_header(request, door.keys)
         before = key or sender.from_url(request, door.keys)
         with door.reading(before) as held:
-            content, body = await self._content(request, held)
+            content, body, mended = await self._content(request, held)
             key = key or sender.from_body(self._key_in(content), door.keys, request, before)
-            found = self._read(content, body, call, Sorted(f"{self._dialect.name}/{key.name}", key.kind, received_at))
+            found = Sorted(f"{self._dialect.name}/{key.name}", key.kind, received_at, mended is None)
+            found.mended.update(mended or ())
+            self._read(content, body, call, found)
         await door.publish([*records_of(found.events), *found.rejected], len(found.events), found.reasons)
         if found.dropped:
             door.metrics.dropped.inc(found.dropped)
+        door.metrics.count_mended(found.mended)
         for (identifier, why), count in found.junk.items():
             door.metrics.identifiers.labels(identifier, why).inc(count)
         return success()
@@ -108,14 +115,14 @@ class Calls:
         first = items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else {}
         return next((of[name] for of in (content, first) for name in self._dialect.keys if of.get(name)), None)
 
-    async def _content(self, request: Request, held: Held) -> tuple[dict[str, object], bytes]:
+    async def _content(self, request: Request, held: Held) -> tuple[dict[str, object], bytes, Counter[str] | None]:
         body = await bodies.read(request, self._door.limits, held)
-        content = bodies.parse(body)
+        content, mended = bodies.parse(body, self._door.limits)
         if not isinstance(content, dict):
             raise Problem(400, "bad_body", "the body must be an object", [{"path": "", "message": "no object"}])
-        return content, body
+        return content, body, mended
 
-    def _read(self, content: dict[str, object], body: bytes, call: str | None, found: Sorted) -> Sorted:
+    def _read(self, content: dict[str, object], body: bytes, call: str | None, found: Sorted) -> None:
         door, dialect = self._door, self._dialect
         if call is None:
             items = self._items(content)
@@ -127,10 +134,13 @@ class Calls:
         if found.refused:
             whole = originals.of_batch(body, dialect.batch) if call is None else [originals.of_call(body, dialect.keys)]
             found.rejected = [
-                _rejected(whole[index], {"reason": reason, "detail": detail, **_about(found, call, content)})
+                _rejected(
+                    whole[index],
+                    {"reason": reason, "detail": detail, **_about(found, call, content)},
+                    strict=found.strict,
+                )
                 for index, reason, detail in found.refused
             ]
-        return found
 
     def _items(self, content: dict[str, object]) -> list[object]:
         name = self._dialect.batch
@@ -183,14 +193,34 @@ def _about(found: Sorted, call: str | None, content: dict[str, object]) -> dict[
     }
 
 
-def _rejected(original: bytes, about: dict[str, Any]) -> Record:
+def _rejected(original: bytes, about: dict[str, Any], *, strict: bool = True) -> Record:
     """Everything an operator needs to correct the item and send it again.
 
-    A larger item is cut: `cut` is its size in bytes, there is no `item`, so it cannot be replayed.
+    An item that is not strictly JSON, in a body that is not, is `item_text`: its bytes in `item_encoding`. A larger one
+    is cut: `cut` is its size in bytes, there is neither of the two, so it cannot be replayed.
     """
-    value = dict(about)
-    if len(original) <= MOST_WHOLE:
-        value["item"] = orjson.Fragment(original)
+    value, said, how = dict(about), original, "item"
+    if not strict and not _is_json(original):
+        text, value["item_encoding"] = _text(original)
+        said, how = orjson.dumps(text), "item_text"
+    if len(said) <= MOST_WHOLE:
+        value[how] = orjson.Fragment(said)
     else:
         value |= {"cut": len(original), "beginning": original[:BEGINNING].decode(errors="replace")}
     return Record(REJECTED, None, orjson.dumps(value), (("content-type", b"application/json"),))
+
+
+def _is_json(original: bytes) -> bool:
+    try:
+        orjson.loads(original)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _text(original: bytes) -> tuple[str, str]:
+    """A text of the bytes, and the encoding that gives them again."""
+    try:
+        return original.decode(), "utf-8"
+    except UnicodeDecodeError:
+        return original.decode("latin-1"), "latin-1"

@@ -8,13 +8,16 @@ import json
 import re
 from collections.abc import Collection, Sequence
 
-_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_scan = json.JSONDecoder(parse_int=len, strict=False).scan_once  # type: ignore[attr-defined]
+"""Goes past a value: as lenient as `lenient.loads`."""
+_EXACT = "surrogateescape"
+"""Bytes that are no UTF-8 become characters and the same bytes again."""
 _blank = re.compile(r"[ \t\n\r]*")
 
 
 def of_batch(body: bytes, batch: str) -> Sequence[bytes]:
     """The bytes of each item of the member called `batch`; the body is parsed already and has it, not empty."""
-    text = body.decode()
+    text = body.decode(errors=_EXACT)
     found: Sequence[tuple[int, int]] = ()
     at = _past(text, text.index("{") + 1)
     while text[at] != "}":
@@ -24,12 +27,12 @@ def of_batch(body: bytes, batch: str) -> Sequence[bytes]:
         else:
             _, at = _scan(text, value)
         at = _next(text, at)
-    return [text[first:end].encode() for first, end in found]
+    return [text[first:end].encode(errors=_EXACT) for first, end in found]
 
 
 def of_call(body: bytes, keys: Collection[str]) -> bytes:
     """The body, an object, without its members `keys`."""
-    text, kept = body.decode(), list[str]()
+    text, kept = body.decode(errors=_EXACT), list[str]()
     at = _past(text, text.index("{") + 1)
     while text[at] != "}":
         name, value = _name(text, at)
@@ -37,7 +40,7 @@ def of_call(body: bytes, keys: Collection[str]) -> bytes:
         if name not in keys:
             kept.append(text[at:end])
         at = _next(text, end)
-    return f"{{{','.join(kept)}}}".encode()
+    return f"{{{','.join(kept)}}}".encode(errors=_EXACT)
 
 
 def _name(text: str, at: int) -> tuple[str, int]:

@@ -38,8 +38,9 @@ class Sales:
     async def _read(self, request: Request, held: Held, source: str, received_at: datetime) -> list[Envelope]:
         door = self._door
         body = await bodies.read(request, door.limits, held)
-        content = bodies.parse(body)
+        content, mended = bodies.parse(body, door.limits)
         bodies.refuse_repeated_names(body)
+        door.metrics.count_mended(mended or {})
         if not isinstance(content, dict | list):
             raise Problem(
                 400, "bad_body", "the body must be an activity or an array", [{"path": "", "message": "neither"}]
