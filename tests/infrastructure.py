@@ -104,7 +104,7 @@ async def infrastructure() -> AsyncIterator[Infrastructure]:
         case _:  # not in a home: Postgres may have to run as nobody
             with tempfile.TemporaryDirectory(prefix="baton-test-", dir="/tmp") as folder:
                 os.chmod(folder, 0o755)  # noqa: PTH101 - a mode of one folder just made
-                async with Stack(Path(folder) / "stack", StackOptions(durable=True)) as stack:
+                async with Stack(Path(folder) / "stack", StackOptions(passwords=False)) as stack:
                     yield Infrastructure("embedded", stack.bootstrap_servers, stack.database_url("postgres"))
 
 

@@ -61,7 +61,7 @@ async def servers() -> AsyncIterator[Servers]:
     """Kafka and Postgres for the benchmark only."""
     with tempfile.TemporaryDirectory(prefix="baton-bench-", dir="/tmp") as folder:
         os.chmod(folder, 0o755)  # noqa: PTH101 - a mode of one folder just made
-        async with Stack(Path(folder) / "stack", StackOptions(durable=True)) as stack:
+        async with Stack(Path(folder) / "stack", StackOptions(passwords=False)) as stack:
             kafka, postgres = stack.children
             where = Infrastructure("embedded", stack.bootstrap_servers, stack.database_url("postgres"))
             yield Servers(where, kafka.pid, postgres.pid)

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from chassis.process.settings import Kafka
+from pydantic import SecretStr
+
+from chassis.process.settings import Database, Kafka
 from desk.audit import Report
 from desk.auditing import audited
 from tests.chaos.flow import Flow, Probe
@@ -161,5 +163,5 @@ async def _judge(run: Run, stage: Stage, load: Load) -> None:
         run.violations.append(str(error))
     run.doing = "auditing"
     kafka = Kafka(bootstrap_servers=stage.room.bootstrap_servers)
-    run.audited = await audited(kafka, stage.room.url, load.acknowledged)
+    run.audited = await audited(kafka, Database(url=SecretStr(stage.room.url)), load.acknowledged)
     run.findings = await verdict(stage.room, POLICIES / "1.yaml", load.book)

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from pydantic import SecretStr
 
 import desk.auditing
-from chassis.process.settings import Kafka
+from chassis.process.settings import Database, Kafka
 from desk.audit import Report
 from schemas.identity import id_of_content, lead_id_of, partition_of
 from schemas.topics import TOPICS
@@ -47,9 +48,8 @@ class Rest:
 
 async def audited(where: Room, **more: Any) -> Report:
     """What the auditor finds there."""
-    return await desk.auditing.audited(
-        Kafka(bootstrap_servers=where.bootstrap_servers, prefix=where.prefix), where.url, **more
-    )
+    kafka = Kafka(bootstrap_servers=where.bootstrap_servers, prefix=where.prefix)
+    return await desk.auditing.audited(kafka, Database(url=SecretStr(where.url)), **more)
 
 
 def found(report: Report, broken: set[str]) -> None:

@@ -13,6 +13,7 @@ import asyncpg
 from baton_local.child import Child, Command, command_of
 from baton_local.errors import LocalError
 from baton_local.folder import claimed
+from baton_local.passwords import Passwords
 from baton_local.postgres_home import PostgresHome
 
 DATABASE = "baton"
@@ -30,6 +31,11 @@ SETTINGS = {
 VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """For tests without power cuts: twice as fast, and a power cut loses the data."""
 
+ADMIN = "postgres"
+HBA = "host all all 127.0.0.1/32 {method}\n"
+"""Who may connect, and by which method: from this machine only."""
+MARK = "baton-passwords"
+"""In the cluster's folder: by which of the administrator's passwords it is closed."""
 PID_STATUS = 7
 """The line of postmaster.pid that says whether clients are accepted."""
 
@@ -57,19 +63,23 @@ REVOKE pg_read_all_data FROM baton_reader;
 
 
 class Postgres:
-    """The server on 127.0.0.1. Roles need no password: for experiments on one machine only."""
+    """The server on 127.0.0.1. Without `passwords` every user of the machine may do everything: for tests only."""
 
-    def __init__(self, data: Path, log: Path, port: int, *, durable: bool = True) -> None:
+    def __init__(
+        self, data: Path, log: Path, port: int, *, durable: bool = True, passwords: Passwords | None = None
+    ) -> None:
         self._data = data
         self._log = log
         self._port = port
         self._durable = durable
+        self._passwords = passwords
         self._settings = SETTINGS if durable else SETTINGS | VOLATILE
         self._child: Child | None = None
 
     def url(self, role: str) -> str:
         """The URL of the database for a role."""
-        return f"postgresql://{role}@127.0.0.1:{self._port}/{DATABASE}"
+        password = f":{self._passwords.of(role)}" if self._passwords else ""
+        return f"postgresql://{role}{password}@127.0.0.1:{self._port}/{DATABASE}"
 
     @property
     def child(self) -> Child:
@@ -98,17 +108,39 @@ class Postgres:
         cluster = home.data / "cluster"
         if not (self._data / "cluster").exists():
             await self._initialise(home, cluster)
+        closed = self._is_closed(cluster)
+        self._allow(cluster, closed=closed)
         options = [option for name, value in self._settings.items() for option in ("-c", f"{name}={value}")]
         arguments = (str(home.binaries / "postgres"), "-D", str(cluster), "-p", str(self._port), *options)
         self._child = await Child.start(self._command(home, arguments))
         async with self._child.starting():
             await self._accepting(self._child)
             await self._make_database()
+            if self._passwords and not closed:
+                await self._close(cluster, self._passwords)
 
     async def stop(self, grace: float) -> None:
         """A fast shutdown, then SIGKILL after `grace` seconds. Gone on return; no effect if it never ran."""
         if self._child is not None:
             await self._child.stop(grace)
+
+    def _is_closed(self, cluster: Path) -> bool:
+        """Whether the roles have their passwords. Not so at the first start, nor after that of an earlier version."""
+        mark = cluster / MARK
+        return self._passwords is not None and mark.exists() and mark.read_text() == self._passwords.mark(ADMIN)
+
+    def _allow(self, cluster: Path, *, closed: bool) -> None:
+        (cluster / "pg_hba.conf").write_text(HBA.format(method="scram-sha-256" if closed else "trust"))
+
+    async def _close(self, cluster: Path, passwords: Passwords) -> None:
+        """From now on nobody connects without a password; before, for less than a second, all of the machine could."""
+        connection = await self._connect(DATABASE)
+        try:
+            self._allow(cluster, closed=True)
+            await connection.execute("SELECT pg_reload_conf()")
+        finally:
+            await connection.close()
+        (cluster / MARK).write_text(passwords.mark(ADMIN))
 
     def _prepare(self) -> PostgresHome:
         try:
@@ -155,8 +187,14 @@ class Postgres:
         connection = await self._connect(DATABASE)
         try:
             await connection.execute("".join((READER, *(ROLE.format(name=name) for name in SERVICES))))
+            if (passwords := self._passwords) is not None:
+                for role in (ADMIN, "baton_reader", *SERVICES):
+                    await connection.execute(f"ALTER ROLE {role} PASSWORD '{passwords.of(role)}'")
         finally:
             await connection.close()
 
     async def _connect(self, database: str) -> asyncpg.Connection:
-        return await asyncpg.connect(host="127.0.0.1", port=self._port, user="postgres", database=database, timeout=10)
+        password = self._passwords.of(ADMIN) if self._passwords else None
+        return await asyncpg.connect(
+            host="127.0.0.1", port=self._port, user=ADMIN, password=password, database=database, timeout=10
+        )

@@ -119,7 +119,7 @@ def addresses_of(run: Run, stack: Stack) -> dict[str, str]:
         "write keys": f"{TRACKER_KEY} (trackers), {SALES_KEY} (sales)",
         "metrics": f"http://127.0.0.1:{ports.ops_base} to {ports.ops(SERVICES[-1])}, one a service: /metrics, /readyz",
         "Kafka": stack.bootstrap_servers,
-        "Postgres": stack.database_url("postgres"),
+        "Postgres": f"127.0.0.1:{ports.postgres}/baton, passwords.json beside the logs",
         "logs": str(stack.folder.logs),
     }
 

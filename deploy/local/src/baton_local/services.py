@@ -93,9 +93,10 @@ def tell_desk(run: Run, stack: Stack) -> None:
         "BATON_POLICIES": str(run.policies()),
     }
     file = run.data / "baton.env"
+    file.touch(mode=0o600)
+    file.chmod(0o600)
     file.write_text("".join(f"{name}={value}\n" for name, value in env.items()))
-    for place in (run.data, file):
-        place.chmod(place.stat().st_mode & ~(S_IWGRP | S_IWOTH))
+    run.data.chmod(run.data.stat().st_mode & ~(S_IWGRP | S_IWOTH))
 
 
 async def migrate(services: list[Service]) -> None:

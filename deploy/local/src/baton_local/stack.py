@@ -17,6 +17,7 @@ from baton_local.child import Child
 from baton_local.downloads import ensure_kafka
 from baton_local.folder import DataFolder
 from baton_local.kafka import Kafka
+from baton_local.passwords import Passwords
 from baton_local.ports import HeldPorts, Wanted, require_free
 from baton_local.postgres import Postgres
 from baton_local.topics import create_topics
@@ -36,6 +37,8 @@ class StackOptions:
     """Ports that the stack's user will need, checked with its own before anything starts."""
     durable: bool = True
     """False for tests without power cuts: Postgres without fsync."""
+    passwords: bool = True
+    """False for tests: every role may connect without one."""
     fresh: bool = False
     """Delete earlier data."""
     prepare: Callable[[Stack], Awaitable[None]] | None = None
@@ -67,7 +70,10 @@ class Stack:
         }
         logs = self.folder.logs
         self._kafka = Kafka(self.folder.kafka, logs / "kafka.log", kafka, controller)
-        self._postgres = Postgres(self.folder.postgres, logs / "postgres.log", postgres, durable=options.durable)
+        self.passwords = Passwords(self.folder.path / "passwords.json") if options.passwords else None
+        self._postgres = Postgres(
+            self.folder.postgres, logs / "postgres.log", postgres, durable=options.durable, passwords=self.passwords
+        )
 
     @property
     def bootstrap_servers(self) -> str:

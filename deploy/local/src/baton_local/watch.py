@@ -45,7 +45,7 @@ class Watch:
         self._partitions = [TopicPartition(name, part) for name in names for part in range(PARTITIONS)]
         read_all()
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=kafka.bootstrap_servers, group_id=None, enable_auto_commit=False, fetch_max_wait_ms=250
+            **kafka.client(), group_id=None, enable_auto_commit=False, fetch_max_wait_ms=250
         )
 
     @asynccontextmanager

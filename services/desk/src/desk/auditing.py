@@ -15,13 +15,13 @@ from desk.settings import HOW, DeskSettings
 from desk.terminal import Json, end
 
 if TYPE_CHECKING:
-    from chassis.process.settings import Kafka
+    from chassis.process.settings import Database, Kafka
     from desk.audit import Report
     from desk.audit.auditor import Acknowledged, Tell
 
 
 async def audited(
-    kafka: Kafka, database_url: str, acknowledged: Iterable[Acknowledged] | None = None, tell: Tell = lambda *_: None
+    kafka: Kafka, database: Database, acknowledged: Iterable[Acknowledged] | None = None, tell: Tell = lambda *_: None
 ) -> Report:
     """As `desk.audit.audit`, which shares no code with the services, but also reads batches that only theirs can
     read.
@@ -30,7 +30,8 @@ async def audited(
     from desk.audit import audit
 
     read_all()
-    return await audit(kafka.bootstrap_servers, kafka.prefix, database_url, acknowledged, tell)
+    there = {"url": database.url.get_secret_value(), "ssl": database.ssl()}
+    return await audit(kafka.client(), kafka.prefix, there, acknowledged, tell)
 
 
 def audit(as_json: Json = False) -> None:
@@ -52,7 +53,7 @@ def audit(as_json: Json = False) -> None:
     settings = DeskSettings.read()
     try:
         with _progress() as tell:
-            report = asyncio.run(audited(settings.kafka, settings.database.url.get_secret_value(), tell=tell))
+            report = asyncio.run(audited(settings.kafka, settings.database, tell=tell))
     except Unreachable as error:
         end(f"{error}. {HOW}", error, 2)
     except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError) as error:

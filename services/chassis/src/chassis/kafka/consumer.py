@@ -74,7 +74,7 @@ class Consumer(ConsumerRebalanceListener):
     def _client(self) -> AIOKafkaConsumer:
         """Made at first use: the client logs an error when it is made and never stopped."""
         return AIOKafkaConsumer(
-            bootstrap_servers=self._kafka.bootstrap_servers,
+            **self._kafka.client(),
             group_id=self._kafka.prefix + self._group,
             enable_auto_commit=False,
             auto_offset_reset="none",

@@ -35,7 +35,7 @@ class Producers:
         async with self._starting:
             if idempotent not in self._producers:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._kafka.bootstrap_servers,
+                    **self._kafka.client(),
                     acks="all",
                     enable_idempotence=idempotent,
                     linger_ms=0,

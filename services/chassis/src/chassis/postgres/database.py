@@ -36,6 +36,7 @@ def engine_of(database: Database, service: str, seconds: float = COMMAND_SECONDS
         connect_args={
             "timeout": CONNECT_SECONDS,
             "command_timeout": seconds,
+            **({"ssl": tls} if (tls := database.ssl()) else {}),
             "server_settings": {
                 "application_name": f"baton-{service}",
                 "search_path": schema_of(service),

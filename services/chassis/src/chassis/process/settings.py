@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, Self
+from ssl import SSLContext, create_default_context
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 PREFIX = "BATON_"
@@ -27,17 +28,64 @@ class Kafka(Section):
 
     bootstrap_servers: str = Field("127.0.0.1:19092", description="host:port of brokers, comma-separated")
     prefix: str = Field("", description="put before every topic and group, so that deployments can share a broker")
+    tls: bool = Field(False, description="speak TLS; certificate and host name of each broker are checked")
+    ca_file: Path | None = Field(None, description="file of the authorities to trust (PEM); the system's without")
+    username: str | None = Field(None, description="SASL user name; needs password and tls")
+    password: SecretStr | None = Field(None, description="its password")
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field("SCRAM-SHA-512", description="SASL mechanism")
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            raise ValueError("username and password are needed together")
+        if not self.tls and (self.username or self.ca_file):
+            raise ValueError("ca_file, username and password need tls=true: a password is not sent in the clear")
+        return self
+
+    def client(self) -> dict[str, Any]:
+        """The arguments of every client: where the brokers are, and how to speak to them."""
+        arguments: dict[str, Any] = {"bootstrap_servers": self.bootstrap_servers}
+        if self.tls:
+            arguments |= {"security_protocol": "SSL", "ssl_context": _trusting(self.ca_file)}
+        if self.username is not None and self.password is not None:
+            arguments |= {
+                "security_protocol": "SASL_SSL",
+                "sasl_mechanism": self.mechanism,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password.get_secret_value(),
+            }
+        return arguments
 
 
 class Database(Section):
     """Postgres."""
 
     url: SecretStr = Field(description="postgresql://user:password@host:port/database")
+    tls: bool = Field(False, description="speak TLS; the server's certificate and host name are checked (verify-full)")
+    ca_file: Path | None = Field(None, description="file of the authorities to trust (PEM); the system's without")
 
     @classmethod
     def local(cls, role: str) -> Database:
         """The database of `make run`, under the service's own role."""
         return cls(url=SecretStr(f"postgresql://{role}@127.0.0.1:15432/baton"))
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.ca_file and not self.tls:
+            raise ValueError("ca_file needs tls=true")
+        return self
+
+    def ssl(self) -> SSLContext | None:
+        """How the connection is encrypted; None where it is not."""
+        return _trusting(self.ca_file) if self.tls else None
+
+
+def _trusting(ca_file: Path | None) -> SSLContext:
+    """Checks certificate and host name. Ends the process where the file cannot be read."""
+    try:
+        return create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise SystemExit(f"{ca_file}: no certificates of authorities ({error.strerror or 'not PEM'})") from None
 
 
 class Ops(Section):

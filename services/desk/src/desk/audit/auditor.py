@@ -8,6 +8,7 @@ rows; records past the stored offsets are in flight.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from desk.audit.content import Event, digest, event_of
 from desk.audit.copies import Copies
@@ -35,18 +36,20 @@ Tell = Callable[[str, int, int], None]
 
 
 async def audit(
-    kafka_bootstrap: str,
+    kafka: Mapping[str, Any],
     prefix: str,
-    database_url: str,
+    database: Mapping[str, Any],
     acknowledged: Iterable[Acknowledged] | None = None,
     tell: Tell = lambda *_: None,
 ) -> Report:
     """Audits the system on these servers while it runs; only reads. With `acknowledged` I1 is checked too.
 
+    `kafka` and `database` are the arguments of a client of each.
+
     Holds about 500 bytes for each fact and each output. Raises Unreachable, asyncpg.PostgresError, OSError.
     """
-    async with reading(database_url) as database, connected(kafka_bootstrap, prefix) as topics:
-        return await Audit(database, topics, tell).run(acknowledged)
+    async with reading(**database) as reader, connected(kafka, prefix) as topics:
+        return await Audit(reader, topics, tell).run(acknowledged)
 
 
 class Audit:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from ssl import SSLContext
 from uuid import UUID
 
 import asyncpg
@@ -97,10 +98,11 @@ class Database:
 
 
 @asynccontextmanager
-async def reading(url: str) -> AsyncIterator[Database]:
+async def reading(url: str, ssl: SSLContext | None = None) -> AsyncIterator[Database]:
     """A session that can write nothing."""
     connection = await asyncpg.connect(
         url.replace("postgresql+asyncpg://", "postgresql://", 1),
+        ssl=ssl,
         timeout=10,
         command_timeout=60,
         server_settings={

@@ -152,10 +152,10 @@ class Topics:
 
 
 @contextlib.asynccontextmanager
-async def connected(bootstrap: str, prefix: str, isolation: str = "read_committed") -> AsyncIterator[Topics]:
-    """Topics to read. Raises Unreachable."""
+async def connected(kafka: Mapping[str, Any], prefix: str, isolation: str = "read_committed") -> AsyncIterator[Topics]:
+    """Topics to read; `kafka` are the arguments of every client of the broker. Raises Unreachable."""
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **kafka,
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -163,7 +163,7 @@ async def connected(bootstrap: str, prefix: str, isolation: str = "read_committe
         max_partition_fetch_bytes=1024 * 1024,
         client_id="baton-desk",
     )
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, client_id="baton-desk")
+    admin = AIOKafkaAdminClient(**kafka, client_id="baton-desk")
     try:
         async with _answering():
             await admin.start()

@@ -42,7 +42,7 @@ async def reader(kafka: Kafka) -> AsyncIterator[Reader]:
     """A reader for the block. Raises BrokerAway when the broker does not answer, there or within the block."""
     records.read_all()  # strangers may write to a dead-letter topic too
     try:
-        async with connected(kafka.bootstrap_servers, kafka.prefix, "read_uncommitted") as topics:
+        async with connected(kafka.client(), kafka.prefix, "read_uncommitted") as topics:
             yield Reader(topics, await topics.names())
     except Unreachable as error:
         raise BrokerAway(f"reading: {error}") from error
