@@ -13,14 +13,20 @@ from baton_local.ports import HeldPorts
 from baton_local.postgres import Postgres
 from tests.infrastructure import connected
 
+pytestmark = pytest.mark.usefixtures("made")
+
 ROLES = ("postgres", "baton_reader", "scorer", "router", "sla_monitor")
+
+
+@pytest.fixture
+def made(data: Path) -> None:
+    """The data folder, as `make run` has it before Postgres."""
+    data.mkdir(mode=0o755)
 
 
 @asynccontextmanager
 async def running(data: Path, *, passwords: bool = True) -> AsyncIterator[Postgres]:
     """A server on the data, as `make run` has it, or without passwords as earlier versions had it."""
-    data.mkdir(exist_ok=True)
-    data.chmod(0o755)
     known = Passwords(data / "passwords.json") if passwords else None
     with HeldPorts() as held:
         postgres = Postgres(data / "postgres", data / "log", held.take(), durable=False, passwords=known)

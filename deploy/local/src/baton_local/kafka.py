@@ -11,8 +11,8 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from uuid import uuid4
@@ -68,6 +68,9 @@ class Listener:
     """Capital letters and digits."""
     port: int
     advertised_port: int
+    protocol: str = "PLAINTEXT"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """The broker's settings for it, such as its certificate."""
 
 
 class Kafka:
@@ -111,6 +114,7 @@ class Kafka:
         """Returns once the broker answers an admin call; else raises LocalError."""
         self._data.mkdir(parents=True, exist_ok=True)
         logs = self._data / "log"
+        self._settings.touch(mode=0o600)  # it may have secrets of listeners
         self._settings.write_text(self._settings_text(logs))
         await self._format(logs)
         log_from = self._log.stat().st_size if self._log.exists() else 0
@@ -129,14 +133,20 @@ class Kafka:
         return self._data / "server.properties"
 
     def _settings_text(self, logs: Path) -> str:
-        return SETTINGS.format(
+        own = [
+            (f"listener.name.{each.name.lower()}.{name}", value)
+            for each in self._listeners
+            for name, value in each.settings.items()
+        ]
+        text = SETTINGS.format(
             logs=logs,
             port=self._port,
             controller=self._controller_port,
             listeners="".join(f",{each.name}://127.0.0.1:{each.port}" for each in self._listeners),
             advertised="".join(f",{each.name}://127.0.0.1:{each.advertised_port}" for each in self._listeners),
-            protocols="".join(f",{each.name}:PLAINTEXT" for each in self._listeners),
+            protocols="".join(f",{each.name}:{each.protocol}" for each in self._listeners),
         )
+        return text + "".join(f"{name}={value}\n" for name, value in own)
 
     def _java(self, *args: str) -> Command:
         jars = cache_folder() / "kafka"
