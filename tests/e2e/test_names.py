@@ -84,7 +84,9 @@ async def test_a_user_id_of_two_addresses_is_listed(shared_relay: Relay) -> None
 
     async def listed() -> bool:
         code, printed = await shared_relay.baton("conflicts", "--json", "--limit", "1000")
-        found = {each["user_id"]: [one["email"] for one in each["addresses"]] for each in json.loads(printed)}
+        found = {
+            each["user_id"]: [one["email"] for one in each["addresses"]] for each in json.loads(printed)["conflicts"]
+        }
         return code == 0 and sorted(found.get(user["userId"], [])) == sorted([one, other])
 
     await until(listed, "the conflict", 30)

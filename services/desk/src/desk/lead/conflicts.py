@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from schemas.envelope import Fact
     from scorer.app import Scorer
 
-_ALIASES = """
-SELECT lead_id FROM lead WHERE state #> '{names,links,since,1}' IS NOT NULL ORDER BY lead_id LIMIT :most
+# Page by page, so that each statement ends in time. The limit is a literal: see `desk.reading`.
+_PAGE = """
+SELECT lead_id, state #> '{names,links,since,1}' IS NOT NULL FROM lead WHERE lead_id > :after
+ORDER BY lead_id LIMIT 2000
 """
 
 
@@ -51,7 +53,8 @@ def conflicts(
     Example: baton conflicts --json
     """
     with reaching_relay():
-        found = asyncio.run(_read(limit))
+        found = asyncio.run(_read(limit + 1))
+    more, found = len(found) > limit, found[:limit]
     if as_json:
         rows = [
             {
@@ -60,26 +63,33 @@ def conflicts(
             }
             for each in found
         ]
-        print(json.dumps(rows, indent=2))
+        print(json.dumps({"conflicts": rows, "more": more}, indent=2))
     elif not found:
         print("No user id was seen with two addresses.")
     for each in [] if as_json else found:
         addresses = (f"{one.email} since {one.since:%Y-%m-%d %H:%M}" for one in each.addresses)
         print(f"{each.user_id}: {', then '.join(addresses)}")
+    if more and not as_json:
+        print("... and more; --limit says how many to list.")
 
 
-async def _read(limit: int) -> list[Conflict]:
+async def _read(most: int) -> list[Conflict]:
+    """The first ones by the user ids' lead ids, at most so many."""
     from sqlalchemy import text
 
     from chassis.policy import Policies
     from desk.reading import one_instant
     from scorer.app import Scorer
 
-    scorer, found = Scorer(Policies()), list[Conflict]()
+    scorer, found, after = Scorer(Policies()), list[Conflict](), ""
     async with one_instant(DeskSettings.read().database, scorer.name) as (connection, _):
-        for (alias,) in (await connection.execute(text(_ALIASES), {"most": 10_000})).all():
-            if len(found) < limit and (conflict := await _conflict(connection, scorer, alias)) is not None:
-                found.append(conflict)
+        while rows := (await connection.execute(text(_PAGE), {"after": after})).all():
+            for alias in (lead for lead, several in rows if several):
+                if (conflict := await _conflict(connection, scorer, alias)) is not None:
+                    found.append(conflict)
+                if len(found) == most:
+                    return found
+            after = rows[-1][0]
     return found
 
 
