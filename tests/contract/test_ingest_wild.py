@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ingest.rules import MENDED
 from schemas.envelope import Decoder
 from schemas.identity import lead_id_of
 from schemas.topics import TOPICS
@@ -46,6 +47,31 @@ async def test_one_odd_value_concerns_its_item_only(door: Door, case: str) -> No
         **{"half_character": 0, "not_finite": 0},
         **mended,
     }
+
+
+async def test_what_is_not_taken_as_sent_is_counted_and_the_event_says_so(door: Door) -> None:
+    naive = datetime.now(UTC).isoformat()[:19]
+    page = {"type": "page", "userId": "u1", "timestamp": naive, "messageId": "m1"}
+    sizes = [{"type": "identify", "userId": "u1", "traits": {"employees": size}} for size in ("many", "51-200", -1)]
+    lost = {"type": "page", "timestamp": naive}
+    assert (await door.post("/v1/batch", {"batch": [page, *sizes, lost]})).status_code == 200
+    events = [event for _, event in await door.published()]
+    assert [event.get("zoneassumed") for event in events if event["id"] == "m1"] == [True]
+    described = [event["data"] for event in events if event["type"] == "baton.lead.described.v1"]
+    assert [each.get("company_size_range") for each in described] == [None, {"least": 51, "most": 200}, None]
+    assert door.count("values_mended_total", what="company_size") == 2
+    assert door.count("values_mended_total", what="no_zone") == 1  # of a refused item nothing is taken
+    assert all(
+        door.registry.get_sample_value("baton_ingest_values_mended_total", {"what": what}) is not None
+        for what in MENDED
+    )
+
+
+async def test_a_batch_without_zones_is_replayed_as_it_was_judged(door: Door) -> None:
+    sent = datetime.now(UTC).isoformat()[:19]
+    for stamp in (sent, f"{sent}Z"):
+        await door.post("/v1/batch", {"batch": [7], "sentAt": stamp})
+    assert [value["sent_at"] for _, value in await door.published("events-rejected")] == [sent, f"{sent}+00:00"]
 
 
 async def test_two_identifiers_that_lost_a_character_are_not_one_person(door: Door) -> None:

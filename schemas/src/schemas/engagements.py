@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from schemas.envelope import Envelope, Frozen, LeadId
 from schemas.identity import Identifiers
@@ -42,6 +42,22 @@ class EngagementRecorded(Envelope):
     data: Engagement
 
 
+Employees = Annotated[int, Field(ge=0, le=LARGEST_COMPANY)]
+
+
+class SizeRange(Frozen):
+    """How many people a company has at least and at most, both included; without `most` there is no upper end."""
+
+    least: Employees
+    most: Employees | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> SizeRange:
+        if self.most is not None and self.least > self.most:
+            raise ValueError("'least' must not be more than 'most'")
+        return self
+
+
 class Description(Frozen):
     """Attributes of a lead; one that is absent says nothing, it takes no earlier value away."""
 
@@ -50,7 +66,8 @@ class Description(Frozen):
     phone: Text | None = None
     title: Text | None = None
     company: Text | None = None
-    company_size: Annotated[int, Field(ge=0, le=LARGEST_COMPANY)] | None = None
+    company_size: Employees | None = None
+    company_size_range: SizeRange | None = Field(None, description="the size where only a range is known, as of a form")
     industry: Text | None = None
     country: Text | None = None
 

@@ -56,6 +56,7 @@ class Head(Frozen):
     time: Instant
     sentat: Instant | None = Field(None, description="the sender's clock when it sent; corrects its skew")
     occurredat: Instant | None = Field(None, description="the sender's own time, kept once `time` is final")
+    zoneassumed: bool | None = Field(None, description="the sender's own time had no zone, and was read as UTC")
     finaltime: bool = Field(False, description="`time` has been judged; nobody judges it again")
     timetrusted: bool = Field(False, description="the sender's clock is right: no skew correction")
     via: LeadId | None = Field(None, description="the alias for which the event came first; only Baton sets it")

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.engagements import LeadErased, LeadLinked, LeadMerged, LeadSuppressed, LeadUnmerged
+from schemas.engagements import LeadErased, LeadLinked, LeadMerged, LeadSuppressed, LeadUnmerged, SizeRange
 from schemas.envelope import Count, Envelope, Frozen, Instant, LeadId
 
 Points = Annotated[float, Field(ge=-1e9, le=1e9, description="points, exact to a thousandth")]
@@ -97,6 +97,7 @@ class Person(Frozen):
     title: str | None = None
     company: str | None = None
     company_size: Count | None = None
+    company_size_range: SizeRange | None = Field(None, description="the size where only a range is known")
     industry: str | None = None
     country: str | None = None
 

@@ -93,11 +93,6 @@ def test_campaign_and_channel_come_from_the_context_or_the_properties() -> None:
     assert (tagged.campaign, tagged.channel) == ("Autumn", "cpc")
 
 
-def test_only_true_marks_a_machine() -> None:
-    assert engagement("track", event="Email Opened", properties={"machine": True}).machine
-    assert not engagement("track", event="Email Opened", properties={"machine": "true"}).machine
-
-
 def test_plain_properties_are_kept_sorted_and_cut_and_the_others_counted() -> None:
     properties: dict[str, Any] = {f"p{number:02}": number for number in range(60)}
     properties |= {"a": "x" * 2000, "nested": {"b": 1}, "list": [1], "none": None, "email": EMAIL, "n" * 256: 1}

@@ -24,7 +24,7 @@ REASONS: Final = {
     "unknown_type": "a call that is none of those that the dialect has",
     "no_identifier": "no e-mail address, userId or anonymousId that identifies somebody; two of them for a link",
     "same_strength": "a link of two addresses, or two user ids, or two anonymous ids: none is the stronger one",
-    "bad_time": "a time that is not ISO 8601, or has no zone",
+    "bad_time": "a time that is neither ISO 8601 with a time of day nor seconds or milliseconds since 1970",
     "time_out_of_range": "more than 24 h ahead or 90 days behind",
     "nul_character": "a text with a NUL character, which Postgres cannot keep",
     "too_large": "longer than one event may be",
@@ -32,9 +32,12 @@ REASONS: Final = {
 }
 """Every reason for refusing an item, for good: sending it again changes nothing."""
 
+NO_ZONE, COMPANY_SIZE = "no_zone", "company_size"
 MENDED: Final = {
     "half_character": "U+FFFD stands for it",
     "not_finite": "a number that is NaN or infinite, left out",
+    NO_ZONE: "a time without a zone, read as UTC; the event says so by `zoneassumed`",
+    COMPANY_SIZE: "neither a number nor a range of numbers, left out",
 }
 """Every way in which a value is not taken as it was sent, though its item is."""
 
@@ -58,6 +61,8 @@ class Item:
     dropped: int = field(default=0, compare=False)
     happened: datetime | None = None
     """The time by our clock, where the sender's time is outside the contract's range."""
+    mended: tuple[str, ...] = ()
+    """The values that were not taken as sent, each a word of MENDED."""
 
 
 def events_of(item: Item, source: str, received_at: datetime, sentby: SentBy | None = None) -> tuple[Envelope, ...]:
@@ -92,6 +97,7 @@ def _event(kind: type[E], item: Item, subject: str, sender: _Sender, received_at
             subject=subject,
             time=item.time or item.happened or received_at,
             sentat=item.sent_at if item.time else None,
+            zoneassumed=True if item.time and NO_ZONE in item.mended else None,
             data=item.data,
         )
     except ValidationError as error:

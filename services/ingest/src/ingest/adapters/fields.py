@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Final, NamedTuple
 
 from schemas.envelope import Refused
 from schemas.spelling import given
@@ -23,6 +24,25 @@ MAX_NAME = 255
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _OTHER = re.compile(r"[^a-z0-9]+")
+_FLAGS: Final[Mapping[object, bool]] = {
+    **dict.fromkeys((True, "true", "1", "yes", "y", "on"), True),
+    **dict.fromkeys((False, "false", "0", "no", "n", "off"), False),
+}
+_EPOCH = re.compile(r"(?:[0-9]{10}|([0-9]{13}))(?:\.[0-9]+)?")
+"""Seconds (10 digits before the point) or milliseconds (13, the group) since 1970, from 2001 to 2286."""
+_START = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = re.compile(r"[0-9W-]+")
+"""A date without a time of day."""
+
+
+class Stamp(NamedTuple):
+    """An instant; not `zoned`: it came without a zone, and was read as UTC."""
+
+    time: datetime
+    zoned: bool = True
+
+    def __str__(self) -> str:
+        return (self.time if self.zoned else self.time.replace(tzinfo=None)).isoformat()
 
 
 def value_of(of: Table, name: str) -> object | None:
@@ -53,40 +73,50 @@ def text(of: Table, *names: str) -> str | None:
     return None
 
 
-def number(of: Table, *names: str) -> int | float | str | None:
-    """The first field that is present, for the contract to validate; only what can be no number is refused."""
-    for name in names:
-        value = value_of(of, name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, _NUMBERS_AND_TEXTS):
-            raise Refused("bad_item", f"{name}: not a number")
-        return value
-    return None
+def flag(of: Table, name: str) -> bool:
+    """A truth value as senders write it; absent is false. Raises Refused for one that is not understood."""
+    value = value_of(of, name)
+    if value is None:
+        return False
+    word = value.lower() if isinstance(value, str) else value
+    if not isinstance(word, _NUMBERS_AND_TEXTS) or word not in _FLAGS:
+        raise Refused("bad_item", f"{name}: neither true nor false")
+    return _FLAGS[word]
 
 
-def instant(of: Table, *names: str) -> datetime | None:
+def instant(of: Table, *names: str) -> Stamp | None:
     """The first field that is present, as an instant. Raises Refused `bad_time`."""
     for name in names:
         value = value_of(of, name)
         if value is None:
             continue
-        try:
-            time = datetime.fromisoformat(value) if isinstance(value, str) else None
-        except ValueError:
-            time = None
-        if time is None or time.tzinfo is None:
-            raise Refused("bad_time", f"{name}: not an ISO 8601 time with a zone")
-        return time
+        if (stamp := _stamp(value)) is None:
+            raise Refused("bad_time", f"{name}: not an ISO 8601 time, nor seconds or milliseconds since 1970")
+        return stamp
     return None
 
 
-def hint(of: Table, name: str) -> datetime | None:
+def hint(of: Table, name: str) -> Stamp | None:
     """An optional instant: None for one that cannot be read."""
     try:
         return instant(of, name)
     except Refused:
         return None
+
+
+def _stamp(value: object) -> Stamp | None:
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        time = None
+    if time is not None and time.tzinfo is not None:
+        return Stamp(time)
+    if isinstance(value, _NUMBERS_AND_TEXTS) and (epoch := _EPOCH.fullmatch(str(value))):
+        since = float(epoch[0])
+        return Stamp(_START + (timedelta(milliseconds=since) if epoch[1] else timedelta(seconds=since)))
+    if time is None or _DAY.fullmatch(str(value)):
+        return None
+    return Stamp(time.replace(tzinfo=UTC), zoned=False)
 
 
 @lru_cache(maxsize=4096)

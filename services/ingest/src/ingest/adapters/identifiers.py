@@ -44,9 +44,10 @@ class Names:
         """
         context = fields.table(item, "context")
         places = [fields.table(of, "traits") for of in ((context,) if call == "group" else (item, context))]
+        properties = fields.table(item, "properties")
         user_id = self.plain("user_id", fields.value_of(item, "userId"))
         if user_id is None:  # what a known user types may be somebody else's address: whom she invited
-            places.append(fields.table(item, "properties"))
+            places.append(properties)
         email = None
         for place in places:
             if email is None and (value := fields.value_of(place, "email")) is not None:

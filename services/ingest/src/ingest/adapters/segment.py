@@ -3,32 +3,34 @@ merge calls.
 
 | Call | Becomes |
 |---|---|
-| identify | `lead.described`: traits email, name or firstName + lastName, phone, title, industry, country (or address.country), company (a name, or an object of name, industry, size or employees or employee_count), company_size or companySize or employees |
+| identify | `lead.described`: traits email, name or firstName + lastName, phone, title, industry, country (or address.country), company (a name, or an object of name, industry, size or employees or employee_count), company_size or companySize or employees; each of them, where absent, from context.traits |
 | group | `lead.described`: the company: traits name, industry, size or employees or employee_count, country (or address.country) |
 | page | `engagement.recorded` of kind page_viewed; content is properties.content, else the page's name, else the last segment of properties.path or url |
 | screen | the same of kind screen_viewed, without a path |
 | track | `engagement.recorded`; kind is the event's name in snake case: "Content Downloaded" -> content_downloaded. "Email Link Clicked", Segment's own name, is email_clicked |
-| track of "Email Confirmed" or "Opt In Confirmed" | `lead.opted_in` (the confirming click of a double opt-in) |
+| track of "Email Confirmed" or "Opt In Confirmed" | `lead.opted_in` (the confirming click of a double opt-in); a machine's is an engagement, and opts nobody in |
 | alias, merge | `lead.linked` for each weaker identifier (`ingest.adapters.identifiers`), and no other event |
 
+A company's size is a number or a range (`ingest.adapters.company`); one that cannot be read is left out and counted.
 Every call with more than one identifier gives such links beside its event.
 
 Content is written as policies write it ("Case Study" -> case_study); the property itself keeps its spelling. Campaign is
 context.campaign.name, properties.campaign or utm_campaign; channel is properties.channel, context.campaign.medium or
-utm_medium; `properties.machine: true` marks what a machine did. Of the properties the plain ones are kept (50, each
+utm_medium; `properties.machine` (true, 1, "yes", ...) marks what a machine did, such as a mail gateway that follows links. Of the properties the plain ones are kept (50, each
 1,024 characters); nested ones are left out and counted.
 """  # noqa: E501 - a table's rows are lines
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from ingest.adapters import fields, identifiers
+from ingest.adapters.company import size_of
 from ingest.adapters.fields import Table
 from ingest.adapters.identifiers import Leads, Names
-from ingest.rules import Item
+from ingest.rules import COMPANY_SIZE, NO_ZONE, Item
 from schemas.engagements import EngagementRecorded, LeadDescribed, LeadOptedIn
 from schemas.envelope import Envelope, Refused
 from schemas.identity import Identifiers
@@ -37,8 +39,14 @@ OPTED_IN: Final = frozenset(("email_confirmed", "opt_in_confirmed"))
 KINDS: Final = {"email_link_clicked": "email_clicked"}
 """Names of Segment's specification for which the glossary has another word."""
 
-Said = tuple[type[Envelope], dict[str, Any], int]
-"""An event type, its data, and how many properties were left out."""
+
+class Said(NamedTuple):
+    """What a call says: an event and its data; how many properties were left out, and which values were mended."""
+
+    event: type[Envelope] | None
+    data: dict[str, Any]
+    dropped: int = 0
+    mended: tuple[str, ...] = ()
 
 
 def read(item: object, call: str | None = None, batch: Table | None = None) -> Item:
@@ -53,17 +61,22 @@ def read(item: object, call: str | None = None, batch: Table | None = None) -> I
         raise Refused("unknown_type", f"type: none of {', '.join((*_CALLS, *_LINKS))}")
     names = Names()
     own = names.own(item, call)
-    event, data, dropped = _CALLS[call](item) if call in _CALLS else (None, {}, 0)
+    said = _CALLS[call](item) if call in _CALLS else Said(None, {})
     others = _LINKS[call](item, own, names) if call in _LINKS else ()
+    time = fields.instant(item, "timestamp", "originalTimestamp")
+    sent = fields.hint(item, "sentAt") or fields.hint(batch or {}, "sentAt")
+    if sent and time and time.zoned and not sent.zoned:
+        sent = None  # of an unknown zone it shows no skew of a clock whose zone is known
     return Item(
-        event=event,
-        data={**data, "identifiers": own},
+        event=said.event,
+        data={**said.data, "identifiers": own},
         leads=(*own.lead_ids().items(), *others),
         junk=tuple(names.junk),
         id=_message_id(item),
-        time=fields.instant(item, "timestamp", "originalTimestamp"),
-        sent_at=fields.hint(item, "sentAt") or fields.hint(batch or {}, "sentAt"),
-        dropped=dropped,
+        time=time and time.time,
+        sent_at=sent and sent.time,
+        dropped=said.dropped,
+        mended=said.mended if time is None or time.zoned else (*said.mended, NO_ZONE),
     )
 
 
@@ -75,23 +88,73 @@ def _message_id(item: Table) -> str | None:
 
 
 def _identify(item: Table) -> Said:
+    traits, more = fields.table(item, "traits"), fields.table(fields.table(item, "context"), "traits")
+    places = [traits, more] if more else [traits]  # Rudder has them in the context only
+    described = {}
+    for name, read_ in _PERSON.items():
+        described[name] = next((value for place in places if (value := read_(place)) is not None), None)
+    sizes = [size for place in places for size in (*_values(place, _SIZES), *_values(_company(place), _PLAIN_SIZES))]
+    return _described(described, sizes)
+
+
+def _group(item: Table) -> Said:
     traits = fields.table(item, "traits")
-    company = fields.value_of(traits, "company")
-    about = company if isinstance(company, dict) else {}
-    address = fields.value_of(traits, "address")
-    names = (fields.text(traits, "firstName"), fields.text(traits, "lastName"))
-    size = fields.number(traits, "company_size", "companySize", "employees")
     described = {
-        "name": fields.text(traits, "name") or " ".join(filter(None, names)) or None,
-        "phone": fields.text(traits, "phone"),
-        "title": fields.text(traits, "title"),
-        "company": fields.text(about, "name") if about else fields.text(traits, "company"),
-        "company_size": size if size is not None else fields.number(about, "size", "employees", "employee_count"),
-        "industry": fields.text(traits, "industry") or fields.text(about, "industry"),
-        "country": fields.text(traits, "country")
-        or fields.text(address if isinstance(address, dict) else {}, "country"),
+        "company": fields.text(traits, "name"),
+        "industry": fields.text(traits, "industry"),
+        "country": _country(traits),
     }
-    return LeadDescribed, described, 0
+    return _described(described, _values(traits, _GROUP_SIZES))
+
+
+def _described(said: dict[str, Any], sizes: Iterable[object]) -> Said:
+    """With the first size that can be read; those before it are left out."""
+    mended: tuple[str, ...] = ()
+    for value in sizes:
+        if (size := size_of(value)) is not None:
+            said["company_size" if isinstance(size, int) else "company_size_range"] = size
+            break
+        mended += (COMPANY_SIZE,)
+    return Said(LeadDescribed, said, 0, mended)
+
+
+def _values(of: Table, names: Iterable[str]) -> list[object]:
+    return [value for name in names if (value := fields.value_of(of, name)) is not None]
+
+
+def _name(traits: Table) -> str | None:
+    names = (fields.text(traits, "firstName"), fields.text(traits, "lastName"))
+    return fields.text(traits, "name") or " ".join(filter(None, names)) or None
+
+
+def _company(traits: Table) -> Table:
+    """The company as an object; empty where it is a name or absent."""
+    company = fields.value_of(traits, "company")
+    return company if isinstance(company, dict) else {}
+
+
+def _company_name(traits: Table) -> str | None:
+    about = _company(traits)
+    return fields.text(about, "name") if about else fields.text(traits, "company")
+
+
+def _country(traits: Table) -> str | None:
+    address = fields.value_of(traits, "address")
+    return fields.text(traits, "country") or fields.text(address if isinstance(address, dict) else {}, "country")
+
+
+_SIZES: Final = ("company_size", "companySize", "employees")
+_PLAIN_SIZES: Final = ("size", "employees", "employee_count")
+_GROUP_SIZES: Final = ("employees", "size", "employee_count", "company_size", "companySize")
+_PERSON: Final[dict[str, Callable[[Table], str | None]]] = {
+    "name": _name,
+    "phone": lambda traits: fields.text(traits, "phone"),
+    "title": lambda traits: fields.text(traits, "title"),
+    "company": _company_name,
+    "industry": lambda traits: fields.text(traits, "industry") or fields.text(_company(traits), "industry"),
+    "country": _country,
+}
+"""The attributes of an identify, each read from one table of traits."""
 
 
 def _track(item: Table) -> Said:
@@ -100,8 +163,8 @@ def _track(item: Table) -> Said:
     kind = fields.word(name[: fields.MAX_TEXT]) if isinstance(name, str) else ""
     if not kind:
         raise Refused("bad_item", "event: not a name with a letter or digit of ASCII")
-    if kind in OPTED_IN:
-        return LeadOptedIn, {"text_version": fields.text(properties, "text_version")}, 0
+    if kind in OPTED_IN and not fields.flag(properties, "machine"):
+        return Said(LeadOptedIn, {"text_version": fields.text(properties, "text_version")})
     kind = KINDS.get(kind, kind if kind[0].isalpha() else f"event_{kind}")[:64]
     return _engagement(item, kind, _content(properties))
 
@@ -120,19 +183,6 @@ def _screen(item: Table) -> Said:
     return _engagement(item, "screen_viewed", content)
 
 
-def _group(item: Table) -> Said:
-    traits = fields.table(item, "traits")
-    address = fields.value_of(traits, "address")
-    described = {
-        "company": fields.text(traits, "name"),
-        "company_size": fields.number(traits, "employees", "size", "employee_count", "company_size", "companySize"),
-        "industry": fields.text(traits, "industry"),
-        "country": fields.text(traits, "country")
-        or fields.text(address if isinstance(address, dict) else {}, "country"),
-    }
-    return LeadDescribed, described, 0
-
-
 def _engagement(item: Table, kind: str, content: str | None) -> Said:
     properties = fields.table(item, "properties")
     campaign = fields.table(fields.table(item, "context"), "campaign")
@@ -141,14 +191,14 @@ def _engagement(item: Table, kind: str, content: str | None) -> Said:
     data = {
         "kind": kind,
         "content": (fields.word(content) or content) if content else None,
-        "machine": properties.get("machine") is True,
+        "machine": fields.flag(properties, "machine"),
         "campaign": fields.text(campaign, "name") or fields.text(properties, "campaign", "utm_campaign"),
         "channel": fields.text(properties, "channel")
         or fields.text(campaign, "medium")
         or fields.text(properties, "utm_medium"),
         "properties": kept,
     }
-    return EngagementRecorded, data, dropped
+    return Said(EngagementRecorded, data, dropped)
 
 
 def _content(properties: Table) -> str | None:

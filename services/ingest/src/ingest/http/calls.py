@@ -165,6 +165,7 @@ class Calls:
                 found.take(events)
                 found.dropped += read.dropped
                 found.junk.update(read.junk)
+                found.mended.update(read.mended)
 
 
 def taken(item: object, call: Call, most: int) -> tuple[Sequence[Envelope], Item]:
@@ -189,7 +190,7 @@ def _about(found: Sorted, call: str | None, content: dict[str, object]) -> dict[
         "sentby": found.sentby,
         "received_at": found.received_at.isoformat(),
         **({"call": call} if call else {}),
-        **({"sent_at": sent_at.isoformat()} if sent_at else {}),
+        **({"sent_at": str(sent_at)} if sent_at else {}),
     }
 
 
