@@ -6,7 +6,6 @@ All that is wrong with a folder is reported at once: file, line, field, and what
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +13,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
-from yaml.nodes import MappingNode, Node, SequenceNode
+from pydantic import TypeAdapter
+
+from chassis.documents import Document
 
 
 class Versioned(Protocol):
@@ -104,7 +103,7 @@ def load_policies(folder: Path, model: type[P]) -> Policies[P]:
     expected = [f"{version}.yaml" for version in range(1, len(names) + 1)]
     odd = sorted(names.difference(expected), key=lambda name: (len(name), name))
     problems = [f"{folder / name}: expected versions to be named 1.yaml, 2.yaml, ... without a gap" for name in odd]
-    documents = [_Document(folder / name) for name in expected if name in names]
+    documents = [Document(folder / name) for name in expected if name in names]
     adapter = TypeAdapter(model)
     read = [(document, version) for document in documents if (version := document.read(adapter, problems)) is not None]
     for document, version in read:
@@ -120,115 +119,15 @@ def load_policies(folder: Path, model: type[P]) -> Policies[P]:
 
 def load_version(path: Path, model: type[P]) -> Located[P]:
     """The version in the file, whatever the names of file and folder. Raises PolicyError."""
-    document, problems = _Document(path), list[str]()
+    document, problems = Document(path), list[str]()
     version = document.read(TypeAdapter(model), problems)
     if version is None:
         raise PolicyError(problems)
     return Located(version, document.problem)
 
 
-def _check_names(document: _Document, version: Versioned, problems: list[str]) -> None:
+def _check_names(document: Document, version: Versioned, problems: list[str]) -> None:
     if version.policy != document.path.parent.name:
         problems.append(document.problem(("policy",), f"expected the folder's name, {document.path.parent.name!r}"))
     if str(version.version) != document.path.stem:
         problems.append(document.problem(("version",), f"expected the file's name, {document.path.stem}"))
-
-
-class _UnneededError(Exception):
-    """YAML that no policy needs."""
-
-    def __init__(self, what: str, mark: yaml.Mark) -> None:
-        super().__init__(f"{what}; write the value out instead")
-        self.line = mark.line + 1
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses aliases, by which a few lines expand to gigabytes, and merge keys. Raises _UnneededError."""
-
-    def compose_node(self, parent: Node | None, index: int) -> Node | None:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise _UnneededError(f"an alias, *{event.anchor}, is not allowed", event.start_mark)
-        return super().compose_node(parent, index)
-
-    def flatten_mapping(self, node: MappingNode) -> None:
-        for key, _ in node.value:
-            if key.tag == "tag:yaml.org,2002:merge":
-                raise _UnneededError("a merge key, <<, is not allowed", key.start_mark)
-        super().flatten_mapping(node)
-
-
-class _Document:
-    """One file: its data and the line of each field."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._root: Node | None = None
-
-    def read(self, adapter: TypeAdapter[P], problems: list[str]) -> P | None:
-        """The version in the file; None, with the reasons added to `problems`, where there is none."""
-        try:
-            loader = _Loader(self.path.read_text("utf-8"))
-            self._root = loader.get_single_node()
-            doubled = list(_doubled(self._root, ()))
-            data = None if self._root is None or doubled else loader.construct_document(self._root)
-        except _UnneededError as error:
-            problems.append(f"{self.path}:{error.line}: {error}")
-            return None
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            problems.append(f"{self.path}:{mark.line + 1 if mark else 1}: not YAML: {error.problem}")
-            return None
-        except (OSError, ValueError, LookupError, AttributeError, RecursionError, yaml.YAMLError) as error:
-            problems.append(f"{self.path}:1: cannot be read as YAML: {type(error).__name__}")
-            return None
-        if doubled:
-            problems.extend(self.problem(place, "stands here a second time; expected once") for place in doubled)
-            return None
-        try:
-            return adapter.validate_python(data)
-        except ValidationError as error:
-            details = error.errors(include_url=False, include_context=False, include_input=False)
-            problems.extend(self.problem(detail["loc"], detail["msg"]) for detail in details)
-            return None
-
-    def problem(self, place: tuple[int | str, ...], message: str) -> str:
-        """The message with file, line and path of the field; a missing field has the line of its parent."""
-        path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
-        return f"{self.path}:{self._line(place)}: {path or 'the document'}: {message}"
-
-    def _line(self, place: tuple[int | str, ...]) -> int:
-        if self._root is None:
-            return 1
-        node, line = self._root, self._root.start_mark.line
-        for part in place:
-            step = _step(node, part)
-            if step is None:
-                break
-            key, node = step
-            line = key.start_mark.line
-        return int(line) + 1
-
-
-def _step(node: Node, part: int | str) -> tuple[Node, Node] | None:
-    """The key and the node of `part` in this node; of a doubled key the last one."""
-    if isinstance(node, MappingNode):
-        found = [(key, value) for key, value in node.value if key.value == part]
-        return found[-1] if found else None
-    if isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
-        return node.value[part], node.value[part]
-    return None
-
-
-def _doubled(node: Node | None, place: tuple[int | str, ...]) -> list[tuple[int | str, ...]]:
-    """The paths of keys that a mapping has more than once; YAML itself would silently take the last one."""
-    found: list[tuple[int | str, ...]] = []
-    if isinstance(node, MappingNode):
-        keys = Counter(str(key.value) for key, _ in node.value)
-        found.extend((*place, key) for key, count in sorted(keys.items()) if count > 1)
-        for key, value in node.value:
-            found.extend(_doubled(value, (*place, str(key.value))))
-    elif isinstance(node, SequenceNode):
-        for index, value in enumerate(node.value):
-            found.extend(_doubled(value, (*place, index)))
-    return found

@@ -29,6 +29,8 @@ REASONS: Final = {
     "nul_character": "a text with a NUL character, which Postgres cannot keep",
     "too_large": "longer than one event may be",
     "bad_event": "a field that the contract does not allow",
+    "not_allowed": "a call or a sales activity that this webhook or inbox may not send",
+    "unreadable": "a body or record that its format cannot read",
 }
 """Every reason for refusing an item, for good: sending it again changes nothing."""
 

@@ -1,0 +1,144 @@
+"""The formats in which platforms write, to a webhook or to a topic: a body becomes items, an item events.
+
+`segment` is what trackers send, one call or a batch. Every other format is a mapping: a file of the folder of mappings.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping as Mapped
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+
+from chassis.documents import BadDocument, read_document
+from ingest import rules
+from ingest.adapters import sales, segment
+from ingest.adapters.mapping import Mapping
+from ingest.adapters.sales import Invalid
+from schemas.content import has_nul
+from schemas.engagements import EngagementRecorded, LeadLinked
+from schemas.envelope import Envelope, Refused, SentBy
+from schemas.sales import SalesContacted
+from schemas.spelling import given
+
+ENGAGEMENTS, SALES = EngagementRecorded.topic, SalesContacted.topic
+SEGMENT = "segment"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an item came in, and what is needed to read it again.
+
+    `id` is that of an event without its own. `sends` are the topics that it may write to, of which that
+    of sales activities stands for merges too. `queued`: nobody knows how
+    long it waited before `received_at`, so `sentAt` shows no skew.
+    """
+
+    source: str
+    sentby: SentBy
+    received_at: datetime
+    format: str
+    sends: frozenset[str]
+    id: str | None = None
+    queued: bool = False
+
+
+@dataclass(slots=True)
+class Read:
+    """What was read of items: their events, and what was left out of them."""
+
+    events: list[Envelope] = field(default_factory=list)
+    dropped: int = 0
+    junk: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, more: Read) -> None:
+        """Adds it; a link only once, since a second one would be an exact duplicate."""
+        known = {(event.subject, event.id) for event in self.events if isinstance(event, LeadLinked)}
+        self.events += (event for event in more.events if (event.subject, event.id) not in known)
+        self.dropped += more.dropped
+        self.junk += more.junk
+
+
+class Format(Protocol):
+    """Splits a body into items, and makes calls and sales activities of each."""
+
+    def split(self, content: object) -> Sequence[object]:
+        """The items of a body; each is read, and set aside, by itself. Raises Refused."""
+        ...
+
+    def made(self, item: object, id_: str | None) -> Any:
+        """("call" or "activity", what it is) for each; `id_` is the id of one without its own. Raises Refused."""
+        ...
+
+
+class Segment:
+    """Calls of the Segment family."""
+
+    def split(self, content: object) -> Sequence[object]:
+        if isinstance(content, dict) and isinstance(content.get("batch"), list):
+            sent_at = content.get("sentAt")
+            return [{"sentAt": sent_at, **one} if isinstance(one, dict) else one for one in content["batch"]]
+        return content if isinstance(content, list) else [content]
+
+    def made(self, item: object, id_: str | None) -> Any:
+        if isinstance(item, dict) and id_ is not None and given(item.get("messageId")) is None:
+            item = {**item, "messageId": id_}
+        yield "call", item
+
+
+class Formats:
+    """Every format by name; a mapping is read from its file at first use."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._known: dict[str, Format] = {SEGMENT: Segment()}
+
+    def find(self, name: str) -> Format:
+        """The format. Raises BadDocument where there is none of that name, or its file is wrong."""
+        if name not in self._known:
+            path = self._folder / f"{name}.yaml"
+            if path.parent != self._folder or not path.is_file():
+                there = ", ".join(sorted((SEGMENT, *(file.stem for file in self._folder.glob("*.yaml")))))
+                raise BadDocument([f"no format {name!r}: expected one of {there} (mappings are in {self._folder})"])
+            self._known[name] = read_document(path, Mapping)
+        return self._known[name]
+
+
+def read(item: object, how: Format, origin: Origin, most: int) -> Read:
+    """The events of one item, all or none; each call or activity has at most `most` bytes. Raises Refused.
+
+    A function of item and origin, so that a refused item can be read again later.
+    """
+    result = Read()
+    for kind, said in how.made(item, origin.id):
+        compact = orjson.dumps(said)
+        if len(compact) > most:
+            raise Refused("too_large", f"an event may have {most} bytes")
+        if has_nul(compact.decode()):
+            raise Refused("nul_character", "a text with a NUL character")
+        if (ENGAGEMENTS if kind == "call" else SALES) not in origin.sends:
+            raise Refused("not_allowed", f"what comes this way may send {', '.join(sorted(origin.sends))} only")
+        result.add(_call(said, origin) if kind == "call" else _activity(said, origin))
+    return result
+
+
+def _call(call: object, origin: Origin) -> Read:
+    if origin.queued and isinstance(call, dict):
+        call = {name: value for name, value in call.items() if name != "sentAt"}
+    item = segment.read(call)
+    events = rules.events_of(item, origin.source, origin.received_at, origin.sentby)
+    return Read(list(events), item.dropped, Counter(item.junk))
+
+
+def _activity(activity: Mapped[str, Any], origin: Origin) -> Read:
+    try:
+        events = sales.activities([activity], True, origin.source, origin.received_at)
+    except Invalid as invalid:
+        first = invalid.errors[0]
+        raise Refused("bad_event", f"{first.path}: {first.message}") from invalid
+    return Read([event.model_copy(update={"sentby": origin.sentby}) for event in events])
