@@ -43,3 +43,31 @@ async def test_every_conflict_is_listed_and_what_is_left_out_is_said(terminal: R
     assert (code, out.count(" since "), out.splitlines()[-1]) == (0, 4, "... and more; --limit says how many to list.")
     code, out, _ = await terminal.typed("desk", "conflicts", "--limit", "3")
     assert (code, "more" in out) == (0, False), out
+
+
+async def test_of_an_alias_its_links_and_the_progress_of_its_move_are_shown(terminal: Relay) -> None:
+    await terminal.migrate()
+    bench, alias = Bench(terminal), lead_id_of(user_id="u-1")
+    visits = [an_engagement(subject=alias, identifiers=Identifiers(user_id="u-1"), id=id_) for id_ in ("b", "d", "f")]
+    known = [an_engagement(subject=lead_id_of(email=f"u-1-{number}@example.com")) for number in (1, 2)]
+    first, second = a_conflict("u-1")
+    await bench.fill(*visits, *known, second, first)
+
+    async def shown(verb: str) -> list[str]:
+        code, out, err = await terminal.typed("desk", verb, "u-1")
+        assert code == 0, err
+        return [line.strip().lower() for line in out.splitlines()]
+
+    links = ", ".join(f"lead {link.data.lead} since {link.time:%Y-%m-%d %H:%M:%S}" for link in (first, second))
+    for verb in ("lead", "explain"):
+        lines = await shown(verb)
+        at_ = lines.index("found by the user id u-1")
+        assert lines[at_ + 1 : at_ + 4] == [
+            f"alias {alias} is {links}",
+            f"what it did before is lead {second.data.lead}'s",
+            "0 of its 5 facts were moved there so far",
+        ]
+    async with connected(bench.url, "scorer") as connection:
+        moved = "jsonb_set(state::jsonb, '{names,after}', '[\"tests\", \"d\"]')"
+        await connection.execute(f"UPDATE lead SET state = {moved} WHERE lead_id = $1", alias)
+    assert "2 of its 5 facts were moved there so far" in await shown("lead")

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 from desk.lead.clocks import Row
 from desk.lead.explanation import explain, tell
+from desk.lead.person import Alias, Linked, Person
 from desk.lead.row import Tombstone
 from desk.lead.screen import Screen, lines
 from desk.lead.standing import overview
+from schemas.identity import lead_id_of
 from tests.builders import EMAIL, LEAD, NOON, a_description, a_fact, an_engagement, at
 from tests.unit.router.journeys import a_context, a_handed_off_lead
 from tests.unit.scorer.driver import CLASSIC
@@ -28,6 +30,16 @@ def test_each_part_of_the_relay_has_its_lines() -> None:
     ]
     assert "Clock     CK-S2  running   due 2026-03-02 13:00:00, in 50 min, Grace" in told
     assert any(line.startswith("Score     50 points, band ") for line in told)
+
+
+def test_who_is_found_by_an_alias_is_shown_with_it_on_the_screen_and_in_the_explanation() -> None:
+    screen = a_screen()
+    alias = Alias(lead_id_of(user_id="u-1"), (Linked(LEAD, EMAIL, at(3)),), LEAD, facts=2)
+    person = Person("u-1", "user id", LEAD, (alias,))
+    found = f"alias {alias.lead_id} is {EMAIL} ({LEAD}) since 2026-03-02 12:03:00"
+    assert f"          {found}" in lines(replace(screen, person=person))
+    assert screen.score is not None
+    assert tell(replace(screen.score, person=person))[1:3] == ["Found by the user id u-1", found.capitalize()]
 
 
 def test_the_score_reads_as_in_its_explanation() -> None:

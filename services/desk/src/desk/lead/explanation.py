@@ -9,7 +9,7 @@ from typing import Literal
 
 from desk.lead.changes import Attribute, Change
 from desk.lead.missing import CHANGES, Missing, missing
-from desk.lead.person import KnownAs, came_by, known_as
+from desk.lead.person import KnownAs, Person, came_by, known_as, tell_found
 from desk.lead.person import tell as tell_names
 from desk.lead.row import Tombstone
 from desk.policy.wording import attribute, company, counted, engagement, listed, number, reach
@@ -78,6 +78,8 @@ class Explanation:
     dropped: dict[str, int] = field(default_factory=dict)
     erased: Tombstone | None = None
     known_as: KnownAs = field(default_factory=KnownAs)
+    person: Person | None = None
+    """Whom the name that was typed means."""
 
 
 def explain(  # noqa: PLR0913 - the score's inputs, and what it is compared with
@@ -134,13 +136,13 @@ def tell(view: Explanation) -> list[str]:
     """The text above the lines."""
     lines = [
         f"Lead {f'{view.email}, ' if view.email else ''}{view.lead_id}",
-        standing(view),
-        f"Policy {judged_by(view)}",
+        *(f"{text[0].upper()}{text[1:]}" for text in (tell_found(view.person) if view.person else ())),
     ]
     if view.as_of is not None:
-        lines.insert(1, f"As of {second(view.as_of)}, by what is known today of the time up to then")
+        lines.append(f"As of {second(view.as_of)}, by what is known today of the time up to then")
         if not view.facts_read:
-            lines.insert(2, "Nothing was known of the lead then: its first fact is later")
+            lines.append("Nothing was known of the lead then: its first fact is later")
+    lines += [standing(view), f"Policy {judged_by(view)}"]
     if view.as_of is None and view.stored_agrees is None:
         lines.append("This version has not judged the lead yet: what is stored is an earlier one's")
     if view.suppressed is not None:

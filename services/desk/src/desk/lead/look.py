@@ -78,7 +78,9 @@ class Look:
 
     async def explained(self, typed: str, instant: datetime | None = None) -> Explanation | None:
         """As `explanation`, of the lead of that name."""
-        return await self.explanation((await person(self.settings.database, typed)).lead_id, instant)
+        found = await person(self.settings.database, typed)
+        view = await self.explanation(found.lead_id, instant)
+        return None if view is None else replace(view, person=found)
 
     async def stands(self, typed: str) -> Standing | None:
         """As `standing`, of the lead of that name."""

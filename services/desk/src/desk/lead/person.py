@@ -27,17 +27,42 @@ class Candidate(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Linked:
+    """A lead that an alias is, and from when on."""
+
+    lead_id: str
+    email: str | None
+    since: datetime
+
+    @property
+    def who(self) -> str:
+        return f"{self.email} ({self.lead_id})" if self.email else f"lead {self.lead_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name of other leads by time, the latest last: by `links`, or by one merge, which can be undone.
+
+    What it did before all of them belongs to the `first` that arrived. Of its `facts` so many are `left` to be moved
+    there.
+    """
+
+    lead_id: str
+    links: tuple[Linked, ...]
+    first: str
+    merged: bool = False
+    facts: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
-    """Whom a name means. `via` are the lead ids of the aliases on the way from the name to the person."""
+    """Whom a name means. `via` are the aliases on the way from the name to the person."""
 
     typed: str
     what: str
     lead_id: str
-    via: tuple[str, ...] = ()
-
-    @property
-    def who(self) -> str:
-        return f"{self.typed} ({self.lead_id})" if self.typed != self.lead_id else f"lead {self.lead_id}"
+    via: tuple[Alias, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +86,15 @@ class KnownAs:
 
 
 def candidates(typed: str) -> list[Candidate]:
-    """What the name may be, the likeliest first. Ends the command with 2 when it identifies nobody."""
+    """What the name may be, the likeliest first: an address may be a user id too, as one that was a person's before.
+
+    Ends the command with 2 when it identifies nobody.
+    """
     typed = typed.strip()
     try:
-        if "@" in typed:
-            return [Candidate(WORDS["email"], lead_id_of(email=typed))]
         found = [Candidate("lead id", typed.lower())] if _UUID.fullmatch(typed.lower()) else []
+        if "@" in typed:
+            found = [Candidate(WORDS["email"], lead_id_of(email=typed))]
         found.append(Candidate(WORDS["user_id"], lead_id_of(user_id=typed)))
         return [*found, Candidate(WORDS["anonymous_id"], lead_id_of(anonymous_id=typed))]
     except ValueError as error:
@@ -107,6 +135,23 @@ def _merged(facts: Sequence[Fact]) -> Iterable[Merged]:
             came = (identifiers_of(fact) for fact in facts if fact.event.via == alias)
             name = next((names.email for names in came if names and names.email), alias)
             yield Merged(name, merge.time, merge.event.data.because)
+
+
+def tell_found(person: Person, most: int = 5) -> list[str]:
+    """By which name the person was found, and what each alias on the way is: its latest links, and how far it has been
+    moved. Nothing for a name of her own.
+    """
+    lines = [f"found by the {person.what} {person.typed}"] if person.via else []
+    for alias in person.via:
+        links = [f"{link.who} since {link.since:%Y-%m-%d %H:%M:%S}" for link in alias.links[-most:]]
+        if earlier := len(alias.links) - len(links):
+            links.insert(0, f"{earlier} earlier ones")
+        lines.append(f"alias {alias.lead_id} {'was merged into' if alias.merged else 'is'} {', '.join(links)}")
+        if alias.first != alias.links[0].lead_id:
+            lines.append(f"what it did before is lead {alias.first}'s")
+        moved = f"{alias.facts - alias.left} of" if alias.left else "all of"
+        lines.append(f"{moved} its {alias.facts} facts were moved there{' so far' if alias.left else ''}")
+    return lines
 
 
 def tell(known: KnownAs, most: int = 5) -> list[str]:

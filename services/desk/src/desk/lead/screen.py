@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from desk.lead.clocks import Row
 from desk.lead.explanation import WHY, Explanation, judged_by, second, standing, tell_missing
-from desk.lead.person import Person, tell
+from desk.lead.person import Person, tell, tell_found
 from desk.lead.standing import Overview as Standing
 from desk.lead.standing import tell_refused, tell_stage
 from desk.policy.wording import counted, number
@@ -51,8 +51,8 @@ def _who(screen: Screen) -> str:
 
 
 def _names(screen: Screen) -> Iterator[str]:
-    if screen.person is not None and screen.person.via:
-        yield f"          found by the {screen.person.what} {screen.person.typed}"
+    for text in tell_found(screen.person) if screen.person else ():
+        yield f"          {text}"
     for place, text in enumerate(tell(screen.score.known_as) if screen.score else ()):
         yield f"{'' if place else 'Names':10}{text}"
 
