@@ -76,6 +76,49 @@ async def test_two_known_leads_are_merged_and_taken_apart(shared_relay: Relay) -
     assert (code, "is not merged into" in printed) == (1, True), printed
 
 
+async def test_a_link_cannot_be_undone_and_a_merge_says_whom_a_weaker_name_means(shared_relay: Relay) -> None:
+    email, other = people.somebody(), people.somebody()
+    user_id, _ = people.weaker_names(email)
+    await shared_relay.batch([*people.of_three_names(email), people.tracked(other, "Webinar Attended")])
+
+    async def known() -> bool:
+        views = [await told(shared_relay, "explain", name) for name in (user_id, other)]
+        return [view.get("score") for view in views] == [80, 20]
+
+    await until(known, "both of them", 60)
+    code, _, printed = await shared_relay.typed("desk", "unmerge", user_id, email, "--yes")
+    assert (code, f"{user_id} is linked to {email}" in printed, "cannot be undone" in printed) == (1, True, True), (
+        printed
+    )
+    code, _, printed = await shared_relay.typed("desk", "merge", user_id, other)
+    assert (code, f"{user_id} is only a name of it" in printed) == (1, True), printed
+    assert f"Merge {email} ({lead_id_of(email=email)}), of whom {user_id} is a name, into {other} " in printed, printed
+    assert (await told(shared_relay, "merge", user_id, other, "--yes"))["alias"] == lead_id_of(email=email)
+    code, _, printed = await shared_relay.typed("desk", "unmerge", user_id, other, "--yes")
+    assert (code, f"Merged is lead {lead_id_of(email=email)}: unmerge that one." in printed) == (1, True), printed
+
+
+async def test_two_user_ids_which_no_call_can_link_are_merged_by_hand(shared_relay: Relay) -> None:
+    old, new = (f"user-{people.somebody()[:12]}" for _ in range(2))
+    visit = people.tracked(people.somebody(), "Webinar Attended")
+    for user in (old, new):
+        await shared_relay.batch([{**visit, "context": {}, "userId": user, "messageId": user}])
+    await shared_relay.batch([{"type": "alias", "previousId": old, "userId": new, "messageId": f"{old}-{new}"}])
+
+    async def known() -> bool:
+        return [(await told(shared_relay, "explain", user)).get("score") for user in (old, new)] == [20, 20]
+
+    await until(known, "both user ids", 60)
+    assert (await told(shared_relay, "merge", old, new, "--yes"))["done"]
+
+    async def one() -> bool:
+        views = [await told(shared_relay, "explain", user) for user in (old, new)]
+        whole = [view.get("facts_read", 0) >= 3 for view in views]  # both visits, and the merge
+        return [view.get("lead_id") for view in views] == [lead_id_of(user_id=new)] * 2 and all(whole)
+
+    await until(one, "one person of both", 60)
+
+
 async def test_a_user_id_of_two_addresses_is_listed(shared_relay: Relay) -> None:
     one, other = people.somebody(), people.somebody()
     user = {"userId": f"user-{one}"[:20]}

@@ -41,28 +41,31 @@ def merge(old: Old, new: New, because: Because = None, yes: Yes = False, as_json
             _end(f"No service knows {old if one.score is None else new}: both have to be known.")
     for line in [*_tell("OLD", one), *_tell("NEW", other), _outcome(one, other)]:
         typer.echo(line, err=True)
-    confirm(f"Merge {_who(one)} into {_who(other)}?", yes=yes)
+    confirm(f"Merge {_who(one)}{_of_whom(one)} into {_who(other)}{_of_whom(other)}?", yes=yes)
     _say(look, (one.lead_id, other.lead_id), because, unmerge=False, as_json=as_json)
 
 
 def unmerge(old: Old, new: New, because: Because = None, yes: Yes = False, as_json: Json = False) -> None:
     """Takes a merge back: what came by OLD does not count for NEW any more, and OLD is a lead of its own again.
 
+    A link, which events with two identifiers make, cannot be undone. Exits with 1 for one, for what is not merged,
+    when it was not asked for after all, or nothing came of it within 30 s.
+
     Example: baton unmerge ada@old.example ada@new.example --yes
     """
-    from desk.lead.person import candidates
-
-    alias = candidates(old)[0].lead_id
     with reaching_relay():
         look, one, other = _both(old, new)
-        way = () if one.person is None else (*one.person.via, one.lead_id)
-        if one.lead_id != other.lead_id or alias not in way[:-1]:
-            _end(f"{old} is not merged into {new}.")
-    lead = way[way.index(alias) + 1]  # in a chain of merges the next one, not the last
+    via = one.person.via if one.person else ()
+    if one.lead_id != other.lead_id or not via:
+        _end(f"{old} is not merged into {new}.")
+    alias, lead = via[0], via[0].links[-1]  # in a chain of merges the next one, not the last
+    if not alias.merged:
+        merged = next((f" Merged is lead {each.lead_id}: unmerge that one." for each in via if each.merged), "")
+        _end(f"{old} is linked to {lead.who}, not merged: events carried both, and a link cannot be undone.{merged}")
     for line in _tell("NOW", other):
         typer.echo(line, err=True)
     confirm(f"Make {old} a lead of its own again?", yes=yes)
-    _say(look, (alias, lead), because, unmerge=True, as_json=as_json)
+    _say(look, (alias.lead_id, lead.lead_id), because, unmerge=True, as_json=as_json)
 
 
 def _both(old: str, new: str) -> tuple[Look, Screen, Screen]:
@@ -82,12 +85,15 @@ def _refuse_same(one: Screen, other: Screen, old: str, new: str) -> None:
 
 
 def _tell(what: str, screen: Screen) -> list[str]:
-    """Who it is, what it has, and who owns it."""
+    """Who it is, what it has, who owns it, and by which other name it was found."""
     score = f"{screen.score.score:g} points, {screen.score.facts_read} facts" if screen.score else "no score"
     standing = screen.standing
     owned = f", {standing.stage}, owner {standing.episode.owner.name}" if standing and standing.episode else ""
     running = sum(row.state == "running" for row in screen.clocks)
-    return [f"{what}  {_who(screen)}: {score}{owned}{f', {running} clocks running' if running else ''}"]
+    line = f"{what}  {_who(screen)}: {score}{owned}{f', {running} clocks running' if running else ''}"
+    if screen.person is None or not screen.person.via:
+        return [line]
+    return [line, f"     {screen.person.typed} is only a name of it: the whole lead is meant, with all its names."]
 
 
 def _outcome(one: Screen, other: Screen) -> str:
@@ -106,6 +112,11 @@ def _outcome(one: Screen, other: Screen) -> str:
 def _who(screen: Screen) -> str:
     email = screen.score.email if screen.score else None
     return f"{email} ({screen.lead_id})" if email else f"lead {screen.lead_id}"
+
+
+def _of_whom(screen: Screen) -> str:
+    """The name that was typed, where it is another one of the lead."""
+    return f", of whom {screen.person.typed} is a name," if screen.person and screen.person.via else ""
 
 
 def _say(look: Look, leads: tuple[str, str], because: str | None, *, unmerge: bool, as_json: bool) -> None:
