@@ -5,7 +5,7 @@ from typing import Any
 
 from schemas.identity import lead_id_of
 from tests.e2e import people
-from tests.relay import Relay
+from tests.relay import JUDGES, Relay
 from tests.until import until
 
 
@@ -13,6 +13,12 @@ async def told(relay: Relay, *command: str) -> dict[str, Any]:
     """The command's answer; empty where it knows nobody."""
     code, printed, _ = await relay.typed("desk", *command, "--json")
     return dict(json.loads(printed)) if code == 0 else {}
+
+
+async def erased(relay: Relay, service: str, leads: list[str]) -> int:
+    """How many of the leads the service has erased."""
+    statement = "SELECT 1 FROM lead WHERE lead_id = ANY($1) AND erased IS NOT NULL"
+    return len(await relay.query(service, statement, leads))
 
 
 async def test_a_person_is_found_by_each_name_and_erased_under_all_of_them(shared_relay: Relay) -> None:
@@ -27,19 +33,55 @@ async def test_a_person_is_found_by_each_name_and_erased_under_all_of_them(share
     await until(whole, "her points under every name", 30)
     known = (await told(shared_relay, "explain", email))["known_as"]
     assert (known["user_id"], known["anonymous_id"]) == ([names[1]], [names[2]])
+    code, printed = await shared_relay.baton("lead", names[2])
+    assert f"found by the anonymous id {names[2]}" in printed, printed
+    assert f"alias {lead_id_of(anonymous_id=names[2])} is {email} ({lead_id_of(email=email)}) since " in printed, (
+        printed
+    )
+    assert "all of its 5 facts were moved there" in printed, printed
     nowhere = {"BATON_POLICIES": "/nowhere"}  # who erases has to know no policy
     code, _, printed = await shared_relay.typed("desk", "suppress", names[1], **nowhere)
     assert (code, f"Suppress {names[1]}" in printed, "policy" in printed) == (1, True, False), printed
-    code, _, printed = await shared_relay.typed("desk", "erase", names[1], "--yes", **nowhere)
+    code, out, printed = await shared_relay.typed("desk", "erase", names[1], "--yes", **nowhere)
     assert (code, [f"Reached: {name}" in printed for name in names]) == (0, [True] * 3), printed
 
-    async def gone() -> bool:
-        ids = [lead_id_of(email=email), lead_id_of(user_id=names[1]), lead_id_of(anonymous_id=names[2])]
-        statement = "SELECT 1 FROM lead WHERE lead_id = ANY($1) AND erased IS NOT NULL"
-        rows = await shared_relay.query("scorer", statement, ids)
-        return len(rows) == 3
+    assert (out.startswith(f"Erased: {email} (e-mail address), "), out.count(", ")) == (True, 2), out
+    ids = [lead_id_of(email=email), lead_id_of(user_id=names[1]), lead_id_of(anonymous_id=names[2])]
+    assert [await erased(shared_relay, service, ids) for service in JUDGES] == [3, 3, 3]
 
-    await until(gone, "all of her names to be erased", 30)
+
+async def test_of_a_name_that_nobody_knows_all_readings_are_erased(shared_relay: Relay) -> None:
+    name, email = people.somebody().partition("@")[0], people.somebody()
+    readings = [lead_id_of(user_id=name), lead_id_of(anonymous_id=name)]
+    answer = await told(shared_relay, "erase", name, "--yes")
+    assert (answer["lead_id"], answer["asked"], answer["done"]) == (readings[0], "erased", True)
+    assert answer["names"] == [f"{name} (user id)", f"{name} (anonymous id)"]
+    assert (await told(shared_relay, "erase", email, "--yes"))["done"]
+    readings += [lead_id_of(email=email), lead_id_of(user_id=email), lead_id_of(anonymous_id=email)]
+    assert [await erased(shared_relay, service, readings) for service in JUDGES] == [5, 5, 5]
+
+
+async def test_a_name_of_two_persons_erases_neither(shared_relay: Relay) -> None:
+    one, other = people.somebody(), people.somebody()
+    device = {"anonymousId": f"shared-{one[:12]}"}
+    for email in (one, other):
+        await shared_relay.batch([{**people.identified(email), **device}])
+
+    async def both() -> bool:
+        statement = "SELECT 1 FROM lead WHERE lead_id = $1 AND state #> '{names,links,since,1}' IS NOT NULL"
+        linked = await shared_relay.query("scorer", statement, lead_id_of(anonymous_id=device["anonymousId"]))
+        return bool(linked) and all([(await told(shared_relay, "explain", name)).get("score") for name in (one, other)])
+
+    await until(both, "both of them", 60)
+    for verb in ("erase", "suppress"):
+        code, _, printed = await shared_relay.typed("desk", verb, device["anonymousId"], "--yes")
+        assert (code, "a name of several persons" in printed) == (1, True), printed
+        assert [f"{email} ({lead_id_of(email=email)})" in printed for email in (one, other)] == [True, True], printed
+    code, _, printed = await shared_relay.typed("desk", "erase", lead_id_of(email=one), "--yes")
+    assert (code, f"{device['anonymousId']} (anonymous id), which other leads have too" in printed) == (0, True), (
+        printed
+    )
+    assert await erased(shared_relay, "sla-monitor", [lead_id_of(email=other)]) == 0
 
 
 async def test_two_known_leads_are_merged_and_taken_apart(shared_relay: Relay) -> None:

@@ -3,9 +3,13 @@
 import json
 from datetime import timedelta
 
+from pydantic import SecretStr
+
+from chassis.process.settings import Database
+from desk.lead.reach import not_erased
 from schemas.engagements import LeadLinked, Link
 from schemas.identity import Identifiers, lead_id_of
-from tests.builders import an_engagement, at
+from tests.builders import LEAD, an_engagement, at
 from tests.infrastructure import connected
 from tests.integration.desk.test_backtest import Bench
 from tests.relay import Relay
@@ -71,3 +75,14 @@ async def test_of_an_alias_its_links_and_the_progress_of_its_move_are_shown(term
         moved = "jsonb_set(state::jsonb, '{names,after}', '[\"tests\", \"d\"]')"
         await connection.execute(f"UPDATE lead SET state = {moved} WHERE lead_id = $1", alias)
     assert "2 of its 5 facts were moved there so far" in await shown("lead")
+
+
+async def test_after_an_erasure_each_service_is_waited_for(terminal: Relay) -> None:
+    await terminal.migrate()
+    await Bench(terminal).fill(an_engagement())
+    async with connected(terminal.room.url, "scorer") as connection:
+        await connection.execute("UPDATE lead SET erased = now(), deleted = 1")
+    database, told = Database(url=SecretStr(terminal.room.database_url("baton_reader"))), list[tuple[int, int]]()
+    left = await not_erased(database, [LEAD], 0.1, lambda done, total: told.append((done, total)))
+    assert left == {"scorer": set(), "router": {LEAD}, "sla-monitor": {LEAD}}
+    assert set(told) == {(1, 3)}

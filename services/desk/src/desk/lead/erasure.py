@@ -8,42 +8,53 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from desk.settings import DeskSettings
-from desk.terminal import Json, LeadArgument, Yes, confirm, reaching_relay, say_relay
+from desk.terminal import Json, LeadArgument, Yes, bar, confirm, reaching_relay, say_relay
 
 if TYPE_CHECKING:
+    from desk.lead.reach import Reach
     from schemas.envelope import Envelope
+
+TAKES = 30
+"""Seconds within which a relay at work has erased a lead in all services."""
 
 
 def erase(lead: LeadArgument, yes: Yes = False, as_json: Json = False) -> None:
     """Forgets a lead for good: deletes all its facts, and drops whatever comes of it later. Nothing brings it back.
 
     Any of its names will do, and all of them are reached: what is kept under each is deleted, and what comes later
-    under any is dropped. Also one that nobody knows yet. What was published stays on the topics until their retention
-    ends, and so do dead letters and backups.
+    under any is dropped. It names them first, asks, and waits until the services have erased them. Of a name that
+    nobody knows, all that it may be is erased: address, user id and anonymous id. What was published stays on the
+    topics until their retention ends, and so do dead letters and backups.
 
-    Exits with 1 when it was not asked for after all, or Kafka does not answer.
+    Exits with 1 when it was not asked for after all, when the name is one of several persons, when Kafka does not
+    answer, or when the services have not erased all within 30 s; they still will.
 
     Example: baton erase ada@example.com
     """
     from schemas.engagements import Erasure, LeadErased
 
     asked = _Asked.of(lead)
-    for line in asked.reached:
-        typer.echo(line, err=True)
+    reach = asked.reach
+    for name, text in reach.names.items():
+        also = ", which other leads have too" if name in reach.shared else ""
+        typer.echo(f"Reached: {text}{also}", err=True)
     confirm(f"Erase {asked.who} for good?", yes=yes)
-    _publish(LeadErased(data=Erasure(), **asked.about), asked, "erased", as_json=as_json)
+    events = [LeadErased(data=Erasure(), **asked.about(lead)) for lead in (*reach.persons, *reach.unlisted)]
+    asked.publish(events)
+    _say_erased(asked, events[0], asked.wait() if asked.readable else None, as_json=as_json)
 
 
 def suppress(lead: LeadArgument, yes: Yes = False, as_json: Json = False) -> None:
     """Says that nobody may approach a lead any more. What is known of it stays, and it is still scored.
 
-    Exits with 1 when it was not asked for after all, or Kafka does not answer.
+    Exits with 1 when it was not asked for after all, when the name is one of several persons, or Kafka does not answer.
 
     Example: baton suppress ada@example.com --yes
     """
@@ -51,97 +62,124 @@ def suppress(lead: LeadArgument, yes: Yes = False, as_json: Json = False) -> Non
 
     asked = _Asked.of(lead)
     confirm(f"Suppress {asked.who}?", yes=yes)
-    _publish(LeadSuppressed(data=Suppression(), **asked.about), asked, "suppressed", as_json=as_json)
+    events = [LeadSuppressed(data=Suppression(), **asked.about(lead)) for lead in asked.reach.persons]
+    asked.publish(events)
+    answer = json.dumps({"lead_id": events[0].subject, "event": events[0].id, "asked": "suppressed"})
+    typer.echo(answer if as_json else f"{asked.who} will be suppressed; `baton lead` says when it is.")
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The lead as it was typed, and its id."""
+    """The lead as it was typed, and whom that means; `readable`: the services' tables can be read."""
 
     lead: str
-    lead_id: str
     settings: DeskSettings
-    reached: tuple[str, ...] = ()
-    """Its other names, as lines."""
+    reach: Reach
+    readable: bool
 
     @classmethod
     def of(cls, lead: str) -> _Asked:
         """Once Kafka answers. Says on standard error which relay is meant, and if no service knows the lead.
 
-        Ends the command with 2 for neither an address nor an id.
+        Ends the command with 2 for what identifies nobody, with 1 for a name of several persons.
         """
         from desk.lead.person import candidates
+        from desk.lead.reach import SeveralPersons
 
-        asked = cls(lead.strip(), candidates(lead)[0].lead_id, DeskSettings.read())
-        say_relay(asked.settings.kafka)
+        candidates(lead)
+        settings = DeskSettings.read()
+        say_relay(settings.kafka)
         with reaching_relay():
-            asked = asyncio.run(asked._person())
-            if (known := asyncio.run(asked._known())) is not True:
-                unknown = "Whether a service knows the lead cannot be read now."
-                typer.echo(unknown if known is None else f"No service knows {asked.who}.", err=True)
+            try:
+                reach, known = asyncio.run(_read(settings, lead))
+            except SeveralPersons as several:
+                persons = ", ".join(several.persons)
+                _end(
+                    f"{lead.strip()} is a name of several persons: {persons}. Nothing was changed: name one by its id."
+                )
+        asked = cls(lead.strip(), settings, reach, known is not None)
+        if not known:
+            unknown = "Whether a service knows the lead cannot be read now."
+            typer.echo(unknown if known is None else f"No service knows {asked.who}.", err=True)
         return asked
 
     @property
     def who(self) -> str:
-        return f"lead {self.lead_id}" if self.lead == self.lead_id else f"{self.lead} ({self.lead_id})"
+        return self.lead if self.reach.persons == (self.lead,) else f"{self.lead} ({', '.join(self.reach.persons)})"
 
-    @property
-    def about(self) -> dict[str, Any]:
-        """The new event's id, source, subject and time."""
+    def about(self, lead_id: str) -> dict[str, Any]:
+        """A new event's id, source, subject and time."""
         from datetime import UTC, datetime
         from uuid import uuid4
 
-        return {"id": str(uuid4()), "source": "baton/operator", "subject": self.lead_id, "time": datetime.now(UTC)}
+        return {"id": str(uuid4()), "source": "baton/operator", "subject": lead_id, "time": datetime.now(UTC)}
 
-    async def _person(self) -> _Asked:
-        """With the person that the name means, and its other names; as it is where the database cannot be read."""
-        from chassis.policy import Policies
-        from chassis.process.failures import Transient
-        from desk.lead.finding import find
-        from desk.lead.person import known_as, tell
-        from desk.reading import facts_of, one_instant
-        from scorer.app import Scorer
+    def publish(self, events: Iterable[Envelope]) -> None:
+        """Returns once all replicas have them."""
+        from chassis.kafka.publisher import Publisher, Record
 
-        scorer = Scorer(Policies())
-        try:
-            async with one_instant(self.settings.database, scorer.name) as (connection, _):
-                person = await find(connection, self.lead)
-                known = known_as(await facts_of(connection, scorer.inputs["engagements"], person.lead_id))
-        except Transient:
-            return self
-        names = [*known.email[:1], *tell(known, 50)]
-        reached = tuple(f"Reached: {name}" for name in names)
-        return replace(self, lead_id=person.lead_id, reached=reached)
+        async def publish() -> None:
+            async with Publisher(self.settings.kafka) as publisher:
+                await publisher.publish([Record(each.topic, each.subject.encode(), each.encode()) for each in events])
 
-    async def _known(self) -> bool | None:
-        """Whether a service has a row of the lead; None where that cannot be read: an erasure needs no database.
+        with reaching_relay():
+            asyncio.run(publish())
 
-        Raises BrokerAway.
+    def wait(self) -> Mapping[str, set[str]] | None:
+        """Service -> the names that it has not erased after TAKES seconds; None where that cannot be read now.
+
+        Not those that are other leads' too: of these only what belongs to the erased lead goes.
         """
         from chassis.process.failures import Transient
-        from desk.letters.reader import reader
-        from desk.reading import one_instant, row_of
+        from desk.lead.reach import not_erased
 
-        async with reader(self.settings.kafka):
-            pass
-        try:
-            for service in ("scorer", "router", "sla-monitor"):
-                async with one_instant(self.settings.database, service) as (connection, _):
-                    if await row_of(connection, self.lead_id) is not None:
-                        return True
-        except Transient:
-            return None
-        return False
+        own = set(self.reach.names) - self.reach.shared
+        with reaching_relay(), bar("Erasing") as tell:
+            try:
+                return asyncio.run(not_erased(self.settings.database, own, TAKES, tell))
+            except Transient:
+                return None
 
 
-def _publish(event: Envelope, asked: _Asked, what: str, *, as_json: bool) -> None:
-    from chassis.kafka.publisher import Publisher, Record
+async def _read(settings: DeskSettings, lead: str) -> tuple[Reach, bool | None]:
+    """Whom the name means, and whether a service knows them; None where that cannot be read: an erasure needs no
+    database. Raises BrokerAway and SeveralPersons.
+    """
+    from chassis.process.failures import Transient
+    from desk.lead.reach import SERVICES, every_reading, reach_of
+    from desk.letters.reader import reader
+    from desk.reading import one_instant, row_of
 
-    async def publish() -> None:
-        async with Publisher(asked.settings.kafka) as publisher:
-            await publisher.publish([Record(event.topic, event.subject.encode(), event.encode())])
+    async with reader(settings.kafka):
+        pass
+    reach = every_reading(lead)
+    try:
+        async with one_instant(settings.database, SERVICES[0]) as (connection, _):
+            reach = await reach_of(connection, lead)
+        for service in SERVICES:
+            async with one_instant(settings.database, service) as (connection, _):
+                if [each for each in reach.persons if await row_of(connection, each) is not None]:
+                    return reach, True
+    except Transient:
+        return reach, None
+    return reach, False
 
-    with reaching_relay():
-        asyncio.run(publish())
-    answer = json.dumps({"lead_id": event.subject, "event": event.id, "asked": what})
-    typer.echo(answer if as_json else f"{asked.who} will be {what}; `baton lead` says when it is.")
+
+def _say_erased(asked: _Asked, event: Envelope, left: Mapping[str, set[str]] | None, *, as_json: bool) -> None:
+    """Which names were erased, and which services still have some (None: nobody can say now)."""
+    reach, done = asked.reach, None if left is None else not any(left.values())
+    if as_json:
+        said = {"asked": "erased", "done": done, "names": list(reach.names.values())}
+        print(json.dumps({"lead_id": event.subject, "event": event.id, **said}))
+    elif left is None:
+        print(f"{asked.who} will be erased; `baton lead` says when it is.")
+    elif done:
+        print(f"Erased: {', '.join(text for name, text in reach.names.items() if name not in reach.shared)}.")
+    if left and not done:
+        waiting = (f"{reach.names[name]} in {service}" for service, some in left.items() for name in sorted(some))
+        _end(f"Published, but not erased within {TAKES} s: {', '.join(waiting)}. Are the services running?")
+
+
+def _end(sentence: str) -> NoReturn:
+    typer.echo(sentence, err=True)
+    raise typer.Exit(1)
