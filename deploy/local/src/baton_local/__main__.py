@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from baton_local.errors import LocalError
-from baton_local.options import DATA, Ports, Run
+from baton_local.options import DATA, WRITE_KEYS, Ports, Run
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -27,6 +27,7 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option of the command, given by 
     no_demo: Annotated[bool, typer.Option("--no-demo", help="send no demo traffic")] = False,
     policy: Annotated[str, typer.Option(help="name of a folder in deploy/policies")] = "demo",
     data: Annotated[Path, typer.Option(help="folder of the data, kept from run to run")] = DATA,
+    write_keys: Annotated[Path, typer.Option(help="file of the write keys; the demo's own by default")] = WRITE_KEYS,
     http_host: Annotated[str, typer.Option(help="address on which ingest listens")] = Ports.http_host,
     http_port: Annotated[int, typer.Option(help="port of ingest")] = Ports.http,
     kafka_port: Annotated[int, typer.Option(help="port of Kafka; its controller takes the next one")] = Ports.kafka,
@@ -41,7 +42,8 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option of the command, given by 
 
     ports = Ports(http_host, http_port, kafka_port, postgres_port, ops_port_base)
     try:
-        asyncio.run(run_until_signal(Run(data, ports, policy, not no_demo, fresh), Console(highlight=False)))
+        wanted = Run(data, ports, policy, not no_demo, fresh, write_keys)
+        asyncio.run(run_until_signal(wanted, Console(highlight=False)))
     except LocalError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(1) from error

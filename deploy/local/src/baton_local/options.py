@@ -7,6 +7,7 @@ from pathlib import Path
 
 from baton_local.errors import LocalError
 from baton_local.ports import Wanted
+from ingest.settings import is_loopback
 
 DEPLOY = Path(__file__).resolve().parents[3]
 WRITE_KEYS = DEPLOY / "local" / "write-keys.yaml"
@@ -50,6 +51,20 @@ class Run:
     policy: str
     demo: bool
     fresh: bool
+    write_keys: Path = WRITE_KEYS
+
+    def check(self) -> None:
+        """Raises LocalError for what cannot be run together."""
+        self.policies()
+        host = self.ports.http_host
+        if self.write_keys != WRITE_KEYS:
+            if self.demo:
+                raise LocalError("The demo signs with keys of its own: with --write-keys, add --no-demo.")
+        elif not is_loopback(host):
+            raise LocalError(
+                f"{host} can be reached by others, and everybody knows the demo's keys: "
+                "give --no-demo and --write-keys with a file of your own (`baton keys hash`)."
+            )
 
     def policies(self) -> Path:
         """The folder of the policy's versions; LocalError with the known names if there is none."""

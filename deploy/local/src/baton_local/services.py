@@ -17,7 +17,7 @@ import httpx
 
 from baton_local.child import Child, Command
 from baton_local.errors import LocalError
-from baton_local.options import SERVICES, WRITE_KEYS, Run
+from baton_local.options import SERVICES, Run
 from baton_local.stack import Stack
 
 READY_DEADLINE = 120.0
@@ -76,7 +76,7 @@ def services_of(run: Run, stack: Stack) -> list[Service]:
             env |= {
                 "BATON_HTTP__HOST": ports.http_host,
                 "BATON_HTTP__PORT": str(ports.http),
-                "BATON_WRITE_KEYS": str(WRITE_KEYS),
+                "BATON_WRITE_KEYS": str(run.write_keys.absolute()),
             }
         else:
             env["BATON_DATABASE__URL"] = stack.database_url(name)

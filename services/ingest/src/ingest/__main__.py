@@ -25,7 +25,7 @@ def serve() -> None:
     from chassis.process.run import run
     from ingest.app import serve as serve_until
     from ingest.keys import UnreadableKeys, WriteKeys
-    from ingest.settings import IngestSettings
+    from ingest.settings import IngestSettings, is_loopback
 
     settings = IngestSettings.read()
     try:
@@ -33,6 +33,14 @@ def serve() -> None:
     except UnreadableKeys as error:
         print(f"The write keys cannot be read: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
+    if keys.has_known_ones and not is_loopback(settings.http.host):
+        print(
+            f"{settings.write_keys} has keys of the demo, which everybody knows, and {settings.http.host} can be "
+            "reached by others: name a file with keys of your own in BATON_WRITE_KEYS (`baton keys hash`), or listen "
+            "on 127.0.0.1.",
+            file=sys.stderr,
+        )
+        raise typer.Exit(2)
     run(partial(serve_until, settings, keys), settings.log, "ingest")
 
 

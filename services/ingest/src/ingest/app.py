@@ -46,7 +46,7 @@ def build(settings: IngestSettings, keys: WriteKeys, publisher: Publishes, regis
     limits = settings.limits
     room = Room(limits.in_flight_events, limits.in_flight_bytes)
     flights = Flights(publisher, room, limits.answer_deadline.total_seconds())
-    metrics = Metrics(registry, room)
+    metrics = Metrics(registry, room, keys)
     door = Door(limits, keys, room, flights, metrics, Room(limits.strangers, limits.strangers_bytes))
     answers = _answers(door)
 

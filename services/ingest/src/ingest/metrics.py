@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ingest.flights import Room
+from ingest.keys import WriteKeys
 from ingest.rules import MENDED, REASONS
 from schemas.links import STRENGTH
 from schemas.spelling import WHYS
@@ -18,7 +19,7 @@ LATENCIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 class Metrics:
     """Declared once per process, in its own registry."""
 
-    def __init__(self, registry: CollectorRegistry, room: Room) -> None:
+    def __init__(self, registry: CollectorRegistry, room: Room, keys: WriteKeys) -> None:
         self.requests = Counter(
             "baton_ingest_requests", "Requests answered, by route and status", ["route", "status"], registry=registry
         )
@@ -65,6 +66,8 @@ class Metrics:
         self.resent = Counter(
             "baton_ingest_requests_resent", "Requests that say they are a retry (X-Retry-Count)", registry=registry
         )
+        kept = "1 while the file of write keys is missing or invalid, so that a change to it has no effect"
+        Gauge("baton_ingest_write_keys_kept", kept, registry=registry).set_function(lambda: keys.kept)
         for name, text, count in (
             ("events", "Records handed over and not yet acknowledged", lambda: room.events),
             ("bytes", "Bytes of bodies being read and of records not yet acknowledged", lambda: room.bytes),
