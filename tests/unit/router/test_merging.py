@@ -169,6 +169,37 @@ def test_a_merge_older_than_the_latest_unmerge_changes_nothing(subject: str) -> 
     assert (relay.stage(OLD), relay.stage(NEW)) == ("handed_off", "handed_off")
 
 
+@pytest.mark.parametrize("points", [40, 85])
+@pytest.mark.parametrize("owned_since", [0, 25])
+def test_an_answer_that_overtakes_the_unmerge_before_it_keeps_the_promise(owned_since: float, points: float) -> None:
+    """The survivor gets answers straight from the alias' router, merges and unmerges by way of the scorer."""
+    old = [score(65, 1, OLD, owned_since)]
+    relay = Relay().send(score(20, 1, NEW), *([] if owned_since else old), a_merge(OLD, 10), a_merge(NEW, 10))
+    relay.send(a_merge(OLD, 20, undone=True), *(old if owned_since else []))
+    relay.send(a_sales_activity(subject=OLD, id="call", time=at(26)), a_merge(OLD, 30))
+    relay.send(a_merge(NEW, 20, undone=True), score(20, 2, NEW, 20), a_merge(NEW, 21, undone=True))
+    relay.send(a_merge(NEW, 30), score(points, 3, NEW, 31))
+    assert (relay.open(), relay.turns) == ([NEW], 1)
+    assert [done.id for done in relay.handed_off(NEW)[-1].data.done] == ["call"]
+    passed = [each.time for each in relay.events if isinstance(each, MergedOnHandoffs) and each.subject == NEW]
+    assert passed[-1] == at(30)
+    relay.send(a_merge(NEW, 40, undone=True), a_merge(OLD, 40, undone=True))
+    assert relay.open() == [OLD]
+
+
+def test_a_step_that_came_as_a_copy_and_with_the_answer_is_refused_once() -> None:
+    relay = merged(Relay().send(score(65, 1, OLD)))  # without a score the survivor opens nothing yet
+    relay.send(a_step("qualified", 28, subject=OLD), a_step("qualified", 29, subject=OLD, id="again"))
+    relay.send(*(a_merge(subject, 20, undone=True) for subject in (OLD, NEW)), score(65, 2, OLD, 20))
+    merged(relay, 30).send(score(65, 1, NEW, 31))
+    assert len(relay.leads[NEW].steps) == 2
+    relay.send(*(a_merge(subject, 40, undone=True) for subject in (OLD, NEW)), score(65, 3, OLD, 40))
+    merged(relay, 50).send(score(65, 2, NEW, 51))
+    refusals = {each.id: each.encode() for each in relay.events if each.subject == NEW and "rejected" in each.type}
+    assert {each.encode() for each in relay.events if each.id in refusals} == {*refusals.values()}
+    assert relay.stage(NEW) == "sql"
+
+
 def test_states_of_an_earlier_version_load() -> None:
     router = Relay().router
     assert router.load(OLD, f'{{"lead_id": "{OLD}"}}') == Lead(OLD)
@@ -246,6 +277,7 @@ def test_one_person_has_one_open_episode_and_no_handoff_is_made_by_a_merge(
     assert len(relay.open()) <= (1 if together else 2)
     assert not together or OLD not in relay.open()
     assert not any(lead.waits for lead in relay.leads.values())
+    assert relay.open() or not relay.turns or any(each.type == "baton.sales.disqualified.v1" for each in sent)
     for lead_id in (OLD, NEW):
         relay.stage(lead_id)
         told = relay.handed_off(lead_id)

@@ -7,7 +7,7 @@ merges and unmerges the latest by their time holds, in whatever order they come.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -87,7 +87,8 @@ def merge_survivor(lead: Lead, fact: Fact) -> Told:
     one = Merging(fact.event.data.alias, _utc(fact), merged=True)
     known = lead.merging(one.alias)
     if known is not None and known.at >= one.at:
-        return lead, ()
+        told_by_answer = known.at == one.at and known.merged
+        return lead, (passed_on(fact, MergedOnHandoffs, SOURCE),) if told_by_answer else ()
     elsewhere = fact.event.data.lead != lead.lead_id
     one = replace(one, answered=elsewhere or (one.alias, one.at) in lead.answers)
     return lead.with_merging(one), (passed_on(fact, MergedOnHandoffs, SOURCE),)
@@ -104,7 +105,9 @@ def unmerge_survivor(lead: Lead, fact: Fact) -> Told:
         return lead, ()
     lead = _free(lead.with_merging(Merging(alias, time, merged=False, answered=True)), alias)
     lead = replace(lead, score=None, heard=None)  # it was that of both; the scorer tells its own next
-    if alias in _sources(lead.inherits):
+    given = lead.inherits
+    later = given is not None and given.alias == alias and given.merged_at > time
+    if alias in _sources(given) and not later:
         lead = replace(lead, inherits=None)
     episode, events = lead.episode, tuple[Envelope, ...]()
     if episode is not None and alias in (episode.inherited, *episode.through) and episode.end is None:
@@ -156,6 +159,12 @@ def _free(lead: Lead, alias: str) -> Lead:
     return replace(lead, merges=tuple(left))
 
 
+def _goes_on(lead: Lead, given: Absorbed) -> bool:
+    """Whether the open episode came from that alias before: it was unmerged in between, which is still to come."""
+    episode = lead.episode
+    return episode is not None and episode.end is None and given.alias in (episode.inherited, *episode.through)
+
+
 def _sources(given: Absorbed | None) -> tuple[str, ...]:
     """The merged leads that the episode comes from."""
     return (given.alias, *given.episode.through) if given is not None and given.episode is not None else ()
@@ -169,6 +178,8 @@ def inherit(lead: Lead, context: Context) -> Told | None:
     given, score = lead.inherits, lead.score
     if given is None or given.episode is None:
         return None
+    if lead.suppressed is None and _goes_on(lead, given):
+        return None  # once the unmerge in between has come
     if lead.suppressed is not None or (lead.episode is not None and lead.episode.end is None):
         return replace(lead, inherits=None), ()
     if score is None:
@@ -195,21 +206,29 @@ def inherit(lead: Lead, context: Context) -> Told | None:
     told = LeadHandedOff(
         id=event_id, source=SOURCE, subject=lead.lead_id, time=handed_off_at, finaltime=True, data=handoff
     )
-    steps = [_step(done) for done in was.done if done.activity in LIFECYCLE]
-    steps = sorted((*steps, *steps_of_next(lead, context.now)), key=lambda step: step.order)
+    done = [_step(done) for done in was.done if done.activity in LIFECYCLE]
+    steps = {(step.source, step.id): step for step in (*done, *steps_of_next(lead, context.now))}  # both may have it
     past = lead.past_with_latest()
-    opened = replace(lead, episode=episode, inherits=None, dropped=0, past=past, steps=tuple(steps))
+    at, known = given.merged_at.astimezone(UTC), lead.merging(given.alias)
+    if known is None or known.at < at:  # the merge, and unmerges before it, go by way of the scorer and may come later
+        lead = lead.with_merging(Merging(given.alias, at, merged=True, answered=True))
+    opened = replace(lead, episode=episode, inherits=None, dropped=0, past=past, steps=_in_order(steps.values()))
     opened, further = restage(opened)
     entries = [entry_event(lead.lead_id, episode, index) for index in range(2)]
     return opened, (entries[0], told, entries[1], *further)
 
 
 def _step(done: Done) -> Step:
-    return Step(done.time.astimezone(UTC), done.source, done.id, done.activity, None, done.reason)
+    """The step, of which a refusal has been published for the merged lead, if it was refused."""
+    return Step(done.time.astimezone(UTC), done.source, done.id, done.activity, None, done.reason, refused=True)
 
 
 def _with(lead: Lead, step: Step) -> Lead:
-    return replace(lead, steps=tuple(sorted((*lead.steps, step), key=lambda each: each.order)))
+    return replace(lead, steps=_in_order((*lead.steps, step)))
+
+
+def _in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
+    return tuple(sorted(steps, key=lambda step: step.order))
 
 
 def _utc(fact: Fact) -> datetime:
