@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chassis.service import At
 from schemas.engagements import Erasure, LeadErased, LeadMerged, LeadSuppressed, LeadUnmerged, Merge, Suppression
 from schemas.envelope import Envelope
 from schemas.identity import Identifiers
 from schemas.scores import LeadIdentityConflict, LinkedOnScores
 from scorer.rules.names import MOST_ALIASES
 from tests.builders import a_description, a_fact, an_engagement, an_opt_in, at
-from tests.unit.scorer.driver import Play
+from tests.unit.scorer.driver import LATER, Play
 from tests.unit.scorer.people import People, a_link, links_of
 
 PHONE, LAPTOP = Identifiers(anonymous_id="phone-1"), Identifiers(anonymous_id="laptop-1")
@@ -258,6 +259,15 @@ def test_a_merge_and_an_unmerge_are_told_before_the_scores_that_follow() -> None
         told = [event.type.split(".")[2] for event in people.published if event.subject == lead(names)]
         assert told.index("unmerged") < len(told) - 1 - told[::-1].index("scored"), told
         assert told[0] == "merged"
+
+
+def test_an_unmerge_and_the_next_merge_in_one_batch_publish_the_score_again() -> None:
+    """The router drops the survivor's score at every unmerge, and waits for the next one."""
+    people = People().settle(*did(BOB, id="1"), *did(ADA, id="2")).settle(a_merge(LeadMerged, 10))
+    one, kinds = people.one(lead(ADA)), ((LeadUnmerged, 20), (LeadMerged, 30))
+    new = [a_fact(a_merge(kind, minutes, subject=lead(ADA), via=lead(BOB))) for kind, minutes in kinds]
+    kept = people.scorer.recall(one.state, list(one.facts.values()), new, At(LATER, LATER))
+    assert [event.type.split(".")[2] for event in kept.events] == ["unmerged", "merged", "scored"]
 
 
 @settings(max_examples=200, deadline=None)

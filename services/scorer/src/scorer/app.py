@@ -134,8 +134,9 @@ class Scorer:
         told = linking.named_anew(state, earlier, new, at.now)
         if told.names.links is not None:
             return _alias(state, told, at)
-        if told.names.masked != state.names.masked:  # the router waits for the score without, or with, the other
-            state = linking.untold(state)
+        unmerged = any(isinstance(fact.event, LeadUnmerged) for fact in new)  # even if it is merged again at once
+        if unmerged or told.names.masked != state.names.masked:
+            state = linking.untold(state)  # the router waits for the score without, or with, the other
         if told.names != state.names or state.fresh:
             state = replace(state, names=told.names, fresh=False)
         results = recall(state, earlier, new, self.criteria(at.now), at.now)
