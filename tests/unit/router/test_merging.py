@@ -150,6 +150,12 @@ def test_what_sales_does_about_the_old_address_counts_for_the_new_one() -> None:
     assert (relay.stage(OLD), relay.stage(NEW)) == ("merged", "sql")
 
 
+def test_a_call_that_met_the_clock_of_the_merged_lead_by_a_tool_whose_clock_is_behind_goes_along() -> None:
+    calls = [a_sales_activity(subject=OLD, id=f"{minutes}", time=at(minutes)) for minutes in (-6, -4, 3)]
+    relay = merged(Relay().send(score(65, 1, OLD), *calls, score(20, 1, NEW)))
+    assert [done.id for done in relay.handed_off(NEW)[0].data.done] == ["-4", "3"]
+
+
 def test_an_unmerge_gives_the_episode_back_and_ends_the_one_taken_over() -> None:
     relay = Relay().send(score(65, 1, OLD), score(20, 1, NEW))
     merged(relay).send(score(85, 2, NEW, 11), a_step("accepted", 20, subject=OLD))

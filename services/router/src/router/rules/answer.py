@@ -7,7 +7,7 @@ from datetime import UTC
 from itertools import chain
 
 from router.rules.lead import Episode, Merging
-from router.rules.stage import SOURCE
+from router.rules.stage import DISORDER, SOURCE
 from schemas.envelope import Fact
 from schemas.handoffs import Done
 from schemas.identity import derived_id
@@ -36,7 +36,7 @@ def answer(fact: Fact, episode: AbsorbedEpisode | None = None, awaited: Sequence
 
 def open_episode(episode: Episode, facts: Sequence[Fact]) -> AbsorbedEpisode:
     """The open episode with what sales has done in it, also about the merged lead that it was taken over from."""
-    since = episode.qualification.qualified_at
+    since = episode.qualification.qualified_at - DISORDER
     before = (fact.event.data for fact in facts if isinstance(fact.event, LeadAbsorbed))
     taken = [each.episode.done for each in before if each.alias == episode.inherited and each.episode is not None]
     done = [
