@@ -11,7 +11,7 @@ from tests.chaos.raw import Json
 
 STRENGTH = ("anonymous_id", "user_id", "email")
 """The weakest first."""
-MERGED = "lead.merged"
+MERGED, UNMERGED = "lead.merged", "lead.unmerged"
 Place = tuple[datetime, str, str]
 
 
@@ -23,7 +23,9 @@ class Aliases:
         self._aliases: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._merges: dict[str, tuple[Place, str, str]] = {}
         self.merges: set[tuple[str, str]] = set()
-        """Every alias and lead that were ever merged, also those unmerged since."""
+        """Every alias and lead that were ever said to be one, or not to be."""
+        self.unmerged: set[str] = set()
+        """Aliases of which an unmerge was said, also those merged again since."""
 
     def link(self, data: Json) -> None:
         """Takes a link's data in."""
@@ -35,7 +37,12 @@ class Aliases:
         """Takes a merge or an unmerge in; `place` is its own in the order of the alias' facts."""
         said = (place, kind, data["lead"])
         self._merges[data["alias"]] = max(said, self._merges.get(data["alias"], said))
-        self.merges |= {(data["alias"], data["lead"])} if kind == MERGED else set()
+        self.merges.add((data["alias"], data["lead"]))
+        self.unmerged |= {data["alias"]} if kind == UNMERGED else set()
+
+    def latest(self) -> Iterator[tuple[str, str, str]]:
+        """Whether each alias is merged or unmerged in the end, and with which lead."""
+        return ((kind, alias, lead) for alias, (_, kind, lead) in self._merges.items())
 
     def __contains__(self, lead: str) -> bool:
         """Whether the lead is an alias of another one."""

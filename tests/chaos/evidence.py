@@ -74,9 +74,13 @@ class Evidence:
     merged: dict[str, set[tuple[str, str, str, str]]] = field(default_factory=lambda: {t: set() for t in PASSED_ON})
     """Topic -> the merges and unmerges (kind, subject, alias, lead) that were passed on there."""
     clocks: defaultdict[str, dict[int, Told]] = field(default_factory=lambda: defaultdict(dict))
-    dead_letters: dict[str, defaultdict[str, set[bytes]]] = field(default_factory=dict)
+    dead_letters: dict[str, defaultdict[str, set[bytes]]] = field(
+        default_factory=lambda: {topic: defaultdict(set) for topic in DEAD_LETTERS}
+    )
     rejected: Counter[str] = field(default_factory=Counter)
-    published: dict[str, Counter[str]] = field(default_factory=dict)
+    published: dict[str, Counter[str]] = field(default_factory=lambda: {topic: Counter() for topic in OUTPUTS})
+    contents: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Topic and id -> a digest of the value."""
     forked: list[str] = field(default_factory=list)
     """Ids, and versions of clocks and breaches, that were published with two contents."""
     unread: list[str] = field(default_factory=list)
@@ -129,12 +133,11 @@ async def _inputs(room: Room, found: Evidence) -> None:
 
 
 async def _letters(room: Room, topic: str, found: Evidence) -> None:
-    letters = found.dead_letters[topic] = defaultdict(set)
     async for record in _records(room, topic):
         told = {name: value.decode(errors="replace") for name, value in record.headers if name[:6] == "x-dlq-"}
         of = (told["x-dlq-topic"], int(told["x-dlq-partition"]), int(told["x-dlq-offset"]))
         if of not in found.outside:
-            letters[told["x-dlq-reason"]].add(record.value or b"")
+            found.dead_letters[topic][told["x-dlq-reason"]].add(record.value or b"")
 
 
 def stored(oracle: Oracle, state: dict[str, Any]) -> Standing:
@@ -146,33 +149,35 @@ def stored(oracle: Oracle, state: dict[str, Any]) -> Standing:
 
 
 async def _outputs(room: Room, topic: str, found: Evidence) -> None:
-    contents: dict[str, int] = {}
-    published = found.published[topic] = Counter()
     async for record in _records(room, topic):
-        if found.outsiders(topic, record) or (record.key or b"").decode() in found.strangers:
-            continue
-        event = json.loads(record.value)
-        published[event["id"]] += 1
-        if contents.setdefault(event["id"], hash(record.value)) != hash(record.value):
-            found.forked.append(f"{topic} {event['id']}")
-        if published[event["id"]] == 1:
-            _take(topic, event, appended(record), found)
+        if not found.outsiders(topic, record) and (record.key or b"").decode() not in found.strangers:
+            take(topic, record, found)
+
+
+def take(topic: str, record: Any, found: Evidence) -> None:
+    """Takes a record of an output topic in; a repeat only has to say the same."""
+    event, published = json.loads(record.value), found.published[topic]
+    published[event["id"]] += 1
+    if found.contents.setdefault((topic, event["id"]), hash(record.value)) != hash(record.value):
+        found.forked.append(f"{topic} {event['id']}")
+    if published[event["id"]] == 1:
+        _take(topic, event, appended(record), found)
 
 
 def _take(topic: str, event: dict[str, Any], published: datetime, found: Evidence) -> None:
     lead, data, kind = event["subject"], event["data"], kind_of(event)
+    if topic == "lead-handoffs":
+        found.oracle.handoff(event, published)
     if kind == "lead.linked":
         found.linked[topic].add((data["alias"], data["lead"]))
     elif kind in MERGES:
         found.merged[topic].add((kind, lead, data["alias"], data["lead"]))
-    elif topic == "lead-handoffs":
-        found.oracle.handoff(event, published)
     elif topic == "lead-scores" and kind != "lead.scored":
         found.unread.append(f"{topic}: {kind} of {lead}")
     elif topic == "lead-scores":
         standing = Standing(data["version"], data["score"], data["band"])
         found.scores[lead] = max(found.scores.get(lead, standing), standing, key=lambda one: one.version)
-    else:
+    elif topic != "lead-handoffs":
         due = datetime.fromisoformat(data["due"]).astimezone(UTC)
         versions = found.clocks[data["clock_id"]]
         if data["version"] in versions:

@@ -1,8 +1,8 @@
 """The oracle: what must be true of leads, handoffs and clocks, from the raw records and the policy's file alone.
 
 Written a second time from the requirements and schemas/README.md, sharing no code with services or schemas: a
-mistake would have to be made twice. It knows what the load of the chaos suite uses: no time of sending, one episode per
-person, no cancelled clocks; of a rule that fades only events so old that nothing is left of their points.
+mistake would have to be made twice. It knows what the load of the chaos suite uses: no time of sending, episodes that
+end by merges and unmerges only; of a rule that fades only events so old that nothing is left of their points.
 """
 
 from collections import Counter, defaultdict
@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.chaos.agreement import Agreement
-from tests.chaos.aliases import Aliases, means_something
-from tests.chaos.raw import Json, Poison, Record, appended, derived, kind_of, print_of, read
+from tests.chaos.aliases import MERGED, UNMERGED, Aliases, means_something
+from tests.chaos.promises import HANDED_OFF, MEANINGS, Clock, Course, Stop, Turn, clocks_of, course_of
+from tests.chaos.raw import Json, Poison, Record, appended, kind_of, print_of, read
 
-DISORDER = timedelta(minutes=5)
-"""How long before the qualification a follow-up may lie that is still meant for it."""
 FADED_AFTER = timedelta(days=30)
 Identity = tuple[str, str]
 """Source and id."""
 LINKED = "lead.linked"
-MERGES = ("lead.merged", "lead.unmerged")
-MEANINGS = {"sales.contacted": {"contacted"}, "sales.qualified": {"decided", "feedback"}}
+MERGES = (MERGED, UNMERGED)
+TURNS = ("lead.qualified", HANDED_OFF, *MERGES)
 
 
 class Fact(NamedTuple):
@@ -49,17 +48,22 @@ class Copy(NamedTuple):
 
 @dataclass
 class Lead:
-    """What the raw records tell of one lead: `facts` that senders told of it, `copies` that Baton made of others'."""
+    """What the raw records tell of one lead: `facts` that senders told of it, `copies` that Baton made of others'.
+
+    `turns` are its events on `lead-handoffs` by their ids, `stops` are those on `sales-activities`, `passed` what
+    came to it of each merged lead, as a copy or with the answer.
+    """
 
     facts: dict[Identity, Fact] = field(default_factory=dict)
     copies: defaultdict[Identity, list[Copy]] = field(default_factory=lambda: defaultdict(list))
-    handoffs: dict[str, Json] = field(default_factory=dict)
-    published: dict[str, datetime] = field(default_factory=dict)
-    stops: list[tuple[datetime, datetime, set[str]]] = field(default_factory=list)
-    merged: bool = False
-    """Whether `lead-handoffs` has said so, up to where it was read."""
-    late: list[str] = field(default_factory=list)
-    """Qualifications and handoffs that came after that."""
+    turns: dict[str, Turn] = field(default_factory=dict)
+    stops: dict[Identity, Stop] = field(default_factory=dict)
+    passed: defaultdict[str, set[Identity]] = field(default_factory=lambda: defaultdict(set))
+
+    @property
+    def handoffs(self) -> list[Turn]:
+        """Its handoffs, in the order of their publication."""
+        return [turn for turn in self.turns.values() if turn.kind == HANDED_OFF]
 
 
 @dataclass
@@ -72,18 +76,6 @@ class Known:
     asked: list[datetime] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Clock:
-    """A promise as it must stand: `met_at` by the follow-up's own time, `heard_at` when the broker had that."""
-
-    clock_id: str
-    lead: str
-    name: str
-    due: datetime
-    met_at: datetime | None
-    heard_at: datetime | None
-
-
 class Oracle:
     """Fed with the raw records of a topic in the order of each partition."""
 
@@ -92,7 +84,6 @@ class Oracle:
         self.leads: defaultdict[str, Lead] = defaultdict(Lead)
         self.aliases = Aliases()
         self.poison: defaultdict[str, set[bytes]] = defaultdict(set)
-        self.activities: set[tuple[str, str, str]] = set()
 
     def engagement(self, record: Record) -> None:
         """Takes a record of `engagements` in, among `poison` when it must become a dead letter."""
@@ -107,21 +98,25 @@ class Oracle:
     def activity(self, record: Record) -> None:
         """Takes a record of `sales-activities` in."""
         event, time = read(record)
-        identity = (event["subject"], event["source"], event["id"])
-        if identity not in self.activities and event["data"].get("human", True):
-            means = MEANINGS.get(kind_of(event), set())
-            self.leads[event["subject"]].stops.append((time, appended(record), means))
-        self.activities.add(identity)
+        identity, lead, kind = (event["source"], event["id"]), self.leads[event["subject"]], kind_of(event)
+        if kind == "lead.absorbed":
+            done = (event["data"].get("episode") or {}).get("done", ())
+            lead.passed[event["data"]["alias"]] |= {(each["source"], each["id"]) for each in done}
+            return
+        means = MEANINGS.get(kind, set()) if event["data"].get("human", True) else set()
+        lead.stops.setdefault(identity, Stop(time, appended(record), means, event.get("via")))
+        if "via" in event:
+            lead.passed[event["via"]].add(identity)
 
     def handoff(self, event: Json, published: datetime) -> None:
         """Takes an event of `lead-handoffs` in, and when the broker had it first; a repeat changes nothing."""
-        lead, kind = self.leads[event["subject"]], kind_of(event)
-        if kind in MERGES and event["data"]["alias"] == event["subject"]:
-            lead.merged = kind == MERGES[0]
-        if kind in ("lead.qualified", "lead.handed_off"):
-            lead.late += [event["id"]] if lead.merged and event["id"] not in lead.handoffs else []
-            lead.handoffs[event["id"]] = event
-            lead.published.setdefault(event["id"], published)
+        if (kind := kind_of(event)) in TURNS:
+            turn = Turn(event["id"], kind, datetime.fromisoformat(event["time"]), event["data"], published)
+            self.leads[event["subject"]].turns.setdefault(turn.id, turn)
+
+    def course(self, lead_id: str) -> Course:
+        """How the lead's episodes followed each other."""
+        return course_of(lead_id, [*self.leads[lead_id].turns.values()])
 
     def facts(self, lead_id: str, *, ever: bool = False) -> dict[Identity, Fact]:
         """The facts of the lead and of all its aliases, or all that it `ever` had; an event that came under several
@@ -171,21 +166,21 @@ class Oracle:
                 elif lead_id not in self.aliases.leads(via) or not any(identity in self.leads[o].facts for o in others):
                     yield f"{lead_id}: {identity} via {via}, which is no alias of it"
 
-    def merges(self) -> Iterator[tuple[str, str, str, str]]:
-        """What both leads of every merge and unmerge are told: its kind, the lead, and both."""
-        for each in [fact for lead in self.leads.values() for fact in lead.facts.values() if fact.kind in MERGES]:
-            alias, survivor = each.data["alias"], each.data["lead"]
-            yield from ((each.kind, lead, alias, survivor) for lead in (alias, survivor))
+    def merges(self, *, latest: bool = False) -> Iterator[tuple[str, str, str, str]]:
+        """What both leads of every merge and unmerge are told, or of the `latest` of each alias: its kind, the lead,
+        and both.
+        """
+        facts = (fact for lead in self.leads.values() for fact in lead.facts.values() if fact.kind in MERGES)
+        said = {(fact.kind, fact.data["alias"], fact.data["lead"]) for fact in facts}
+        for kind, alias, survivor in self.aliases.latest() if latest else said:
+            yield from ((kind, lead, alias, survivor) for lead in (alias, survivor))
 
     def clocks(self) -> list[Clock]:
         """Every promise that the handoffs started."""
         return [
-            self._clock(name, event, rule)
+            clock
             for name, lead in self.leads.items()
-            for event in lead.handoffs.values()
-            for rule in self.policy.clocks
-            if f"lead.{rule['start']}" == kind_of(event)
-            and rule.get("intent") in (None, event["data"]["intent"]["level"])
+            for clock in clocks_of(name, [*lead.turns.values()], [*lead.stops.values()], self.policy)
         ]
 
     def _accept(self, event: Json, time: datetime) -> None:
@@ -200,20 +195,6 @@ class Oracle:
             self.aliases.merge(fact.kind, fact.place, fact.data)
         if lead.facts.setdefault(identity, fact).fingerprint != fact.fingerprint:
             raise Poison("id_conflict")
-
-    def _clock(self, name: str, event: Json, rule: Json) -> Clock:
-        data, lead = event["data"], self.leads[name]
-        decided, qualified = (datetime.fromisoformat(data[name]) for name in ("known_at", "qualified_at"))
-        handed = "handed_off_at" in data
-        start = max(datetime.fromisoformat(data["handed_off_at"]), lead.published[event["id"]]) if handed else decided
-        start = start if handed else max(start, qualified)
-        since, due = min(qualified, decided) - DISORDER, start + self.policy.duration(rule["target"])
-        ends = [(time, heard) for time, heard, means in lead.stops if rule["stop"] in means]
-        if rule["stop"] == "handed_off":
-            stops = [e["data"] for e in lead.handoffs.values() if "handed_off_at" in e["data"]]
-            ends = [(datetime.fromisoformat(e["handed_off_at"]),) * 2 for e in stops]
-        met, heard = min((end for end in ends if since <= end[0] <= due), default=(None, None))
-        return Clock(derived("clock", name, data["episode"], rule["id"]), name, rule["id"], due, met, heard)
 
     def _ever(self, lead_id: str) -> Known:
         return self._amount(self.facts(lead_id, ever=True))

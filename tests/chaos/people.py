@@ -13,8 +13,8 @@ Names = Mapping[str, str]
 ANONYMOUS_FIRST = 0.60
 SIZES = (9, 10, 120, 501, 2001)
 INDUSTRIES = ("technology", "Financial Services", "farming")
-MERGED = 0.0
-"""Share of the people who have another, older address; both are known, and then merged. To be 10 % (issue 12)."""
+MERGED = 0.10
+"""Share of the people who have another, older address; both are known, and then merged."""
 EMAIL, OLD, USER, DEVICE = "email", "old", "user_id", "anonymous_id"
 IDENTIFIED = ((USER,), (USER,), (USER,), (USER, DEVICE), (DEVICE,), (EMAIL, USER, DEVICE))
 """What a tracker sends of somebody whom it knows, each as often as the others."""

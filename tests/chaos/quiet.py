@@ -20,8 +20,10 @@ _OWED = "SELECT count(*) FROM {schema}.outbox WHERE created_at < clock_timestamp
 _CLOCKS = """
 SELECT count(*) FROM sla_monitor.lead, json_array_elements(state->'clocks') AS clock
 WHERE due_at IS NOT NULL AND clock->>'standing' IN ('running', 'unknown')
-AND (clock->>'stop' IN ('contacted', 'handed_off') OR (clock->>'due')::timestamptz < clock_timestamp() - interval '3 s')
+AND (clock->>'due')::timestamptz < clock_timestamp()
+    + CASE WHEN clock->>'stop' IN ('contacted', 'handed_off') THEN interval '2 min' ELSE interval '-3 s' END
 """
+"""Following up is promised within a minute; after an unmerge it may be days, as long as the merge was in force."""
 _MOVING = "SELECT count(*) FROM scorer.lead WHERE (state->'names'->'after')::text LIKE '[%'"
 
 

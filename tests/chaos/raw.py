@@ -16,9 +16,12 @@ Json = dict[str, Any]
 class Record(Protocol):
     """A raw record; the timestamp is the broker's append time, in milliseconds."""
 
-    key: bytes | None
-    value: bytes | None
-    timestamp: int
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def timestamp(self) -> int: ...
 
 
 class Poison(Exception):  # noqa: N818 - a verdict

@@ -20,7 +20,7 @@ def _a_clock(evidence: Evidence, last: str, name: str = "") -> str:
     return next(ids)
 
 
-def _add_to_clock(evidence: Evidence, clock_id: str, kind: str, **changes: Any) -> None:
+def add_to_clock(evidence: Evidence, clock_id: str, kind: str, **changes: Any) -> None:
     told = evidence.clocks[clock_id]
     last = max(told)
     event = replace(told[last], kind=kind, breach_id=derived("breach", clock_id))
@@ -28,11 +28,11 @@ def _add_to_clock(evidence: Evidence, clock_id: str, kind: str, **changes: Any) 
 
 
 def _breach_of_a_lead_that_was_followed_up(evidence: Evidence) -> None:
-    _add_to_clock(evidence, _a_clock(evidence, "clock.met", "CK-S2"), "sla.breached")
+    add_to_clock(evidence, _a_clock(evidence, "clock.met", "CK-S2"), "sla.breached")
 
 
 def _second_breach(evidence: Evidence) -> None:
-    _add_to_clock(evidence, _a_clock(evidence, "sla.breached"), "sla.breached")
+    add_to_clock(evidence, _a_clock(evidence, "sla.breached"), "sla.breached")
 
 
 def _no_breach(evidence: Evidence) -> None:
@@ -84,14 +84,13 @@ def _old_score(evidence: Evidence) -> None:
 
 
 def _no_handoff(evidence: Evidence) -> None:
-    next(lead for lead in evidence.oracle.leads.values() if lead.handoffs).handoffs.clear()
+    next(lead for lead in evidence.oracle.leads.values() if lead.handoffs).turns.clear()
 
 
 def _handoff_of_a_stranger(evidence: Evidence) -> None:
     given = next(lead for lead in evidence.oracle.leads.values() if lead.handoffs)
     cold = next(lead for name, lead in evidence.oracle.leads.items() if not evidence.oracle.must_be_handed_off(name))
-    cold.handoffs.update(given.handoffs)
-    cold.published.update(given.published)
+    cold.turns.update(given.turns)
 
 
 def _lost_event(evidence: Evidence) -> None:
