@@ -6,8 +6,9 @@ from datetime import timedelta
 from pydantic import SecretStr
 
 from chassis.process.settings import Database
-from desk.lead.reach import not_erased
-from schemas.engagements import LeadLinked, Link
+from desk.lead.meaning import meaning_of, not_erased
+from desk.reading import one_instant
+from schemas.engagements import LeadLinked, LeadUnmerged, Link, Merge
 from schemas.identity import Identifiers, lead_id_of
 from tests.builders import LEAD, an_engagement, at
 from tests.infrastructure import connected
@@ -20,6 +21,10 @@ INSERT INTO lead (lead_id, part, version, state)
 SELECT '00000000-' || lpad(n::text, 4, '0'), 1, 1, '{}' FROM generate_series(1, 4500) AS n
 """
 """More than two pages of leads without other names, before all others."""
+
+
+def read_by(terminal: Relay) -> Database:
+    return Database(url=SecretStr(terminal.room.database_url("baton_reader")))
 
 
 def a_conflict(user: str) -> list[LeadLinked]:
@@ -82,7 +87,41 @@ async def test_after_an_erasure_each_service_is_waited_for(terminal: Relay) -> N
     await Bench(terminal).fill(an_engagement())
     async with connected(terminal.room.url, "scorer") as connection:
         await connection.execute("UPDATE lead SET erased = now(), deleted = 1")
-    database, told = Database(url=SecretStr(terminal.room.database_url("baton_reader"))), list[tuple[int, int]]()
-    left = await not_erased(database, [LEAD], 0.1, lambda done, total: told.append((done, total)))
+    told = list[tuple[int, int]]()
+    left = await not_erased(read_by(terminal), [LEAD], 0.1, lambda done, total: told.append((done, total)))
     assert left == {"scorer": set(), "router": {LEAD}, "sla-monitor": {LEAD}}
     assert set(told) == {(1, 3)}
+
+
+async def test_a_lead_means_all_its_names_also_those_that_its_list_has_no_room_for(terminal: Relay) -> None:
+    await terminal.migrate("scorer")
+    bench, old, apart = Bench(terminal), lead_id_of(email="old@example.com"), lead_id_of(email="apart@example.com")
+    user, tablet, phone, stranger = (lead_id_of(anonymous_id=name) for name in ("u", "tablet", "phone", "stranger"))
+    visits = [
+        an_engagement(id=name, via=lead_id_of(anonymous_id=name), identifiers=Identifiers(anonymous_id=name))
+        for name in ("tablet", "phone")
+    ]
+    unmerge = LeadUnmerged(
+        id="m", source="crm", subject=LEAD, via=apart, time=at(0), data=Merge(alias=apart, lead=LEAD)
+    )
+    data = Link(alias=stranger, lead=apart, alias_by="anonymous_id", lead_by="email")
+    await bench.fill(
+        *visits,
+        unmerge,
+        LeadLinked(id="l", source="tracker", subject=LEAD, via=apart, time=at(0), data=data),
+        *(an_engagement(subject=lead) for lead in (old, user, tablet, phone)),
+    )
+    names: dict[str, dict[str, object]] = {
+        LEAD: {"aliases": [old], "more": 2, "masked": [apart]},
+        old: {"links": {"first": LEAD, "since": [[at(0).isoformat(), LEAD]]}, "merged": True, "aliases": [user]},
+        phone: {"links": {"first": LEAD, "since": [[at(0).isoformat(), LEAD], [at(1).isoformat(), apart]]}},
+    }
+    async with connected(bench.url, "scorer") as connection:
+        for lead, its in names.items():
+            state = "jsonb_set(state::jsonb, '{names}', $2::text::jsonb)"
+            await connection.execute(f"UPDATE lead SET state = {state} WHERE lead_id = $1", lead, json.dumps(its))
+    async with one_instant(read_by(terminal), "scorer") as (connection, _):
+        meaning = await meaning_of(connection, LEAD)
+    assert (meaning.persons, meaning.unlisted, meaning.shared) == ((LEAD,), [tablet], {phone})
+    assert set(meaning.names) == {LEAD, old, user, tablet, phone}
+    assert meaning.names[tablet] == "tablet (anonymous id)"

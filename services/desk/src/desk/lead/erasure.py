@@ -18,7 +18,7 @@ from desk.settings import DeskSettings
 from desk.terminal import Json, LeadArgument, Yes, bar, confirm, reaching_relay, say_relay
 
 if TYPE_CHECKING:
-    from desk.lead.reach import Reach
+    from desk.lead.meaning import Meaning
     from schemas.envelope import Envelope
 
 TAKES = 30
@@ -41,12 +41,12 @@ def erase(lead: LeadArgument, yes: Yes = False, as_json: Json = False) -> None:
     from schemas.engagements import Erasure, LeadErased
 
     asked = _Asked.of(lead)
-    reach = asked.reach
-    for name, text in reach.names.items():
-        also = ", which other leads have too" if name in reach.shared else ""
+    meaning = asked.meaning
+    for name, text in meaning.names.items():
+        also = ", which other leads have too" if name in meaning.shared else ""
         typer.echo(f"Reached: {text}{also}", err=True)
     confirm(f"Erase {asked.who} for good?", yes=yes)
-    events = [LeadErased(data=Erasure(), **asked.about(lead)) for lead in (*reach.persons, *reach.unlisted)]
+    events = [LeadErased(data=Erasure(), **asked.about(lead)) for lead in (*meaning.persons, *meaning.unlisted)]
     asked.publish(events)
     _say_erased(asked, events[0], asked.wait() if asked.readable else None, as_json=as_json)
 
@@ -62,7 +62,7 @@ def suppress(lead: LeadArgument, yes: Yes = False, as_json: Json = False) -> Non
 
     asked = _Asked.of(lead)
     confirm(f"Suppress {asked.who}?", yes=yes)
-    events = [LeadSuppressed(data=Suppression(), **asked.about(lead)) for lead in asked.reach.persons]
+    events = [LeadSuppressed(data=Suppression(), **asked.about(lead)) for lead in asked.meaning.persons]
     asked.publish(events)
     answer = json.dumps({"lead_id": events[0].subject, "event": events[0].id, "asked": "suppressed"})
     typer.echo(answer if as_json else f"{asked.who} will be suppressed; `baton lead` says when it is.")
@@ -74,7 +74,7 @@ class _Asked:
 
     lead: str
     settings: DeskSettings
-    reach: Reach
+    meaning: Meaning
     readable: bool
 
     @classmethod
@@ -83,21 +83,21 @@ class _Asked:
 
         Ends the command with 2 for what identifies nobody, with 1 for a name of several persons.
         """
+        from desk.lead.meaning import SeveralPersons
         from desk.lead.person import candidates
-        from desk.lead.reach import SeveralPersons
 
         candidates(lead)
         settings = DeskSettings.read()
         say_relay(settings.kafka)
         with reaching_relay():
             try:
-                reach, known = asyncio.run(_read(settings, lead))
+                meaning, known = asyncio.run(_read(settings, lead))
             except SeveralPersons as several:
                 persons = ", ".join(several.persons)
                 _end(
                     f"{lead.strip()} is a name of several persons: {persons}. Nothing was changed: name one by its id."
                 )
-        asked = cls(lead.strip(), settings, reach, known is not None)
+        asked = cls(lead.strip(), settings, meaning, known is not None)
         if not known:
             unknown = "Whether a service knows the lead cannot be read now."
             typer.echo(unknown if known is None else f"No service knows {asked.who}.", err=True)
@@ -105,7 +105,7 @@ class _Asked:
 
     @property
     def who(self) -> str:
-        return self.lead if self.reach.persons == (self.lead,) else f"{self.lead} ({', '.join(self.reach.persons)})"
+        return self.lead if self.meaning.persons == (self.lead,) else f"{self.lead} ({', '.join(self.meaning.persons)})"
 
     def about(self, lead_id: str) -> dict[str, Any]:
         """A new event's id, source, subject and time."""
@@ -131,9 +131,9 @@ class _Asked:
         Not those that are other leads' too: of these only what belongs to the erased lead goes.
         """
         from chassis.process.failures import Transient
-        from desk.lead.reach import not_erased
+        from desk.lead.meaning import not_erased
 
-        own = set(self.reach.names) - self.reach.shared
+        own = set(self.meaning.names) - self.meaning.shared
         with reaching_relay(), bar("Erasing") as tell:
             try:
                 return asyncio.run(not_erased(self.settings.database, own, TAKES, tell))
@@ -141,42 +141,42 @@ class _Asked:
                 return None
 
 
-async def _read(settings: DeskSettings, lead: str) -> tuple[Reach, bool | None]:
+async def _read(settings: DeskSettings, lead: str) -> tuple[Meaning, bool | None]:
     """Whom the name means, and whether a service knows them; None where that cannot be read: an erasure needs no
     database. Raises BrokerAway and SeveralPersons.
     """
     from chassis.process.failures import Transient
-    from desk.lead.reach import SERVICES, every_reading, reach_of
+    from desk.lead.meaning import SERVICES, every_reading, meaning_of
     from desk.letters.reader import reader
     from desk.reading import one_instant, row_of
 
     async with reader(settings.kafka):
         pass
-    reach = every_reading(lead)
+    meaning = every_reading(lead)
     try:
         async with one_instant(settings.database, SERVICES[0]) as (connection, _):
-            reach = await reach_of(connection, lead)
+            meaning = await meaning_of(connection, lead)
         for service in SERVICES:
             async with one_instant(settings.database, service) as (connection, _):
-                if [each for each in reach.persons if await row_of(connection, each) is not None]:
-                    return reach, True
+                if [each for each in meaning.persons if await row_of(connection, each) is not None]:
+                    return meaning, True
     except Transient:
-        return reach, None
-    return reach, False
+        return meaning, None
+    return meaning, False
 
 
 def _say_erased(asked: _Asked, event: Envelope, left: Mapping[str, set[str]] | None, *, as_json: bool) -> None:
     """Which names were erased, and which services still have some (None: nobody can say now)."""
-    reach, done = asked.reach, None if left is None else not any(left.values())
+    meaning, done = asked.meaning, None if left is None else not any(left.values())
     if as_json:
-        said = {"asked": "erased", "done": done, "names": list(reach.names.values())}
+        said = {"asked": "erased", "done": done, "names": list(meaning.names.values())}
         print(json.dumps({"lead_id": event.subject, "event": event.id, **said}))
     elif left is None:
         print(f"{asked.who} will be erased; `baton lead` says when it is.")
     elif done:
-        print(f"Erased: {', '.join(text for name, text in reach.names.items() if name not in reach.shared)}.")
+        print(f"Erased: {', '.join(text for name, text in meaning.names.items() if name not in meaning.shared)}.")
     if left and not done:
-        waiting = (f"{reach.names[name]} in {service}" for service, some in left.items() for name in sorted(some))
+        waiting = (f"{meaning.names[name]} in {service}" for service, some in left.items() for name in sorted(some))
         _end(f"Published, but not erased within {TAKES} s: {', '.join(waiting)}. Are the services running?")
 
 

@@ -24,7 +24,7 @@ _ERASED = text("SELECT lead_id FROM lead WHERE lead_id = ANY(:leads) AND erased 
 
 
 @dataclass(slots=True)
-class Reach:
+class Meaning:
     """The `persons` that a name means, and how each lead id that is reached is spelt, theirs first.
 
     Of the names those in `shared` are other leads' too; `unlisted` are aliases that the scorer had no room to list.
@@ -44,13 +44,13 @@ class SeveralPersons(Exception):  # noqa: N818 - a verdict, not a fault
         self.persons = tuple(persons)
 
 
-def every_reading(typed: str) -> Reach:
+def every_reading(typed: str) -> Meaning:
     """Of a name that nobody knows: all that it may be."""
     names = {each.lead_id: f"{typed.strip()} ({each.what})" for each in candidates(typed)}
-    return Reach(tuple(names), names)
+    return Meaning(tuple(names), names)
 
 
-async def reach_of(connection: AsyncConnection, typed: str) -> Reach:
+async def meaning_of(connection: AsyncConnection, typed: str) -> Meaning:
     """Whom the name means, by all that it may be; `connection` is to the scorer's schema.
 
     A known lead id means that lead only, so that there is a name for each person. Raises SeveralPersons.
@@ -64,10 +64,10 @@ async def reach_of(connection: AsyncConnection, typed: str) -> Reach:
     living = [lead for lead in persons if lead not in await erased_of(connection, persons)]
     if len(living) > 1:
         raise SeveralPersons([await _who(connection, lead) for lead in living])
-    reach = Reach(tuple(persons))
+    meaning = Meaning(tuple(persons))
     for lead in persons:
-        await _add_names(connection, lead, reach, {each.lead_id: f"{typed.strip()} ({each.what})" for each in known})
-    return reach
+        await _add_names(connection, lead, meaning, {each.lead_id: f"{typed.strip()} ({each.what})" for each in known})
+    return meaning
 
 
 async def erased_of(connection: AsyncConnection, leads: Collection[str]) -> set[str]:
@@ -110,7 +110,7 @@ async def _who(connection: AsyncConnection, lead_id: str) -> str:
     return f"{email.value} ({lead_id})" if email else f"lead {lead_id}"
 
 
-async def _add_names(connection: AsyncConnection, lead_id: str, reach: Reach, typed: Mapping[str, str]) -> None:
+async def _add_names(connection: AsyncConnection, lead_id: str, meaning: Meaning, typed: Mapping[str, str]) -> None:
     """Adds the lead's names: its aliases and theirs, as the scorer passes an erasure on, and what its facts tell."""
     facts = await facts_of(connection, Scorer(Policies()).inputs["engagements"], lead_id)
     spelt, waiting, listed = _spelt(facts), [lead_id], set[str]()
@@ -124,15 +124,15 @@ async def _add_names(connection: AsyncConnection, lead_id: str, reach: Reach, ty
         waiting += names.aliases
         masked |= set(names.masked) if name == lead_id else set()
         if names.links is not None and len(names.links.leads) > 1:
-            reach.shared.add(name)
+            meaning.shared.add(name)
     told = {alias for fact in facts for alias in _aliases(fact) if fact.event.via not in masked} - masked
     for name in [lead_id, *sorted((listed | told) - {lead_id})]:
-        reach.names[name] = spelt.get(name) or typed.get(name) or f"alias {name}"
+        meaning.names[name] = spelt.get(name) or typed.get(name) or f"alias {name}"
     for name in sorted(told - listed):
         state = await state_of(connection, name)
         only = state is None or state.names.links is None or len(state.names.links.leads) == 1
-        reach.unlisted += [name] if only else []
-        reach.shared |= set() if only else {name}
+        meaning.unlisted += [name] if only else []
+        meaning.shared |= set() if only else {name}
 
 
 def _aliases(fact: Fact) -> set[str]:
