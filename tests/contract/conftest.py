@@ -22,6 +22,7 @@ from ingest.app import build
 from ingest.flights import Publishes
 from ingest.keys import WriteKeys, hash_key
 from ingest.settings import IngestSettings, Limits
+from ingest.webhooks import Webhooks
 from schemas.topics import TOPICS
 from tests.topics import delete_topics, written
 
@@ -141,7 +142,7 @@ def opened(tmp_path: Path) -> Opens:
     """Runs an ingest with limits of the test's own; its sender has a name that no other test uses."""
 
     @asynccontextmanager
-    async def open_(broker: Broker, **limits: Any) -> AsyncIterator[Door]:
+    async def open_(broker: Broker, webhooks: Webhooks | None = None, **limits: Any) -> AsyncIterator[Door]:
         name = f"tests-{uuid4().hex[:12]}"
         file = tmp_path / f"{name}.yaml"
         entries = [
@@ -150,7 +151,8 @@ def opened(tmp_path: Path) -> Opens:
         ]
         file.write_text(yaml.safe_dump({"keys": entries}))
         registry = CollectorRegistry()
-        ingest = build(IngestSettings(limits=Limits(**limits)), WriteKeys(file), broker.publisher, registry)
+        settings = IngestSettings(limits=Limits(**limits))
+        ingest = build(settings, WriteKeys(file), broker.publisher, registry, webhooks)
         transport = httpx.ASGITransport(ingest.app)
         async with asyncio.TaskGroup() as tasks, httpx.AsyncClient(transport=transport, base_url="http://t") as http:
             tasks.create_task(ingest.flights.run())

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from dataclasses import asdict, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +19,14 @@ from desk.letters.letter import DeadLetters
 from desk.letters.overview import lines_of, whole
 from desk.letters.rejected import Rejected, RejectedItems
 from desk.letters.replay import Replay
+from ingest.formats import ENGAGEMENTS, Formats, Origin, read
 from ingest.http import calls
 from schemas.envelope import Decoder, Refused
 from schemas.topics import TOPICS
 from tests.builders import EMAIL, NOON
 
 MOST = 32 * 1024
+FORMATS = Formats(Path(__file__).parents[3] / "deploy" / "mappings")
 ITEM: dict[str, Any] = {"userId": EMAIL, "event": "Webinar Attended", "messageId": "m-1"}
 
 
@@ -37,7 +40,7 @@ def rejected(item: Any, call: str | None = "track", batch: dict[str, Any] | None
     """The item as ingest itself sets it aside."""
     found = calls.Sorted("segment/web", "public", NOON)
     about = {"reason": "bad_time", "detail": "why", **calls._about(found, call, batch or {}), **more}
-    return Rejected.of(fetched(calls._rejected(json.dumps(item).encode(), about)), MOST)
+    return Rejected.of(fetched(calls.rejected(json.dumps(item).encode(), about)), MOST, FORMATS)
 
 
 def why_not(entry: Rejected) -> str:
@@ -82,11 +85,16 @@ def test_what_is_still_wrong_stays_refused_with_its_reason(item: Any, reason: st
 
 
 def test_a_cut_item_a_set_aside_output_and_a_foreign_record_cannot_be_replayed() -> None:
-    large = Rejected.of(fetched(calls._rejected(b"x" * (calls.MOST_WHOLE + 1), rejected(ITEM).about() | SAID)), MOST)
+    large = Rejected.of(
+        fetched(calls.rejected(b"x" * (calls.MOST_WHOLE + 1), rejected(ITEM).about() | SAID)), MOST, FORMATS
+    )
     assert (why_not(large), large.about()["cut"]) == ("cut", calls.MOST_WHOLE + 1)
-    assert why_not(Rejected.of(fetched(unsent(Record("lead-scores", b"k", b"{}"), "scorer", 1, 7)), MOST)) == "unsent"
+    assert (
+        why_not(Rejected.of(fetched(unsent(Record("lead-scores", b"k", b"{}"), "scorer", 1, 7)), MOST, FORMATS))
+        == "unsent"
+    )
     for value in (b"", b"{}", b"[" * 100_000, b'{"reason": 1}'):
-        assert why_not(Rejected.of(fetched(Record("events-rejected", None, value)), MOST)) == "foreign"
+        assert why_not(Rejected.of(fetched(Record("events-rejected", None, value)), MOST, FORMATS)) == "foreign"
 
 
 SAID = {"reason": "too_large", "detail": "why", "source": "segment/web", "received_at": NOON.isoformat()}
@@ -95,14 +103,14 @@ SAID = {"reason": "too_large", "detail": "why", "source": "segment/web", "receiv
 @pytest.mark.parametrize("number", ["1" + "0" * 30, "9" * 300])
 def test_an_integer_past_64_bits_is_read_as_ingest_reads_it(number: str) -> None:
     item = json.dumps({**ITEM, "properties": {"n": 0}}).replace(": 0}", f": {number}}}").encode()
-    entry = Rejected.of(fetched(calls._rejected(item, SAID | {"call": "track"})), MOST)
+    entry = Rejected.of(fetched(calls.rejected(item, SAID | {"call": "track"})), MOST, FORMATS)
     assert [record.topic for record in entry.replayed()] == ["engagements"]
 
 
 def test_an_item_that_is_not_quite_json_is_read_as_ingest_reads_it() -> None:
     said = SAID | {"call": "track"}
     item = b'{"userId":"ada@example.com","event":"X","properties":{"a":NaN,"b":"\xff\\ud800\n"}}'
-    entry = Rejected.of(fetched(calls._rejected(item, said, strict=False)), MOST)
+    entry = Rejected.of(fetched(calls.rejected(item, said, strict=False)), MOST, FORMATS)
     [record] = entry.replayed()
     assert json.loads(record.value or b"")["data"]["properties"] == {"b": "\ufffd\ufffd\n"}
     assert any("NaN" in line for line in lines_of(entry, RejectedItems.fates))
@@ -111,7 +119,7 @@ def test_an_item_that_is_not_quite_json_is_read_as_ingest_reads_it() -> None:
 def test_an_item_too_large_once_is_replayed_after_the_limit_was_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATON_LIMITS__EVENT", str(2 * MOST))
     kind, _ = _kinds("rejected")
-    large = calls._rejected(json.dumps({**ITEM, "properties": {"a": "b" * MOST}}).encode(), SAID | {"call": "track"})
+    large = calls.rejected(json.dumps({**ITEM, "properties": {"a": "b" * MOST}}).encode(), SAID | {"call": "track"})
     assert [record.topic for record in kind.of(fetched(large)).replayed()] == ["engagements"]
 
 
@@ -135,11 +143,27 @@ def test_one_item_that_fails_unexpectedly_does_not_stop_a_replay() -> None:
 
 
 def test_a_cut_item_is_shown() -> None:
-    large = Rejected.of(fetched(calls._rejected(b"x" * (calls.MOST_WHOLE + 1), SAID)), MOST)
+    large = Rejected.of(fetched(calls.rejected(b"x" * (calls.MOST_WHOLE + 1), SAID)), MOST, FORMATS)
     assert ["cut", str(calls.MOST_WHOLE + 1)] in [line.split() for line in lines_of(large, RejectedItems.fates)]
 
 
 def test_every_reason_of_ingest_has_words_and_each_kind_knows_its_topics() -> None:
     assert ingest.rules.REASONS.keys() <= RejectedItems.fates.keys()
     there = ["engagements", "engagements-dlq", "events-rejected"]
-    assert (DeadLetters().topics(there), RejectedItems(MOST).topics(there)) == ({there[1]}, {there[2]})
+    assert (DeadLetters().topics(there), RejectedItems(MOST, FORMATS).topics(there)) == ({there[1]}, {there[2]})
+
+
+def test_what_a_webhook_refused_is_read_by_its_format_as_it_is_today() -> None:
+    item = {"subscriptionType": "contact.creation", "portalId": 1, "objectId": 2, "eventId": 3, "subscriptionId": 4}
+    origin = Origin("webhook/hub", "server", NOON, "hubspot", frozenset((ENGAGEMENTS,)), "w-1", queued=True)
+    about = {"reason": "bad_time", "detail": "why", **origin.as_json()}
+    when = int(NOON.timestamp() * 1000)
+    entry = Rejected.of(
+        fetched(calls.rejected(json.dumps({**item, "occurredAt": when}).encode(), about)), MOST, FORMATS
+    )
+    expected = read({**item, "occurredAt": when}, FORMATS.find("hubspot"), origin, MOST).events
+    assert [record.value for record in entry.replayed()] == [event.encode() for event in expected]
+    unknown = Rejected.of(fetched(calls.rejected(b"{}", {**about, "format": "../x"})), MOST, FORMATS)
+    assert why_not(unknown) == "unreadable"
+    silent = Rejected.of(fetched(calls.rejected(json.dumps(item).encode(), {**about, "sends": []})), MOST, FORMATS)
+    assert why_not(silent) == "not_allowed"

@@ -11,6 +11,8 @@ from ingest.settings import is_loopback
 
 DEPLOY = Path(__file__).resolve().parents[3]
 WRITE_KEYS = DEPLOY / "local" / "write-keys.yaml"
+WEBHOOKS = DEPLOY / "local" / "webhooks.yaml"
+MAPPINGS = DEPLOY / "mappings"
 DATA = DEPLOY.parent / ".baton"
 SERVICES = ("ingest", "scorer", "router", "sla-monitor")
 """In the order of an event's way; the ops port of each is the base plus its index."""

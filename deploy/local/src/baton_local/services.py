@@ -17,8 +17,9 @@ import httpx
 
 from baton_local.child import Child, Command
 from baton_local.errors import LocalError
-from baton_local.options import SERVICES, Run
+from baton_local.options import MAPPINGS, SERVICES, WEBHOOKS, Run
 from baton_local.stack import Stack
+from ingest.settings import is_loopback
 
 READY_DEADLINE = 120.0
 """Seconds until a service must be ready at the start; 3 are usual."""
@@ -77,7 +78,10 @@ def services_of(run: Run, stack: Stack) -> list[Service]:
                 "BATON_HTTP__HOST": ports.http_host,
                 "BATON_HTTP__PORT": str(ports.http),
                 "BATON_WRITE_KEYS": str(run.write_keys.absolute()),
+                "BATON_MAPPINGS": str(MAPPINGS),
             }
+            if is_loopback(ports.http_host):  # its secret is known to everybody
+                env["BATON_WEBHOOKS"] = str(WEBHOOKS)
         else:
             env["BATON_DATABASE__URL"] = stack.database_url(name)
         url = f"http://127.0.0.1:{ports.ops(name)}"
@@ -91,6 +95,7 @@ def tell_desk(run: Run, stack: Stack) -> None:
         "BATON_KAFKA__BOOTSTRAP_SERVERS": stack.bootstrap_servers,
         "BATON_DATABASE__URL": stack.database_url("baton_reader"),
         "BATON_POLICIES": str(run.policies()),
+        "BATON_MAPPINGS": str(MAPPINGS),
     }
     file = run.data / "baton.env"
     file.touch(mode=0o600)

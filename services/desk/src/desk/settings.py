@@ -10,7 +10,7 @@ from typing import Self
 from pydantic import Field
 
 from chassis.process.settings import Database, Settings
-from ingest.settings import Limits
+from ingest.settings import MAPPINGS, Limits
 
 HOW = (
     "Start a relay by `make run` and type this in the same folder, or name one by BATON_KAFKA__BOOTSTRAP_SERVERS and "
@@ -32,6 +32,7 @@ class DeskSettings(Settings):
 
     database: Database = Field(Database.local("baton_reader"), description=Database.__doc__ or "")
     limits: Limits = Field(Limits(), description="ingest's own: by them a rejected item is judged again")
+    mappings: Path = Field(MAPPINGS, description="ingest's own: by them what a webhook or inbox refused is read again")
     policies: Path = Field(
         Path("deploy/policies/demo"), description="folder of one policy's versions, <version>.yaml each"
     )

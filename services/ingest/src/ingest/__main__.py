@@ -22,10 +22,13 @@ def serve() -> None:
     """Runs the service until it is told to stop (SIGTERM)."""
     from functools import partial
 
+    from chassis.documents import BadDocument
     from chassis.process.run import run
     from ingest.app import serve as serve_until
+    from ingest.formats import Formats
     from ingest.keys import UnreadableKeys, WriteKeys
     from ingest.settings import IngestSettings, is_loopback
+    from ingest.webhooks import Webhooks
 
     settings = IngestSettings.read()
     try:
@@ -41,7 +44,15 @@ def serve() -> None:
             file=sys.stderr,
         )
         raise typer.Exit(2)
-    run(partial(serve_until, settings, keys), settings.log, "ingest")
+    try:
+        webhooks = Webhooks(settings.webhooks, Formats(settings.mappings))
+    except BadDocument as error:
+        print(f"The webhooks cannot be read:\n{error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+    if webhooks.has_known_ones and not is_loopback(settings.http.host):
+        print(f"{settings.webhooks} has the secret of the demo, which everybody knows.", file=sys.stderr)
+        raise typer.Exit(2)
+    run(partial(serve_until, settings, keys, webhooks), settings.log, "ingest")
 
 
 @main.command()

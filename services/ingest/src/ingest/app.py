@@ -18,6 +18,7 @@ from chassis.process import ops
 from chassis.process.metrics import ProducerCollector
 from ingest.adapters.dialects import DIALECTS
 from ingest.flights import Flights, Publishes, Room
+from ingest.formats import Formats
 from ingest.http.answers import Problem
 from ingest.http.browser import Settings
 from ingest.http.calls import Calls
@@ -25,9 +26,11 @@ from ingest.http.cors import shown
 from ingest.http.door import Door, Endpoint
 from ingest.http.paths import Tidy, doubled
 from ingest.http.sales import Sales
+from ingest.http.webhooks import Hooks
 from ingest.keys import WriteKeys
 from ingest.metrics import Metrics
 from ingest.settings import IngestSettings
+from ingest.webhooks import Webhooks
 
 GRACE_SECONDS = 10
 """Longest that running requests may take once the process stops."""
@@ -41,14 +44,22 @@ class Ingest:
     flights: Flights
 
 
-def build(settings: IngestSettings, keys: WriteKeys, publisher: Publishes, registry: CollectorRegistry) -> Ingest:
-    """Wires the service."""
+def build(
+    settings: IngestSettings,
+    keys: WriteKeys,
+    publisher: Publishes,
+    registry: CollectorRegistry,
+    webhooks: Webhooks | None = None,
+) -> Ingest:
+    """Wires the service; without `webhooks` it takes none."""
     limits = settings.limits
     room = Room(limits.in_flight_events, limits.in_flight_bytes)
     flights = Flights(publisher, room, limits.answer_deadline.total_seconds())
     metrics = Metrics(registry, room, keys)
     door = Door(limits, keys, room, flights, metrics, Room(limits.strangers, limits.strangers_bytes))
-    answers = _answers(door)
+    answers = _answers(door) | {
+        "/v1/webhooks/{name}": ("POST", Hooks(door, webhooks or Webhooks(None, Formats(settings.mappings))).take)
+    }
 
     async def elsewhere(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -82,7 +93,7 @@ def _answers(door: Door) -> dict[str, tuple[str, Endpoint]]:
     }
 
 
-async def serve(settings: IngestSettings, keys: WriteKeys, stop: asyncio.Event) -> None:
+async def serve(settings: IngestSettings, keys: WriteKeys, webhooks: Webhooks, stop: asyncio.Event) -> None:
     """Serves until `stop`; then: not ready, no new connections, running requests answered, last flights finished."""
     registry = CollectorRegistry()
 
@@ -91,14 +102,16 @@ async def serve(settings: IngestSettings, keys: WriteKeys, stop: asyncio.Event) 
 
     async with Publisher(settings.kafka) as publisher:
         registry.register(ProducerCollector("ingest", publisher))
-        ingest = build(settings, keys, publisher, registry)
+        ingest = build(settings, keys, publisher, registry, webhooks)
         async with ops.serving("ingest", settings.ops, ready, registry), asyncio.TaskGroup() as tasks:
             tasks.create_task(ingest.flights.run(), name="flights")
-            watch = tasks.create_task(keys.watch(settings.write_keys_check.total_seconds()), name="write keys")
+            every = settings.write_keys_check.total_seconds()
+            watches = [tasks.create_task(files.watch(every), name="watch") for files in (keys, webhooks)]
             async with ops.listening(ingest.app, settings.http.host, settings.http.port, grace=GRACE_SECONDS):
                 await stop.wait()
             ingest.flights.close()
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
 
 
 def _problem(error: Exception, meant: str | None) -> Problem:

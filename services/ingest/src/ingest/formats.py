@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping as Mapped
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,6 +47,16 @@ class Origin:
     id: str | None = None
     queued: bool = False
 
+    def at(self, place: int, count: int) -> Origin:
+        """The origin of one of `count` items that came together."""
+        return self if self.id is None or count == 1 else replace(self, id=f"{self.id}/{place}")
+
+    def as_json(self) -> dict[str, Any]:
+        """For the record of an item that is set aside."""
+        about = {"source": self.source, "sentby": self.sentby, "received_at": self.received_at.isoformat()}
+        more = {"id": self.id} if self.id is not None else {}
+        return {**about, **more, "format": self.format, "sends": sorted(self.sends), "queued": self.queued}
+
 
 @dataclass(slots=True)
 class Read:
@@ -55,6 +65,7 @@ class Read:
     events: list[Envelope] = field(default_factory=list)
     dropped: int = 0
     junk: Counter[tuple[str, str]] = field(default_factory=Counter)
+    mended: Counter[str] = field(default_factory=Counter)
 
     def add(self, more: Read) -> None:
         """Adds it; a link only once, since a second one would be an exact duplicate."""
@@ -62,6 +73,7 @@ class Read:
         self.events += (event for event in more.events if (event.subject, event.id) not in known)
         self.dropped += more.dropped
         self.junk += more.junk
+        self.mended += more.mended
 
 
 class Format(Protocol):
@@ -95,17 +107,20 @@ class Formats:
     """Every format by name; a mapping is read from its file at first use."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
+        self.files: set[Path] = set()
+        """The files that have been read."""
         self._known: dict[str, Format] = {SEGMENT: Segment()}
 
     def find(self, name: str) -> Format:
         """The format. Raises BadDocument where there is none of that name, or its file is wrong."""
         if name not in self._known:
-            path = self._folder / f"{name}.yaml"
-            if path.parent != self._folder or not path.is_file():
-                there = ", ".join(sorted((SEGMENT, *(file.stem for file in self._folder.glob("*.yaml")))))
-                raise BadDocument([f"no format {name!r}: expected one of {there} (mappings are in {self._folder})"])
+            path = self.folder / f"{name}.yaml"
+            if path.parent != self.folder or not path.is_file():
+                there = ", ".join(sorted((SEGMENT, *(file.stem for file in self.folder.glob("*.yaml")))))
+                raise BadDocument([f"no format {name!r}: expected one of {there} (mappings are in {self.folder})"])
             self._known[name] = read_document(path, Mapping)
+            self.files.add(path)
         return self._known[name]
 
 
@@ -132,7 +147,7 @@ def _call(call: object, origin: Origin) -> Read:
         call = {name: value for name, value in call.items() if name != "sentAt"}
     item = segment.read(call)
     events = rules.events_of(item, origin.source, origin.received_at, origin.sentby)
-    return Read(list(events), item.dropped, Counter(item.junk))
+    return Read(list(events), item.dropped, Counter(item.junk), Counter(item.mended))
 
 
 def _activity(activity: Mapped[str, Any], origin: Origin) -> Read:

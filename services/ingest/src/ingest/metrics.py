@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from ingest.flights import Room
+from ingest.formats import Read
 from ingest.keys import WriteKeys
 from ingest.rules import MENDED, REASONS
 from schemas.links import STRENGTH
@@ -73,6 +74,14 @@ class Metrics:
             ("bytes", "Bytes of bodies being read and of records not yet acknowledged", lambda: room.bytes),
         ):
             Gauge(f"baton_ingest_in_flight_{name}", text, registry=registry).set_function(count)
+
+    def count_read(self, found: Read) -> None:
+        """Counts what was left out of items that were taken, and values not taken as sent."""
+        if found.dropped:
+            self.dropped.inc(found.dropped)
+        self.count_mended(found.mended)
+        for (identifier, why), count in found.junk.items():
+            self.identifiers.labels(identifier, why).inc(count)
 
     def count_mended(self, mended: Mapping[str, int]) -> None:
         """Counts values not taken as sent, by a word of MENDED."""

@@ -11,6 +11,7 @@ from pydantic import Field
 from chassis.process.settings import Ops, Section, Settings
 
 KIB = 1024
+MAPPINGS = Path("deploy/mappings")
 
 
 class Http(Section):
@@ -68,9 +69,11 @@ class IngestSettings(Settings):
     write_keys: Path = Field(
         Path("deploy/local/write-keys.yaml"), description="file of the write keys' names, kinds and SHA-256 hashes"
     )
+    webhooks: Path | None = Field(None, description="file of the webhooks; there are none without it")
+    mappings: Path = Field(MAPPINGS, description="folder of the mappings by which bodies of platforms are read")
     write_keys_check: timedelta = Field(
         timedelta(seconds=30),
         gt=timedelta(0),
         le=timedelta(seconds=60),
-        description="how often that file is looked at for changes: a key is revoked within so long",
+        description="how often that file and the webhooks' are looked at: a key or secret is revoked within so long",
     )

@@ -77,8 +77,10 @@ def _kinds(name: str) -> tuple[Kind, Kind]:
     """The kind that was asked for, and the other one."""
     from desk.letters.letter import DeadLetters
     from desk.letters.rejected import RejectedItems
+    from ingest.formats import Formats
 
-    letters, rejected = DeadLetters(), RejectedItems(DeskSettings.read().limits.event)
+    settings = DeskSettings.read()
+    letters, rejected = DeadLetters(), RejectedItems(settings.limits.event, Formats(settings.mappings))
     return (letters, rejected) if name == letters.verb else (rejected, letters)
 
 

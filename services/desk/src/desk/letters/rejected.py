@@ -10,17 +10,19 @@ from typing import Any, ClassVar
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from chassis.documents import BadDocument
 from chassis.kafka.consumer import append_time
 from chassis.kafka.dead_letter import UNSENT
 from chassis.kafka.publisher import Headers, Record
 from desk.letters.entry import COMMON, FOREIGN, Address
 from desk.letters.letter import MARK
 from desk.terminal import stamp
+from ingest.formats import Formats, Origin, read
 from ingest.http import lenient
 from ingest.http.calls import Call, taken
 from ingest.http.door import records_of
 from ingest.rules import REASONS
-from schemas.envelope import Refused, SentBy
+from schemas.envelope import Envelope, Refused, SentBy
 from schemas.sizes import REJECTED
 
 
@@ -39,6 +41,13 @@ class _Said(BaseModel):
     cut: int | None = None
     item_text: str | None = None
     item_encoding: str = "utf-8"
+    format: str | None = None
+    """Of what came by a webhook or inbox, as `ingest.formats.Origin` has it; so are the three after it."""
+    sends: frozenset[str] = frozenset()
+    id: str | None = None
+    queued: bool = False
+    raw: str | None = None
+    """Base64 of a record that was set aside whole, instead of an item."""
 
     def item(self, value: bytes) -> object:
         """The item as ingest parses it, from the record's `value`: a long integer becomes a float."""
@@ -46,6 +55,20 @@ class _Said(BaseModel):
             return orjson.loads(value).get("item")
         item, _ = lenient.loads(self.item_text.encode(self.item_encoding))
         return item
+
+    def events(self, value: bytes, most: int, formats: Formats) -> Sequence[Envelope]:
+        """The events of the item, of at most `most` bytes. Raises Refused."""
+        if self.format is None:
+            call = Call(self.source, self.sentby, self.received_at, self.call, {"sentAt": self.sent_at})
+            return taken(self.item(value), call, most)[0]
+        origin = Origin(
+            self.source, self.sentby or "public", self.received_at, self.format, self.sends, self.id, self.queued
+        )
+        try:
+            how = formats.find(self.format)
+        except BadDocument as error:
+            raise Refused("unreadable", error.problems[0]) from error
+        return read(self.item(value), how, origin, most).events
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +83,20 @@ class Rejected:
     said: _Said | None
     most: int
     """Most bytes of an item that ingest takes today."""
+    formats: Formats
     replay_of: str | None = None
     repeats: object | None = None
 
     @classmethod
-    def of(cls, record: Any, most: int) -> Rejected:
+    def of(cls, record: Any, most: int, formats: Formats) -> Rejected:
         """The entry in a fetched record, whoever wrote it."""
         try:
             said = _Said.model_validate_json(record.value or b"")
         except ValidationError:
             said = None
         address = Address(record.topic, record.partition, record.offset)
-        return cls(address, append_time(record.timestamp), record.key, record.value, record.headers, said, most)
+        at, headers = append_time(record.timestamp), record.headers
+        return cls(address, at, record.key, record.value, headers, said, most, formats)
 
     @property
     def reason(self) -> str:
@@ -101,10 +126,8 @@ class Rejected:
             raise Refused(self.reason, "ingest did not write it")
         if said.cut is not None:
             raise Refused("cut", f"it had {said.cut} bytes, and its beginning is kept only")
-        call = Call(said.source, said.sentby, said.received_at, said.call, {"sentAt": said.sent_at})
         try:
-            item = said.item(self.value or b"")
-            events, _ = taken(item, call, self.most)
+            events = said.events(self.value or b"", self.most, self.formats)
         except Refused:
             raise
         except Exception as error:  # the bytes are a stranger's: whatever they break, the other items go on
@@ -119,10 +142,11 @@ class Rejected:
 class RejectedItems:
     """Items that ingest refused and answered with success, since their senders cannot correct them.
 
-    `most` is the most bytes of an item that ingest takes today.
+    `most` is the most bytes of an item that ingest takes today, `formats` those of its webhooks and inboxes.
     """
 
     most: int
+    formats: Formats
 
     verb, one, many, entries = "rejected", "rejected item", "rejected items", "items"
     fates: ClassVar[Mapping[str, str]] = {
@@ -139,4 +163,4 @@ class RejectedItems:
         return REJECTED
 
     def of(self, record: Any) -> Rejected:
-        return Rejected.of(record, self.most)
+        return Rejected.of(record, self.most, self.formats)

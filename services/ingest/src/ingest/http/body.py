@@ -28,6 +28,11 @@ async def read(request: Request, limits: Limits, held: Held) -> bytes:
 
     Raises Problem 400, 408, 413 or 415, and Full.
     """
+    return plain(await received(request, limits, held), limits, held)
+
+
+async def received(request: Request, limits: Limits, held: Held) -> bytes:
+    """The body as it was sent. Raises Problem 408, 413 or 415, and Full."""
     _refuse_other_encodings(request)
     parts: list[bytes] = []
     size = 0
@@ -43,7 +48,11 @@ async def read(request: Request, limits: Limits, held: Held) -> bytes:
         seconds = limits.body_deadline.total_seconds()
         close = {"Connection": "close"}
         raise Problem(408, "slow_body", f"the body has not arrived within {seconds:g} s", headers=close) from error
-    body = b"".join(parts)
+    return b"".join(parts)
+
+
+def plain(body: bytes, limits: Limits, held: Held) -> bytes:
+    """The received body inflated, without a byte order mark. Raises Problem 400 or 413, and Full."""
     if body.startswith(_GZIP):
         body = _inflated(body, limits.inflated)
         held.more(len(body))

@@ -134,7 +134,7 @@ class Calls:
         if found.refused:
             whole = originals.of_batch(body, dialect.batch) if call is None else [originals.of_call(body, dialect.keys)]
             found.rejected = [
-                _rejected(
+                rejected(
                     whole[index],
                     {"reason": reason, "detail": detail, **_about(found, call, content)},
                     strict=found.strict,
@@ -194,7 +194,7 @@ def _about(found: Sorted, call: str | None, content: dict[str, object]) -> dict[
     }
 
 
-def _rejected(original: bytes, about: dict[str, Any], *, strict: bool = True) -> Record:
+def rejected(original: bytes, about: dict[str, Any], *, strict: bool = True) -> Record:
     """Everything an operator needs to correct the item and send it again.
 
     An item that is not strictly JSON, in a body that is not, is `item_text`: its bytes in `item_encoding`. A larger one
