@@ -307,6 +307,12 @@ def test_the_survivor_is_written_to_at_its_own_address_whichever_is_older(data: 
     assert people.scores(lead(BOB))[-1].data.contact.email == "bob@example.com"
 
 
+def test_a_survivor_s_own_address_is_published_though_its_score_stays_the_same() -> None:
+    people = People().settle(*did(BOB, id="1"), a_merge(LeadMerged, 10))
+    people.settle(*did(ADA, "page_viewed", "home", id="2", minutes=11))
+    assert people.scores(lead(ADA))[-1].data.contact.email == "ada@example.com"
+
+
 def test_a_survivor_of_whom_nothing_else_is_known_is_written_to_at_the_old_address() -> None:
     people = People().settle(*did(BOB, id="1"), a_merge(LeadMerged, 10))
     assert people.scores(lead(ADA))[-1].data.contact.email == "bob@example.com"

@@ -169,7 +169,9 @@ def worth(basis: Basis, criteria: Criteria, instant: Instant, memo: Memo = EMPTY
 
 def may_differ(before: Basis, after: Basis, criteria: Criteria) -> bool:
     """False only if a gate reads the same of both at every later instant."""
-    if before.email is not after.email or before.opted_in is not after.opted_in or before.intent is not after.intent:
+    if before.email is not after.email or before.own_email is not after.own_email:
+        return True
+    if before.opted_in is not after.opted_in or before.intent is not after.intent:
         return True
     return not pay_alike(before, after, criteria)
 
