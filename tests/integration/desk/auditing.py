@@ -71,6 +71,7 @@ async def busy(running: Relay) -> None:
         assert (await running.batch(some)).status_code == 200, start
     await poison(running.room)
     await retried(running.room)
+    await in_binary_mode(running.room)
 
     async def breached() -> bool:
         return len(await running.events("sla-breaches", "breached")) >= LEADS
@@ -104,6 +105,19 @@ async def retried(where: Room) -> None:
             event = an_engagement(id="derived", subject=lead, time=time).model_copy(update={"finaltime": True})
             value = event.model_copy(update={"id": id_of_content(event)}).encode()
             await producer.send_and_wait(where.prefix + "engagements", value, key=lead.encode())
+
+
+async def in_binary_mode(where: Room) -> None:
+    """Two events with their attributes in headers, the second one with data that is not JSON."""
+    event = an_engagement(id="binary", subject=lead_id_of(email="binary@example.com"), time=datetime.now(UTC))
+    attributes = event.model_dump(mode="json", exclude={"data", "finaltime", "timetrusted"}, exclude_none=True)
+    headers = [(f"ce_{name}", value.encode()) for name, value in attributes.items()]
+    headers.append(("content-type", b"application/json"))
+    async with AIOKafkaProducer(bootstrap_servers=where.bootstrap_servers) as producer:
+        for data in (event.data.model_dump_json(exclude_none=True, indent=1).encode(), b"{"):
+            await producer.send_and_wait(
+                where.prefix + "engagements", data, key=event.subject.encode(), headers=headers
+            )
 
 
 async def forget(running: Relay) -> None:

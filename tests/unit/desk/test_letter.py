@@ -56,6 +56,23 @@ def test_neither_headers_nor_content_of_a_stranger_add_a_line_or_control_the_ter
     assert all(line.isprintable() for line in lines_of(letter, DeadLetters.fates))
 
 
+def test_an_event_in_binary_mode_is_replayed_in_structured_mode() -> None:
+    said = {name: str(value) for name, value in EVENT.items() if name != "data"}
+    headers = [*((f"ce_{name}", value.encode()) for name, value in said.items()), ("content-type", b"application/json")]
+    value = json.dumps(EVENT["data"]).encode()
+    written = dead_letter(
+        fetched("engagements", LEAD.encode(), value, [("trace", b"1"), *headers]),
+        Refused("rules_failed", "why"),
+        "scorer",
+    )
+    letter = Letter.of(fetched(written.topic, written.key, written.value, written.headers))
+    [record] = letter.replayed()
+    fact = DECODER.fact(record.key, record.value, LATER)
+    assert (fact.event.id, fact.event.finaltime, fact.time) == ("1", True, datetime.fromisoformat(EVENT["time"]))
+    assert [name for name, _ in record.headers] == ["trace", "x-dlq-replay-of"]
+    assert letter.value == value
+
+
 def why_not(letter: Letter) -> str:
     with pytest.raises(Refused) as refused:
         letter.replayed()[0]

@@ -19,6 +19,7 @@ from chassis.partition.pending import Arrival, Key, OutputTooLarge, Pending, Und
 from chassis.process.failures import Transient
 from chassis.process.logs import logger
 from chassis.service import At, Decision, Forward, Keep, Move, Recall, S, Service
+from schemas.binary import of_record
 from schemas.envelope import Fact, Refused, older_fingerprint
 from schemas.identity import partition_of
 
@@ -41,7 +42,8 @@ class Decider(Generic[S]):
     def read(self, record: Received) -> Fact | Refused:
         """The record's fact, or why it is refused."""
         try:
-            fact = self._service.inputs[record.topic].fact(record.key, record.value, record.append_time)
+            value = of_record(record.headers, record.value)
+            fact = self._service.inputs[record.topic].fact(record.key, value, record.append_time)
         except Refused as refusal:
             return refusal
         except Exception as error:  # noqa: BLE001 - a fault of the decoder: it must cost this record only

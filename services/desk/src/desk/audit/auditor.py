@@ -84,7 +84,7 @@ class Audit:
         }
         wanted = None if acknowledged is None else {digest(*each): (each[0], each[1]) for each in acknowledged}
         async for raw in self._read(CARRYING):
-            event = event_of(raw.value)
+            event = event_of(raw.said)
             self._show(raw, event)
             for service, inputs in INPUTS.items():
                 if raw.topic in inputs:
@@ -93,7 +93,7 @@ class Audit:
                 wanted.pop(digest(raw.topic, *event.key), None)
         for service, books in self._books.items():
             for raw in (each for each in books.outbox if each.topic in CARRYING):
-                event = event_of(raw.value)
+                event = event_of(raw.said)
                 self._show(raw, event)
                 ledgers[service].copies.add(event, published=False)
         await self._finish(ledgers)

@@ -62,5 +62,5 @@ def _version(event: Event) -> int | None:
 
 
 def value_of(raw: Raw) -> bytes:
-    """A digest of the record's value, as in `ledger.fact_of`."""
-    return sha256(raw.value or b"").digest()[:16]
+    """A digest of the record's value as facts keep it, as in `ledger.fact_of`."""
+    return sha256(raw.said or b"").digest()[:16]

@@ -16,6 +16,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
+from desk.audit.binary import whole
+
 BARRIER_KEY = b"baton/barrier"
 """The key of a barrier, a record that is no event."""
 QUIET_SECONDS = 30
@@ -40,6 +42,11 @@ class Raw(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Mapping[str, bytes | None]
+
+    @property
+    def said(self) -> bytes | None:
+        """The value as facts keep it."""
+        return whole(self.headers, self.value)
 
     @property
     def name(self) -> str:

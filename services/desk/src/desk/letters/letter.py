@@ -14,6 +14,7 @@ from chassis.kafka.consumer import append_time
 from chassis.kafka.publisher import Headers, Record
 from desk.letters.entry import COMMON, FOREIGN, Address
 from desk.terminal import stamp
+from schemas.binary import of_record
 from schemas.envelope import Envelope, Refused, effective_time
 
 SUFFIX = "-dlq"
@@ -103,14 +104,16 @@ class Letter:
             raise Refused(FOREIGN, self.flaw)
         if self.marks.cut is not None:
             raise Refused("cut", self.marks.cut)
-        event = _envelope(self.value)
+        whole = of_record(self.headers, self.value)
+        event = _envelope(whole)
         if self.key != event.subject.encode():
             raise Refused("wrong_key", "the record's key is not the event's subject")
         if self.reason == "id_conflict":
             raise Refused("id_conflict", "an event with this id and other content has been accepted")
-        value = _final(self.value or b"", event, self.marks.append_time)
+        value = _final(whole or b"", event, self.marks.append_time)
         replay_of = self.replay_of or str(self.address)
-        headers = [*self.headers, (f"{MARK}replay-of", replay_of.encode())]
+        kept = self.headers if whole is self.value else [each for each in self.headers if not _is_binary(each[0])]
+        headers = [*kept, (f"{MARK}replay-of", replay_of.encode())]
         return (Record(self.marks.topic, self.key, value, headers),)
 
 
@@ -131,6 +134,11 @@ def _marks(record: Any) -> tuple[Marks | None, str]:
     if marks.topic + SUFFIX != record.topic:
         return None, f"header {MARK}topic: names another topic than this one's"
     return marks, ""
+
+
+def _is_binary(name: str) -> bool:
+    """Whether the header says something of an event in binary mode, which a replay publishes in structured mode."""
+    return name.startswith("ce_") or name == "content-type"
 
 
 def _envelope(value: bytes | None) -> Envelope:
