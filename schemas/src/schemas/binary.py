@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from schemas.envelope import Refused
 from schemas.sizes import MAX_RECORD
@@ -44,7 +44,17 @@ def of_record(headers: Sequence[tuple[str, bytes | None]], value: bytes | None) 
         raise Refused("invalid_event", f"binary mode: {error}") from None
 
 
-def structured(attributes: Iterable[tuple[str, str]], media: str, body: bytes) -> bytes:
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body.decode())
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def structured(
+    attributes: Iterable[tuple[str, str]], media: str, body: bytes, is_json: Callable[[bytes], bool] = _is_json
+) -> bytes:
     """The event in structured mode. Without a media type, data that is JSON is taken as JSON.
 
     Raises ValueError for an attribute that is given twice, and for a body that is not the JSON that it is said to be.
@@ -57,19 +67,11 @@ def structured(attributes: Iterable[tuple[str, str]], media: str, body: bytes) -
             raise ValueError("an attribute is given twice")
         head[name] = text == "true" if name in _FLAGS and text in {"true", "false"} else text
     written = json.dumps(dict(sorted(head.items())), ensure_ascii=False, separators=(",", ":")).encode()
-    return b"".join((written[:-1], b"," if body and head else b"", _data(media, body), b"}"))
-
-
-def _data(media: str, body: bytes) -> bytes:
-    """The member for the data; empty for none."""
     if not body:
-        return b""
-    if _JSON.fullmatch(media) or not media:
-        try:
-            json.loads(body.decode())
-        except (ValueError, RecursionError):
-            if media:
-                raise ValueError("the data is not JSON") from None
-        else:
-            return b'"data":' + body
-    return b'"data_base64":"' + b64encode(body) + b'"'
+        return written
+    if (said := _JSON.fullmatch(media)) or not media:
+        if is_json(body):
+            return written[:-1] + b',"data":' + body + b"}"
+        if said:
+            raise ValueError("the data is not JSON")
+    return written[:-1] + b',"data_base64":"' + b64encode(body) + b'"}'

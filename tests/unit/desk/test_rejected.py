@@ -21,11 +21,13 @@ from desk.letters.rejected import Rejected, RejectedItems
 from desk.letters.replay import Replay
 from ingest.formats import ENGAGEMENTS, Formats, Origin, read
 from ingest.http import calls
+from ingest.settings import Limits
 from schemas.envelope import Decoder, Refused
 from schemas.topics import TOPICS
 from tests.builders import EMAIL, NOON
 
-MOST = 32 * 1024
+LIMITS = Limits()
+MOST = LIMITS.event
 FORMATS = Formats(Path(__file__).parents[3] / "deploy" / "mappings")
 ITEM: dict[str, Any] = {"userId": EMAIL, "event": "Webinar Attended", "messageId": "m-1"}
 
@@ -39,8 +41,8 @@ def fetched(record: Record) -> Any:
 def rejected(item: Any, call: str | None = "track", batch: dict[str, Any] | None = None, **more: Any) -> Rejected:
     """The item as ingest itself sets it aside."""
     found = calls.Sorted("segment/web", "public", NOON)
-    about = {"reason": "bad_time", "detail": "why", **calls._about(found, call, batch or {}), **more}
-    return Rejected.of(fetched(calls.rejected(json.dumps(item).encode(), about)), MOST, FORMATS)
+    about = {"reason": "bad_time", "detail": "why", **calls.about(found, call, batch or {}), **more}
+    return Rejected.of(fetched(calls.rejected(json.dumps(item).encode(), about)), LIMITS, FORMATS)
 
 
 def why_not(entry: Rejected) -> str:
@@ -51,7 +53,7 @@ def why_not(entry: Rejected) -> str:
 
 
 def test_an_item_that_is_good_today_becomes_the_event_that_ingest_would_have_published() -> None:
-    [event], _ = calls.taken(ITEM, calls.Call("segment/web", "public", NOON, "track", None), MOST)
+    [event], _ = calls.taken(ITEM, calls.Call("segment/web", "public", NOON, "track", None), LIMITS)
     first, second = rejected(ITEM).replayed(), rejected(ITEM).replayed()
     assert [asdict(record) for record in first] == [asdict(record) for record in second]
     assert [(each.topic, each.key, each.value) for each in first] == [
@@ -86,15 +88,15 @@ def test_what_is_still_wrong_stays_refused_with_its_reason(item: Any, reason: st
 
 def test_a_cut_item_a_set_aside_output_and_a_foreign_record_cannot_be_replayed() -> None:
     large = Rejected.of(
-        fetched(calls.rejected(b"x" * (calls.MOST_WHOLE + 1), rejected(ITEM).about() | SAID)), MOST, FORMATS
+        fetched(calls.rejected(b"x" * (calls.MOST_WHOLE + 1), rejected(ITEM).about() | SAID)), LIMITS, FORMATS
     )
     assert (why_not(large), large.about()["cut"]) == ("cut", calls.MOST_WHOLE + 1)
     assert (
-        why_not(Rejected.of(fetched(unsent(Record("lead-scores", b"k", b"{}"), "scorer", 1, 7)), MOST, FORMATS))
+        why_not(Rejected.of(fetched(unsent(Record("lead-scores", b"k", b"{}"), "scorer", 1, 7)), LIMITS, FORMATS))
         == "unsent"
     )
     for value in (b"", b"{}", b"[" * 100_000, b'{"reason": 1}'):
-        assert why_not(Rejected.of(fetched(Record("events-rejected", None, value)), MOST, FORMATS)) == "foreign"
+        assert why_not(Rejected.of(fetched(Record("events-rejected", None, value)), LIMITS, FORMATS)) == "foreign"
 
 
 SAID = {"reason": "too_large", "detail": "why", "source": "segment/web", "received_at": NOON.isoformat()}
@@ -103,14 +105,14 @@ SAID = {"reason": "too_large", "detail": "why", "source": "segment/web", "receiv
 @pytest.mark.parametrize("number", ["1" + "0" * 30, "9" * 300])
 def test_an_integer_past_64_bits_is_read_as_ingest_reads_it(number: str) -> None:
     item = json.dumps({**ITEM, "properties": {"n": 0}}).replace(": 0}", f": {number}}}").encode()
-    entry = Rejected.of(fetched(calls.rejected(item, SAID | {"call": "track"})), MOST, FORMATS)
+    entry = Rejected.of(fetched(calls.rejected(item, SAID | {"call": "track"})), LIMITS, FORMATS)
     assert [record.topic for record in entry.replayed()] == ["engagements"]
 
 
 def test_an_item_that_is_not_quite_json_is_read_as_ingest_reads_it() -> None:
     said = SAID | {"call": "track"}
     item = b'{"userId":"ada@example.com","event":"X","properties":{"a":NaN,"b":"\xff\\ud800\n"}}'
-    entry = Rejected.of(fetched(calls.rejected(item, said, strict=False)), MOST, FORMATS)
+    entry = Rejected.of(fetched(calls.rejected(item, said, strict=False)), LIMITS, FORMATS)
     [record] = entry.replayed()
     assert json.loads(record.value or b"")["data"]["properties"] == {"b": "\ufffd\ufffd\n"}
     assert any("NaN" in line for line in lines_of(entry, RejectedItems.fates))
@@ -143,14 +145,14 @@ def test_one_item_that_fails_unexpectedly_does_not_stop_a_replay() -> None:
 
 
 def test_a_cut_item_is_shown() -> None:
-    large = Rejected.of(fetched(calls.rejected(b"x" * (calls.MOST_WHOLE + 1), SAID)), MOST, FORMATS)
+    large = Rejected.of(fetched(calls.rejected(b"x" * (calls.MOST_WHOLE + 1), SAID)), LIMITS, FORMATS)
     assert ["cut", str(calls.MOST_WHOLE + 1)] in [line.split() for line in lines_of(large, RejectedItems.fates)]
 
 
 def test_every_reason_of_ingest_has_words_and_each_kind_knows_its_topics() -> None:
     assert ingest.rules.REASONS.keys() <= RejectedItems.fates.keys()
     there = ["engagements", "engagements-dlq", "events-rejected"]
-    assert (DeadLetters().topics(there), RejectedItems(MOST, FORMATS).topics(there)) == ({there[1]}, {there[2]})
+    assert (DeadLetters().topics(there), RejectedItems(LIMITS, FORMATS).topics(there)) == ({there[1]}, {there[2]})
 
 
 def test_what_a_webhook_refused_is_read_by_its_format_as_it_is_today() -> None:
@@ -159,11 +161,11 @@ def test_what_a_webhook_refused_is_read_by_its_format_as_it_is_today() -> None:
     about = {"reason": "bad_time", "detail": "why", **origin.as_json()}
     when = int(NOON.timestamp() * 1000)
     entry = Rejected.of(
-        fetched(calls.rejected(json.dumps({**item, "occurredAt": when}).encode(), about)), MOST, FORMATS
+        fetched(calls.rejected(json.dumps({**item, "occurredAt": when}).encode(), about)), LIMITS, FORMATS
     )
     expected = read({**item, "occurredAt": when}, FORMATS.find("hubspot"), origin, MOST).events
     assert [record.value for record in entry.replayed()] == [event.encode() for event in expected]
-    unknown = Rejected.of(fetched(calls.rejected(b"{}", {**about, "format": "../x"})), MOST, FORMATS)
+    unknown = Rejected.of(fetched(calls.rejected(b"{}", {**about, "format": "../x"})), LIMITS, FORMATS)
     assert why_not(unknown) == "unreadable"
-    silent = Rejected.of(fetched(calls.rejected(json.dumps(item).encode(), {**about, "sends": []})), MOST, FORMATS)
+    silent = Rejected.of(fetched(calls.rejected(json.dumps(item).encode(), {**about, "sends": []})), LIMITS, FORMATS)
     assert why_not(silent) == "not_allowed"

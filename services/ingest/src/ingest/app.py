@@ -24,6 +24,7 @@ from ingest.http.browser import Settings
 from ingest.http.calls import Calls
 from ingest.http.cors import shown
 from ingest.http.door import Door, Endpoint
+from ingest.http.events import Events
 from ingest.http.paths import Tidy, doubled
 from ingest.http.sales import Sales
 from ingest.http.webhooks import Hooks
@@ -86,6 +87,7 @@ def _answers(door: Door) -> dict[str, tuple[str, Endpoint]]:
     """Path -> its method and its answer."""
     settings = Settings(door)
     posts = {path: answer for dialect in DIALECTS.values() for path, answer in Calls(door, dialect).routes()}
+    posts["/v1/events"] = Events(door).take
     posts["/v1/sales-activities"] = Sales(door).activities
     gets = {"/v1/projects/{key}/settings": settings.of_segment, "/sourceConfig": settings.of_rudder}
     return {path: ("POST", answer) for path, answer in posts.items()} | {

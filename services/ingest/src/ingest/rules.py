@@ -29,7 +29,7 @@ REASONS: Final = {
     "nul_character": "a text with a NUL character, which Postgres cannot keep",
     "too_large": "longer than one event may be",
     "bad_event": "a field that the contract does not allow",
-    "not_allowed": "a call or a sales activity that this webhook or inbox may not send",
+    "not_allowed": "what this key, webhook or inbox may not send",
     "unreadable": "a body or record that its format cannot read",
 }
 """Every reason for refusing an item, for good: sending it again changes nothing."""
@@ -65,6 +65,12 @@ class Item:
     """The time by our clock, where the sender's time is outside the contract's range."""
     mended: tuple[str, ...] = ()
     """The values that were not taken as sent, each a word of MENDED."""
+    source: str | None = None
+    """The sender's own source, within which its ids are unique; None: they are unique for its key."""
+    sent_anew: bool = True
+    """As in `effective_time`."""
+    reserved: str | None = None
+    """The field by which it says what a public key may not."""
 
 
 def events_of(item: Item, source: str, received_at: datetime, sentby: SentBy | None = None) -> tuple[Envelope, ...]:
@@ -74,7 +80,7 @@ def events_of(item: Item, source: str, received_at: datetime, sentby: SentBy | N
     """
     (by, lead), *weaker = _by_strength(item)
     links = [(alias, alias_by, lead, by) for alias_by, alias in weaker]
-    item, sender = _by_receipt(item, received_at), _Sender(source, sentby)
+    item, sender = _by_receipt(item, received_at), _sender(item, source, sentby)
     if item.event is None:
         return _links_only(item, links, sender, received_at) if links else ()
     event = _event(item.event, item, lead, sender, received_at)
@@ -86,6 +92,18 @@ def events_of(item: Item, source: str, received_at: datetime, sentby: SentBy | N
 class _Sender(NamedTuple):
     source: str
     sentby: SentBy | None
+
+
+def _sender(item: Item, source: str, sentby: SentBy | None) -> _Sender:
+    """Who said it; a public key's own sources are within the key's. Raises Refused `not_allowed`."""
+    trusted = sentby in {"server", "operator"}
+    if item.reserved and not trusted:
+        raise Refused("not_allowed", f"{item.reserved}: a public key may not say this")
+    if item.source is None:
+        return _Sender(source, sentby)
+    if item.source.startswith("baton/"):
+        raise Refused("not_allowed", "source: those that start with baton/ are Baton's own")
+    return _Sender(item.source if trusted else f"{source}/{item.source}", sentby)
 
 
 def _event(kind: type[E], item: Item, subject: str, sender: _Sender, received_at: datetime) -> E:
@@ -104,7 +122,7 @@ def _event(kind: type[E], item: Item, subject: str, sender: _Sender, received_at
         )
     except ValidationError as error:
         raise Refused("bad_event", _first(error)) from error
-    return timed(event, item.time, received_at, sent_anew=True)
+    return timed(event, item.time, received_at, sent_anew=item.sent_anew)
 
 
 def _links_only(item: Item, links: Sequence[_Pair], sender: _Sender, received_at: datetime) -> tuple[Envelope, ...]:

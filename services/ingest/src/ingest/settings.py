@@ -42,6 +42,7 @@ class Limits(Section):
     inflated: int = Field(1024 * KIB, ge=1, description="most bytes of a gzip body once inflated")
     lenient: int = Field(500 * KIB, ge=0, description="most bytes of a body, not quite JSON, that is mended; else 400")
     event: int = Field(32 * KIB, ge=1, description="most bytes of one item of the Segment routes, as compact JSON")
+    cloud_event: int = Field(256 * KIB, ge=1, description="most bytes of one CloudEvent, as compact JSON")
     batch: int = Field(500, ge=1, description="most items of one request")
     body_deadline: timedelta = Field(timedelta(seconds=10), description="how long a body may take to arrive")
     answer_deadline: timedelta = Field(

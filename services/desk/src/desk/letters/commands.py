@@ -80,7 +80,7 @@ def _kinds(name: str) -> tuple[Kind, Kind]:
     from ingest.formats import Formats
 
     settings = DeskSettings.read()
-    letters, rejected = DeadLetters(), RejectedItems(settings.limits.event, Formats(settings.mappings))
+    letters, rejected = DeadLetters(), RejectedItems(settings.limits, Formats(settings.mappings))
     return (letters, rejected) if name == letters.verb else (rejected, letters)
 
 

@@ -22,6 +22,7 @@ from ingest.http import lenient
 from ingest.http.calls import Call, taken
 from ingest.http.door import records_of
 from ingest.rules import REASONS
+from ingest.settings import Limits
 from schemas.envelope import Envelope, Refused, SentBy
 from schemas.sizes import REJECTED
 
@@ -56,11 +57,11 @@ class _Said(BaseModel):
         item, _ = lenient.loads(self.item_text.encode(self.item_encoding))
         return item
 
-    def events(self, value: bytes, most: int, formats: Formats) -> Sequence[Envelope]:
-        """The events of the item, of at most `most` bytes. Raises Refused."""
+    def events(self, value: bytes, limits: Limits, formats: Formats) -> Sequence[Envelope]:
+        """The events of the item. Raises Refused."""
         if self.format is None:
             call = Call(self.source, self.sentby, self.received_at, self.call, {"sentAt": self.sent_at})
-            return taken(self.item(value), call, most)[0]
+            return taken(self.item(value), call, limits)[0]
         origin = Origin(
             self.source, self.sentby or "public", self.received_at, self.format, self.sends, self.id, self.queued
         )
@@ -68,7 +69,7 @@ class _Said(BaseModel):
             how = formats.find(self.format)
         except BadDocument as error:
             raise Refused("unreadable", error.problems[0]) from error
-        return read(self.item(value), how, origin, most).events
+        return read(self.item(value), how, origin, limits.event).events
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +82,14 @@ class Rejected:
     value: bytes | None
     headers: Headers
     said: _Said | None
-    most: int
-    """Most bytes of an item that ingest takes today."""
+    limits: Limits
+    """Those of ingest today."""
     formats: Formats
     replay_of: str | None = None
     repeats: object | None = None
 
     @classmethod
-    def of(cls, record: Any, most: int, formats: Formats) -> Rejected:
+    def of(cls, record: Any, limits: Limits, formats: Formats) -> Rejected:
         """The entry in a fetched record, whoever wrote it."""
         try:
             said = _Said.model_validate_json(record.value or b"")
@@ -96,7 +97,7 @@ class Rejected:
             said = None
         address = Address(record.topic, record.partition, record.offset)
         at, headers = append_time(record.timestamp), record.headers
-        return cls(address, at, record.key, record.value, headers, said, most, formats)
+        return cls(address, at, record.key, record.value, headers, said, limits, formats)
 
     @property
     def reason(self) -> str:
@@ -127,7 +128,7 @@ class Rejected:
         if said.cut is not None:
             raise Refused("cut", f"it had {said.cut} bytes, and its beginning is kept only")
         try:
-            events = said.events(self.value or b"", self.most, self.formats)
+            events = said.events(self.value or b"", self.limits, self.formats)
         except Refused:
             raise
         except Exception as error:  # the bytes are a stranger's: whatever they break, the other items go on
@@ -142,10 +143,10 @@ class Rejected:
 class RejectedItems:
     """Items that ingest refused and answered with success, since their senders cannot correct them.
 
-    `most` is the most bytes of an item that ingest takes today, `formats` those of its webhooks and inboxes.
+    `limits` are those of ingest today, `formats` those of its webhooks and inboxes.
     """
 
-    most: int
+    limits: Limits
     formats: Formats
 
     verb, one, many, entries = "rejected", "rejected item", "rejected items", "items"
@@ -163,4 +164,4 @@ class RejectedItems:
         return REJECTED
 
     def of(self, record: Any) -> Rejected:
-        return Rejected.of(record, self.most, self.formats)
+        return Rejected.of(record, self.limits, self.formats)

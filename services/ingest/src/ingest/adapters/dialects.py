@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
-from ingest.adapters import posthog, segment, snowplow
+from ingest.adapters import cloudevents, posthog, segment, snowplow
 from ingest.adapters.fields import Table
 from ingest.rules import Item
 
@@ -20,6 +20,7 @@ class Dialect:
 
     `name` begins the source of the events. `routes` has the call of each path; None: a batch. `batch` is the body's
     member that has a batch's items, `keys` those that may have the write key, of the body or of its first item.
+    `limit` names the setting of how large an item may be.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Dialect:
     routes: Mapping[str, str | None]
     batch: str = "batch"
     keys: tuple[str, ...] = ("writeKey",)
+    limit: Literal["event", "cloud_event"] = "event"
 
 
 _CALLS: Final = ("track", "identify", "page", "screen", "group", "alias", "merge")
@@ -39,4 +41,6 @@ POSTHOG = Dialect("posthog", posthog.read, {"/batch": None, "/capture": "capture
 SNOWPLOW = Dialect(
     "snowplow", snowplow.read, {"/com.snowplowanalytics.snowplow/tp2": None}, batch="data", keys=("aid",)
 )
-DIALECTS: Final = {dialect.name: dialect for dialect in (SEGMENT, JITSU, POSTHOG, SNOWPLOW)}
+CLOUDEVENTS = Dialect("cloudevents", cloudevents.read, {}, limit="cloud_event")
+"""Its one route, `ingest.http.events`, finds the items by the mode of the request."""
+DIALECTS: Final = {dialect.name: dialect for dialect in (SEGMENT, JITSU, POSTHOG, SNOWPLOW, CLOUDEVENTS)}

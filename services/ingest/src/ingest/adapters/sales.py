@@ -127,25 +127,33 @@ def _merge(data: object, alias: str) -> object:
     return {**data, "alias": alias, "lead": lead}
 
 
-def _lead_id(subject: object, path: str) -> str:
+def lead_named(subject: object) -> str | None:
+    """The lead of a lead id, an address, {"userId": ...} or {"anonymousId": ...}; None for anything else."""
     if isinstance(subject, dict) and len(subject) == 1 and (name := _NAMES.get(next(iter(subject)))) is not None:
         value = next(iter(subject.values()))
         text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
         if isinstance(text, str):
-            try:
-                address = address_in(text) if name == "user_id" else None
-                return lead_id_of(**({name: text} if address is None else {"email": address}))
-            except ValueError:
-                pass
+            address = address_in(text) if name == "user_id" else None
+            return _lead_of(**({name: text} if address is None else {"email": address}))
     if isinstance(subject, str):
-        if _LEAD_ID.fullmatch(lead := subject.strip().lower()):
-            return lead
-        try:
-            return lead_id_of(email=subject)
-        except ValueError:
-            pass
-    wanted = 'must be a lead_id, an e-mail address, {"userId": ...} or {"anonymousId": ...}'
-    raise Invalid([Wrong(path, wanted)])
+        lead = subject.strip().lower()
+        return lead if _LEAD_ID.fullmatch(lead) else _lead_of(email=subject)
+    return None
+
+
+def _lead_of(**identifier: str) -> str | None:
+    try:
+        return lead_id_of(**identifier)
+    except ValueError:
+        return None
+
+
+def _lead_id(subject: object, path: str) -> str:
+    lead = lead_named(subject)
+    if lead is None:
+        wanted = 'must be a lead_id, an e-mail address, {"userId": ...} or {"anonymousId": ...}'
+        raise Invalid([Wrong(path, wanted)])
+    return lead
 
 
 def _validated(activity: type[Envelope], attributes: Mapping[str, Any]) -> Envelope:

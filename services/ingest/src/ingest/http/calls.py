@@ -24,6 +24,7 @@ from ingest.http import originals, sender
 from ingest.http.answers import Problem, success
 from ingest.http.door import Door, Endpoint, records_of
 from ingest.rules import Item
+from ingest.settings import Limits
 from schemas.engagements import LeadLinked
 from schemas.envelope import Envelope, Refused, SentBy
 from schemas.sizes import REJECTED, record_limit
@@ -101,13 +102,18 @@ class Calls:
             found = Sorted(f"{self._dialect.name}/{key.name}", key.kind, received_at, mended is None)
             found.mended.update(mended or ())
             self._read(content, body, call, found)
+        await self._publish(found)
+        return success()
+
+    async def _publish(self, found: Sorted) -> None:
+        """Returns once the broker has acknowledged all of it, and counts it. Raises as `Door.publish`."""
+        door = self._door
         await door.publish([*records_of(found.events), *found.rejected], len(found.events), found.reasons)
         if found.dropped:
             door.metrics.dropped.inc(found.dropped)
         door.metrics.count_mended(found.mended)
         for (identifier, why), count in found.junk.items():
             door.metrics.identifiers.labels(identifier, why).inc(count)
-        return success()
 
     def _key_in(self, content: dict[str, object]) -> object:
         """What the body has for a key, or else its first item."""
@@ -133,14 +139,13 @@ class Calls:
         self._sort(items, call, content, found)
         if found.refused:
             whole = originals.of_batch(body, dialect.batch) if call is None else [originals.of_call(body, dialect.keys)]
-            found.rejected = [
-                rejected(
-                    whole[index],
-                    {"reason": reason, "detail": detail, **_about(found, call, content)},
-                    strict=found.strict,
-                )
-                for index, reason, detail in found.refused
-            ]
+            self._set_aside(found, whole, about(found, call, content))
+
+    def _set_aside(self, found: Sorted, whole: Sequence[bytes], about: dict[str, Any]) -> None:
+        found.rejected = [
+            rejected(whole[index], {"reason": reason, "detail": detail, **about}, strict=found.strict)
+            for index, reason, detail in found.refused
+        ]
 
     def _items(self, content: dict[str, object]) -> list[object]:
         name = self._dialect.batch
@@ -157,7 +162,7 @@ class Calls:
         request = Call(found.source, found.sentby, found.received_at, call, batch)
         for index, item in enumerate(items):
             try:
-                events, read = taken(item, request, self._door.limits.event)
+                events, read = taken(item, request, self._door.limits)
             except Refused as refused:
                 found.reasons[refused.reason] += 1
                 found.refused.append((index, refused.reason, refused.detail))
@@ -168,21 +173,22 @@ class Calls:
                 found.mended.update(read.mended)
 
 
-def taken(item: object, call: Call, most: int) -> tuple[Sequence[Envelope], Item]:
-    """The events of one item of at most `most` bytes, and the item as it was read. Raises Refused.
+def taken(item: object, call: Call, limits: Limits) -> tuple[Sequence[Envelope], Item]:
+    """The events of one item, and the item as it was read. Raises Refused.
 
     A function of item and call, so that a refused item can be read again later.
     """
     compact = orjson.dumps(item)
-    if len(compact) > most:
+    dialect = DIALECTS[call.source.partition("/")[0]]
+    if len(compact) > (most := getattr(limits, dialect.limit)):
         raise Refused("too_large", f"an event may have {most} bytes")
     if bodies.has_nul(compact, item):
         raise Refused("nul_character", "a text with a NUL character")
-    found = DIALECTS[call.source.partition("/")[0]].read(item, call.name, call.batch)
+    found = dialect.read(item, call.name, call.batch)
     return rules.events_of(found, call.source, call.received_at, call.sentby), found
 
 
-def _about(found: Sorted, call: str | None, content: dict[str, object]) -> dict[str, Any]:
+def about(found: Sorted, call: str | None, content: dict[str, object]) -> dict[str, Any]:
     """What of the request is needed to read an item of it again."""
     sent_at = None if call else fields.hint(content, "sentAt") or fields.hint(content, "sent_at")
     return {

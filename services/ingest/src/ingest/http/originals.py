@@ -30,6 +30,12 @@ def of_batch(body: bytes, batch: str) -> Sequence[bytes]:
     return [text[first:end].encode(errors=_EXACT) for first, end in found]
 
 
+def of_array(body: bytes) -> Sequence[bytes]:
+    """The bytes of each element of the body, an array that is parsed already."""
+    text = body.decode(errors=_EXACT)
+    return [text[first:end].encode(errors=_EXACT) for first, end in _elements(text, text.index("["))[0]]
+
+
 def of_call(body: bytes, keys: Collection[str]) -> bytes:
     """The body, an object, without its members `keys`."""
     text, kept = body.decode(errors=_EXACT), list[str]()

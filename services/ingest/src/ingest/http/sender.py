@@ -43,11 +43,17 @@ def from_body(name: object, keys: WriteKeys, request: Request, before: Key | Non
     return before
 
 
-def server(request: Request, keys: WriteKeys) -> Key:
-    """The sender by header or URL, if its key is not a public one. Raises Problem."""
+def beside_body(request: Request, keys: WriteKeys) -> Key:
+    """The sender by header or URL. Raises Problem."""
     key = from_header(request, keys) or from_url(request, keys)
     if key is None:
-        raise _unauthorized("no_write_key", "a server's write key is needed, as Basic user name")
+        raise _unauthorized("no_write_key", "a write key is needed, as Basic user name, Bearer token or ?writeKey=")
+    return key
+
+
+def server(request: Request, keys: WriteKeys) -> Key:
+    """The same, if its key is not a public one. Raises Problem."""
+    key = beside_body(request, keys)
     if key.kind == "public":
         raise _unauthorized("server_key_needed", "this route needs a server's write key; this one is public")
     return key
