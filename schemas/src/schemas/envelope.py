@@ -61,6 +61,9 @@ class Head(Frozen):
     timetrusted: bool = Field(False, description="the sender's clock is right: no skew correction")
     via: LeadId | None = Field(None, description="the alias for which the event came first; only Baton sets it")
     sentby: SentBy | None = Field(None, description="class of the key by which it came; only Baton sets it")
+    mergedvia: LeadId | None = Field(
+        None, description="the merged lead by which it came to `via`, the first if several; only Baton sets it"
+    )
 
 
 class Envelope(Head):
@@ -177,6 +180,8 @@ def forwarded(fact: Fact, to: str) -> bytes:
     if not fact.event.finaltime:
         body |= {"occurredat": body["time"], "time": fact.time.isoformat(), "finaltime": True}
     body |= {"subject": to, "via": fact.lead_id}
+    if fact.event.mergedvia is not None:
+        body["mergedvia"] = fact.event.mergedvia
     return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 

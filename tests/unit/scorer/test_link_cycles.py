@@ -67,6 +67,21 @@ def test_a_merged_lead_is_not_merged_into_another_one_too() -> None:
     assert (score(people, ADA), score(people, CLEO)) == (20, 35)
 
 
+@pytest.mark.parametrize("first", ["unmerged", "merged on"])
+def test_what_was_unmerged_counts_no_longer_at_the_end_of_a_chain(first: str) -> None:
+    people = People().settle(*did(BOB, id="1"), *did(ADA, *PRICES, id="2"), *did(CLEO, "page_viewed", id="3"))
+    people.settle(*did(Identifiers(email="bob@example.com", user_id="u-1"), "content_downloaded", "case_study", id="4"))
+    people.settle(said(BOB, ADA, 10))
+    words = [said(BOB, ADA, 20, LeadUnmerged), said(ADA, CLEO, 30)]
+    for word in words if first == "unmerged" else words[::-1]:
+        people.settle(word)
+    assert (score(people, BOB), score(people, CLEO)) == (30, 15)
+    people.settle(said(BOB, ADA, 40))
+    assert score(people, CLEO) == 45
+    people.settle(said(ADA, CLEO, 50, LeadUnmerged))
+    assert (score(people, ADA), score(people, CLEO)) == (45, 0)
+
+
 def test_an_unmerge_from_another_lead_changes_nothing() -> None:
     people = People().settle(*did(BOB, id="1"), *did(ADA, *PRICES, id="2"), *did(CLEO, "page_viewed", id="3"))
     people.settle(said(BOB, ADA, 10)).settle(said(BOB, CLEO, 20, LeadUnmerged))

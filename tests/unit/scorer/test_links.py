@@ -251,6 +251,13 @@ def test_a_merge_gives_the_survivor_all_points_and_an_unmerge_takes_them_back() 
     assert score(people, ADA) == 45, "the price list pays once"
 
 
+def test_a_survivor_that_has_nothing_of_its_own_is_told_to_have_nothing_after_an_unmerge() -> None:
+    people = People().settle(*did(BOB, id="1"), a_merge(LeadMerged, 10))
+    assert score(people, ADA) == 20
+    people.settle(a_merge(LeadUnmerged, 20))
+    assert (score(people, ADA), score(people, BOB)) == (0, 20)
+
+
 def test_a_merge_and_an_unmerge_are_told_before_the_scores_that_follow() -> None:
     people = People().settle(*did(BOB, id="1"), *did(ADA, id="2"))
     del people.published[:]

@@ -16,7 +16,6 @@ from schemas.policy import Policy
 from schemas.topics import TOPICS
 from scorer import stored
 from scorer.rules import Criteria, Late, Outdated, Result, State, age, decide, erasure, flood, linking, recall
-from scorer.rules.names import utc
 from scorer.rules.tally import NOTHING_KNOWN
 from scorer.settings import Settings
 
@@ -82,8 +81,9 @@ class Scorer:
         if names.links is not None:
             if names.is_passing(fact):
                 return Keep(state, due=at.now)
-            return Forward(state, names.links.lead_at(utc(fact)))
-        counts = kind is LeadSuppressed and fact.event.via not in names.masked
+            copy, to = names.copy(fact)
+            return Forward(state, to) if copy is fact else Keep(state, due=_due(state, at), copies=[(copy, to)])
+        counts = kind is LeadSuppressed and not names.hides(fact)
         passed = erasure.passed_downstream([fact]) if counts else ()
         return self._scored(state, fact, at, passed)
 
@@ -109,7 +109,7 @@ class Scorer:
     def after_erasure(self, state: State, fact: Fact, at: At) -> Drop[State]:  # noqa: ARG002 - the time is the fact's
         """The alias that the fact came by is erased, too, unless it is the lead's no longer."""
         via = fact.event.via
-        if via is None or via in state.names.masked or isinstance(fact.event, LeadUnmerged):
+        if via is None or state.names.hides(fact) or isinstance(fact.event, LeadUnmerged):
             return Drop(state, ERASED)
         others = {via, fact.event.data.alias} if isinstance(fact.event, LeadLinked | LeadMerged) else {via}
         return Drop(state, ERASED, tuple(linking.erasure(other, fact) for other in sorted(others)))
@@ -140,7 +140,7 @@ class Scorer:
         if told.names != state.names or state.fresh:
             state = replace(state, names=told.names, fresh=False)
         results = recall(state, earlier, new, self.criteria(at.now), at.now)
-        mine = [fact for fact in new if fact.event.via not in state.names.masked]
+        mine = [fact for fact in new if not state.names.hides(fact)]
         kept = _kept(*results, passed=erasure.passed_downstream(mine))
         # names first: downstream a score before an unmerge would be an alias's, and one before a merge another lead's
         events = (*told.events, *kept.events)

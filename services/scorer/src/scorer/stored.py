@@ -76,6 +76,7 @@ def _read_names(names: Mapping[str, Any]) -> Names:
         get("more", 0),
         tuple(get("masked", ())),
         get("unread", False),
+        tuple(get("joined", ())),
     )
 
 

@@ -97,7 +97,7 @@ def explain(  # noqa: PLR0913 - the score's inputs, and what it is compared with
     those of now: of an alias nothing counts, and nothing that came by an unmerged one.
     """
     names = stored.names if stored is not None else names
-    facts = [fact for fact in facts if fact.event.via not in names.masked]
+    facts = [fact for fact in facts if not names.hides(fact)]
     known = known_as(facts, len(names.aliases) + names.more)
     facts = [fact for fact in facts if stored is not None or fact.time <= instant]
     by = {fact.key: came_by(fact) for fact in facts}

@@ -214,7 +214,7 @@ class Backtest:
             self._lead_id = ""
             return
         self._facts += len(known)
-        known = [fact for fact in known if fact.event.via not in names.masked]
+        known = [fact for fact in known if not names.hides(fact)]
         tally = fold(known, self._before.criteria)
         after = tally if self._alike else fold(known, self._after.criteria)
         verdict = self._score(tally, self._before)

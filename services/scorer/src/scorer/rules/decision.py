@@ -69,8 +69,8 @@ def decide(state: State, fact: Fact, criteria: Criteria, now: datetime) -> Resul
 
     Gives the very same state for a fact that changes nothing. Raises Late: see `recall`.
     """
-    earlier, masked = state.tally, state.names.masked
-    tally = earlier if masked and fact.event.via in masked else add(earlier, fact, criteria)
+    earlier = state.tally
+    tally = earlier if state.names.hides(fact) else add(earlier, fact, criteria)
     before, after = earlier.basis, tally.basis
     watch = earlier.memo.watch if criteria.timed and before.at else _QUIET
     differs = tally.background.contact is not earlier.background.contact
@@ -99,8 +99,7 @@ def recall(
 
 
 def _folded(state: State, facts: Sequence[Fact], criteria: Criteria) -> State:
-    masked = state.names.masked
-    tally = fold([fact for fact in facts if fact.event.via not in masked] if masked else facts, criteria)
+    tally = fold([fact for fact in facts if not state.names.hides(fact)], criteria)
     return state if tally == state.tally else replace(state, tally=tally)
 
 

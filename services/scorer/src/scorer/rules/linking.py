@@ -12,15 +12,15 @@ from schemas.envelope import Envelope, Fact
 from schemas.erasure import passed_on
 from schemas.identity import derived_id, respelt
 from schemas.scores import Conflict, LeadIdentityConflict, LinkedOnScores, MergedOnScores, UnmergedOnScores
-from scorer.rules.decision import NEVER_PUBLISHED, SOURCE, State
+from scorer.rules.decision import NEVER_PUBLISHED, SOURCE, Published, State
 from scorer.rules.names import (
     Names,
     names_itself,
     names_somebody,
     read_again,
     takes,
-    utc,
     with_alias,
+    with_joined,
     with_link,
     with_masks,
     with_own_merge,
@@ -51,10 +51,10 @@ def named(state: State, fact: Fact, so_far: Named | None = None) -> Named:
     told = so_far or Named(state.names)
     before, lead_id = told.names, state.lead_id
     if not names_itself(fact):
-        if fact.event.via not in before.masked:
+        if not before.hides(fact):
             told.names = with_alias(before, fact.event.data.alias)
         if before.links is not None and not before.is_passing(fact):
-            told.copies.append((fact, before.links.lead_at(utc(fact))))
+            told.copies.append(before.copy(fact))
         return told
     after = with_link(before, lead_id, fact)
     if after is None:
@@ -73,7 +73,7 @@ def named(state: State, fact: Fact, so_far: Named | None = None) -> Named:
 
 def named_anew(state: State, earlier: Sequence[Fact], new: Sequence[Fact], now: datetime) -> Named:
     """As `named`, from all facts of the lead; the new ones that an alias gets are published for its leads."""
-    told = Named(state.names)
+    told = Named(with_joined(state.names, [*earlier, *new]))
     if state.names.unread:
         told.names = read_again(earlier)
         old = [fact for fact in earlier if isinstance(fact.event, LeadLinked) and names_itself(fact)]
@@ -85,7 +85,7 @@ def named_anew(state: State, earlier: Sequence[Fact], new: Sequence[Fact], now: 
             named(state, fact, told)
         elif not names_somebody(fact):
             if told.names.links is not None and not told.names.is_passing(fact):
-                told.copies.append((fact, told.names.links.lead_at(utc(fact))))
+                told.copies.append(told.names.copy(fact))
         else:
             _merge(fact, [*earlier, *new], told)
     told.names = with_masks(told.names, [*earlier, *new])
@@ -118,7 +118,7 @@ def _merge(fact: Fact, facts: Sequence[Fact], told: Named) -> None:
     else:
         told.names = with_alias(names, merge.alias)
         if names.links is not None and not names.is_passing(fact):
-            told.copies.append((fact, names.links.lead_at(utc(fact))))
+            told.copies.append(names.copy(fact))
         if names.links is not None:
             return
     told.events.append(passed_on(fact, PASSED[type(fact.event)], SOURCE))
@@ -130,8 +130,9 @@ def as_alias(state: State, names: Names) -> State:
 
 
 def untold(state: State) -> State:
-    """The state as if no score of it had been published, so that the next one is, whatever it is."""
-    return replace(state, published=replace(NEVER_PUBLISHED, version=state.published.version))
+    """The state as if it were not known which score was published last, so that the next one is, whatever it is."""
+    version = state.published.version
+    return replace(state, published=Published(version) if version else NEVER_PUBLISHED)
 
 
 def moved(state: State, facts: Sequence[Fact], *, last: bool) -> tuple[State, Copies]:
@@ -139,9 +140,7 @@ def moved(state: State, facts: Sequence[Fact], *, last: bool) -> tuple[State, Co
 
     What the alias says of its own names was published when it came.
     """
-    links = state.names.links
-    assert links is not None  # noqa: S101 - only an alias is moved
-    copies = [(fact, links.lead_at(utc(fact))) for fact in facts if not names_itself(fact)]
+    copies = [state.names.copy(fact) for fact in facts if not names_itself(fact)]
     after = None if last or not facts else facts[-1].key
     return replace(state, names=replace(state.names, after=after)), copies
 

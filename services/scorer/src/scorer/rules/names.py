@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from schemas.engagements import LeadLinked, LeadMerged, LeadUnmerged, Link
-from schemas.envelope import Fact
+from schemas.envelope import Envelope, Fact
 from schemas.identity import derived_id
 from schemas.links import STRENGTH, Links, linked
 
@@ -25,7 +25,8 @@ class Names:
     `after`: the alias' earlier facts are being moved to its leads; those up to this (source, id) have been.
     `aliases` are the other names of the lead, `more` counts those without room. Facts that came `via` one of `masked`
     do not count: it was unmerged. `unread`: the links are still to be read from the facts, an earlier version kept
-    them there only.
+    them there only. `joined` were ever merged into the lead, or into one of them: what came `via` one of these is
+    published again with its name, so that an unmerge takes it away from every lead of a chain.
     """
 
     links: Links | None = None
@@ -35,10 +36,22 @@ class Names:
     more: int = 0
     masked: tuple[str, ...] = ()
     unread: bool = False
+    joined: tuple[str, ...] = ()
 
     def is_passing(self, fact: Fact) -> bool:
         """Whether a new fact of the alias is still ahead of the move, which will take it along."""
         return self.after is not None and fact.key > self.after
+
+    def copy(self, fact: Fact) -> tuple[Fact, str]:
+        """The alias' fact, as it is published again, and the lead for which."""
+        assert self.links is not None  # noqa: S101 - only what an alias has is published again
+        if fact.event.via in self.joined and fact.event.mergedvia is None:
+            fact = fact._replace(event=fact.event.model_copy(update={"mergedvia": fact.event.via}))
+        return fact, self.links.lead_at(utc(fact))
+
+    def hides(self, fact: Fact) -> bool:
+        """Whether the fact came by somebody who was unmerged."""
+        return bool(self.masked) and (fact.event.via in self.masked or fact.event.mergedvia in self.masked)
 
 
 ONE_NAME = Names()
@@ -109,14 +122,31 @@ def _of(fact: Fact, lead: str) -> bool:
     return isinstance(fact.event, LeadMerged | LeadUnmerged) and bool(fact.event.data.lead == lead)
 
 
+def with_joined(names: Names, facts: Iterable[Fact]) -> Names:
+    """The names with those that were ever merged into the lead, by all its facts."""
+    said = (fact for fact in facts if isinstance(fact.event, LeadMerged | LeadUnmerged) and not names_itself(fact))
+    joined = tuple(sorted({fact.event.data.alias for fact in said}))
+    return names if joined == names.joined else replace(names, joined=joined)
+
+
 def with_masks(names: Names, facts: Sequence[Fact]) -> Names:
     """The names by the latest merge, unmerge or link of each other alias among all facts of the lead."""
     said = [fact for fact in facts if names_somebody(fact) and not names_itself(fact)]
-    latest = {fact.event.data.alias: fact for fact in sorted(said, key=lambda fact: fact.order)}
-    masked = tuple(sorted(alias for alias, fact in latest.items() if isinstance(fact.event, LeadUnmerged)))
+    latest = {fact.event.data.alias: fact.event for fact in sorted(said, key=lambda fact: fact.order)}
+    masked = tuple(sorted(alias for alias in latest if _is_apart(alias, latest)))
     if masked or names.masked:
         return _without(replace(names, masked=masked, aliases=(), more=0), facts)
     return names
+
+
+def _is_apart(alias: str, latest: Mapping[str, Envelope]) -> bool:
+    """Whether the alias was unmerged, or the lead that it was merged into was."""
+    for _ in latest:  # once for each step of a chain, at the most
+        event = latest.get(alias)
+        if not isinstance(event, LeadMerged):
+            return isinstance(event, LeadUnmerged)
+        alias = event.data.lead
+    return False
 
 
 def _without(names: Names, facts: Sequence[Fact]) -> Names:
@@ -124,7 +154,7 @@ def _without(names: Names, facts: Sequence[Fact]) -> Names:
     for fact in sorted(facts, key=lambda fact: fact.order):
         if names_somebody(fact) and not names_itself(fact):
             alias = fact.event.data.alias
-            if alias not in names.masked and fact.event.via not in names.masked:
+            if alias not in names.masked and not names.hides(fact):
                 names = with_alias(names, alias)
     return names
 
