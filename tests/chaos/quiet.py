@@ -3,6 +3,7 @@
 import asyncio
 import json
 import math
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 from aiokafka.errors import KafkaError
@@ -20,10 +21,11 @@ _OWED = "SELECT count(*) FROM {schema}.outbox WHERE created_at < clock_timestamp
 _CLOCKS = """
 SELECT count(*) FROM sla_monitor.lead, json_array_elements(state->'clocks') AS clock
 WHERE due_at IS NOT NULL AND clock->>'standing' IN ('running', 'unknown')
-AND (clock->>'due')::timestamptz < clock_timestamp()
-    + CASE WHEN clock->>'stop' IN ('contacted', 'handed_off') THEN interval '2 min' ELSE interval '-3 s' END
+AND ((clock->>'due')::timestamptz < clock_timestamp() - interval '3 s'
+    OR clock->>'stop' IN ('contacted', 'handed_off') AND (clock->>'due')::timestamptz < $1)
 """
-"""Following up is promised within a minute; after an unmerge it may be days, as long as the merge was in force."""
+PROMISED = timedelta(seconds=75)
+"""Following up is promised within a minute; what an unmerge resumes may take days more, and is not waited for."""
 _MOVING = "SELECT count(*) FROM scorer.lead WHERE (state->'names'->'after')::text LIKE '[%'"
 
 
@@ -37,25 +39,25 @@ async def unread(database: asyncpg.Connection, room: Room, service: str, until: 
 
 
 async def quiet(room: Room, seconds: float) -> None:
-    """Returns once everything is read, published, and every promise about following up is judged.
+    """Returns once everything is read, published, and every promise about following up within PROMISED is judged.
 
     Raises TimeoutError that names what it still waited for after `seconds`.
     """
     deadline = asyncio.get_running_loop().time() + seconds
-    looks, left = 0, ["a first look"]
+    looks, left, soon = 0, ["a first look"], datetime.now(UTC) + PROMISED
     while looks < LOOKS:
         if asyncio.get_running_loop().time() > deadline:
             raise TimeoutError(f"not quiet within {seconds:.0f} s: {', '.join(left)}")
         try:
             async with asyncio.timeout(20):
-                left = await _left(room)
+                left = await _left(room, soon)
         except (TimeoutError, KafkaError, OSError, asyncpg.PostgresError) as error:
             left = [f"an answer ({type(error).__name__})"]
         looks = 0 if left else looks + 1
         await asyncio.sleep(0.5)
 
 
-async def _left(room: Room) -> list[str]:
+async def _left(room: Room, soon: datetime) -> list[str]:
     left: list[str] = []
     async with connected(room.url) as database:
         inputs = [room.prefix + topic for topic in INPUTS]
@@ -67,6 +69,6 @@ async def _left(room: Room) -> list[str]:
             left += [f"{service} to publish {outbox} records"] if outbox else []
         if moving := await database.fetchval(_MOVING):
             left.append(f"scorer to move the facts of {moving} leads")
-        if clocks := await database.fetchval(_CLOCKS):
+        if clocks := await database.fetchval(_CLOCKS, soon):
             left.append(f"sla-monitor to judge {clocks} clocks")
     return left

@@ -54,7 +54,7 @@ async def ran(servers: Infrastructure, tmp_path_factory: pytest.TempPathFactory)
             await load.finish()
         finally:
             await load.close()
-        await quiet(where, 150)
+        await quiet(where, 120)
         yield Ran(running, load, await gather(where, QUICK / "1.yaml"))
 
 
