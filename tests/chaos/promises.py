@@ -97,7 +97,7 @@ class Course:
 
 
 def course_of(lead_id: str, turns: Sequence[Turn]) -> Course:
-    """The course by the lead's events, those of before its qualification among them."""
+    """The course by the lead's events in their order; what it gives away at a merge comes back with the unmerge."""
     course, merged, given, into, unmerged = Course(), False, None, dict[str, datetime](), False
     for turn in turns:
         alias = turn.data.get("alias", "")
@@ -111,7 +111,8 @@ def course_of(lead_id: str, turns: Sequence[Turn]) -> Course:
         elif alias != lead_id and turn.kind == MERGED:
             into.setdefault(alias, turn.time)
         elif alias != lead_id:
-            unmerged, _ = True, into.pop(alias, None)
+            into.pop(alias, None)
+            unmerged = True
             course.open = None if course.open and course.open.taken_from == alias else course.open
         elif merged == (turn.kind == UNMERGED):
             course.gave |= {} if merged else {turn.time: course.open}
@@ -133,7 +134,7 @@ def clocks_of(lead_id: str, turns: Sequence[Turn], stops: Sequence[Stop], policy
 
 
 def _judged(clock: Clock, breaks: Iterable[Break], ends: Iterable[End]) -> Clock:
-    """A merge cancels the clock, an unmerge runs it again: so much later as the merge was in force."""
+    """Cancels the clock at a merge; an unmerge runs it again, its due as much later as the merge was in force."""
     dues, excused, cancelled = [clock.due], set[End](), False
     until = clock.due
     for (since, heard), undone in breaks:

@@ -30,16 +30,13 @@ from tests.simulation.scenario import (
 )
 from tests.simulation.world import QUICK, World
 
-CLOCKS = ("clock", "transaction")
-"""Faults that are left out: the oracle knows one clock, and foreign transactions are about nobody."""
-
 
 def merging_of(seed: int) -> Scenario:
     """The seed's scenario with one or two people who have two addresses each, and the seed's faults."""
     whole, chance = scenario_of(seed), Random(f"merging {seed}")
     arrivals = [arrival for number in range(chance.randint(1, 2)) for arrival in _life(number, chance)]
     arrivals += [_again(one, chance) for one in arrivals if chance.random() < 0.2]
-    faults = tuple(fault for fault in whole.faults if fault.kind not in CLOCKS)
+    faults = tuple(fault for fault in whole.faults if fault.kind != "clock")  # the oracle knows one clock only
     return replace(whole, arrivals=tuple(sorted(arrivals, key=lambda one: one.at)), faults=faults)
 
 
