@@ -249,6 +249,20 @@ MUTANTS = (
         tests(INTEGRATION.format("outcomes"), "an_erasure"),
     ),
     Mutant(
+        "an erasure that leaves what is others' of a shared name",
+        f"{SCORER}/erasure.py",
+        "    if said.lead is None:",
+        "    if True:",
+        tests("tests/unit/scorer/test_shared_names.py", "takes_what_was_done"),
+    ),
+    Mutant(
+        "the times of which an erasure deletes facts",
+        f"{CHASSIS}/partition/sql.py",
+        "AND fact.time >= coalesce(u.starts, '-infinity')",
+        "",
+        tests(INTEGRATION.format("part"), "these_times"),
+    ),
+    Mutant(
         "the stop of owners that go by what states said of erasures",
         f"{CHASSIS}/postgres/migrations/versions/v0006_erased.py",
         "RENAME TO require_held",

@@ -175,3 +175,34 @@ async def test_a_user_id_of_two_addresses_is_listed(shared_relay: Relay) -> None
         return code == 0 and sorted(found.get(user["userId"], [])) == sorted([one, other])
 
     await until(listed, "the conflict", 30)
+
+
+async def test_who_shares_a_user_id_with_somebody_who_is_erased_keeps_what_is_theirs(shared_relay: Relay) -> None:
+    gone, stays = people.somebody(), people.somebody()
+    user = {"userId": f"both-{gone}"[:20]}
+    for email in (gone, stays):
+        await shared_relay.batch([{**people.identified(email), **user}])
+
+        async def linked(email: str = email) -> bool:
+            view = await told(shared_relay, "explain", user["userId"])
+            return view.get("email") == email
+
+        await until(linked, "the user id to be the one's who came last", 30)
+    code, _, printed = await shared_relay.typed("desk", "erase", gone, "--yes")
+    assert (code, f"Shared: {user['userId']} (user id)" in printed) == (0, True), printed
+
+    async def erased() -> bool:
+        statement = "SELECT erased IS NOT NULL, deleted FROM lead WHERE lead_id = ANY($1) ORDER BY erased IS NULL"
+        ids = [lead_id_of(email=gone), lead_id_of(user_id=user["userId"])]
+        rows = [tuple(row) for row in await shared_relay.query("scorer", statement, ids)]
+        return len(rows) == 2 and rows[0][0] and not rows[1][0] and bool(rows[1][1])
+
+    await until(erased, "the address to be erased, and what is hers of the user id", 30)
+    before = (await told(shared_relay, "explain", stays))["score"]
+    download = people.tracked(stays, "Content Downloaded", content="pricing")
+    await shared_relay.batch([{key: value for key, value in download.items() if key != "context"} | user])
+
+    async def counted() -> bool:
+        return bool((await told(shared_relay, "explain", user["userId"]))["score"] == before + 15)
+
+    await until(counted, "what comes under the user id later to count for the other one", 30)

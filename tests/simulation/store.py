@@ -23,6 +23,7 @@ from chassis.partition.journal import (
 )
 from chassis.process.failures import DatabaseAway, Fenced
 from schemas.envelope import Fact
+from schemas.links import within
 from tests.simulation.loop import PROCESS
 from tests.simulation.network import Network
 
@@ -170,16 +171,16 @@ class Store:
             return now
 
     def _write(self, part: int, batch: Batch, new: dict[Key, Fact]) -> None:
-        row, gone = self.partitions[part], batch.erased
-        deleted = Counter(key[0] for key in self.facts if key[0] in gone) if gone else Counter[str]()
+        row, erased, deleted = self.partitions[part], batch.erased, Counter(batch.unwritten)
         self.forget(batch.replaced)
-        self.facts = {key: fact for key, fact in self.facts.items() if key[0] not in gone} if gone else self.facts
+        for key in [key for key, fact in self.facts.items() if within(erased.get(key[0], ()), fact.time)]:
+            del self.facts[key]
+            deleted[key[0]] += 1
         self.facts.update(new)
         row.progress = batch.progress.copy()
-        deleted.update(gone)
         for lead in batch.leads:
             before = self.leads[lead.lead_id][1].deleted if lead.lead_id in self.leads else 0
-            self.leads[lead.lead_id] = (part, replace(lead, deleted=deleted.get(lead.lead_id, before)))
+            self.leads[lead.lead_id] = (part, replace(lead, deleted=before + deleted[lead.lead_id]))
         self.shared.update((name, (version + 1, json.dumps(value))) for name, version, value in batch.shared)
         self.announced += batch.outbox
 

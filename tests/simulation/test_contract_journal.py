@@ -19,6 +19,7 @@ from chassis.partition.journal import (
     Revision,
     SharedConflict,
 )
+from chassis.partition.pending import ALWAYS
 from chassis.process.failures import Fenced
 from schemas.envelope import Fact
 from tests.builders import a_fact, an_engagement, at
@@ -77,8 +78,8 @@ class Contract:
             await journal.claim()
             await journal.commit(1, batch(facts=[ONE, TWO, OTHER]), 0)
             with pytest.raises(Fenced):
-                await journal.commit(2, batch(erased={ADA: 0}), 0)
-            await journal.commit(1, batch(facts=[THREE], erased={ADA: 0}), 0)
+                await journal.commit(2, batch(erased={ADA: ALWAYS}), 0)
+            await journal.commit(1, batch(facts=[THREE], erased={ADA: ALWAYS}), 0)
             left = await journal.facts([ADA, BOB])
         assert sorted(each[:2] for each in left) == sorted((fact.lead_id, fact.value) for fact in (THREE, OTHER))
 
@@ -90,7 +91,9 @@ class Contract:
             await journal.commit(1, batch(facts=[ONE, TWO, OTHER], leads=rows), 0)
             assert await journal.leads([ADA]) + await journal.leads([BOB]) == rows
             erased = LeadRow(ADA, 2, None, "{}", since, {"flood": 1})
-            await journal.commit(1, batch(facts=[THREE], leads=[erased, rows[1]], erased={ADA: 5}), 0)
+            await journal.commit(
+                1, batch(facts=[THREE], leads=[erased, rows[1]], erased={ADA: ALWAYS}, unwritten={ADA: 5}), 0
+            )
             assert await journal.leads([ADA]) == [replace(erased, deleted=2 + 5)]
             later = replace(erased, version=3, due=at(1), dropped={"flood": 1, "erased": 1}, deleted=0)
             await journal.commit(1, batch(leads=[later]), 0)
@@ -99,19 +102,37 @@ class Contract:
             assert (await journal.due(9))[1] == [kept]
             assert kept in (await journal.beyond("", 9))[1]
 
+    async def test_of_a_lead_that_is_erased_in_part_only_the_facts_of_those_times_go(self, place: Place) -> None:
+        facts = [a_fact(an_engagement(id=str(minute), subject=ADA, time=at(minute))) for minute in range(1, 6)]
+        row = LeadRow(ADA, 1, None, "{}")
+        async with place.journal(0) as journal:
+            await journal.claim()
+            await journal.commit(1, batch(facts=[*facts[:3], OTHER], leads=[row]), 0)
+            await journal.commit(1, batch(facts=[facts[3]], erased={ADA: ((at(2), at(3)),)}, leads=[row]), 0)
+            left = await journal.facts([ADA, BOB])
+            assert sorted(each[1] for each in left) == sorted(fact.value for fact in (*facts[:1], *facts[2:4], OTHER))
+            assert await journal.leads([ADA]) == [replace(row, deleted=1)]
+            twice, unwritten = ((None, at(1.5)), (at(4), None), (at(3.5), at(9))), {ADA: 2}
+            await journal.commit(1, batch(facts=facts[4:], erased={ADA: twice}, unwritten=unwritten, leads=[row]), 0)
+            assert {each[1] for each in await journal.facts([ADA])} == {facts[2].value, facts[4].value}
+            assert await journal.leads([ADA]) == [replace(row, deleted=1 + 2 + 2)]
+
     async def test_replaced_facts_are_deleted_by_the_commit_that_has_the_newer_ones(self, place: Place) -> None:
         async with place.journal(0) as journal:
             await journal.claim()
             await journal.commit(1, batch(facts=[ONE, TWO, OTHER]), 0)
-            gone = [(ADA, *ONE.key), (BOB, *TWO.key)]
+            gone, row = [(ADA, *ONE.key), (BOB, *TWO.key)], LeadRow(ADA, 1, None, "{}", at())
             with pytest.raises(Fenced):
                 await journal.commit(2, batch(facts=[THREE], replaced=gone), 0)
             await journal.commit(1, batch(facts=[THREE], replaced=gone), 0)
             left = await journal.facts([ADA, BOB])
             assert sorted(each[1] for each in left) == sorted(fact.value for fact in (TWO, THREE, OTHER))
-            await journal.commit(1, batch(facts=[ONE], replaced=[(ADA, *TWO.key)], erased={ADA: 0}), 0)
+            await journal.commit(
+                1, batch(facts=[ONE], replaced=[(ADA, *TWO.key)], erased={ADA: ALWAYS}, leads=[row]), 0
+            )
             left = await journal.facts([ADA, BOB])
-        assert sorted(each[1] for each in left) == sorted(fact.value for fact in (ONE, OTHER))
+            assert sorted(each[1] for each in left) == sorted(fact.value for fact in (ONE, OTHER))
+            assert [row.deleted for row in await journal.leads([ADA])] == [1], "what was replaced is not counted"
 
     async def test_claim_raises_the_epoch_and_tells_what_is_there(self, place: Place) -> None:
         async with place.journal(0) as journal:

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from chassis.partition.pending import ALWAYS
 from chassis.policy import load_policies
 from chassis.service import At, Decision, Drop, Erase, Forward, Keep, Recall
 from router.app import Router
 from schemas.envelope import Decoder, Fact, Refused, UnknownEvent
+from schemas.links import within
 from schemas.policy import Policy
 from schemas.topics import TOPICS
 from scorer.app import Scorer
@@ -59,7 +61,8 @@ class Lead:
         if isinstance(decision, Recall):
             decision = self.service.recall(self.state, list(self.facts.values()), [fact], self.at(now))
         if isinstance(decision, Erase):
-            self.facts, self.erased = {}, True
+            spans, self.erased = decision.spans or ALWAYS, not decision.spans
+            self.facts = {key: fact for key, fact in self.facts.items() if not within(spans, fact.time)}
         if not isinstance(decision, Drop):
             self.facts[fact.key] = fact
         self.take(decision)

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from schemas.envelope import Envelope, Frozen, LeadId
+from schemas.envelope import Envelope, Frozen, Instant, LeadId
 from schemas.identity import Identifiers
 
 Text = Annotated[str, StringConstraints(max_length=1024)]
@@ -96,16 +96,31 @@ class LeadOptedIn(Envelope):
 
 
 class Erasure(Frozen):
-    """Names nobody: it is what stays when all else is gone."""
+    """Names nobody: it is what stays when all else is gone.
+
+    Of an alias `lead` is the erased lead that passes it on: what belongs to other leads of the alias stays.
+    """
+
+    lead: LeadId | None = Field(None, description="an alias is erased as far as it is this lead; absent: all of it")
+    spans: tuple[tuple[Instant | None, Instant | None], ...] | None = Field(
+        None, description="only what happened at these times, from an instant until before another; absent: at any"
+    )
 
 
 class LeadErased(Envelope):
-    """The lead asked to be forgotten: all that is kept of it goes, and what comes later is dropped."""
+    """The lead asked to be forgotten: all that is kept of it goes, and what comes later is dropped.
+
+    Where an alias is of other leads too, only what belongs to the erased one goes.
+    """
 
     topic: ClassVar[str] = "engagements"
     erases: ClassVar[bool] = True
     type: Literal["baton.lead.erased.v1"] = "baton.lead.erased.v1"
     data: Erasure
+
+    @property
+    def erases_all(self) -> bool:
+        return self.data.lead is None and not self.data.spans
 
 
 class Suppression(Frozen):

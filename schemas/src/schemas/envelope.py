@@ -74,9 +74,14 @@ class Envelope(Head):
 
     topic: ClassVar[str]
     erases: ClassVar[bool] = False
-    """Whether it asks that all other facts of the lead be deleted."""
+    """Whether it asks that other facts of the lead be deleted."""
 
     data: Any
+
+    @property
+    def erases_all(self) -> bool:
+        """Whether it asks that all other facts of the lead be deleted, so that those before it need no decision."""
+        return self.erases
 
     def encode(self) -> bytes:
         """The record's value: one self-contained JSON object, absent optionals left out."""

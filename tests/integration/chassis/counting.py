@@ -41,8 +41,9 @@ class Tally:
 class Counting:
     """`boom` raises, `tell` publishes the count, `huge` more than its topic takes.
 
-    `wait` is due in 0.4 s, `soon` at once, `share` counts for everyone. An erasure leaves a count of 1;
-    `forward` is for the lead that its content names, unless it is that lead's already; after a `move` all facts are.
+    `wait` is due in 0.4 s, `soon` at once, `share` counts for everyone. An erasure leaves a count of 1,
+    of some times all of it. `forward` is for the lead that its content names, unless it is that lead's already; after
+    a `move` all facts are.
 
     `rot` is due in 0.4 s too, and what then comes of it the database cannot hold; of `break` it cannot at once.
 
@@ -79,7 +80,8 @@ class Counting:
             case "boom":
                 raise RuntimeError("boom")
             case "erase":
-                return Erase(Tally(1))
+                spans = fact.event.data.spans or ()
+                return Erase(state if spans else Tally(1), spans=spans)
             case "forward" if (to := _content(fact)) != fact.lead_id:
                 return Forward(state, to)
             case "move" if (to := _content(fact)) != fact.lead_id:

@@ -23,6 +23,7 @@ from chassis.process.settings import Database, Kafka, Worker
 from schemas.engagements import EngagementRecorded, Erasure, LeadErased
 from schemas.envelope import Envelope
 from schemas.identity import lead_id_of, partition_of
+from schemas.links import Spans
 from tests.builders import an_engagement
 from tests.infrastructure import Room
 from tests.integration.chassis.counting import Counting, Tally
@@ -47,10 +48,15 @@ def engaged(id: str, lead: str, kind: str = "page_viewed", **fields: Any) -> Eng
     return an_engagement(kind, id=id, subject=lead, time=datetime.now(UTC), **fields)
 
 
-def an_erasure(lead: str, id: str = "erase", time: datetime | None = None) -> LeadErased:  # noqa: A002
-    """An operator erases the lead, just now unless said."""
+def an_erasure(
+    lead: str,
+    id: str = "erase",  # noqa: A002
+    time: datetime | None = None,
+    spans: Spans | None = None,
+) -> LeadErased:
+    """An operator erases the lead, just now unless said, or only what it did at some times."""
     time = time or datetime.now(UTC)
-    return LeadErased(id=id, source="baton/operator", subject=lead, time=time, data=Erasure())
+    return LeadErased(id=id, source="baton/operator", subject=lead, time=time, data=Erasure(spans=spans))
 
 
 def record(event: EngagementRecorded, **fields: Any) -> Record:

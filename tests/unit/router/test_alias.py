@@ -8,14 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chassis.policy import Policies
-from chassis.service import REPLACED, At, Drop, Forward, Keep, Move
+from chassis.service import REPLACED, At, Drop, Erase, Forward, Keep, Move
 from router.app import Router
 from router.rules.lead import Lead
-from schemas.engagements import Link, Suppression
+from schemas.engagements import Erasure, Link, Suppression
 from schemas.envelope import Envelope, Fact, forwarded
-from schemas.handoffs import LinkedOnHandoffs
+from schemas.erasure import ERASED
+from schemas.handoffs import ErasedOnHandoffs, LinkedOnHandoffs
 from schemas.identity import lead_id_of
-from schemas.scores import LinkedOnScores, SuppressedOnScores
+from schemas.scores import ErasedOnScores, LinkedOnScores, SuppressedOnScores
 from tests.builders import LEAD, a_fact, a_policy, a_sales_activity, a_score, at, the
 from tests.unit.router.journeys import a_step, changes, go
 
@@ -174,3 +175,22 @@ def test_each_activity_gets_to_one_lead_once_whatever_the_order_and_the_slices(
     assert sorted(id_ for id_, _ in chassis.copies) == sorted(id_ for _, id_ in chassis.facts if id_[:4] == "call")
     assert chassis.lead.alias is not None
     assert {to for _, to in chassis.copies} <= set(chassis.lead.alias.links.leads)
+
+
+def test_the_erasure_of_one_of_its_leads_drops_what_comes_later_of_its_times_and_leaves_the_rest() -> None:
+    alias = Chassis()
+    alias.take(a_link(), a_link(BOB, 20), a_call(5), a_call(25))
+    while alias.due:
+        alias.slice()
+    spans = ((None, at(20)),)
+    erasure = ErasedOnScores(
+        id="gone", source="baton/scorer", subject=ALIAS, time=at(50), data=Erasure(lead=LEAD, spans=spans)
+    )
+    decision = the(Erase, ROUTER.decide(alias.lead, a_fact(erasure), NOW))
+    assert decision.spans == spans
+    assert [(type(event), event.data) for event in decision.events] == [(ErasedOnHandoffs, erasure.data)]
+    lead = alias.restored(decision.state)
+    assert ROUTER.decide(lead, a_fact(a_call(15)), NOW) == Drop(lead, ERASED)
+    assert the(Forward, ROUTER.decide(lead, a_fact(a_call(30)), NOW)).to == BOB
+    strange = erasure.model_copy(update={"data": Erasure(lead=lead_id_of(email="cleo@example.com"), spans=spans)})
+    assert the(Erase, ROUTER.decide(lead, a_fact(strange), NOW)).state == lead

@@ -3,12 +3,15 @@
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
+from chassis.partition.pending import ALWAYS
 from chassis.service import At, Drop, Erase, Forward, Keep, Move, Recall
 from schemas.engagements import LeadLinked, Link
 from schemas.envelope import Envelope, Fact, forwarded
 from schemas.identity import Identifiers, derived_id, neighbours
+from schemas.links import within
 from schemas.scores import LeadScored
 from scorer.app import Scorer
 from scorer.rules import State
@@ -101,7 +104,7 @@ class People:
 
     def _take(self, lead_id: str, one: One) -> None:
         value = one.waiting.popleft()
-        fact = self.scorer.inputs["engagements"].fact(lead_id.encode(), value, LATER)
+        fact = self.scorer.inputs["engagements"].fact(lead_id.encode(), value, self._appended())
         known = one.facts.get(fact.key)
         if known is not None or any((fact.event.source, other) in one.facts for other in neighbours(fact)):
             assert known is None or known.fingerprint == fact.fingerprint, "id conflict"
@@ -112,14 +115,22 @@ class People:
         if isinstance(decision, Recall):
             decision = self.scorer.recall(one.state, list(one.facts.values()), [fact], now)
         if isinstance(decision, Erase):
-            one.facts.clear()
-            one.erased = True
-        if not isinstance(decision, Drop):
+            spans, one.erased = decision.spans or ALWAYS, not decision.spans
+            for key in [key for key, fact in one.facts.items() if within(spans, fact.time)]:
+                del one.facts[key]
+        if isinstance(decision, Drop):
+            self.totals[f"dropped:{decision.reason}"] += 1
+        else:
             one.facts[fact.key] = fact
         if isinstance(decision, Forward):
             self.totals["forwarded"] += 1
             self._copy([(fact, decision.to)])
         self._follow(one, decision)
+
+    def _appended(self) -> datetime:
+        """The append time of the next record, another one for each."""
+        self.totals["records"] += 1
+        return LATER + timedelta(milliseconds=self.totals["records"])
 
     def _tick(self, one: One) -> None:
         now = At(LATER, LATER)
@@ -137,7 +148,7 @@ class People:
         if isinstance(decision, Keep):
             self.totals["moved"] += len(decision.copies)
             self._copy(decision.copies)
-        one.due = False if isinstance(decision, Erase) else one.due
+        one.due = False if one.erased else one.due
         if isinstance(decision, Keep):
             one.due = decision.due is not None and decision.due <= LATER
         if isinstance(decision, Forward):

@@ -217,13 +217,6 @@ def test_an_erasure_under_a_weaker_name_is_the_persons_unless_others_share_the_n
     assert not shared.one(lead(BOB)).erased
 
 
-def test_the_erasure_of_one_person_of_a_shared_device_leaves_the_other_one() -> None:
-    people = People().settle(*did(Identifiers(email="ada@example.com", anonymous_id="phone-1")))
-    people.settle(*did(Identifiers(email="bob@example.com", anonymous_id="phone-1"), id="2"), an_erasure(ADA))
-    assert people.one(lead(PHONE)).erased
-    assert not people.one(lead(BOB)).erased
-
-
 def test_a_suppression_under_a_weaker_name_suppresses_the_person() -> None:
     people = People().settle(*did(Identifiers(email="ada@example.com", user_id="u-1")))
     wish = LeadSuppressed(id="s", source="crm", subject=lead(USER), time=at(5), data=Suppression())

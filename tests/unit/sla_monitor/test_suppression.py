@@ -128,3 +128,10 @@ def test_an_erased_lead_keeps_its_verdicts_and_no_name() -> None:
     assert {clock.standing for clock in lead.clocks} == {"cancelled"}
     assert not any(word in text for word in ("ada@example.com", "Ada"))
     assert play.monitor.load(LEAD, text) == lead
+
+
+def test_the_erasure_of_one_lead_of_an_alias_deletes_by_time_and_changes_nothing_else() -> None:
+    play, spans = handed_off(), ((at(1), at(2)),)
+    event = erased().model_copy(update={"data": Erasure(lead=LEAD, spans=spans)})
+    decision = the(Erase, play.monitor.decide(play.lead, a_fact(event), At(at(40), at(40))))
+    assert (decision.state, decision.spans, decision.events) == (play.lead, spans, ())

@@ -10,6 +10,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from chassis.policy import Policies
 from schemas.envelope import Decoder, Envelope, Fact
+from schemas.links import Spans
 
 S = TypeVar("S")
 
@@ -78,12 +79,15 @@ class Recall(NamedTuple):
 class Erase(NamedTuple, Generic[S]):
     """The fact is the only one of the lead that stays: the commit deletes all others and counts them in its row.
 
-    Later facts are dropped as ERASED, and the lead is no longer ticked.
+    Later facts are dropped as ERASED, and the lead is no longer ticked. With `spans` only the other facts whose
+    effective time is in one of them are deleted; the lead is not erased, its due stays, and the rules drop what is
+    to be dropped later.
     """
 
     state: S
     events: Sequence[Envelope] = ()
     counts: Mapping[str, int] = _NOTHING
+    spans: Spans = ()
 
 
 class Forward(NamedTuple, Generic[S]):
@@ -156,7 +160,10 @@ class Service(Protocol[S]):
         ...
 
     def decide(self, state: S, fact: Fact, at: At) -> Decision[S]:
-        """What follows from one new fact: Erase if its event `erases`. Never called for a fact that is kept already."""
+        """What follows from one new fact, if its event `erases` never Recall, and Erase if it `erases_all`.
+
+        Never called for a fact that is kept already.
+        """
         ...
 
     def after_erasure(self, state: S, fact: Fact, at: At) -> Drop[S]:

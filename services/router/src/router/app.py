@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from chassis.policy import Policies, load_policies
 from chassis.service import REPLACED, At, Decision, Drop, Erase, Forward, Keep, Limit, Move, Recall
-from router.rules.alias import move, passing, told_again
+from router.rules.alias import erase_in_part, gone, move, passing, told_again
 from router.rules.answer import answer
 from router.rules.handoff import Context
 from router.rules.lead import Lead
@@ -64,10 +64,13 @@ class Router:
 
     def decide(self, state: Lead, fact: Fact, at: At) -> Decision[Lead]:
         if isinstance(fact.event, LeadErased):
-            return Erase(*erase(state, fact))
+            spans = fact.event.data.spans or ()
+            return Erase(*(erase_in_part if spans else erase)(state, fact), spans=spans)
         if isinstance(fact.event, LeadMerged | LeadUnmerged) and names_itself(fact):
             return Recall()
         if state.alias is not None and told_again(fact):
+            if gone(state, fact):
+                return Drop(state, ERASED)
             if passing(state, fact):
                 return Keep(state, due=at.now)
             return Forward(heard(state, fact), state.alias.links.lead_at(fact.time))

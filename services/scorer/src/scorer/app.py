@@ -12,6 +12,7 @@ from chassis.service import At, Decision, Drop, Erase, Forward, Keep, Limit, Mov
 from schemas.engagements import LeadErased, LeadLinked, LeadMerged, LeadSuppressed, LeadUnmerged
 from schemas.envelope import Decoder, Envelope, Fact
 from schemas.erasure import ERASED
+from schemas.links import Spans
 from schemas.policy import Policy
 from schemas.topics import TOPICS
 from scorer import stored
@@ -72,17 +73,13 @@ class Scorer:
     def decide(self, state: State, fact: Fact, at: At) -> Decision[State]:
         kind, names = type(fact.event), state.names
         if kind is LeadErased:
-            passed = (*erasure.passed_downstream([fact]), *linking.erased_with(state, fact))
-            return Erase(erasure.erased(state), passed)
+            return _erased(erasure.erase(state, fact))
         if names.unread or kind in (LeadMerged, LeadUnmerged):
             return Recall()
         if kind is LeadLinked:
             return self._linked(state, fact, at)
         if names.links is not None:
-            if names.is_passing(fact):
-                return Keep(state, due=at.now)
-            copy, to = names.copy(fact)
-            return Forward(state, to) if copy is fact else Keep(state, due=_due(state, at), copies=[(copy, to)])
+            return _of_alias(state, fact, at)
         counts = kind is LeadSuppressed and not names.hides(fact)
         passed = erasure.passed_downstream([fact]) if counts else ()
         return self._scored(state, fact, at, passed)
@@ -107,12 +104,10 @@ class Scorer:
         return _kept(result, passed=passed)
 
     def after_erasure(self, state: State, fact: Fact, at: At) -> Drop[State]:  # noqa: ARG002 - the time is the fact's
-        """The alias that the fact came by is erased, too, unless it is the lead's no longer."""
-        via = fact.event.via
-        if via is None or state.names.hides(fact) or isinstance(fact.event, LeadUnmerged):
+        """The alias that the fact came by is erased as far as it is the lead, unless it is the lead's no longer."""
+        if state.names.hides(fact) or isinstance(fact.event, LeadUnmerged):
             return Drop(state, ERASED)
-        others = {via, fact.event.data.alias} if isinstance(fact.event, LeadLinked | LeadMerged) else {via}
-        return Drop(state, ERASED, tuple(linking.erasure(other, fact) for other in sorted(others)))
+        return Drop(state, ERASED, _erased_at(fact))
 
     def tick(self, state: State, at: At) -> Keep[State] | Recall | Move:
         names = state.names
@@ -150,6 +145,28 @@ class Scorer:
 def build(settings: Settings) -> Scorer:
     """The service under the policy that the settings name. Raises chassis.policy.PolicyError."""
     return Scorer(load_policies(settings.policies, Policy))
+
+
+def _erased(told: erasure.Erased) -> Decision[State]:
+    if told.whole or told.spans:
+        return Erase(told.state, told.events, spans=told.spans)
+    return Drop(told.state, ERASED)
+
+
+def _erased_at(fact: Fact, spans: Spans | None = None) -> Sequence[Envelope]:
+    """The erasure for the alias that the fact came by: nothing of it may stay there."""
+    return () if fact.event.via is None else (erasure.erasure(fact.event.via, fact, spans),)
+
+
+def _of_alias(state: State, fact: Fact, at: At) -> Decision[State]:
+    """The decision for what comes of an alias: it is its lead's, who may be erased."""
+    names = state.names
+    if names.links is not None and names.is_gone(fact):
+        return Drop(state, ERASED, _erased_at(fact, names.links.spans_of(names.gone)))
+    if names.is_passing(fact):
+        return Keep(state, due=at.now)
+    copy, to = names.copy(fact)
+    return Forward(state, to) if copy is fact else Keep(state, due=_due(state, at), copies=[(copy, to)])
 
 
 def _alias(state: State, told: linking.Named, at: At, *, empty: bool = False) -> Keep[State]:

@@ -77,11 +77,12 @@ def _read_names(names: Mapping[str, Any]) -> Names:
         tuple(get("masked", ())),
         get("unread", False),
         tuple(get("joined", ())),
+        () if links is None else tuple(sorted({lead for _, lead, *gone in links["since"] if gone})),
     )
 
 
 def _read_links(links: Mapping[str, Any]) -> Links:
-    return Links(links["first"], tuple([(datetime.fromisoformat(time), lead) for time, lead in links["since"]]))
+    return Links(links["first"], tuple([(datetime.fromisoformat(time), lead) for time, lead, *_ in links["since"]]))
 
 
 def _statement(statement: Sequence[Any] | None) -> Statement | None:
@@ -113,8 +114,26 @@ def write(state: State) -> str:
         },
     }
     if state.names is not ONE_NAME and state.names != ONE_NAME:
-        body["names"] = state.names
+        body["names"] = _names(state.names)
     return orjson.dumps(body, default=tuple, option=orjson.OPT_UTC_Z).decode()  # tuple: for a Statement
+
+
+def _names(names: Names) -> Mapping[str, object]:
+    """A link to an erased lead has a third member: a version that knows no such leads fails on it, and stops its
+    partition, instead of keeping what comes of them.
+    """
+    links = names.links
+    since = () if links is None else [(*link, "erased") if link[1] in names.gone else link for link in links.since]
+    return {
+        "links": None if links is None else {"first": links.first, "since": since},
+        "merged": names.merged,
+        "after": names.after,
+        "aliases": names.aliases,
+        "more": names.more,
+        "masked": names.masked,
+        "unread": names.unread,
+        "joined": names.joined,
+    }
 
 
 def _basis(basis: Basis) -> Mapping[str, object]:

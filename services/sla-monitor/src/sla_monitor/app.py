@@ -76,6 +76,8 @@ class SlaMonitor:
                     return _kept(start(state, event, fact.received, self.policies, at.now))
                 except NotYet as missing:
                     raise OlderPolicy(str(missing)) from missing
+            case LeadErased() as event if event.data.spans:  # an alias, which nobody owes anything
+                return Erase(state, spans=event.data.spans)
             case LeadErased():
                 result = erase(state, fact, at.now)
                 return Erase(result.lead, result.events, result.counts)

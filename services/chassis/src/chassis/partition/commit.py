@@ -134,7 +134,7 @@ class Committer(Generic[S]):
         shared = [(name, pending.versions[name], value) for name, value in pending.swapped.items()]
         rows = await self._rows(pending.files.values())
         new = [fact for facts in pending.facts.values() for fact in facts.values()]
-        batch = Batch(progress, new, rows, outbox, shared, pending.erased, sorted(pending.replaced))
+        batch = Batch(progress, new, rows, outbox, shared, pending.erased, pending.unwritten, sorted(pending.replaced))
         now = await self._journal.commit(self._claim.epoch, batch, self._acknowledged_up_to)
         failpoints.reach("committed")
         self.clock.set(now)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any, Generic
 
 from chassis.kafka.consumer import Received
@@ -129,13 +130,17 @@ class Decider(Generic[S]):
             self._recall_for_tick(file, earlier, pending)
         self._erase_first(file, undecided, pending)
         recalled = False
-        while undecided.arrivals:
-            if not undecided.recall and self._decide(file, undecided.arrivals[0], pending) is None:
-                del undecided.arrivals[0]
+        while arrivals := undecided.arrivals:
+            alone = arrivals[0].fact.event.erases or file.erased or not undecided.recall
+            if alone and self._decide(file, arrivals[0], pending) is None:
+                del arrivals[0]
                 continue
             if recalled and over():
                 return False
-            undecided.arrivals = self._recall(file, earlier, undecided.arrivals, pending)
+            together = list(takewhile(lambda each: not each.fact.event.erases, arrivals))
+            assert together  # noqa: S101 - `Service.decide` promises it
+            left = self._recall(file, earlier, together, pending)
+            undecided.arrivals = [*left, *arrivals[len(together) :]]
             undecided.recall, recalled = False, True
         return True
 
@@ -169,14 +174,13 @@ class Decider(Generic[S]):
         return None if pending.carry_out(file, decision, outputs, fact) else Undecided([arrival], recall=True)
 
     def _erase_first(self, file: File[S], undecided: Undecided, pending: Pending[S]) -> None:
-        """Decides an erasure before what waits with it, whichever came first: the others are then dropped, not
+        """Decides an erasure of all before what waits with it, whichever came first: the others are then dropped, not
         recalled.
         """
-        for arrival in [each for each in undecided.arrivals if each.fact.event.erases]:
+        for arrival in [each for each in undecided.arrivals if each.fact.event.erases_all]:
             if not file.erased:
                 undecided.arrivals = [each for each in undecided.arrivals if each is not arrival]
                 assert self._decide(file, arrival, pending) is None  # noqa: S101 - `Service.decide` promises it
-        undecided.recall = undecided.recall and not file.erased
 
     def _outputs(
         self, file: File[S], decision: Decision[S], pending: Pending[S], arrival: Arrival | None = None

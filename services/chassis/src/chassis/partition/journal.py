@@ -22,6 +22,7 @@ from chassis.partition import sql
 from chassis.postgres.database import connected, is_transient, sqlstate_of
 from chassis.process.failures import DatabaseAway, Fenced, StatementTimeout, Transient
 from schemas.envelope import Fact
+from schemas.links import Spans
 
 UNIQUE_VIOLATION = "23505"
 QUERY_CANCELED = "57014"
@@ -100,7 +101,7 @@ class Claim:
 class LeadRow:
     """A lead's row as stored. `erased`: since when; `dropped`: records not kept, by reason.
 
-    `deleted`: facts deleted by the erasure, counted by the commit that erases; here it is only read.
+    `deleted`: facts deleted by erasures, counted by the commits that erase; here it is only read.
     """
 
     lead_id: str
@@ -121,8 +122,10 @@ class Batch:
     leads: list[LeadRow] = field(default_factory=list)
     outbox: list[Record] = field(default_factory=list)
     shared: list[tuple[str, int, Any]] = field(default_factory=list)
-    erased: Mapping[str, int] = field(default_factory=dict)
-    """Leads of which only this batch's facts stay -> how many facts are deleted besides those in the database."""
+    erased: Mapping[str, Spans] = field(default_factory=dict)
+    """Lead -> the times of which only this batch's facts stay."""
+    unwritten: Mapping[str, int] = field(default_factory=dict)
+    """Lead in `erased` -> how many facts are deleted besides those in the database."""
     replaced: list[tuple[str, str, str]] = field(default_factory=list)
     """Facts (lead, source, id) that are deleted, since newer ones include them."""
 

@@ -16,6 +16,7 @@ from chassis.partition.lead_cache import File
 from chassis.process.failures import Failure
 from chassis.service import REPLACED, At, Decision, Drop, Erase, Forward, Keep, Recall, S
 from schemas.envelope import Envelope, Fact, Refused, forwarded
+from schemas.links import Spans, within
 from schemas.sizes import MAX_EVENT, MAX_RECORD, record_limit
 
 
@@ -24,6 +25,7 @@ class OutputTooLarge(Failure):
 
 
 FORWARDED = "forwarded"
+ALWAYS: Spans = ((None, None),)
 _JSON = (("content-type", b"application/cloudevents+json"),)
 
 
@@ -64,8 +66,10 @@ class Pending(Generic[S]):
     facts: dict[str, dict[Key, Fact]] = field(default_factory=dict)
     """Lead -> its new facts."""
     files: dict[str, File[S]] = field(default_factory=dict)
-    erased: dict[str, int] = field(default_factory=dict)
-    """Leads whose facts in the database are deleted, those in `facts` are newer -> how many facts beside them go."""
+    erased: dict[str, Spans] = field(default_factory=dict)
+    """Lead -> the times of which its facts in the database are deleted; those in `facts` are newer."""
+    unwritten: Counter[str] = field(default_factory=Counter)
+    """Lead -> how many facts of this batch are deleted before they are written."""
     replaced: set[tuple[str, str, str]] = field(default_factory=set)
     """Facts (lead, source, id) in the database that are deleted: newer ones replace them."""
     outbox: list[Record] = field(default_factory=list)
@@ -105,7 +109,10 @@ class Pending(Generic[S]):
                 self.tell(decision.counts, outputs)
             case Erase():
                 assert fact is not None  # noqa: S101 - only `decide` erases
-                self.erase(file, fact.time.astimezone(UTC))
+                self.erase(file, decision.spans or ALWAYS)
+                if not decision.spans:
+                    file.erased = fact.time.astimezone(UTC)
+                    file.forget()
                 self.accept(file, fact)
                 self.apply(file, decision, outputs)
             case Forward():
@@ -128,8 +135,8 @@ class Pending(Generic[S]):
 
     def facts_of(self, lead_id: str, stored: Sequence[Fact]) -> list[Fact]:
         """All facts of the lead now, `stored` being those in the database before this commit."""
-        erased = lead_id in self.erased
-        kept = [] if erased else [fact for fact in stored if (lead_id, *fact.key) not in self.replaced]
+        erased = self.erased.get(lead_id, ())
+        kept = [fact for fact in stored if (lead_id, *fact.key) not in self.replaced and not within(erased, fact.time)]
         return [*kept, *self.facts.get(lead_id, {}).values()]
 
     def copies(self, topic: str, copies: Iterable[tuple[Fact, str]]) -> list[Record]:
@@ -148,7 +155,7 @@ class Pending(Generic[S]):
 
     def apply(self, file: File[S], decision: Keep[S] | Erase[S], outputs: Sequence[Record]) -> None:
         """Sets the lead's state and due, and collects the `outputs`."""
-        due = decision.due if isinstance(decision, Keep) else None
+        due = decision.due if isinstance(decision, Keep) else file.due if decision.spans else None
         if decision.state is not file.state or due != file.due or file.version == 0:
             file.state, file.due, file.changed = decision.state, due, True
         self.files[file.lead_id] = file
@@ -161,13 +168,14 @@ class Pending(Generic[S]):
         self.outbox += outputs
         self.size += sum(len(record.value or b"") for record in outputs)
 
-    def erase(self, file: File[S], since: datetime) -> None:
-        """Deletes all that is kept of the lead up to now."""
-        replaced = {key for key in self.replaced if key[0] == file.lead_id}  # the database still has these
-        self.replaced -= replaced
-        self.erased[file.lead_id] = len(self.facts.pop(file.lead_id, ())) - len(replaced)
-        file.erased, file.changed = since, True
-        file.forget()
+    def erase(self, file: File[S], spans: Spans) -> None:
+        """Deletes what is kept of the lead up to now, of these times. Its keys stay: nothing is written twice."""
+        new = self.facts.pop(file.lead_id, {})
+        left = {key: fact for key, fact in new.items() if not within(spans, fact.time)}
+        self.facts[file.lead_id] = left
+        self.unwritten[file.lead_id] += len(new) - len(left)
+        self.erased[file.lead_id] = (*self.erased.get(file.lead_id, ()), *spans)
+        file.changed = True
 
     def drop(self, file: File[S], reason: str, state: S) -> None:
         """Counts a record of which nothing is kept; one that a newer fact has replaced changes nothing else."""

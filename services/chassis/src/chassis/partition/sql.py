@@ -87,8 +87,17 @@ WITH f AS (
         AS u(lead_id, source, id, type, time, fingerprint, data, received_at)
 ), erased AS (  -- by place, not by a join: as for LEADS, a plan made on an empty table must not be kept
     DELETE FROM fact WHERE ctid = ANY(ARRAY(
-        SELECT l.ctid FROM f, unnest(CAST(:erased_leads AS text[])) AS u(lead_id)
-        CROSS JOIN LATERAL (SELECT ctid FROM fact WHERE fact.lead_id = u.lead_id LIMIT 1000000) AS l
+        SELECT l.ctid FROM f, unnest(CAST(:span_leads AS text[]), CAST(:span_starts AS timestamptz[]),
+            CAST(:span_ends AS timestamptz[])) AS u(lead_id, starts, ends)
+        CROSS JOIN LATERAL (
+            SELECT ctid FROM fact WHERE fact.lead_id = u.lead_id AND fact.time >= coalesce(u.starts, '-infinity')
+                AND fact.time < coalesce(u.ends, 'infinity')
+                AND (fact.lead_id, fact.source, fact.id) NOT IN (  -- those are deleted as replaced, and not counted
+                    SELECT * FROM unnest(CAST(:replaced_leads AS text[]), CAST(:replaced_sources AS text[]),
+                        CAST(:replaced_ids AS text[]))
+                )
+            LIMIT 1000000
+        ) AS l
     )) RETURNING lead_id
 ), deleted AS MATERIALIZED (
     SELECT u.lead_id, u.unwritten + (SELECT count(*) FROM erased WHERE erased.lead_id = u.lead_id) AS facts
@@ -104,13 +113,15 @@ WITH f AS (
 ), leads AS (
     INSERT INTO lead (lead_id, part, version, due_at, state, erased, dropped, deleted)
     SELECT u.lead_id, f.part, u.version, u.due_at, CAST(u.state AS json), u.erased, CAST(u.dropped AS json),
-        CASE WHEN u.erased IS NOT NULL THEN (SELECT facts FROM deleted WHERE deleted.lead_id = u.lead_id) END
-    FROM f, unnest(CAST(:leads AS text[]), CAST(:versions AS bigint[]), CAST(:dues AS timestamptz[]),
+        deleted.facts
+    FROM f CROSS JOIN unnest(CAST(:leads AS text[]), CAST(:versions AS bigint[]), CAST(:dues AS timestamptz[]),
         CAST(:states AS text[]), CAST(:erased AS timestamptz[]), CAST(:dropped AS text[]))
         AS u(lead_id, version, due_at, state, erased, dropped)
+    LEFT JOIN deleted ON deleted.lead_id = u.lead_id
     ON CONFLICT (lead_id) DO UPDATE
     SET part = excluded.part, version = excluded.version, due_at = excluded.due_at, state = excluded.state,
-        erased = excluded.erased, dropped = excluded.dropped, deleted = coalesce(excluded.deleted, lead.deleted)
+        erased = excluded.erased, dropped = excluded.dropped,
+        deleted = coalesce(lead.deleted + excluded.deleted, excluded.deleted, lead.deleted)
 ), written AS (
     INSERT INTO outbox (part, seq, topic, partition, key, value, headers)
     SELECT f.part, u.seq, u.topic, u.partition, u.key, u.value, CAST(u.headers AS json)
@@ -135,6 +146,7 @@ def parameters(batch: Batch) -> dict[str, Any]:
     facts = sorted(batch.facts, key=lambda fact: fact.event.subject)  # neighbours in the index are written together
     leads = sorted(batch.leads, key=lambda row: row.lead_id)
     progress, outbox, shared = batch.progress, batch.outbox, batch.shared
+    spans = [(lead, span) for lead, erased in batch.erased.items() for span in erased]
     return {
         "offsets": json.dumps(progress.offsets),
         "marks": json.dumps(progress.marks),
@@ -151,7 +163,10 @@ def parameters(batch: Batch) -> dict[str, Any]:
         "fact_data": [fact.value for fact in facts],
         "fact_received": [fact.received for fact in facts],
         "erased_leads": list(batch.erased),
-        "unwritten": list(batch.erased.values()),
+        "unwritten": [batch.unwritten.get(lead, 0) for lead in batch.erased],
+        "span_leads": [lead for lead, _ in spans],
+        "span_starts": [start for _, (start, _) in spans],
+        "span_ends": [end for _, (_, end) in spans],
         "replaced_leads": [lead for lead, _, _ in batch.replaced],
         "replaced_sources": [source for _, source, _ in batch.replaced],
         "replaced_ids": [id_ for _, _, id_ in batch.replaced],

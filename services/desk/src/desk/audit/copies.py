@@ -19,7 +19,8 @@ class Copies:
     """Takes the records of a service's inputs and outbox, then `close`; stores none where nothing was copied.
 
     `known`: partition -> number of its facts with a copy. A lead that becomes another one after an unmerge is moved
-    anew, so `again`: partition -> at most so many copies are further ones of those facts. `most_ever` counts both and
+    anew, and a fact that was deleted with one of several leads of an alias may come again, so `again`: partition -> at
+    most so many copies are further ones of those facts. `most_ever` counts both and
     events of its own, `published_ever` facts and events of which a record is on a topic.
     """
 
@@ -33,7 +34,9 @@ class Copies:
         self._own: dict[bytes, bool] = {}
         self.known: Counter[int] = Counter()
         self.most_ever = self.published_ever = 0
-        self.again: Counter[int] = Counter()
+        self.again = Counter[int]()
+        for each in books.unkept.values():
+            self.again[each.part] += each.deleted if each.living else 0
         self._apart: set[str] = set()
         """Leads that are unmerged at this place of the topic."""
         self._moved_anew: Counter[str] = Counter()

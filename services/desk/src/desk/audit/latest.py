@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from hashlib import sha256
 from types import MappingProxyType
 from typing import NamedTuple
@@ -34,7 +34,7 @@ class Scores:
     def counts(self, raw: Raw, event: Event) -> bool:
         """Whether the record is a score of a lead that is not erased."""
         lead = event.key[0]
-        if raw.topic == SCORES and event.body["type"] == ERASED:
+        if raw.topic == SCORES and event.body["type"] == ERASED and not in_part(event):
             self._erased.add(lead)
             self._latest.pop(lead, None)
         scored = raw.topic == SCORES and event.body["type"] == SCORED and _version(event) is not None
@@ -51,8 +51,15 @@ class Scores:
         self._latest[event.key[0]] = said
         return known
 
-    def __iter__(self) -> Iterator[Latest]:
-        return iter(self._latest.values())
+    def items(self) -> Iterable[tuple[str, Latest]]:
+        """Lead -> its latest score."""
+        return self._latest.items()
+
+
+def in_part(event: Event) -> bool:
+    """Whether the erasure leaves something of its lead, an alias that others have too."""
+    data = event.body.get("data")
+    return isinstance(data, dict) and bool(data.get("spans"))
 
 
 def _version(event: Event) -> int | None:

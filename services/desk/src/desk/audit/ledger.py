@@ -9,7 +9,7 @@ from uuid import UUID
 from desk.audit.content import Event, conflict, content_of, digest, event_of, minute_of
 from desk.audit.copies import Copies
 from desk.audit.dead_letters import Letter, Letters, dead_letters_of
-from desk.audit.latest import Scores, value_of
+from desk.audit.latest import Latest, Scores, value_of
 from desk.audit.report import Findings
 from desk.audit.snapshot import Books, Database, part_of
 from desk.audit.topics import BARRIER_KEY, Extent, Place, Raw
@@ -61,10 +61,10 @@ class Ledger:
         for place in self._inputs():
             self._check_extent(place)
         self.copies.close()
+        for latest in self._scores.items():
+            self._check_latest(*latest)
         for part, counted in self._counted.items():
             self._check_totals(part, counted)
-        for latest in self._scores:
-            self._check_fact(latest.raw, self._books.facts.pop(latest.key, None), latest.value)
         for fact in self._books.facts.values():
             if self._whole(part_of(fact)):
                 lead = UUID(bytes=fact[:16])
@@ -134,7 +134,7 @@ class Ledger:
             self._first[key] = content
         if older is None:
             unkept = self._books.unkept.get(event.key[0])
-            if unkept is not None and unkept.deleted:
+            if unkept is not None and unkept.deleted and not unkept.living:
                 self._missing[event.key[0]].add(key)
                 return "unkept"
             return "facts"
@@ -145,6 +145,15 @@ class Ledger:
         self._first.setdefault(older.key, content)
         self._check_fact(older.raw, beside, older.value)
         return "facts"
+
+    def _check_latest(self, lead: str, latest: Latest) -> None:
+        """The score is a fact, or was deleted when its lead was erased in part."""
+        fact, unkept = self._books.facts.pop(latest.key, None), self._books.unkept.get(lead)
+        if fact is None and unkept is not None and unkept.living and unkept.deleted:
+            self._missing[lead].add(latest.key)
+            self._counted[latest.raw.partition].update(facts=-1, unkept=1)
+            return
+        self._check_fact(latest.raw, fact, latest.value)
 
     def _kept_or_not(self, raw: Raw, lead: str, key: bytes, content: bytes) -> str:
         """Dropped, deleted or duplicate: distinguished by their numbers only, since a dropped event may come again."""

@@ -20,7 +20,7 @@ FACTS = "SELECT lead_id, source, id, part, sha256(data) FROM {schema}.fact"
 OUTBOX = "SELECT part, topic, partition, key, value, headers::text FROM {schema}.outbox ORDER BY part, seq"
 UNKEPT = (
     "SELECT lead_id, part, coalesce((SELECT sum(value::bigint) FROM json_each_text(dropped)), 0)::bigint,"
-    " coalesce(deleted, 0) FROM {schema}.lead WHERE dropped IS NOT NULL OR erased IS NOT NULL"
+    " coalesce(deleted, 0), erased IS NULL FROM {schema}.lead WHERE dropped IS NOT NULL OR deleted IS NOT NULL"
 )
 PARTITIONS = "SELECT part, offsets::text, out_seq, totals::text FROM {schema}.partition"
 
@@ -36,11 +36,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Unkept:
-    """How many events of a lead were dropped, and how many of its facts deleted."""
+    """How many events of a lead were dropped, and how many of its facts deleted; `living`: not erased as a whole."""
 
     part: int
     dropped: int
     deleted: int
+    living: bool
 
 
 @dataclass(slots=True)

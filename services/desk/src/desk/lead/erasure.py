@@ -29,9 +29,10 @@ def erase(lead: LeadArgument, yes: Yes = False, as_json: Json = False) -> None:
     """Forgets a lead for good: deletes all its facts, and drops whatever comes of it later. Nothing brings it back.
 
     Any of its names will do, and all of them are reached: what is kept under each is deleted, and what comes later
-    under any is dropped. It names them first, asks, and waits until the services have erased them. Of a name that
-    nobody knows, all that it may be is erased: address, user id and anonymous id. What was published stays on the
-    topics until their retention ends, and so do dead letters and backups.
+    under any is dropped; of a name that other leads have too only what was done as this one. It names them first, asks,
+    and waits until the services have erased them. Of a name that nobody knows, all that it may be is erased: address,
+    user id and anonymous id. What was published stays on the topics until their retention ends, and so do dead letters
+    and backups.
 
     Exits with 1 when it was not asked for after all, when the name is one of several persons, when Kafka does not
     answer, or when the services have not erased all within 30 s; they still will.
@@ -43,7 +44,7 @@ def erase(lead: LeadArgument, yes: Yes = False, as_json: Json = False) -> None:
     asked = _Asked.of(lead)
     meaning = asked.meaning
     for name, text in meaning.names.items():
-        also = ", which other leads have too" if name in meaning.shared else ""
+        also = ", which other leads have too: only what was done as this lead goes" if name in meaning.shared else ""
         typer.echo(f"Reached: {text}{also}", err=True)
     confirm(f"Erase {asked.who} for good?", yes=yes)
     events = [LeadErased(data=Erasure(), **asked.about(lead)) for lead in (*meaning.persons, *meaning.unlisted)]

@@ -62,6 +62,7 @@ async def _alias(connection: AsyncConnection, lead_id: str) -> Alias | None:
     linked = tuple(
         Linked(lead, None if (email := emails.get(lead)) is None else str(email.value), since)
         for since, lead in links.since
+        if lead not in state.names.gone
     )
     source, id_ = state.names.after or (None, None)
     count = {"lead_id": lead_id, "source": source, "id": id_}

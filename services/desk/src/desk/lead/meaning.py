@@ -17,7 +17,7 @@ from desk.lead.person import WORDS, candidates, identifiers_of
 from desk.reading import facts_of, one_instant, row_of
 from schemas.envelope import Fact
 from scorer.app import Scorer
-from scorer.rules.names import ONE_NAME, names_itself, names_somebody
+from scorer.rules.names import ONE_NAME, Names, names_itself, names_somebody
 
 SERVICES = ("scorer", "router", "sla-monitor")
 _ERASED = text("SELECT lead_id FROM lead WHERE lead_id = ANY(:leads) AND erased IS NOT NULL")
@@ -100,7 +100,7 @@ async def _persons(connection: AsyncConnection, lead_id: str, seen: tuple[str, .
     state = await state_of(connection, lead_id)
     if state is None or state.names.links is None:
         return [lead_id]
-    leads = [lead for lead in state.names.links.leads if lead not in (*seen, lead_id)]
+    leads = [lead for lead in _leads(state.names) if lead not in (*seen, lead_id)]
     return [end for lead in leads for end in await _persons(connection, lead, (*seen, lead_id))]
 
 
@@ -114,6 +114,7 @@ async def _add_names(connection: AsyncConnection, lead_id: str, meaning: Meaning
     """Adds the lead's names: its aliases and theirs, as the scorer passes an erasure on, and what its facts tell."""
     facts = await facts_of(connection, Scorer(Policies()).inputs["engagements"], lead_id)
     spelt, waiting, listed = _spelt(facts), [lead_id], set[str]()
+    leads = dict[str, Sequence[str]]()
     masked = set[str]()
     while waiting:
         if (name := waiting.pop()) in listed:
@@ -123,16 +124,24 @@ async def _add_names(connection: AsyncConnection, lead_id: str, meaning: Meaning
         names = ONE_NAME if state is None else state.names
         waiting += names.aliases
         masked |= set(names.masked) if name == lead_id else set()
-        if names.links is not None and len(names.links.leads) > 1:
-            meaning.shared.add(name)
+        leads[name] = _leads(names)
+    shared = {name for name, its in leads.items() if len(its) > 1}
+    while more := {name for name, its in leads.items() if shared.intersection(its)} - shared:
+        shared |= more
+    meaning.shared |= shared
     told = {alias for fact in facts for alias in _aliases(fact) if fact.event.via not in masked} - masked
     for name in [lead_id, *sorted((listed | told) - {lead_id})]:
         meaning.names[name] = spelt.get(name) or typed.get(name) or f"alias {name}"
     for name in sorted(told - listed):
         state = await state_of(connection, name)
-        only = state is None or state.names.links is None or len(state.names.links.leads) == 1
+        only = state is None or len(_leads(state.names)) < 2
         meaning.unlisted += [name] if only else []
         meaning.shared |= set() if only else {name}
+
+
+def _leads(names: Names) -> Sequence[str]:
+    """The leads of an alias that are not erased."""
+    return [] if names.links is None else [lead for lead in names.links.leads if lead not in names.gone]
 
 
 def _aliases(fact: Fact) -> set[str]:

@@ -14,7 +14,7 @@ from router.rules.stage import SOURCE
 from schemas.engagements import LeadLinked
 from schemas.envelope import Envelope, Fact
 from schemas.erasure import passed_on
-from schemas.handoffs import LinkedOnHandoffs
+from schemas.handoffs import ErasedOnHandoffs, LinkedOnHandoffs
 from schemas.links import linked
 from schemas.merging import LeadAbsorbed
 from schemas.sales import SalesActivity
@@ -47,6 +47,19 @@ def told_again(fact: Fact) -> bool:
 def passing(lead: Lead, fact: Fact) -> bool:
     """Whether a new fact of the alias is still ahead of the move, which will take it along."""
     return lead.alias is not None and lead.alias.moved is not None and fact.key > lead.alias.moved
+
+
+def gone(lead: Lead, fact: Fact) -> bool:
+    """Whether a fact of the alias belongs to an erased lead."""
+    return lead.alias is not None and lead.alias.links.lead_at(fact.time) in lead.alias.gone
+
+
+def erase_in_part(lead: Lead, fact: Fact) -> tuple[Lead, tuple[Envelope, ...]]:
+    """The alias, one of whose leads is erased; what belongs to the others stays."""
+    passed, alias = (passed_on(fact, ErasedOnHandoffs, SOURCE),), lead.alias
+    if alias is None or fact.event.data.lead not in alias.links.leads:
+        return lead, passed
+    return replace(lead, alias=replace(alias, gone=tuple(sorted({*alias.gone, fact.event.data.lead})))), passed
 
 
 def move(lead: Lead, facts: Sequence[Fact], *, last: bool) -> tuple[Lead, list[tuple[Fact, str]]]:

@@ -107,12 +107,13 @@ class Past:
 class Alias:
     """What makes a lead an alias: its links, or `merged` a merge, and how far its facts have been moved.
 
-    `moved`: the key of the last fact moved; None: all are.
+    `moved`: the key of the last fact moved; None: all are. `gone` are those leads that are erased, never all of them.
     """
 
     links: Links
     moved: tuple[str, str] | None = None
     merged: bool = False
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

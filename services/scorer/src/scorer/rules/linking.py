@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from schemas.engagements import Erasure, LeadErased, LeadLinked, LeadMerged, LeadUnmerged, Merge
+from schemas.engagements import LeadLinked, LeadMerged, LeadUnmerged, Merge
 from schemas.envelope import Envelope, Fact
 from schemas.erasure import passed_on
 from schemas.identity import derived_id, respelt
@@ -143,21 +143,6 @@ def moved(state: State, facts: Sequence[Fact], *, last: bool) -> tuple[State, Co
     copies = [state.names.copy(fact) for fact in facts if not names_itself(fact)]
     after = None if last or not facts else facts[-1].key
     return replace(state, names=replace(state.names, after=after)), copies
-
-
-def erased_with(state: State, fact: Fact) -> tuple[LeadErased, ...]:
-    """The erasures of the lead's other names, and of the lead of an alias that has one, unless it comes from that."""
-    names = state.names
-    others = list(names.aliases)
-    if names.links is not None and len(names.links.leads) == 1:
-        others += [lead for lead in names.links.leads if fact.event.id != derived_id("erased", fact.lead_id, lead)]
-    return tuple(erasure(other, fact) for other in others)
-
-
-def erasure(of: str, fact: Fact) -> LeadErased:
-    """The erasure of another name, since the lead of this fact is erased."""
-    event_id = derived_id("erased", of, fact.lead_id)
-    return LeadErased(id=event_id, source=SOURCE, subject=of, time=fact.time, finaltime=True, data=Erasure())
 
 
 def _conflict(fact: Fact, earlier: str) -> LeadIdentityConflict:

@@ -26,7 +26,8 @@ class Names:
     `aliases` are the other names of the lead, `more` counts those without room. Facts that came `via` one of `masked`
     do not count: it was unmerged. `unread`: the links are still to be read from the facts, an earlier version kept
     them there only. `joined` were ever merged into the lead, or into one of them: what came `via` one of these is
-    published again with its name, so that an unmerge takes it away from every lead of a chain.
+    published again with its name, so that an unmerge takes it away from every lead of a chain. `gone` are
+    those leads of an alias that are erased, never all of them.
     """
 
     links: Links | None = None
@@ -37,6 +38,7 @@ class Names:
     masked: tuple[str, ...] = ()
     unread: bool = False
     joined: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
     def is_passing(self, fact: Fact) -> bool:
         """Whether a new fact of the alias is still ahead of the move, which will take it along."""
@@ -52,6 +54,10 @@ class Names:
     def hides(self, fact: Fact) -> bool:
         """Whether the fact came by somebody who was unmerged."""
         return bool(self.masked) and (fact.event.via in self.masked or fact.event.mergedvia in self.masked)
+
+    def is_gone(self, fact: Fact) -> bool:
+        """Whether the fact of the alias belongs to an erased lead."""
+        return bool(self.gone) and self.links is not None and self.links.lead_at(utc(fact)) in self.gone
 
 
 ONE_NAME = Names()
