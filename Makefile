@@ -47,6 +47,7 @@ lint: setup ## ruff, mypy strict, import contracts, generated files and lock fil
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m schemas.export --check
+	$(BIN)/python -m ingest.openapi --check
 	@cp requirements.lock .venv/requirements.check && $(LOCK) -o .venv/requirements.check \
 		&& diff -q requirements.lock .venv/requirements.check >/dev/null \
 		|| { echo 'requirements.lock does not match the pyproject.toml files: run make lock' >&2; exit 1; }
@@ -55,8 +56,8 @@ format: setup ## format the code, fix what ruff can fix
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-schemas: setup ## generate JSON Schemas and asyncapi.yaml from the models
-	@$(BIN)/python -m schemas.export
+schemas: setup ## generate JSON Schemas, asyncapi.yaml and openapi.json
+	@$(BIN)/python -m schemas.export && $(BIN)/python -m ingest.openapi
 
 bench: setup ## benchmarks of ingest and scorer (ARGS=--help)
 	@$(BIN)/python -m tests.bench $(ARGS)

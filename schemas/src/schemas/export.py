@@ -29,7 +29,7 @@ _PLAIN = re.compile(r"[A-Za-z#$./][A-Za-z0-9_./ #+()-]*(?<! )")
 _NOT_TEXT = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", ".nan", ".inf"}
 
 
-class _Generator(GenerateJsonSchema):
+class Generator(GenerateJsonSchema):
     """Pydantic's, without a title per field, and with durations as policies write them."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - its signature is pydantic's
@@ -103,7 +103,7 @@ def _event_schema(event: type[Envelope]) -> dict[str, Any]:
 
 
 def _schema(model: type[BaseModel], name: str, title: str) -> dict[str, Any]:
-    schema = model.model_json_schema(schema_generator=_Generator)
+    schema = model.model_json_schema(schema_generator=Generator)
     head = {"$schema": _DIALECT, "$id": f"{name}.schema.json", "title": title}
     return {**head, "description": schema.pop("description"), **schema, "title": title}
 

@@ -77,6 +77,7 @@ def services_of(run: Run, stack: Stack) -> list[Service]:
             env |= {
                 "BATON_HTTP__HOST": ports.http_host,
                 "BATON_HTTP__PORT": str(ports.http),
+                "BATON_HTTP__DOCS": "true",
                 "BATON_WRITE_KEYS": str(run.write_keys.absolute()),
                 "BATON_MAPPINGS": str(MAPPINGS),
             }

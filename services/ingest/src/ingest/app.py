@@ -19,6 +19,7 @@ from chassis.process.metrics import ProducerCollector
 from ingest.adapters.dialects import DIALECTS
 from ingest.flights import Flights, Publishes, Room
 from ingest.formats import Formats
+from ingest.http import contract
 from ingest.http.answers import Problem
 from ingest.http.browser import Settings
 from ingest.http.calls import Calls
@@ -61,6 +62,8 @@ def build(
     answers = _answers(door) | {
         "/v1/webhooks/{name}": ("POST", Hooks(door, webhooks or Webhooks(None, Formats(settings.mappings))).take)
     }
+    if settings.http.docs:
+        answers |= {"/openapi.json": ("GET", contract.as_openapi), "/docs": ("GET", contract.as_page)}
 
     async def elsewhere(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500

@@ -19,6 +19,7 @@ class Http(Section):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, description="port to listen on")
+    docs: bool = Field(False, description="show the contract of the routes, at /openapi.json and /docs")
 
 
 def is_loopback(host: str) -> bool:

@@ -35,7 +35,8 @@ _NAMES: Final = {"userId": "user_id", "anonymousId": "anonymous_id", "email": "e
 
 MERGES: Final[tuple[type[Envelope], ...]] = (LeadMerged, LeadUnmerged)
 _TAKEN: Final[tuple[type[Envelope], ...]] = (*SALES_ACTIVITIES, *MERGES)
-_TYPES: Final = {str(event.model_fields["type"].default): event for event in _TAKEN}
+ACTIVITIES: Final = {str(event.model_fields["type"].default): event for event in _TAKEN}
+"""What is taken, by its full type."""
 _LEAD_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -111,9 +112,9 @@ def _given(of: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _type(value: object) -> type[Envelope]:
-    if isinstance(value, str) and (found := _TYPES.get(value) or _TYPES.get(f"baton.{value}.v1")):
+    if isinstance(value, str) and (found := ACTIVITIES.get(value) or ACTIVITIES.get(f"baton.{value}.v1")):
         return found
-    known = ", ".join(name.removeprefix("baton.").removesuffix(".v1") for name in _TYPES)
+    known = ", ".join(name.removeprefix("baton.").removesuffix(".v1") for name in ACTIVITIES)
     raise Invalid([Wrong("/type", f"must be one of {known}")])
 
 
