@@ -22,8 +22,9 @@ class Aliases:
         self._leads: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._aliases: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._merges: dict[str, tuple[Place, str, str]] = {}
-        self.merges: set[tuple[str, str]] = set()
-        """Every alias and lead that were ever said to be one, or not to be."""
+        self._survivors: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._merged_into: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        """Every alias and lead that were ever said to be one, or not to be: both ways."""
         self.unmerged: set[str] = set()
         """Aliases of which an unmerge was said, also those merged again since."""
 
@@ -37,7 +38,8 @@ class Aliases:
         """Takes a merge or an unmerge in; `place` is its own in the order of the alias' facts."""
         said = (place, kind, data["lead"])
         self._merges[data["alias"]] = max(said, self._merges.get(data["alias"], said))
-        self.merges.add((data["alias"], data["lead"]))
+        self._survivors[data["alias"]][data["lead"]] = None
+        self._merged_into[data["lead"]][data["alias"]] = None
         self.unmerged |= {data["alias"]} if kind == UNMERGED else set()
 
     def latest(self) -> Iterator[tuple[str, str, str]]:
@@ -58,13 +60,13 @@ class Aliases:
 
     def leads(self, alias: str) -> set[str]:
         """The leads of the alias, one step up; those that it was unmerged from since, too."""
-        return {*self._leads.get(alias, ()), *(lead for each, lead in self.merges if each == alias)}
+        return {*self._leads.get(alias, ()), *self._survivors.get(alias, ())}
 
     def of(self, lead: str, *, ever: bool = False) -> list[str]:
         """The lead and all that are its aliases, or `ever` were, those of aliases too."""
         found = [lead]
         for each in found:
-            merged = [alias for alias, to in self.merges if to == each and (ever or self._merged(alias) == each)]
+            merged = [one for one in self._merged_into.get(each, ()) if ever or self._merged(one) == each]
             found += [alias for alias in (*self._aliases.get(each, ()), *merged) if alias not in found]
         return found
 

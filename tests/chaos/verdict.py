@@ -194,7 +194,7 @@ def _figures(evidence: Evidence) -> dict[str, float]:
         "facts": sum(len(lead.facts) for lead in leads),
         "links": sum(fact.kind == "lead.linked" for lead in leads for fact in lead.facts.values()),
         "aliases": len({alias for alias, _ in evidence.oracle.aliases}),
-        "merged": len(evidence.oracle.aliases.merges),
+        "merged": len([*evidence.oracle.aliases.latest()]),
         "unmerged": len(evidence.oracle.aliases.unmerged),
         "taken over": sum(bool(turn.taken_from) for lead in leads for turn in lead.handoffs),
         "copies": sum(len(lead.copies) for lead in leads),
