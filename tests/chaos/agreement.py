@@ -14,6 +14,9 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 FADING = {"award": "per_event", "total_cap": 30, "decay": {"half_life": "1d"}}
 """The one rule that fades: after 30 days less than a thousandth of its points is left, which is nothing."""
 
+LARGEST = 10_000_000
+"""People of the largest company; the end of a range that has none."""
+
 
 class Agreement:
     """A policy's file, as far as it uses what this model knows. Raises NotImplementedError where it uses more."""
@@ -61,8 +64,10 @@ class Agreement:
         value = attributes.get(test["name"])
         if value is None:
             return False
-        low, high = test.get("between", (1, 0))
-        return low <= value <= high if "between" in test else re.sub(r"[\s_-]+", "_", value.lower()) in test["is"]
+        if "between" not in test:
+            return re.sub(r"[\s_-]+", "_", value.lower()) in test["is"]
+        (low, high), ends = test["between"], value if isinstance(value, list) else [value, value]
+        return bool(low <= ends[0] and ends[1] <= high)
 
 
 def _holds(bound: Json, value: float) -> bool:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.agreement import LARGEST
 from tests.chaos.model import MERGES, Oracle
 from tests.chaos.outsiders import MARK
 from tests.chaos.raw import Poison, appended, is_barrier, kind_of
@@ -145,6 +146,8 @@ def stored(oracle: Oracle, state: dict[str, Any]) -> Standing:
     basis = state["tally"]["basis"]
     counts = {key: len(kept["places"]) for key, kept in basis["kept"].items()}
     attributes = {name: value for name, (_, value) in basis["values"].items()}
+    if isinstance(within := attributes.get("company_size"), str):
+        attributes["company_size"] = [int(end or LARGEST) for end in within.split("..")]
     return Standing(state["published"]["version"], *oracle.policy.worth(counts, attributes))
 
 

@@ -43,7 +43,7 @@ class Archive(Platform):
         kind, data = "newsletter_opened", Json()
         if chance.random() < 0.02:
             company = random.Random(person)  # always the same, as in Traffic: points may only grow with what is known
-            kind, data = "", {"company_size": company.choice(SIZES), "industry": company.choice(INDUSTRIES)}
+            kind, data = "", {**company.choice(SIZES), "industry": company.choice(INDUSTRIES)}
         return Doing(f"{self._name}-{self._number}", {EMAIL: person}, done, kind, data)
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.chaos.agreement import Agreement
+from tests.chaos.agreement import LARGEST, Agreement
 from tests.chaos.aliases import MERGED, UNMERGED, Aliases, means_something
 from tests.chaos.promises import HANDED_OFF, MEANINGS, Clock, Course, Stop, Turn, clocks_of, course_of
 from tests.chaos.raw import Json, Poison, Record, appended, kind_of, print_of, read
@@ -213,9 +213,11 @@ class Oracle:
         if kind == "engagement.recorded":
             known.asked += [place[0]] if data["kind"] in self.policy.high_intent else []
             known.counts.update({data["kind"], "/".join(filter(None, (data["kind"], data.get("content"))))})
-        for name in ("company_size", "industry") if kind == "lead.described" else ():
-            if data.get(name) is not None:
-                known.attributes[name] = max(known.attributes.get(name, (place, data[name])), (place, data[name]))
+        size, within = data.get("company_size"), data.get("company_size_range")
+        size = [within["least"], within.get("most") or LARGEST] if size is None and within else size
+        for name, value in (("company_size", size), ("industry", data.get("industry"))):
+            if kind == "lead.described" and value is not None and place >= known.attributes.get(name, (place,))[0]:
+                known.attributes[name] = (place, value)
 
     def _qualifies(self, known: Known) -> bool:
         fast = bool(known.asked) and bool(self.policy.gate["fast_track"])

@@ -11,7 +11,13 @@ Names = Mapping[str, str]
 """Identifier -> its value, the strongest first."""
 
 ANONYMOUS_FIRST = 0.60
-SIZES = (9, 10, 120, 501, 2001)
+SIZES: tuple[dict[str, Any], ...] = (
+    *({"company_size": size} for size in (9, 10, 120, 501, 2001)),
+    *(
+        {"company_size_range": each}
+        for each in ({"least": 51, "most": 200}, {"least": 400, "most": 600}, {"least": 501})
+    ),
+)
 INDUSTRIES = ("technology", "Financial Services", "farming")
 MERGED = 0.10
 """Share of the people who have another, older address; both are known, and then merged."""
@@ -33,7 +39,7 @@ class Person:
     def __init__(self, seed: int, number: int) -> None:
         chance = random.Random(f"{seed}-{number}")
         self.number = number
-        self.company = {"company_size": chance.choice(SIZES), "industry": chance.choice(INDUSTRIES)}
+        self.company = {**chance.choice(SIZES), "industry": chance.choice(INDUSTRIES)}
         self.names = {EMAIL: f"chaos-{seed}-{number}@example.com"}
         self._course: list[Step] = []
         if chance.random() < ANONYMOUS_FIRST:

@@ -29,6 +29,13 @@ def test_sizes_have_inclusive_bounds(oracle: Oracle, size: int, points: float) -
     assert oracle.scored(ADA)[0] == points
 
 
+@pytest.mark.parametrize(("least", "most", "points"), [(51, 200, 30), (400, 600, 0), (501, 2000, 20), (501, None, 0)])
+def test_a_range_counts_where_all_of_it_is_within(oracle: Oracle, least: int, most: int | None, points: float) -> None:
+    within = {"least": least, **({"most": most} if most else {})}
+    oracle.engagement(raw(event("lead.described", "d", company_size_range=within)))
+    assert oracle.scored(ADA)[0] == points
+
+
 def test_of_two_statements_the_later_one_counts_whatever_arrives_first(oracle: Oracle) -> None:
     oracle.engagement(raw(event("lead.described", "new", 0, company_size=600, industry="Financial Services")))
     oracle.engagement(raw(event("lead.described", "old", -60, company_size=120, industry="technology")))

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from desk.policy import paying
 from desk.policy.overlap import Overlap
+from schemas.engagements import SizeRange
 from schemas.envelope import Envelope, Fact
 from schemas.scoring import Scoring
 from scorer.rules import Criteria, Verdict, fold, score
@@ -149,8 +150,10 @@ RULES = st.lists(
 def everyone() -> tuple[tuple[Fact, ...], ...]:
     """The facts of every lead that such rules can tell apart, in order."""
     leads = []
-    for size, industry, pricing, case in product((None, 0, 1, 2, 3), (None, "x", "y"), range(4), range(3)):
-        events: list[Envelope] = [a_description(company_size=size, industry=industry)]
+    sizes: list[dict[str, Any]] = [{}, *({"company_size": size} for size in range(4))]
+    sizes += [{"company_size_range": SizeRange(least=a, most=b)} for a, b in combinations(range(4), 2)]
+    for size, industry, pricing, case in product(sizes, (None, "x", "y"), range(4), range(3)):
+        events: list[Envelope] = [a_description(**size, industry=industry)]
         events += [an_engagement("page_viewed", "pricing", id=f"p{n}", time=at(n)) for n in range(pricing)]
         events += [an_engagement("page_viewed", "case_study", id=f"c{n}", time=at(n)) for n in range(case)]
         leads.append(tuple(map(a_fact, events)))

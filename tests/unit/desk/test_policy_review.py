@@ -37,11 +37,18 @@ def test_a_rule_can_never_pay_if_an_earlier_one_of_its_word_is_true_whenever_it_
 
 
 def test_several_earlier_rules_together_can_keep_one_from_paying() -> None:
-    rules = [sized("a", 10, 99), sized("b", 100, 500), sized("c", 50, 200)]
+    rules = [coded("a", "x"), coded("b", "y"), coded("c", "x", "y")]
     [(_, told)] = of_rules(*({**rule, "exclusive": "size"} for rule in rules))
     assert told == 'c can never pay: whenever it is true, so is a or b before it, and of "size" only the first pays'
-    rules[1] = sized("b", 101, 500)  # a company of 100 is left
+    rules[2] = coded("c", "x", "y", "z")
     assert not any("never pay" in text for _, text in of_rules(*({**rule, "exclusive": "size"} for rule in rules)))
+
+
+def test_a_rule_can_pay_for_a_range_that_is_within_none_of_the_earlier_ones() -> None:
+    rules = [sized("a", 10, 99), sized("b", 100, 500), sized("c", 50, 200)]
+    assert not any("never pay" in text for _, text in of_rules(*({**rule, "exclusive": "size"} for rule in rules)))
+    rules[0] = sized("a", 10, 200)
+    assert any("never pay" in text for _, text in of_rules(*({**rule, "exclusive": "size"} for rule in rules)))
 
 
 @pytest.mark.parametrize(

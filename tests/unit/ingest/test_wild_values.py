@@ -12,7 +12,9 @@ from ingest.adapters.segment import read
 from ingest.rules import MENDED, events_of
 from schemas.engagements import LARGEST_COMPANY, EngagementRecorded, LeadDescribed, LeadOptedIn, SizeRange
 from schemas.envelope import Envelope, Refused, fingerprint
-from tests.builders import EMAIL, NOON, at
+from scorer.rules import Criteria, fold, score
+from scorer.rules.order import text_of
+from tests.builders import EMAIL, NOON, a_fact, a_policy, at
 
 
 def told(item: dict[str, Any], call: str = "page", **batch: Any) -> tuple[Envelope, tuple[str, ...]]:
@@ -220,6 +222,24 @@ def test_a_machines_doing_is_marked_however_the_flag_is_written(flag: object, ma
 def test_a_flag_that_is_not_understood_is_refused(flag: object) -> None:
     for name in ("Email Opened", "Email Confirmed", "Unsubscribed"):
         assert refusal({"event": name, "properties": {"machine": flag}}, "track") == "bad_item"
+
+
+def test_a_mail_gateway_that_follows_links_opts_nobody_in_and_takes_nothing_away() -> None:
+    """Under the policy that asks for an opt-in and takes points for an unsubscription."""
+    criteria = Criteria.of(a_policy("balanced"))
+    calls = [told({"traits": {"company_size": 50}, "messageId": "d"}, "identify")[0]]
+    calls += [told({"event": "Webinar Attended", "messageId": "w"}, "track")[0]]
+    by_hand = [told({"event": name}, "track")[0] for name in ("Opt In Confirmed", "Unsubscribed")]
+    gateway = [
+        told({"event": name, "properties": {"machine": "yes"}}, "track")[0]
+        for name in ("Opt In Confirmed", "Email Confirmed", "Unsubscribed", "Demo Requested")
+    ]
+    alone = fold(map(a_fact, calls), criteria)
+    assert fold(map(a_fact, [*calls, *gateway]), criteria) == alone
+    person = fold(map(a_fact, [*calls, *by_hand]), criteria)
+    assert (alone.basis.opted_in is None, person.basis.opted_in is None) == (True, False)
+    worth, left = (score(tally.basis, criteria, text_of(at(1))).points for tally in (alone, person))
+    assert left < worth
 
 
 TRAITS = {

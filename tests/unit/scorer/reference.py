@@ -11,8 +11,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache
+from typing import Any
 
-from schemas.engagements import EngagementRecorded, LeadDescribed, LeadOptedIn
+from schemas.engagements import (
+    LARGEST_COMPANY,
+    Description,
+    EngagementRecorded,
+    LeadDescribed,
+    LeadOptedIn,
+    SizeRange,
+)
 from schemas.envelope import Envelope
 from schemas.scores import Group
 from schemas.scoring import SESSION, AttributeMatch, Clamp, Decay, Rule, Scoring
@@ -137,10 +145,18 @@ def _holding(scoring: Scoring, known: Known, pays: dict[str, int]) -> Iterator[s
     return (name for name, true in holds.items() if true)
 
 
+def _stated(data: Description, name: str) -> Any:
+    value = getattr(data, name)
+    return data.company_size_range if value is None and name == "company_size" else value
+
+
 def _in_force(test: AttributeMatch, known: Known) -> bool:
-    stated = [getattr(event.data, test.name) for event in known if isinstance(event, LeadDescribed)]
+    stated = [_stated(event.data, test.name) for event in known if isinstance(event, LeadDescribed)]
     *_, value = (None, *(value for value in stated if value is not None))
-    if value is None or test.between:
-        return value is not None and test.between is not None and test.between[0] <= value <= test.between[1]
+    if value is None:
+        return False
+    if test.between:
+        least, most = (value.least, value.most) if isinstance(value, SizeRange) else (value, value)
+        return test.between[0] <= least and (LARGEST_COMPANY if most is None else most) <= test.between[1]
     code, *wanted = (re.sub(r"[\s_-]+", "_", str(text).strip().lower()) for text in (value, *(test.is_ or ())))
     return code in wanted

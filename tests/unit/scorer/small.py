@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from schemas.engagements import SizeRange
 from schemas.envelope import Envelope
 from schemas.identity import Identifiers
 from schemas.scoring import Scoring
@@ -144,7 +145,11 @@ _doings = one_of_each(
     kind=("page_viewed", "page_viewed", "email_opened"), content=("pricing", None), machine=(False,) * 7 + (True,)
 )
 _descriptions = one_of_each(
-    company_size=(*NONE, 0, 9, 10, 100, 500, 501, 600),
+    company_size=(*NONE, *NONE, 0, 9, 10, 100, 500, 501, 600),
+    company_size_range=(
+        *NONE,
+        *(SizeRange(least=least, most=most) for least, most in ((10, 500), (9, 10), (500, 501), (501, None))),
+    ),
     industry=(*NONE, "", "mining", " TECHNOLOGY ", "financial-services", "Financial  _ Services", "tech_nology"),
     country=(*NONE, "de", "fr"),
 )

@@ -2,7 +2,7 @@
 
 import json
 from datetime import timedelta
-from itertools import pairwise
+from itertools import pairwise, permutations
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ import pytest
 from chassis.policy import Policies, PolicyError
 from chassis.service import At, Keep
 from desk.lead.explanation import explain
-from schemas.engagements import LeadLinked, Link
+from schemas.engagements import LeadLinked, Link, SizeRange
 from schemas.envelope import Decoder
 from schemas.identity import Identifiers
-from schemas.scores import POLICY, TIME, LeadScored, Origin, PolicyRef
+from schemas.scores import POLICY, TIME, LeadScored, Origin, Person, PolicyRef
+from scorer import stored
 from scorer.app import Scorer
 from scorer.rules import Criteria
 from tests.builders import EMAIL, LEAD, a_description, a_fact, a_policy, an_engagement, an_opt_in, at, the
@@ -141,6 +142,27 @@ def test_what_is_told_of_the_person_is_published_when_it_changes() -> None:
     told = play.play([a_description(id="phone", time=at(1), phone="555", name="Ada", company_size=120)])
     assert [(scored.data.contact.phone, scored.data.contact.company_size) for scored in told] == [("555", 120)]
     assert play.play([a_description(id="again", time=at(2), phone="555", name="Ada")]) == []
+
+
+def test_of_the_size_as_a_number_and_as_a_range_what_was_said_last_is_published() -> None:
+    number = a_description(id="n", company_size=100, time=at(1))
+    ranges = [
+        a_description(id=str(end), company_size_range=SizeRange(least=51, most=end), time=at(minutes))
+        for end, minutes in ((200, 0), (900, 2))
+    ]
+    told = {}
+    for facts in permutations([number, *ranges]):
+        play = Play()
+        play.play(facts)
+        person = stored.read(LEAD, stored.write(play.state)), play.published[-1].data.contact
+        told[person[1]] = person[0].tally
+        assert Decoder(LeadScored).event(play.published[-1].encode()) == play.published[-1]
+        assert play.play([a_description(id="last", company_size=7, time=at(3))])[0].data.contact == Person(
+            email=EMAIL, company_size=7
+        )
+    assert told.keys() == {Person(email=EMAIL, company_size_range=SizeRange(least=51, most=900))}
+    [tally] = told.values()
+    assert tally.background.contact["company_size"].value == 100  # what a version reads that knows no ranges
 
 
 def test_touchpoints_and_lines_alone_are_not_published() -> None:

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from schemas.engagements import LeadLinked, Link
+from schemas.engagements import LARGEST_COMPANY, LeadLinked, Link, SizeRange
 from schemas.envelope import Envelope, UnknownEvent
 from schemas.identity import Identifiers
 from schemas.scoring import Scoring
 from scorer.rules import Criteria, fold
 from tests.builders import EMAIL, a_description, a_fact, a_policy, an_engagement, an_opt_in, at
+from tests.unit.scorer.drafts import a_scoring, sized
 from tests.unit.scorer.driver import CLASSIC, STRICT, several, verdict_on
 
 DOWNLOADS = [an_engagement("content_downloaded", "pricing"), an_engagement("content_downloaded", "case_study")]
@@ -22,6 +23,37 @@ ALL_ENGAGEMENTS = [*DOWNLOADS, WEBINAR, *several(4, "page_viewed", "pricing"), *
 )
 def test_company_size_pays_within_its_inclusive_bounds(size: int, points: float) -> None:
     assert verdict_on(a_description(company_size=size)).points == points
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "points"),
+    [
+        *((10, 500, 30), (51, 200, 30), (9, 10, 0), (500, 501, 0), (501, 2000, 20), (501, 2001, 0), (1, 9, 0)),
+        *((501, None, 0), (1000, None, 0), (0, None, 0), (10, 10, 30)),
+    ],
+)
+def test_a_size_told_as_a_range_pays_where_all_of_it_is_within_the_bounds(
+    least: int, most: int | None, points: float
+) -> None:
+    within = SizeRange(least=least, most=most)
+    assert verdict_on(a_description(company_size_range=within)).points == points
+
+
+@pytest.mark.parametrize("high", [LARGEST_COMPANY, LARGEST_COMPANY * 10])
+def test_a_range_without_an_end_is_within_bounds_that_no_company_exceeds(high: int) -> None:
+    criteria = Criteria.of(a_scoring(sized("large", 1000, high)))
+    for least, points in ((1000, 10), (999, 0)):
+        described = a_description(company_size_range=SizeRange(least=least))
+        assert verdict_on(described, criteria=criteria).points == points
+
+
+def test_of_a_number_and_a_range_what_was_said_last_counts() -> None:
+    number, within = {"company_size": 50, "id": "n"}, {"company_size_range": SizeRange(least=501, most=900), "id": "r"}
+    for earlier, later, points in ((number, within, 20), (within, number, 30)):
+        said = a_description(**{**earlier, "time": at(-9)}), a_description(**{**later, "time": at(-5)})
+        for facts in (said, said[::-1]):
+            assert verdict_on(*facts).points == points
+    assert verdict_on(a_description(**number | within)).points == 30  # of one that says both the number
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import combinations
 
-from schemas.engagements import LARGEST_COMPANY
+from schemas.engagements import LARGEST_COMPANY, SizeRange
 from schemas.policy import Policy
 from scorer.rules.criteria import Criteria, Priced, Test, Value
+from scorer.rules.sizes import text_of
 
 
 class Overlap:
     """The rules of one policy, by their index in it.
 
-    Attributes are compared value by value; of values that every rule treats alike the first stands for all. `held` has
-    the values that pass each test.
+    Attributes are compared value by value; of values that every rule treats alike the first stands for all. A range of
+    sizes is a value too: it may pass one test only where each number in it passes another one as well. `held` has the
+    values that pass each test.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -128,8 +131,11 @@ def _told_apart(tests: list[Test]) -> frozenset[Value]:
     """One value for all that these tests judge alike; it may lack one for those that fail every test."""
     if any(test.attribute != "company_size" for test in tests):
         return frozenset(code for test in tests for code in test.codes)
-    edges = {0, *(edge for test in tests for edge in (test.low, test.high + 1))}
-    return frozenset(edge for edge in edges if 0 <= edge <= LARGEST_COMPANY)
+    edges = sorted({0, *(edge for test in tests for edge in (test.low, test.high + 1))})
+    sizes = [edge for edge in edges if 0 <= edge <= LARGEST_COMPANY]
+    within = ([size for size in sizes if test.holds(size)] for test in tests)
+    ranges = {SizeRange(least=least, most=most) for some in within for least, most in combinations(some, 2)}
+    return frozenset(sizes) | {text for each in ranges if (text := text_of(each))}
 
 
 def _worth(rules: list[Priced], attribute: str, value: Value) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from schemas.engagements import Description, Engagement
 from scorer.rules.basis import Statement
 from scorer.rules.order import OrderKey, with_entry
+from scorer.rules.sizes import SIZE, SIZE_RANGE, range_of, text_of
 
 TOUCHPOINTS = 20
 """Most touchpoints published with a score: the latest."""
@@ -22,7 +23,7 @@ ATTRIBUTES = ("name", "phone", "title", "company", "company_size", "industry", "
 @dataclass(frozen=True, slots=True)
 class Background:
     """`touches` has the latest touchpoints (order key, kind, content, campaign, separated by tabs), `contact` the
-    latest statement by attribute.
+    latest statement by attribute; of a size there may be two, as a number and as a range.
     """
 
     touches: tuple[str, ...] = ()
@@ -41,11 +42,26 @@ def engaged(background: Background, order: OrderKey, engagement: Engagement, *, 
 
 def described(background: Background, order: OrderKey, description: Description) -> Background:
     """With one more description."""
-    for attribute in ATTRIBUTES:
+    said = {attribute: getattr(description, attribute) for attribute in ATTRIBUTES}
+    said[SIZE_RANGE] = text_of(description.company_size_range)
+    for attribute, value in said.items():
         known = background.contact.get(attribute)
-        if (value := getattr(description, attribute)) is not None and (known is None or order > known.order):
+        if value is not None and (known is None or order > known.order):
             background = replace(background, contact=with_entry(background.contact, attribute, Statement(order, value)))
     return background
+
+
+def contact_of(background: Background) -> dict[str, object]:
+    """What is known of the lead, for publishing; of the size as a number and as a range what was said last."""
+    known: dict[str, object] = {name: statement.value for name, statement in background.contact.items()}
+    size, within = background.contact.get(SIZE), background.contact.get(SIZE_RANGE)
+    if within is not None:
+        if size is not None and size.order >= within.order:
+            del known[SIZE_RANGE]
+        else:
+            known.pop(SIZE, None)
+            known[SIZE_RANGE] = range_of(str(within.value))
+    return known
 
 
 def _touched(background: Background, order: OrderKey, engagement: Engagement) -> Background:

@@ -17,6 +17,7 @@ from schemas.scoring import AttributeMatch, Band, EngagementMatch, Rule
 from schemas.terms import Bound
 from scorer.rules.decay import Fading
 from scorer.rules.order import Instant, text_of
+from scorer.rules.sizes import ends_of
 
 Value = int | str
 CODE_LENGTH = 100
@@ -57,8 +58,13 @@ class Test:
     codes: frozenset[str] = frozenset()
 
     def holds(self, value: Value) -> bool:
-        """Whether a value as `code_of` returns it passes."""
-        return self.low <= value <= self.high if isinstance(value, int) else value in self.codes
+        """Whether a value as `code_of` returns it passes; a range passes if all of it does."""
+        if isinstance(value, int):
+            return self.low <= value <= self.high
+        if self.codes:
+            return value in self.codes
+        least, most = ends_of(value)
+        return self.low <= least and most <= self.high
 
 
 @dataclass(frozen=True, slots=True)

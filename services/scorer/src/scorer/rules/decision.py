@@ -12,6 +12,7 @@ from typing import NamedTuple
 from schemas.envelope import Fact
 from schemas.identity import derived_id
 from schemas.scores import POLICY, TIME, LeadScored, fitting_ids
+from scorer.rules.background import contact_of
 from scorer.rules.basis import Basis, Statement
 from scorer.rules.course import course_of
 from scorer.rules.criteria import Criteria, Value
@@ -201,7 +202,6 @@ def digest_of(basis: Basis, verdict: Verdict, criteria: Criteria, milli: int | N
 def _scored(state: State, verdict: Verdict, cause: Fact | str, criteria: Criteria, at: datetime) -> LeadScored:
     """The event, validated in one call: that is most of what a new lead costs."""
     basis, background = state.tally.basis, state.tally.background
-    contact = {name: statement.value for name, statement in background.contact.items()}
     data = {
         "score": verdict.points,
         "fit": verdict.points_of("fit"),
@@ -212,7 +212,7 @@ def _scored(state: State, verdict: Verdict, cause: Fact | str, criteria: Criteri
         "intent": _intent(basis.intent),
         "explanation": [_line(line, len(verdict.lines)) for line in verdict.lines],
         "touchpoints": [_touchpoint(touch) for touch in background.touches],
-        "contact": {"email": basis.address, **contact},
+        "contact": {"email": basis.address, **contact_of(background)},
         "origin": {"first": _value(background.origin_first), "last": _value(background.origin_last)},
         "engaged_at": None if verdict.engaged_at is None else time_of(verdict.engaged_at),
         "cause": cause.event.id if isinstance(cause, Fact) else cause,

@@ -22,6 +22,7 @@ from scorer.rules.criteria import Criteria, Priced, Wanted, code_of
 from scorer.rules.memo import EMPTY, Fresh, Memo
 from scorer.rules.order import Instant, OrderKey, instant_of, micros_of, order_of, time_of, with_entry
 from scorer.rules.pay import pays_at, total_of
+from scorer.rules.sizes import stated
 from scorer.rules.verdict import holding, pay_alike, settled_at
 
 
@@ -200,7 +201,7 @@ def _stated(
     basis: Basis, memo: Memo, order: OrderKey, description: Description, criteria: Criteria
 ) -> tuple[Basis, Memo]:
     for attribute in ATTRIBUTES:
-        if attribute in criteria.attributes and (value := getattr(description, attribute)) is not None:
+        if attribute in criteria.attributes and (value := stated(description, attribute)) is not None:
             code, earlier = code_of(value), basis.values.get(attribute)
             if order < basis.at:
                 raise Late("a description belongs before another fact")
