@@ -15,7 +15,11 @@ from tests.chaos.raw import Json, derived
 DISORDER = timedelta(minutes=5)
 """How long before the qualification a follow-up may lie that is still meant for it."""
 HANDED_OFF = "lead.handed_off"
-MEANINGS = {"sales.contacted": {"contacted"}, "sales.qualified": {"decided", "feedback"}}
+MEANINGS = {
+    "sales.contacted": {"contacted"},
+    "sales.qualified": {"decided", "feedback"},
+    "opportunity.created": {"decided", "feedback"},
+}
 End = tuple[datetime, datetime]
 """When something ended a clock, and when the broker had it."""
 Break = tuple[End, datetime | None]

@@ -28,6 +28,8 @@ TABLE = {
     ("handed_off", "qualified"): ["sal", "sql"],
     ("handed_off", "disqualified"): ["disqualified"],
     ("handed_off", "recycled"): ["recycled"],
+    ("handed_off", "opportunity"): ["sal", "sql", "opportunity"],
+    ("sal", "opportunity"): ["sql", "opportunity"],
     ("sal", "qualified"): ["sql"],
     ("sal", "disqualified"): ["disqualified"],
     ("sal", "recycled"): ["recycled"],
@@ -71,6 +73,20 @@ def test_a_stage_passed_over_is_filled_in_as_implied_at_the_same_instant() -> No
     assert told == [("handed_off", "sal", at(5), True), ("sal", "sql", at(5), False)]
 
 
+def test_a_deal_opened_straight_after_the_handoff_implies_what_comes_before_it() -> None:
+    result = go(a_handed_off_lead(), a_step("opportunity", 5))
+    entered = [("sal", at(5), True), ("sql", at(5), True), ("opportunity", at(5), False)]
+    assert as_told(result.events) == entered
+
+    late = go(result.lead, a_step("accepted", 2), a_step("qualified", 4))
+    assert as_told([*result.events, *late.events]) == [
+        ("sal", at(2), False),
+        ("sql", at(4), False),
+        ("opportunity", at(5), False),
+    ]
+    assert go(result.lead, a_step("won", 6)).lead.stage == "won"
+
+
 def test_contacts_and_feedback_are_no_steps() -> None:
     lead = a_handed_off_lead()
 
@@ -96,10 +112,10 @@ def test_a_late_end_takes_back_what_was_told_after_it() -> None:
 
 
 def test_a_step_refused_for_coming_early_is_taken_once_what_it_follows_arrives() -> None:
-    lead = go(a_handed_off_lead(), a_step("opportunity", 9)).lead
+    lead = go(a_handed_off_lead(), a_step("lost", 9)).lead
     assert lead.stage == "handed_off"
 
-    assert go(lead, a_step("qualified", 5)).lead.stage == "opportunity"
+    assert go(lead, a_step("opportunity", 5)).lead.stage == "lost"
 
 
 def test_a_step_is_refused_in_public_once() -> None:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from hypothesis import given, settings
@@ -13,6 +13,7 @@ from schemas.handoffs import LeadQualified
 from schemas.policy import ClockRule
 from schemas.sales import (
     FeedbackSubmitted,
+    OpportunityCreated,
     SalesAccepted,
     SalesActivity,
     SalesContacted,
@@ -27,8 +28,8 @@ OFFSETS = [-DAY, -5 * MIN - US, -5 * MIN, -MIN, 0 * DAY, 30 * MIN, HOUR - US, HO
 OFFSETS += [DAY - US, DAY, DAY + US, 5 * DAY, 5 * DAY + US, 10 * DAY, 10 * DAY + US]
 STOPS: dict[str, tuple[type[SalesActivity], ...]] = {
     "contacted": (SalesContacted,),
-    "decided": (SalesQualified, SalesDisqualified),
-    "feedback": (SalesQualified, SalesDisqualified, FeedbackSubmitted),
+    "decided": (SalesQualified, OpportunityCreated, SalesDisqualified),
+    "feedback": (SalesQualified, OpportunityCreated, SalesDisqualified, FeedbackSubmitted),
 }
 
 
@@ -127,6 +128,7 @@ def lives(draw: st.DrawFn) -> Life:
         (SalesContacted, {"human": False}),
         (SalesAccepted, {}),
         (SalesQualified, {}),
+        (OpportunityCreated, {"value": 1000, "close_date": date(2026, 6, 1)}),
         (SalesDisqualified, {"reason": "duplicate"}),
         (SalesDisqualified, {"reason": "no_budget"}),
         (FeedbackSubmitted, {"outcome": "accepted"}),

@@ -92,6 +92,8 @@ def test_what_was_done_about_the_merged_lead_counts_as_done() -> None:
     play = taken_over((5, "sales.contacted"))
     assert play.standing()[1, "CK-S1"] == "met"
     assert play.standing()[1, "CK-S3"] == "running"
+    for decided in ("sales.qualified", "opportunity.created"):
+        assert {taken_over((5, decided)).standing()[1, clock] for clock in ("CK-S3", "CK-S4")} == {"met"}
 
 
 def test_an_unmerge_cancels_what_was_taken_over() -> None:

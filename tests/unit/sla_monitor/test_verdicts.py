@@ -1,12 +1,13 @@
 """When a promise is kept, broken, taken back or fallen away."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from schemas.sales import (
     FeedbackSubmitted,
+    OpportunityCreated,
     SalesAccepted,
     SalesActivity,
     SalesContacted,
@@ -19,6 +20,7 @@ from tests.unit.sla_monitor.driver import Play, contacted, handed_off
 
 MICROSECOND = timedelta(microseconds=1)
 HOUR, DAY = 60, 24 * 60
+DEAL = {"value": 1000, "close_date": date(2026, 6, 1)}
 
 
 def turned_down(minutes: float, reason: str, **fields: Any) -> SalesActivity:
@@ -33,7 +35,9 @@ def turned_down(minutes: float, reason: str, **fields: Any) -> SalesActivity:
         ("CK-S3", "low", 5 * DAY, {"event": SalesQualified}),
         ("CK-S3", "low", 5 * DAY, {"event": SalesDisqualified, "reason": "no_budget"}),
         ("CK-S3", "low", 5 * DAY, {"event": SalesRecycled, "reason": "no_timeline"}),
+        ("CK-S3", "low", 5 * DAY, {"event": OpportunityCreated, **DEAL}),
         ("CK-S4", "low", 10 * DAY, {"event": SalesQualified}),
+        ("CK-S4", "low", 10 * DAY, {"event": OpportunityCreated, **DEAL}),
         ("CK-S4", "low", 10 * DAY, {"event": SalesDisqualified, "reason": "no_budget"}),
         ("CK-S4", "low", 10 * DAY, {"event": SalesRecycled, "reason": "no_timeline"}),
         ("CK-S4", "low", 10 * DAY, {"event": FeedbackSubmitted, "outcome": "accepted"}),

@@ -34,7 +34,7 @@ _GROUPS: dict[Group, str] = {
 }
 _MEANINGS = {
     "contacted": "To follow up is a person's attempt to reach the lead, not an automatic mail.",
-    "decided": "To decide is to qualify, to disqualify or to give back; the latter two with a reason.",
+    "decided": "To decide is to qualify, to open a deal, to disqualify or to give back; the latter two with a reason.",
     "feedback": "A decision also says how good the lead was.",
 }
 

@@ -28,7 +28,7 @@ LIFECYCLE: dict[str, tuple[frozenset[Stage], Stage]] = {
     "sales.qualified": (frozenset(("handed_off", "sal")), "sql"),
     "sales.disqualified": (frozenset(("handed_off", "sal", "sql")), "disqualified"),
     "sales.recycled": (frozenset(("handed_off", "sal", "sql", "opportunity")), "recycled"),
-    "opportunity.created": (frozenset(("sql",)), "opportunity"),
+    "opportunity.created": (frozenset(("handed_off", "sal", "sql")), "opportunity"),
     "lead.suppressed": (frozenset(("handed_off", "sal", "sql", "opportunity")), "suppressed"),
     "lead.merged": (frozenset(("handed_off", "sal", "sql", "opportunity")), "merged"),
     "lead.unmerged": (frozenset(("handed_off", "sal", "sql", "opportunity")), "unmerged"),
@@ -39,8 +39,8 @@ LIFECYCLE: dict[str, tuple[frozenset[Stage], Stage]] = {
 
 A suppression, a merge and an unmerge are no sales activities, but end an episode as one does.
 """
-IMPLIED: dict[tuple[Stage, Stage], Stage] = {("handed_off", "sql"): "sal"}
-"""The stage that an allowed step skips; it is entered at the same instant, so that funnels stay monotone."""
+_WAY: tuple[Stage, ...] = ("handed_off", "sal", "sql", "opportunity")
+"""Those that an allowed step skips are entered at the same instant, so that funnels stay monotone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ def fold(episode: Episode, steps: Sequence[Step]) -> tuple[tuple[Entry, ...], tu
             refusals.append(Refusal(step, episode.number, now, _why(step, now)))
             continue
         at = max(step.time, chain[-1].at)
-        if skipped := IMPLIED.get((now, wanted)):
-            chain.append(Entry(skipped, at, step.id, implied=True))
+        skipped = _WAY[_WAY.index(now) + 1 : _WAY.index(wanted)] if wanted in _WAY else ()
+        chain += [Entry(stage, at, step.id, implied=True) for stage in skipped]
         chain.append(Entry(wanted, at, step.id, reason=step.reason))
     return tuple(chain), tuple(refusals)
 

@@ -11,6 +11,7 @@ from schemas.envelope import Envelope, Fact
 from schemas.handoffs import Done, LeadHandedOff, LeadQualified
 from schemas.sales import (
     FeedbackSubmitted,
+    OpportunityCreated,
     Reason,
     SalesActivity,
     SalesContacted,
@@ -88,7 +89,7 @@ def _done(done: Done) -> tuple[Meaning, ...]:
     match done.activity:
         case "sales.contacted":
             return ("contacted",)
-        case "sales.qualified":
+        case "sales.qualified" | "opportunity.created":
             return ("decided", "feedback")
         case "feedback.submitted":
             return ("feedback",)
@@ -105,7 +106,7 @@ def _meanings(event: Envelope) -> tuple[Meaning, ...]:
     match event:
         case SalesContacted(data=contact) if contact.human and contact.outbound:
             return ("contacted",)
-        case SalesQualified():
+        case SalesQualified() | OpportunityCreated():  # who opens a deal has decided
             return ("decided", "feedback")
         case SalesDisqualified(data=outcome) | SalesRecycled(data=outcome):
             excused = outcome.reason in NO_CONTACT_NEEDED
