@@ -40,7 +40,9 @@ _BOUNDS: Final[dict[str, Callable[[float], tuple[int, int | None]]]] = {
 
 def size_of(value: object) -> int | SizeRange | None:
     """The size; None where it cannot be read for certain."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if type(value) is int:  # not a truth value; the usual case, at a third of the cost
+        return value if 0 <= value <= LARGEST_COMPANY else None
+    if isinstance(value, float):
         return _within(*_BOUNDS[""](value))
     text = value.strip().lower() if isinstance(value, str) else ""
     if len(text) > _LONGEST:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from schemas.envelope import Refused
 from schemas.spelling import given
@@ -33,16 +33,8 @@ _EPOCH = re.compile(r"(?:[0-9]{10}|([0-9]{13}))(?:\.[0-9]+)?")
 _START = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = re.compile(r"[0-9W-]+")
 """A date without a time of day."""
-
-
-class Stamp(NamedTuple):
-    """An instant; not `zoned`: it came without a zone, and was read as UTC."""
-
-    time: datetime
-    zoned: bool = True
-
-    def __str__(self) -> str:
-        return (self.time if self.zoned else self.time.replace(tzinfo=None)).isoformat()
+NO_ZONE: Final = timezone(timedelta(0), "no zone")
+"""The zone of a time that came without one, and was read as UTC."""
 
 
 def value_of(of: Table, name: str) -> object | None:
@@ -75,8 +67,7 @@ def text(of: Table, *names: str) -> str | None:
 
 def flag(of: Table, name: str) -> bool:
     """A truth value as senders write it; absent is false. Raises Refused for one that is not understood."""
-    value = value_of(of, name)
-    if value is None:
+    if name not in of or (value := value_of(of, name)) is None:
         return False
     word = value.lower() if isinstance(value, str) else value
     if not isinstance(word, _NUMBERS_AND_TEXTS) or word not in _FLAGS:
@@ -84,19 +75,25 @@ def flag(of: Table, name: str) -> bool:
     return _FLAGS[word]
 
 
-def instant(of: Table, *names: str) -> Stamp | None:
-    """The first field that is present, as an instant. Raises Refused `bad_time`."""
+def instant(of: Table, *names: str) -> datetime | None:
+    """The first field that is present, as an instant; in NO_ZONE if it has no zone. Raises Refused `bad_time`."""
     for name in names:
         value = value_of(of, name)
         if value is None:
             continue
-        if (stamp := _stamp(value)) is None:
+        try:
+            time = datetime.fromisoformat(value) if isinstance(value, str) else None
+        except ValueError:
+            time = None
+        if time is None or time.tzinfo is None:
+            time = _epoch(value) or _without_zone(value, time)
+        if time is None:
             raise Refused("bad_time", f"{name}: not an ISO 8601 time, nor seconds or milliseconds since 1970")
-        return stamp
+        return time
     return None
 
 
-def hint(of: Table, name: str) -> Stamp | None:
+def hint(of: Table, name: str) -> datetime | None:
     """An optional instant: None for one that cannot be read."""
     try:
         return instant(of, name)
@@ -104,19 +101,22 @@ def hint(of: Table, name: str) -> Stamp | None:
         return None
 
 
-def _stamp(value: object) -> Stamp | None:
-    try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        time = None
-    if time is not None and time.tzinfo is not None:
-        return Stamp(time)
-    if isinstance(value, _NUMBERS_AND_TEXTS) and (epoch := _EPOCH.fullmatch(str(value))):
-        since = float(epoch[0])
-        return Stamp(_START + (timedelta(milliseconds=since) if epoch[1] else timedelta(seconds=since)))
-    if time is None or _DAY.fullmatch(str(value)):
+def as_sent(time: datetime) -> str:
+    """The instant as text, without a zone where it came without."""
+    return (time.replace(tzinfo=None) if time.tzinfo is NO_ZONE else time).isoformat()
+
+
+def _epoch(value: object) -> datetime | None:
+    found = _EPOCH.fullmatch(str(value)) if isinstance(value, _NUMBERS_AND_TEXTS) else None
+    if found is None:
         return None
-    return Stamp(time.replace(tzinfo=UTC), zoned=False)
+    since = float(found[0])
+    return _START + (timedelta(milliseconds=since) if found[1] else timedelta(seconds=since))
+
+
+def _without_zone(value: object, time: datetime | None) -> datetime | None:
+    """None for a date without a time of day too."""
+    return None if time is None or _DAY.fullmatch(str(value)) else time.replace(tzinfo=NO_ZONE)
 
 
 @lru_cache(maxsize=4096)

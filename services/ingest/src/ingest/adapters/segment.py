@@ -22,7 +22,8 @@ utm_medium; `properties.machine` (true, 1, "yes", ...) marks what a machine did,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -65,7 +66,8 @@ def read(item: object, call: str | None = None, batch: Table | None = None) -> I
     others = _LINKS[call](item, own, names) if call in _LINKS else ()
     time = fields.instant(item, "timestamp", "originalTimestamp")
     sent = fields.hint(item, "sentAt") or fields.hint(batch or {}, "sentAt")
-    if sent and time and time.zoned and not sent.zoned:
+    zoned = time is None or time.tzinfo is not fields.NO_ZONE
+    if sent and zoned and sent.tzinfo is fields.NO_ZONE:
         sent = None  # of an unknown zone it shows no skew of a clock whose zone is known
     return Item(
         event=said.event,
@@ -73,10 +75,10 @@ def read(item: object, call: str | None = None, batch: Table | None = None) -> I
         leads=(*own.lead_ids().items(), *others),
         junk=tuple(names.junk),
         id=_message_id(item),
-        time=time and time.time,
-        sent_at=sent and sent.time,
+        time=time,
+        sent_at=sent,
         dropped=said.dropped,
-        mended=said.mended if time is None or time.zoned else (*said.mended, NO_ZONE),
+        mended=said.mended if zoned else (*said.mended, NO_ZONE),
     )
 
 
@@ -89,12 +91,15 @@ def _message_id(item: Table) -> str | None:
 
 def _identify(item: Table) -> Said:
     traits, more = fields.table(item, "traits"), fields.table(fields.table(item, "context"), "traits")
-    places = [traits, more] if more else [traits]  # Rudder has them in the context only
-    described = {}
-    for name, read_ in _PERSON.items():
-        described[name] = next((value for place in places if (value := read_(place)) is not None), None)
-    sizes = [size for place in places for size in (*_values(place, _SIZES), *_values(_company(place), _PLAIN_SIZES))]
-    return _described(described, sizes)
+    described = {name: read_(traits) for name, read_ in _PERSON.items()}
+    if more:  # Rudder has them in the context only
+        described |= {name: _PERSON[name](more) for name, value in described.items() if value is None}
+    return _described(described, chain(_sizes(traits), _sizes(more)))
+
+
+def _sizes(traits: Table) -> Iterator[object]:
+    for of, names in ((traits, _SIZES), (_company(traits), _PLAIN_SIZES)):
+        yield from _values(of, names)
 
 
 def _group(item: Table) -> Said:
@@ -118,8 +123,10 @@ def _described(said: dict[str, Any], sizes: Iterable[object]) -> Said:
     return Said(LeadDescribed, said, 0, mended)
 
 
-def _values(of: Table, names: Iterable[str]) -> list[object]:
-    return [value for name in names if (value := fields.value_of(of, name)) is not None]
+def _values(of: Table, names: Iterable[str]) -> Iterator[object]:
+    for name in names:
+        if (value := fields.value_of(of, name)) is not None:
+            yield value
 
 
 def _name(traits: Table) -> str | None:

@@ -196,7 +196,7 @@ def about(found: Sorted, call: str | None, content: dict[str, object]) -> dict[s
         "sentby": found.sentby,
         "received_at": found.received_at.isoformat(),
         **({"call": call} if call else {}),
-        **({"sent_at": str(sent_at)} if sent_at else {}),
+        **({"sent_at": fields.as_sent(sent_at)} if sent_at else {}),
     }
 
 
