@@ -82,8 +82,8 @@ class Instance:
 
     async def start(self, **more: str) -> asyncio.subprocess.Process:
         """Starts the service with `more` in its environment, without waiting."""
-        module = self.service.replace("-", "_")
-        command = (sys.executable, "-P", "-m", module, "serve")
+        module, verb = ("ingest", "inbox") if self.service == "inbox" else (self.service.replace("-", "_"), "serve")
+        command = (sys.executable, "-P", "-m", module, verb)
         self._child = await Child.start(Command(self.name, command, self.log, {**self.env, **more}))
         return self._child.process
 

@@ -19,6 +19,8 @@ from schemas.sizes import MAX_EVENT, MAX_RECORD
 MAX_FUTURE = timedelta(hours=24)
 MAX_LATENESS = timedelta(days=90)
 """An older event is refused at receipt: it would change what people have acted on long ago."""
+WAY = "who cannot key by the lead's id may write to an inbox (deploy/inboxes.yaml)"
+"""What a producer can do instead, said by dead letters of a wrong key or partition."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_READ = TypeAdapter(datetime).validate_json('"1970-01-01T00:00:00Z"')
 """The epoch as pydantic reads it: times read from JSON share its tzinfo, and subtract five times faster from it."""
@@ -254,7 +256,7 @@ class Decoder:
             raise Refused("invalid_event", "id, source: blank")
         value = cast(bytes, value)
         if key is None or key != event.subject.encode():
-            raise Refused("wrong_key", "the record's key is not the event's subject")
+            raise Refused("wrong_key", f"the record's key is not the event's subject; {WAY}")
         time, clamped = effective_time(event, received_at)
         return Fact(event, time, clamped, fingerprint(event, _body(value).get("data")), value, received_at)
 

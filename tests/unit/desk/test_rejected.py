@@ -155,6 +155,17 @@ def test_every_reason_of_ingest_has_words_and_each_kind_knows_its_topics() -> No
     assert (DeadLetters().topics(there), RejectedItems(LIMITS, FORMATS).topics(there)) == ({there[1]}, {there[2]})
 
 
+def test_a_record_set_aside_whole_is_split_again_and_each_item_has_its_own_id() -> None:
+    origin = Origin("inbox/calls", "server", NOON, "segment", frozenset((ENGAGEMENTS,)), "place")
+    about = {"reason": "unreadable", "detail": "why", **origin.as_json(), "address": "calls/0/3", "whole": True}
+    batch = json.dumps({"batch": [{"type": "track", **ITEM, "messageId": None}] * 2}).encode()
+    entry = Rejected.of(fetched(calls.rejected(b"\0\0\0\0\1" + batch, about, strict=False)), LIMITS, FORMATS)
+    assert [json.loads(record.value or b"")["id"] for record in entry.replayed()] == ["place/0", "place/1"]
+    assert entry.about()["origin"] == "calls/0/3"
+    avro = Rejected.of(fetched(calls.rejected(b"\0\0\0\0\1\xff", about, strict=False)), LIMITS, FORMATS)
+    assert why_not(avro) == "unreadable"
+
+
 def test_what_a_webhook_refused_is_read_by_its_format_as_it_is_today() -> None:
     item = {"subscriptionType": "contact.creation", "portalId": 1, "objectId": 2, "eventId": 3, "subscriptionId": 4}
     origin = Origin("webhook/hub", "server", NOON, "hubspot", frozenset((ENGAGEMENTS,)), "w-1", queued=True)
@@ -163,7 +174,7 @@ def test_what_a_webhook_refused_is_read_by_its_format_as_it_is_today() -> None:
     entry = Rejected.of(
         fetched(calls.rejected(json.dumps({**item, "occurredAt": when}).encode(), about)), LIMITS, FORMATS
     )
-    expected = read({**item, "occurredAt": when}, FORMATS.find("hubspot"), origin, MOST).events
+    expected = read({**item, "occurredAt": when}, FORMATS.find("hubspot"), origin, LIMITS).events
     assert [record.value for record in entry.replayed()] == [event.encode() for event in expected]
     unknown = Rejected.of(fetched(calls.rejected(b"{}", {**about, "format": "../x"})), LIMITS, FORMATS)
     assert why_not(unknown) == "unreadable"

@@ -25,7 +25,7 @@ def told(known: Formats, content: object, *sends: str, id_: str | None = "id") -
     origin = Origin("webhook/shop", "server", NOON, "shop", frozenset(sends or (ENGAGEMENTS,)), id_)
     how, found = known.find("shop"), Read()
     for item in how.split(content):
-        found.add(read(item, how, origin, Limits().event))
+        found.add(read(item, how, origin, Limits()))
     return found
 
 
@@ -59,7 +59,7 @@ def test_a_format_is_a_file_of_the_folder(tmp_path: Path, name: str) -> None:
     folder.mkdir()
     (tmp_path / "shop.yaml").write_text("about: a shop")
     (folder / "other.yaml").write_text("about: another")
-    with pytest.raises(BadDocument, match="expected one of other, segment"):
+    with pytest.raises(BadDocument, match="expected one of cloudevents, other, segment"):
         Formats(folder).find(name)
 
 

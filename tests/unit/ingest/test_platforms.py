@@ -31,7 +31,7 @@ def events_of(body: Path) -> list[Envelope]:
     how = FORMATS.find(name)
     for place, item in enumerate(how.split(content_of(body))):
         origin = Origin(f"webhook/{name}", "server", RECEIVED, name, frozenset((ENGAGEMENTS, SALES)), f"body/{place}")
-        found.add(read(item, how, origin, Limits().event))
+        found.add(read(item, how, origin, Limits()))
     return found.events
 
 

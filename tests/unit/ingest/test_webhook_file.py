@@ -34,7 +34,7 @@ def problem(tmp_path: Path, *hooks: dict[str, Any]) -> str:
         ({"kind": "token", "secrets": [SECRET]}, "format: expected the name of a mapping"),
         (
             {"kind": "token", "format": "nothing", "secrets": [SECRET]},
-            "no format 'nothing': expected one of contact",
+            "no format 'nothing': expected one of cloudevents",
         ),
         ({"kind": "hubspot", "secrets": [SECRET]}, "url: expected"),
         ({"kind": "mautic", "url": "https://x", "secrets": [SECRET]}, "url: expected"),

@@ -34,7 +34,7 @@ def run(  # noqa: PLR0913, PLR0917 - each is an option of the command, given by 
     postgres_port: Annotated[int, typer.Option(help="port of Postgres")] = Ports.postgres,
     ops_port_base: Annotated[
         int,
-        typer.Option(help="port of ingest's /readyz and /metrics; scorer, router and sla-monitor take the next ones"),
+        typer.Option(help="port of ingest's /readyz and /metrics; the others take the next ones"),
     ] = Ports.ops_base,
 ) -> None:
     """Start everything and watch it. Ctrl-C stops it and leaves nothing running; the data stays for the next run."""

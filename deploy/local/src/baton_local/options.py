@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from baton_local.errors import LocalError
 from baton_local.ports import Wanted
+from chassis.documents import BadDocument
+from ingest.formats import Formats
+from ingest.inbox.file import read_inboxes
 from ingest.settings import is_loopback
 
 DEPLOY = Path(__file__).resolve().parents[3]
 WRITE_KEYS = DEPLOY / "local" / "write-keys.yaml"
 WEBHOOKS = DEPLOY / "local" / "webhooks.yaml"
 MAPPINGS = DEPLOY / "mappings"
+INBOXES = DEPLOY / "inboxes.yaml"
 DATA = DEPLOY.parent / ".baton"
 SERVICES = ("ingest", "scorer", "router", "sla-monitor")
 """In the order of an event's way; the ops port of each is the base plus its index."""
+INBOX = "inbox"
+"""The process that is started if the file of inboxes names a topic."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class Ports:
 
     def ops(self, service: str) -> int:
         """The port of /livez, /readyz and /metrics."""
-        return self.ops_base + SERVICES.index(service)
+        return self.ops_base + (*SERVICES, INBOX).index(service)
 
     @property
     def http_url(self) -> str:
@@ -38,9 +45,9 @@ class Ports:
         every = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - read, not bound
         return f"http://{every.get(self.http_host, self.http_host)}:{self.http}"
 
-    def of_services(self) -> dict[str, Wanted]:
+    def of_services(self, names: Sequence[str]) -> dict[str, Wanted]:
         """The ports that the services need, to be checked before anything starts."""
-        ops = {f"{service}'s ops": ("127.0.0.1", self.ops(service), "--ops-port-base") for service in SERVICES}
+        ops = {f"{service}'s ops": ("127.0.0.1", self.ops(service), "--ops-port-base") for service in names}
         return {"ingest": (self.http_host, self.http, "--http-port"), **ops}
 
 
@@ -54,6 +61,18 @@ class Run:
     demo: bool
     fresh: bool
     write_keys: Path = WRITE_KEYS
+    inboxes: Path = INBOXES
+
+    def names(self) -> tuple[str, ...]:
+        """The processes of the services, in the order of an event's way. Raises LocalError as `topics`."""
+        return (*SERVICES, *((INBOX,) if self.topics() else ()))
+
+    def topics(self) -> Sequence[str]:
+        """The topics of the file of inboxes. Raises LocalError where it is wrong."""
+        try:
+            return tuple(read_inboxes(self.inboxes, Formats(MAPPINGS)))
+        except BadDocument as error:
+            raise LocalError(f"The inboxes cannot be read:\n{error}") from error
 
     def check(self) -> None:
         """Raises LocalError for what cannot be run together."""

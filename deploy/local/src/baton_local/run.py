@@ -16,7 +16,7 @@ from baton_local.board import Board
 from baton_local.child import Child
 from baton_local.demo import Demo
 from baton_local.errors import LocalError
-from baton_local.options import SERVICES, WRITE_KEYS, Run
+from baton_local.options import WRITE_KEYS, Run
 from baton_local.replies import Replies
 from baton_local.senders import SALES_KEY, TRACKER_KEY, Senders
 from baton_local.services import keeping, migrate, services_of, tell_desk
@@ -59,7 +59,8 @@ async def _relay(run: Run, console: Console) -> None:
     options = StackOptions(
         kafka_port=run.ports.kafka,
         postgres_port=run.ports.postgres,
-        other_ports=run.ports.of_services(),
+        other_ports=run.ports.of_services(run.names()),
+        inboxes=run.topics(),
         fresh=run.fresh,
         prepare=lambda stack: migrate(services_of(run, stack)),
     )
@@ -113,11 +114,12 @@ async def _guard(child: Child) -> None:
 
 def addresses_of(run: Run, stack: Stack) -> dict[str, str]:
     """Addresses for people, one line of 80 columns each unless the folder's name is long."""
-    ports, known = run.ports, f"{TRACKER_KEY} (trackers), {SALES_KEY} (sales)"
+    ports, last = run.ports, run.names()[-1]
+    known = f"{TRACKER_KEY} (trackers), {SALES_KEY} (sales)"
     return {
         "ingest": f"{ports.http_url}/v1/batch",
         "write keys": known if run.write_keys == WRITE_KEYS else str(run.write_keys),
-        "metrics": f"http://127.0.0.1:{ports.ops_base} to {ports.ops(SERVICES[-1])}, one a service: /metrics, /readyz",
+        "metrics": f"http://127.0.0.1:{ports.ops_base} to {ports.ops(last)}, one a service: /metrics, /readyz",
         "Kafka": stack.bootstrap_servers,
         "Postgres": f"127.0.0.1:{ports.postgres}/baton, passwords.json beside the logs",
         "logs": str(stack.folder.logs),

@@ -1,4 +1,4 @@
-"""The four services as processes: migrated, started, watched, restarted, stopped."""
+"""The services as processes: migrated, started, watched, restarted, stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import httpx
 
 from baton_local.child import Child, Command
 from baton_local.errors import LocalError
-from baton_local.options import MAPPINGS, SERVICES, WEBHOOKS, Run
+from baton_local.options import INBOX, MAPPINGS, WEBHOOKS, Run
 from baton_local.stack import Stack
 from ingest.settings import is_loopback
 
@@ -56,30 +56,33 @@ class Service:
 
     def command(self, verb: str) -> Command:
         """Its console script by module name, so that it is always the one of this environment."""
-        module = self.name.replace("-", "_")
+        module = "ingest" if self.name == INBOX else self.name.replace("-", "_")
+        words = (INBOX,) if (self.name, verb) == (INBOX, "serve") else (verb,)
         # A service's log is JSON to its last line; the output of another verb is not.
         log = self.log if verb == "serve" else self.log.with_stem(f"{self.name}-{verb}")
-        return Command(self.name, (sys.executable, "-P", "-m", module, verb), log, self.env)
+        return Command(self.name, (sys.executable, "-P", "-m", module, *words), log, self.env)
 
 
 def services_of(run: Run, stack: Stack) -> list[Service]:
     """The services of a run, each with its environment."""
     ports = run.ports
     services = []
-    for name in SERVICES:
+    for name in run.names():
         env = {
             "PYTHONUNBUFFERED": "1",
             "BATON_KAFKA__BOOTSTRAP_SERVERS": stack.bootstrap_servers,
             "BATON_OPS__PORT": str(ports.ops(name)),
             "BATON_POLICIES": str(run.policies()),
+            "BATON_MAPPINGS": str(MAPPINGS),
         }
-        if name == "ingest":
+        if name == INBOX:
+            env["BATON_INBOXES"] = str(run.inboxes.absolute())
+        elif name == "ingest":
             env |= {
                 "BATON_HTTP__HOST": ports.http_host,
                 "BATON_HTTP__PORT": str(ports.http),
                 "BATON_HTTP__DOCS": "true",
                 "BATON_WRITE_KEYS": str(run.write_keys.absolute()),
-                "BATON_MAPPINGS": str(MAPPINGS),
             }
             if is_loopback(ports.http_host):  # its secret is known to everybody
                 env["BATON_WEBHOOKS"] = str(WEBHOOKS)

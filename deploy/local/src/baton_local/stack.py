@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,6 +35,8 @@ class StackOptions:
     postgres_port: int | None = None
     other_ports: Mapping[str, Wanted] = field(default_factory=dict)
     """Ports that the stack's user will need, checked with its own before anything starts."""
+    inboxes: Sequence[str] = ()
+    """Topics that platforms write to, created beside Baton's own."""
     durable: bool = True
     """False for tests without power cuts: Postgres without fsync."""
     passwords: bool = True
@@ -124,7 +126,7 @@ class Stack:
         finally:
             stopped.set()
         await self._kafka.start()
-        await create_topics(self.bootstrap_servers)
+        await create_topics(self.bootstrap_servers, inboxes=self._options.inboxes)
 
     async def _start_postgres(self) -> None:
         await self._postgres.start()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -16,16 +17,19 @@ from schemas.topics import TOPICS
 PARTITIONS = 4
 """Partitions of every topic locally; the same for all, since partition p of all topics has the same people."""
 
+APPENDED = {"message.timestamp.type": "LogAppendTime"}
+"""An inbox's own configuration: the receipt of a record is then known."""
 TOPIC_ALREADY_EXISTS = 36
 
 
-async def create_topics(bootstrap_servers: str, prefix: str = "") -> None:
-    """Every topic exists on return; existing ones are unchanged."""
+async def create_topics(bootstrap_servers: str, prefix: str = "", inboxes: Iterable[str] = ()) -> None:
+    """Every topic exists on return, and those of `inboxes`; existing ones are unchanged."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
+        configs = {topic.name: topic.config for topic in TOPICS.values()} | dict.fromkeys(inboxes, APPENDED)
         wanted = [
-            NewTopic(prefix + topic.name, PARTITIONS, 1, topic_configs=dict(topic.config)) for topic in TOPICS.values()
+            NewTopic(prefix + name, PARTITIONS, 1, topic_configs=dict(config)) for name, config in configs.items()
         ]
         answer: Any = await admin.create_topics(wanted, timeout_ms=30_000)
     finally:

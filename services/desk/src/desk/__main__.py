@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from desk.auditing import audit
+from desk.inbox import inbox
 from desk.keys import keys
 from desk.lead import commands as lead
 from desk.lead.conflicts import conflicts
@@ -21,7 +22,12 @@ main = typer.Typer(
 )
 for command in (lead.lead, lead.explain, lead.show, lead.due, conflicts, merge, unmerge, audit, erase, suppress):
     main.command()(command)
-for name, verbs in (("policy", policy), *((kind, letters.verbs(kind)) for kind in KINDS), ("keys", keys)):
+for name, verbs in (
+    ("policy", policy),
+    *((kind, letters.verbs(kind)) for kind in KINDS),
+    ("keys", keys),
+    ("inbox", inbox),
+):
     main.add_typer(verbs, name=name)
 wrap_help(main)
 

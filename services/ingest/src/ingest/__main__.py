@@ -1,4 +1,4 @@
-"""The console script `ingest`: `serve` (the default) and `migrate`."""
+"""The console script `ingest`: `serve` (the default), `inbox` and `migrate`."""
 
 from __future__ import annotations
 
@@ -53,6 +53,31 @@ def serve() -> None:
         print(f"{settings.webhooks} has the secret of the demo, which everybody knows.", file=sys.stderr)
         raise typer.Exit(2)
     run(partial(serve_until, settings, keys, webhooks), settings.log, "ingest")
+
+
+@main.command()
+def inbox() -> None:
+    """Reads the topics that platforms write to (BATON_INBOXES names the file), until it is told to stop (SIGTERM)."""
+    from functools import partial
+
+    from chassis.documents import BadDocument
+    from chassis.process.run import run
+    from ingest.formats import Formats
+    from ingest.inbox.app import NAME, InboxSettings
+    from ingest.inbox.app import serve as serve_until
+    from ingest.inbox.file import read_inboxes
+
+    settings = InboxSettings.read()
+    formats = Formats(settings.mappings)
+    try:
+        inboxes = read_inboxes(settings.inboxes, formats)
+    except BadDocument as error:
+        print(f"The inboxes cannot be read:\n{error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+    if not inboxes:
+        print(f"{settings.inboxes} names no topic: there is nothing to read.", file=sys.stderr)
+        raise typer.Exit(2)
+    run(partial(serve_until, settings, inboxes, formats), settings.log, NAME)
 
 
 @main.command()

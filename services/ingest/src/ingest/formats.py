@@ -1,33 +1,38 @@
 """The formats in which platforms write, to a webhook or to a topic: a body becomes items, an item events.
 
-`segment` is what trackers send, one call or a batch. Every other format is a mapping: a file of the folder of mappings.
+`segment` is what trackers send, one call or a batch; `cloudevents` an event or an array of them, sales activities among
+them. Every other format is a mapping: a file of the folder of mappings.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Mapped
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import orjson
 
 from chassis.documents import BadDocument, read_document
 from ingest import rules
-from ingest.adapters import sales, segment
+from ingest.adapters import cloudevents, sales, segment
 from ingest.adapters.mapping import Mapping
 from ingest.adapters.sales import Invalid
+from ingest.settings import Limits
 from schemas.content import has_nul
 from schemas.engagements import EngagementRecorded, LeadLinked
 from schemas.envelope import Envelope, Refused, SentBy
-from schemas.sales import SalesContacted
+from schemas.sales import SALES_ACTIVITIES, SalesContacted
 from schemas.spelling import given
 
 ENGAGEMENTS, SALES = EngagementRecorded.topic, SalesContacted.topic
-SEGMENT = "segment"
+SEGMENT, CLOUDEVENTS = "segment", "cloudevents"
+Made = tuple[Literal["call", "event", "activity"], Any]
+"""A call of the Segment family, a CloudEvent or a sales activity that an item amounts to."""
+_ACTIVITIES = frozenset(str(activity.model_fields["type"].default) for activity in SALES_ACTIVITIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +71,16 @@ class Read:
     dropped: int = 0
     junk: Counter[tuple[str, str]] = field(default_factory=Counter)
     mended: Counter[str] = field(default_factory=Counter)
+    links: set[tuple[str, str, str]] = field(default_factory=set)
 
     def add(self, more: Read) -> None:
         """Adds it; a link only once, since a second one would be an exact duplicate."""
-        known = {(event.subject, event.id) for event in self.events if isinstance(event, LeadLinked)}
-        self.events += (event for event in more.events if (event.subject, event.id) not in known)
+        for event in more.events:
+            if isinstance(event, LeadLinked):
+                if (link := (event.subject, event.source, event.id)) in self.links:
+                    continue
+                self.links.add(link)
+            self.events.append(event)
         self.dropped += more.dropped
         self.junk += more.junk
         self.mended += more.mended
@@ -83,8 +93,8 @@ class Format(Protocol):
         """The items of a body; each is read, and set aside, by itself. Raises Refused."""
         ...
 
-    def made(self, item: object, id_: str | None) -> Any:
-        """("call" or "activity", what it is) for each; `id_` is the id of one without its own. Raises Refused."""
+    def made(self, item: object, id_: str | None) -> Iterable[Made]:
+        """What the item amounts to; `id_` is the id of a call or activity without its own. Raises Refused."""
         ...
 
 
@@ -97,10 +107,21 @@ class Segment:
             return [{"sentAt": sent_at, **one} if isinstance(one, dict) else one for one in content["batch"]]
         return content if isinstance(content, list) else [content]
 
-    def made(self, item: object, id_: str | None) -> Any:
+    def made(self, item: object, id_: str | None) -> Iterable[Made]:
         if isinstance(item, dict) and id_ is not None and given(item.get("messageId")) is None:
             item = {**item, "messageId": id_}
         yield "call", item
+
+
+class CloudEvents:
+    """CloudEvents in structured mode."""
+
+    def split(self, content: object) -> Sequence[object]:
+        return content if isinstance(content, list) else [content]
+
+    def made(self, item: object, id_: str | None) -> Iterable[Made]:  # noqa: ARG002 - an event has an id
+        is_activity = isinstance(item, dict) and item.get("type") in _ACTIVITIES
+        yield "activity" if is_activity else "event", item
 
 
 class Formats:
@@ -110,42 +131,42 @@ class Formats:
         self.folder = folder
         self.files: set[Path] = set()
         """The files that have been read."""
-        self._known: dict[str, Format] = {SEGMENT: Segment()}
+        self._known: dict[str, Format] = {SEGMENT: Segment(), CLOUDEVENTS: CloudEvents()}
 
     def find(self, name: str) -> Format:
         """The format. Raises BadDocument where there is none of that name, or its file is wrong."""
         if name not in self._known:
             path = self.folder / f"{name}.yaml"
             if path.parent != self.folder or not path.is_file():
-                there = ", ".join(sorted((SEGMENT, *(file.stem for file in self.folder.glob("*.yaml")))))
+                there = ", ".join(sorted((*self._known, *(file.stem for file in self.folder.glob("*.yaml")))))
                 raise BadDocument([f"no format {name!r}: expected one of {there} (mappings are in {self.folder})"])
             self._known[name] = read_document(path, Mapping)
             self.files.add(path)
         return self._known[name]
 
 
-def read(item: object, how: Format, origin: Origin, most: int) -> Read:
-    """The events of one item, all or none; each call or activity has at most `most` bytes. Raises Refused.
+def read(item: object, how: Format, origin: Origin, limits: Limits) -> Read:
+    """The events of one item, all or none. Raises Refused.
 
     A function of item and origin, so that a refused item can be read again later.
     """
     result = Read()
     for kind, said in how.made(item, origin.id):
         compact = orjson.dumps(said)
-        if len(compact) > most:
+        if len(compact) > (most := limits.cloud_event if kind == "event" else limits.event):
             raise Refused("too_large", f"an event may have {most} bytes")
         if has_nul(compact.decode()):
             raise Refused("nul_character", "a text with a NUL character")
-        if (ENGAGEMENTS if kind == "call" else SALES) not in origin.sends:
+        if (SALES if kind == "activity" else ENGAGEMENTS) not in origin.sends:
             raise Refused("not_allowed", f"what comes this way may send {', '.join(sorted(origin.sends))} only")
-        result.add(_call(said, origin) if kind == "call" else _activity(said, origin))
+        result.add(_activity(said, origin) if kind == "activity" else _events(kind, said, origin))
     return result
 
 
-def _call(call: object, origin: Origin) -> Read:
-    if origin.queued and isinstance(call, dict):
-        call = {name: value for name, value in call.items() if name != "sentAt"}
-    item = segment.read(call)
+def _events(kind: str, said: object, origin: Origin) -> Read:
+    item = segment.read(said) if kind == "call" else cloudevents.read(said)
+    if origin.queued:
+        item = replace(item, sent_at=None)
     events = rules.events_of(item, origin.source, origin.received_at, origin.sentby)
     return Read(list(events), item.dropped, Counter(item.junk), Counter(item.mended))
 

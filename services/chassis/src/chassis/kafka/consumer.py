@@ -97,7 +97,7 @@ class Consumer(ConsumerRebalanceListener):
         """
         self._owner = owner
         names = [self._prefix + topic for topic in self._topics]
-        async with _bounded("joining"):
+        async with bounded("joining"):
             if not self._started:
                 await self._client.start()
                 self._started = True
@@ -107,13 +107,7 @@ class Consumer(ConsumerRebalanceListener):
 
     async def stop(self) -> None:
         """Leaves the group within 5 s, else raises BrokerAway."""
-        # In a task of its own: without a broker the client's close raises a CancelledError that nobody asked for.
-        closing = asyncio.create_task(self._client.stop())
-        done, _ = await asyncio.wait({closing}, timeout=LEAVE_SECONDS)
-        if not done:
-            closing.cancel()
-        if not done or closing.cancelled() or closing.exception():
-            raise BrokerAway("leaving: the broker does not answer")
+        await leave(self._client)
 
     def on_partitions_revoked(self, _: Iterable[TopicPartition]) -> None:
         self._owner.revoked()
@@ -132,7 +126,7 @@ class Consumer(ConsumerRebalanceListener):
 
         Raises NoAppendTime for a record that has its producer's time stamp.
         """
-        async with _bounded("fetching"):
+        async with bounded("fetching"):
             batches = await self._client.getmany(*self._partitions(part), timeout_ms=int(wait * 1000), max_records=most)
         found: list[Received] = []
         for partition, batch in batches.items():
@@ -170,7 +164,7 @@ class Consumer(ConsumerRebalanceListener):
     async def bounds(self, part: int) -> Mapping[str, tuple[int, int]]:
         """Each topic's first offset and the offset after its last record, as the broker has them now."""
         partitions = self._partitions(part)
-        async with _bounded("asking for offsets"):
+        async with bounded("asking for offsets"):
             first = await self._client.beginning_offsets(partitions)
             last = await self._client.end_offsets(partitions)
         return {self._name(p): (first[p], last[p]) for p in partitions}
@@ -183,7 +177,7 @@ class Consumer(ConsumerRebalanceListener):
         wanted = {self._partition(topic, part): offset - 1 for topic, offset in offsets.items()}
         found: dict[str, int] = {}
         try:
-            async with _bounded("reading the last record again"):
+            async with bounded("reading the last record again"):
                 for partition, offset in wanted.items():
                     self._client.seek(partition, offset)
                     self._client.resume(partition)
@@ -214,7 +208,7 @@ class Consumer(ConsumerRebalanceListener):
             self._partition(topic, part): offset for part, owned in progress.items() for topic, offset in owned.items()
         }
         try:
-            async with _bounded("committing offsets"):
+            async with bounded("committing offsets"):
                 await self._client.commit(offsets)
         except (CommitFailedError, IllegalStateError) as error:
             raise NotMember("offset commit refused") from error
@@ -235,8 +229,19 @@ def append_time(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(min(max(milliseconds, 0), YEAR_9999) / 1000, UTC)
 
 
+async def leave(client: AIOKafkaConsumer) -> None:
+    """Leaves the client's group within 5 s, else raises BrokerAway."""
+    # In a task of its own: without a broker the client's close raises a CancelledError that nobody asked for.
+    closing = asyncio.create_task(client.stop())
+    done, _ = await asyncio.wait({closing}, timeout=LEAVE_SECONDS)
+    if not done:
+        closing.cancel()
+    if not done or closing.cancelled() or closing.exception():
+        raise BrokerAway("leaving: the broker does not answer")
+
+
 @asynccontextmanager
-async def _bounded(doing: str, seconds: float = DEADLINE_SECONDS) -> AsyncIterator[None]:
+async def bounded(doing: str, seconds: float = DEADLINE_SECONDS) -> AsyncIterator[None]:
     """Bounds a wait on the broker; the error names what was awaited."""
     try:
         async with asyncio.timeout(seconds):

@@ -34,7 +34,7 @@ _OVERHEAD = 12
 _ATTRIBUTES, _RECORDS = 22, 61
 """Positions in a batch: the attributes, whose last 3 bits name the codec, and the first record."""
 _CODEC = 0x07
-_LOG_APPEND_TIME = 1
+LOG_APPEND_TIME = 1
 """Kafka's number for a time stamp set by the broker."""
 
 
@@ -53,7 +53,7 @@ def require_append_time(records: Iterable[Any]) -> None:
     It looks at the records, since reading a topic's configuration takes a right that a service need not have.
     """
     for record in records:
-        if record.timestamp_type != _LOG_APPEND_TIME:
+        if record.timestamp_type != LOG_APPEND_TIME:
             raise NoAppendTime(
                 f"{record.topic}/{record.partition} keeps its producers' time stamps, which are anybody's clock: set "
                 f"message.timestamp.type=LogAppendTime, and make the topic anew (offset {record.offset})"

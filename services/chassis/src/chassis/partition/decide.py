@@ -21,7 +21,7 @@ from chassis.process.failures import Transient
 from chassis.process.logs import logger
 from chassis.service import At, Decision, Forward, Keep, Move, Recall, S, Service
 from schemas.binary import of_record
-from schemas.envelope import Fact, Refused, older_fingerprint
+from schemas.envelope import WAY, Fact, Refused, older_fingerprint
 from schemas.identity import partition_of
 
 TRY_AGAIN = timedelta(seconds=60)
@@ -51,7 +51,7 @@ class Decider(Generic[S]):
             log.error("decoder_failed", partition=self._part, offset=record.offset, error=type(error).__name__)
             return Refused(RULES_FAILED, type(error).__name__)
         if fact.event.subject not in self._files and partition_of(record.key or b"", self._partitions) != self._part:
-            return Refused(WRONG_PARTITION, "not where Kafka's default partitioner puts the key")
+            return Refused(WRONG_PARTITION, f"not where Kafka's default partitioner puts the key; {WAY}")
         return fact
 
     def take(self, number: int, record: Received, reading: Fact | Refused, pending: Pending[S]) -> None:

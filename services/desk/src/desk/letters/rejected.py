@@ -21,6 +21,7 @@ from ingest.formats import Formats, Origin, read
 from ingest.http import lenient
 from ingest.http.calls import Call, taken
 from ingest.http.door import records_of
+from ingest.inbox.reader import content_of
 from ingest.rules import REASONS
 from ingest.settings import Limits
 from schemas.envelope import Envelope, Refused, SentBy
@@ -47,14 +48,16 @@ class _Said(BaseModel):
     sends: frozenset[str] = frozenset()
     id: str | None = None
     queued: bool = False
-    raw: str | None = None
-    """Base64 of a record that was set aside whole, instead of an item."""
+    whole: bool = False
+    """It is a record as a whole, of which the format could make no items."""
+    address: str | None = None
+    """The record in its inbox: <topic>/<partition>/<offset>."""
 
     def item(self, value: bytes) -> object:
         """The item as ingest parses it, from the record's `value`: a long integer becomes a float."""
         if self.item_text is None:
             return orjson.loads(value).get("item")
-        item, _ = lenient.loads(self.item_text.encode(self.item_encoding))
+        item, _ = lenient.loads(self._original())
         return item
 
     def events(self, value: bytes, limits: Limits, formats: Formats) -> Sequence[Envelope]:
@@ -69,7 +72,15 @@ class _Said(BaseModel):
             how = formats.find(self.format)
         except BadDocument as error:
             raise Refused("unreadable", error.problems[0]) from error
-        return read(self.item(value), how, origin, limits.event).events
+        if not self.whole:
+            return read(self.item(value), how, origin, limits).events
+        original = orjson.dumps(self.item(value)) if self.item_text is None else self._original()
+        items = how.split(content_of(original, limits))
+        origins = [origin.at(place, len(items)) for place in range(len(items))]
+        return [event for one, its in zip(items, origins, strict=True) for event in read(one, how, its, limits).events]
+
+    def _original(self) -> bytes:
+        return (self.item_text or "").encode(self.item_encoding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +126,7 @@ class Rejected:
             "service": "ingest" if said else None,
             "set_aside_at": stamp(self.set_aside_at),
             "source": said.source if said else None,
+            "origin": said.address if said else None,
             "received_at": stamp(said.received_at) if said else None,
             "cut": said.cut if said else None,
             "replay_of": None,

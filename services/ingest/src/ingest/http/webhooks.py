@@ -74,7 +74,7 @@ class Hooks:
         for place, item in enumerate(items):
             its = origin.at(place, len(items))
             try:
-                found.add(read(item, how, its, self._door.limits.event))
+                found.add(read(item, how, its, self._door.limits))
             except Refused as refused:
                 reasons[refused.reason] += 1
                 about = {"reason": refused.reason, "detail": refused.detail, **its.as_json()}
