@@ -168,6 +168,14 @@ async def test_an_old_or_future_time_stamp_is_refused(hooked: Door, kind: str, m
                 assert (await Platform(hooked, kind).send(body, headers=told)).status_code == 401
 
 
+async def test_a_body_that_is_not_quite_json_is_mended_and_counted(hooked: Door) -> None:
+    platform = Platform(hooked, "standard", id=hooked.name)
+    call = '{"type": "track", "userId": "u1", "event": "X", "properties": {"a": NaN, "b": 1}}'
+    assert (await platform.send(call.encode())).status_code == 200
+    assert (await platform.published())[-1][1]["data"]["properties"] == {"b": 1}
+    assert hooked.count("values_mended_total", what="not_finite") == 1
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_junk_for_a_signature_is_refused(hooked: Door, kind: str) -> None:
     body = recorded(BODY[kind])

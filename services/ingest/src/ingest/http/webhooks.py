@@ -51,7 +51,8 @@ class Hooks:
     def _content(self, hook: Webhook, body: bytes, held: Held) -> object:
         """The body as plain values. Raises Problem."""
         if hook.kind != "salesforce":
-            content, _ = bodies.parse(bodies.plain(body, self._door.limits, held), self._door.limits)
+            content, mended = bodies.parse(bodies.plain(body, self._door.limits, held), self._door.limits)
+            self._door.metrics.count_mended(mended or {})
             return content
         try:
             message = salesforce.message(body)
