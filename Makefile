@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-header --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) \
 	$(foreach m,schemas chassis ingest scorer router sla-monitor desk local,--no-emit-package baton-$(m))
 
-.PHONY: help setup run audit test lint format schemas bench chaos chaos-long chaos-matrix chaos-mutants lock clean
+.PHONY: help setup run audit test conformance lint format schemas bench chaos chaos-long chaos-matrix chaos-mutants lock clean
 
 help: ## list every verb
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ audit: setup ## compare topics and databases of the running system, invariant by
 
 test: setup ## unit, contract, integration and end-to-end tests on real Kafka and Postgres (ARGS='-n 0 -k word': in one process)
 	@$(BIN)/python -m pytest -p tests.distribution -n auto --maxprocesses 4 --dist loadscope $(ARGS)
+
+conformance: setup ## released clients against Baton: servers' ones, and browsers' where there is a Chromium (npm and uv fetch them)
+	@$(BIN)/python -m pytest tests/conformance -rs $(ARGS)
 
 lint: setup ## ruff, mypy strict, import contracts, generated files and lock file fresh
 	$(BIN)/ruff check .

@@ -1,11 +1,16 @@
-"""Released clients, fetched once by their own package managers, and a relay for them."""
+"""Released clients, fetched once by their own package managers from the lock files beside, and a relay for them."""
 
+import asyncio
+import json
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,46 +19,53 @@ from tests.relay import POLICIES, ROOT, Relay, relay
 
 CACHE = ROOT / ".venv/clients"
 """Removed by `make clean` with the rest of the environment."""
-STORIES = Path(__file__).parent / "clients"
-FETCH_SECONDS = 120
+HERE = Path(__file__).parent
+FETCH_SECONDS = 240
+PLAY_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Client:
-    """A command that plays the story; host, write key and name of the person are appended."""
+    """A released client, and what differs between clients."""
 
-    command: Sequence[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    name: str
+    player: str
+    largest: int = 28_000
+    """Bytes of an event of which the client's largest batch stays within ingest's limits."""
+    resends: bool = True
+    also: int = 0
+    """Events that it sends beside those asked for: an alias, where it has no such call, is an identify."""
 
-
-def node(package: str, version: str) -> Client:
-    """A client from npm. Skips the test where it cannot be had."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip(f"{package} needs node and npm, which are not on PATH")
-    quiet = ("--no-save", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0")
-    folder = _fetched(f"{package}@{version}", "npm", "install", *quiet, "--prefix")
-    return Client(("node", str(STORIES / "story.cjs"), package), {"NODE_PATH": str(folder / "node_modules")})
-
-
-def python(package: str, version: str) -> Client:
-    """A client from PyPI, beside the environment and not in it. Skips the test where it cannot be had."""
-    install = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable, "--target")
-    folder = _fetched(f"{package}=={version}", *install)
-    return Client((sys.executable, str(STORIES / "story.py")), {"PYTHONPATH": str(folder)})
+    async def play(self, host: str, key: str, calls: Sequence[Mapping[str, Any]]) -> None:
+        """Sends the calls and ends the client as its manual says. Skips the test where it cannot be fetched."""
+        node = self.player.endswith(".cjs")
+        folder = fetched_by_npm() if node else fetched_by_uv()
+        process = await asyncio.create_subprocess_exec(
+            *("node" if node else sys.executable, str(HERE / "clients" / self.player), self.name, host, key),
+            env={**os.environ, "NODE_PATH" if node else "PYTHONPATH": str(folder)},
+            stdin=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await asyncio.wait_for(process.communicate(json.dumps(calls).encode()), PLAY_SECONDS)
+        assert process.returncode == 0, said.decode()
 
 
 CLIENTS = {
-    "Segment for Node": (node, "@segment/analytics-node", "3.1.0"),
-    "Rudder for Node": (node, "@rudderstack/rudder-sdk-node", "3.0.13"),
-    "Segment for Python": (python, "segment-analytics-python", "2.4.0"),
+    "Segment for Python 2.4.0": Client("segment", "play.py"),
+    "Segment for Node 3.1.0": Client("segment", "play.cjs"),
+    "Rudder for Python 2.1.9": Client("rudder", "play.py", largest=4_000),
+    "Rudder for Node 3.0.13": Client("rudder", "play.cjs", largest=20_000),
+    "PostHog for Python 7.91.1": Client("posthog", "play.py", largest=4_000),
+    "Snowplow for Python 1.1.0": Client("snowplow", "play.py", largest=1_000, also=1),
+    "Snowplow for Node 4.8.0": Client("snowplow", "play.cjs", largest=4_000, also=1),
+    "Jitsu 1.11.0": Client("jitsu", "play.cjs", resends=False, also=1),
 }
 
 
 @pytest.fixture(params=CLIENTS)
 def client(request: pytest.FixtureRequest) -> Client:
     """Each released client in turn."""
-    fetch, package, version = CLIENTS[request.param]
-    return fetch(package, version)
+    return CLIENTS[request.param]
 
 
 @pytest.fixture(scope="session")
@@ -64,20 +76,35 @@ async def classic_relay(servers: Infrastructure, tmp_path_factory: pytest.TempPa
         yield running
 
 
-def _fetched(package: str, *install: str) -> Path:
-    """The folder of the package; `install` is completed by a folder and the package. Skips where that fails."""
-    folder = CACHE / package.replace("/", "-")
+def fetched_by_npm() -> Path:
+    """Where Node finds the clients. Skips where they cannot be had."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        pytest.skip("clients for Node and browsers need node and npm, which are not on PATH")
+    install = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0", "--prefix", ".")
+    files = [HERE / name for name in (".npmrc", "package.json", "package-lock.json")]
+    return _fetched("npm", files, install) / "node_modules"
+
+
+def fetched_by_uv() -> Path:
+    """Where Python finds the clients, beside the environment and not in it. Skips where they cannot be had."""
+    install = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", sys.executable, "--target", ".")
+    return _fetched("uv", [HERE / "python.lock"], (*install, "--require-hashes", "-r", "python.lock"))
+
+
+def _fetched(by: str, files: Sequence[Path], install: Sequence[str]) -> Path:
+    """The folder with what the files lock; `install` runs in it, beside copies of them. Skips where that fails."""
+    folder = CACHE / f"{by}-{sha256(b''.join(file.read_bytes() for file in files)).hexdigest()[:12]}"
     if folder.is_dir():
         return folder
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
+    for file in files:
+        shutil.copy(file, part)
     try:
-        subprocess.run(
-            (*install, str(part), package), check=True, capture_output=True, text=True, timeout=FETCH_SECONDS
-        )
+        subprocess.run(install, cwd=part, check=True, capture_output=True, text=True, timeout=FETCH_SECONDS)
     except subprocess.TimeoutExpired:
-        pytest.skip(f"{package} could not be fetched within {FETCH_SECONDS} s: no network, or a slow one")
+        pytest.skip(f"{by} could not fetch the clients within {FETCH_SECONDS} s: no network, or a slow one")
     except subprocess.CalledProcessError as error:
-        pytest.skip(f"{package} could not be fetched: {' '.join(error.stderr.split())[:300]}")
+        pytest.skip(f"{by} could not fetch the clients: {' '.join(error.stderr.split())[:300]}")
     return part.rename(folder)
