@@ -72,7 +72,7 @@ def _good_record_set_aside(evidence: Evidence) -> None:
 
 
 def _no_score(evidence: Evidence) -> None:
-    evidence.scores.popitem()
+    del evidence.scores[next(lead for lead in evidence.scores if evidence.oracle.known(lead).reachable)]
 
 
 def _old_score(evidence: Evidence) -> None:
@@ -84,12 +84,13 @@ def _old_score(evidence: Evidence) -> None:
 
 
 def _no_handoff(evidence: Evidence) -> None:
-    next(lead for lead in evidence.oracle.leads.values() if lead.handoffs).turns.clear()
+    oracle = evidence.oracle
+    next(lead for name, lead in oracle.leads.items() if oracle.must_be_handed_off(name)).turns.clear()
 
 
 def _handoff_of_a_stranger(evidence: Evidence) -> None:
     given = next(lead for lead in evidence.oracle.leads.values() if lead.handoffs)
-    cold = next(lead for name, lead in evidence.oracle.leads.items() if not evidence.oracle.must_be_handed_off(name))
+    cold = next(lead for name, lead in evidence.oracle.leads.items() if not evidence.oracle.may_be_handed_off(name))
     cold.turns.update(given.turns)
 
 
