@@ -55,7 +55,7 @@ def _envelope(fields: dict[str, Any], default_id: str) -> dict[str, Any]:
         "source": fields.pop("source", "tests"),
         "subject": fields.pop("subject", LEAD),
         "time": fields.pop("time", NOON),
-        **({"via": fields.pop("via")} if "via" in fields else {}),
+        **{name: fields.pop(name) for name in ("via", "sentby") if name in fields},
     }
 
 

@@ -140,7 +140,7 @@ def _holding(scoring: Scoring, known: Known, pays: dict[str, int]) -> Iterator[s
         "engaged": any(rule.engagement and pays.get(rule.id, 0) > 0 for rule in scoring.rules),
         "fit_profile": bool(scoring.profile) and all(_in_force(test, known) for test in scoring.profile),
         "contactable": any(event.data.identifiers.email for event in known),
-        "double_opt_in": any(isinstance(event, LeadOptedIn) for event in known),
+        "double_opt_in": any(isinstance(event, LeadOptedIn) and event.sentby != "public" for event in known),
     }
     return (name for name, true in holds.items() if true)
 
@@ -151,8 +151,10 @@ def _stated(data: Description, name: str) -> Any:
 
 
 def _in_force(test: AttributeMatch, known: Known) -> bool:
-    stated = [_stated(event.data, test.name) for event in known if isinstance(event, LeadDescribed)]
-    *_, value = (None, *(value for value in stated if value is not None))
+    descriptions = [event for event in known if isinstance(event, LeadDescribed)]
+    said = [(event.sentby, value) for event in descriptions if (value := _stated(event.data, test.name)) is not None]
+    trusted = [value for by, value in said if by != "public"]
+    *_, value = (None, *(trusted or [value for _, value in said]))
     if value is None:
         return False
     if test.between:

@@ -139,6 +139,7 @@ _events = one_of_each(
     id=("7", "70", "a", "é"),
     source=("crm", "crm-eu", "web"),
     email=(*NONE, EMAIL),
+    sentby=(*NONE, "public", "server"),
     **_TIMES,
 )
 _doings = one_of_each(
@@ -161,6 +162,7 @@ def _event(draw: st.DrawFn, number: int) -> Envelope:
     fields: dict[str, Any] = {
         "id": f"{how['id']}{number}",
         "source": how["source"],
+        "sentby": how["sentby"],
         "time": _instant(how["day"], how["minute"], how["micro"]),
         "identifiers": Identifiers(email=how["email"]),
     }

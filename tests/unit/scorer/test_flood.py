@@ -1,6 +1,7 @@
 """The flood limit: engagements of a kind in a day, whatever kinds a sender invents."""
 
 from collections import Counter
+from collections.abc import Hashable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from tests.unit.scorer.driver import CLASSIC, Play
 DAY = timedelta(days=1)
 
 
-def _sort(event: Envelope) -> tuple[str, int] | None:
+def _sort(event: Envelope) -> tuple[Hashable, ...] | None:
     return flood.sort_of(a_fact(event), CLASSIC.kinds)
 
 
@@ -34,6 +35,13 @@ def test_kinds_that_the_policy_names_are_counted_apart() -> None:
     assert len(named) == len(CLASSIC.kinds) > 5
     assert _sort(an_engagement("never_heard_of")) not in named
     assert {"demo_requested", "page_viewed"} <= CLASSIC.kinds
+
+
+def test_machines_and_public_keys_use_up_nobody_s_room() -> None:
+    said: list[dict[str, Any]] = [{}, {"machine": True}, {"sentby": "public"}, {"sentby": "public", "machine": True}]
+    assert len({_sort(an_engagement("webinar_attended", **how)) for how in said}) == 4
+    assert _sort(an_engagement("webinar_attended", sentby="server")) == _sort(an_engagement("webinar_attended"))
+    assert _sort(an_opt_in(sentby="public")) != _sort(an_opt_in())
 
 
 def test_a_day_is_one_of_utc() -> None:

@@ -28,6 +28,7 @@ def events(draw: st.DrawFn, most: int = 30) -> list[Envelope]:
             "id": f"{draw(st.integers(0, 99)):02}-{number}",
             "source": draw(st.sampled_from(["crm", "web"])),
             "time": at(draw(st.integers(0, 12))),
+            "sentby": draw(st.sampled_from([None, "public", "server"])),
         }
         what = draw(st.integers(0, 9))
         if what == 0 and described < 8:

@@ -19,7 +19,9 @@ from scorer.rules.memo import Memo, Watch
 from scorer.rules.names import Names
 
 LEAD = "6f9619ff-8b86-5d00-b42d-00c04fc964ff"
-UNSTORED: Any = {"lead_id": True, "tally": {"memo": True, "basis": {"own_email"}}, "names": True, "fresh": True}
+RARE: Any = {"memo": True, "basis": {"own_email", "public"}, "background": {"public"}}
+"""Stored only where there is something."""
+UNSTORED: Any = {"lead_id": True, "tally": RARE, "names": True, "fresh": True}
 STATES = TypeAdapter(State)
 
 STATED, NAMED = Statement("o", 1), Statement("o", "a")
@@ -70,10 +72,12 @@ def test_the_same_state_is_the_same_text_as_before(state: State) -> None:
     assert stored.write(state) == older(state)
 
 
-@given(states, names, texts)
-def test_the_names_of_a_lead_are_read_as_they_were_written(state: State, names: Names, own: str) -> None:
-    basis = replace(state.tally.basis, own_email=own or None)
-    state = replace(state, names=names, tally=Tally(basis, state.tally.background))
+@given(states, names, texts, tuples(texts))
+def test_what_few_leads_have_is_read_as_it_was_written(
+    state: State, names: Names, own: str, public: tuple[str, ...]
+) -> None:
+    basis = replace(state.tally.basis, own_email=own or None, public=public)
+    state = replace(state, names=names, tally=Tally(basis, replace(state.tally.background, public=public)))
     assert stored.read(LEAD, stored.write(state)) == state
 
 

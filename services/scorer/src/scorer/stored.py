@@ -46,6 +46,7 @@ def _read_basis(basis: Mapping[str, Any]) -> Basis:
         get("opted_in"),
         get("intent"),
         get("own_email"),
+        tuple(get("public", ())),
     )
 
 
@@ -58,7 +59,8 @@ def _read_paid(paid: Mapping[str, Any]) -> Paid:
 def _read_background(background: Mapping[str, Any]) -> Background:
     get = background.get
     first, last = _statement(get("origin_first")), _statement(get("origin_last"))
-    return Background(tuple(get("touches", ())), first, last, _statements(get("contact", {})))
+    contact = _statements(get("contact", {}))
+    return Background(tuple(get("touches", ())), first, last, contact, tuple(get("public", ())))
 
 
 def _read_published(published: Mapping[str, Any]) -> Published:
@@ -104,6 +106,7 @@ def write(state: State) -> str:
                 "origin_first": background.origin_first,
                 "origin_last": background.origin_last,
                 "contact": background.contact,
+                **({"public": background.public} if background.public else {}),
             },
         },
         "published": {
@@ -137,7 +140,7 @@ def _names(names: Names) -> Mapping[str, object]:
 
 
 def _basis(basis: Basis) -> Mapping[str, object]:
-    own: Mapping[str, object] = {"own_email": basis.own_email} if basis.own_email else {}
+    rare = {"own_email": basis.own_email, "public": basis.public}
     return {
         "digest": basis.digest,
         "at": basis.at,
@@ -149,7 +152,7 @@ def _basis(basis: Basis) -> Mapping[str, object]:
         "email": basis.email,
         "opted_in": basis.opted_in,
         "intent": basis.intent,
-        **own,
+        **{name: value for name, value in rare.items() if value},
     }
 
 

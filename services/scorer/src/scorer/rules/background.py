@@ -23,13 +23,15 @@ ATTRIBUTES = ("name", "phone", "title", "company", "company_size", "industry", "
 @dataclass(frozen=True, slots=True)
 class Background:
     """`touches` has the latest touchpoints (order key, kind, content, campaign, separated by tabs), `contact` the
-    latest statement by attribute; of a size there may be two, as a number and as a range.
+    latest statement by attribute: a public one, then in `public`, only where there is no other. Of a size there may be
+    two, as a number and as a range.
     """
 
     touches: tuple[str, ...] = ()
     origin_first: Statement | None = None
     origin_last: Statement | None = None
     contact: Mapping[str, Statement] = field(default_factory=dict)
+    public: tuple[str, ...] = ()
 
 
 def engaged(background: Background, order: OrderKey, engagement: Engagement, *, named: bool) -> Background:
@@ -40,28 +42,40 @@ def engaged(background: Background, order: OrderKey, engagement: Engagement, *, 
     return _touched(background, order, engagement) if named else background
 
 
-def described(background: Background, order: OrderKey, description: Description) -> Background:
-    """With one more description."""
+def described(background: Background, order: OrderKey, description: Description, *, public: bool = False) -> Background:
+    """With one more description; a `public` word only fills gaps."""
     said = {attribute: getattr(description, attribute) for attribute in ATTRIBUTES}
     said[SIZE_RANGE] = text_of(description.company_size_range)
     for attribute, value in said.items():
         known = background.contact.get(attribute)
-        if value is not None and (known is None or order > known.order):
-            background = replace(background, contact=with_entry(background.contact, attribute, Statement(order, value)))
+        if value is not None and (known is None or (not public, order) > _standing(background, attribute)):
+            contact = with_entry(background.contact, attribute, Statement(order, value))
+            names = marked(background.public, attribute, public=public)
+            background = replace(background, contact=contact, public=names)
     return background
 
 
 def contact_of(background: Background) -> dict[str, object]:
     """What is known of the lead, for publishing; of the size as a number and as a range what was said last."""
     known: dict[str, object] = {name: statement.value for name, statement in background.contact.items()}
-    size, within = background.contact.get(SIZE), background.contact.get(SIZE_RANGE)
-    if within is not None:
-        if size is not None and size.order >= within.order:
+    if SIZE_RANGE in known:
+        if SIZE in known and _standing(background, SIZE) >= _standing(background, SIZE_RANGE):
             del known[SIZE_RANGE]
         else:
             known.pop(SIZE, None)
-            known[SIZE_RANGE] = range_of(str(within.value))
+            known[SIZE_RANGE] = range_of(str(known[SIZE_RANGE]))
     return known
+
+
+def _standing(background: Background, attribute: str) -> tuple[bool, OrderKey]:
+    """What a statement of the attribute has to exceed: better class first, then the later one."""
+    return attribute not in background.public, background.contact[attribute].order
+
+
+def marked(names: tuple[str, ...], name: str, *, public: bool) -> tuple[str, ...]:
+    """The names, sorted, with this one if it is `public` and without it if not."""
+    others = {each for each in names if each != name}
+    return tuple(sorted({*others, name} if public else others))
 
 
 def _touched(background: Background, order: OrderKey, engagement: Engagement) -> Background:
@@ -76,7 +90,7 @@ def _touched(background: Background, order: OrderKey, engagement: Engagement) ->
         touches = latest[-TOUCHPOINTS:]
     elif last is background.origin_last:
         return background
-    return Background(touches, background.origin_first, last, background.contact)
+    return Background(touches, background.origin_first, last, background.contact, background.public)
 
 
 def _short(text: str | None) -> str:

@@ -67,6 +67,8 @@ class Basis:
     opted_in: OrderKey | None = None
     intent: OrderKey | None = None
     own_email: str | None = None
+    public: tuple[str, ...] = ()
+    """The attributes in `values` that only a public word has stated so far."""
 
     @property
     def address(self) -> Value | None:

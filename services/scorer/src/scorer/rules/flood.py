@@ -1,13 +1,14 @@
 """Limits how many facts of a lead are kept; more come from a machine.
 
 Counted by UTC day, each sort by itself: engagements of each kind that a policy names, all other engagements together,
-descriptions, opt-ins, links, suppressions, events of unknown types. Kinds are free strings, so a limit for each could
+descriptions, opt-ins, links, suppressions, events of unknown types. What a machine did, and what came by a public key,
+has room of its own in each sort: it takes none from others. Kinds are free strings, so a limit for each could
 be evaded by new ones; one limit for all would let page views displace a demo request. An erasure is never dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable
 
 from schemas.engagements import EngagementRecorded, LeadErased
 from schemas.envelope import Fact
@@ -20,10 +21,10 @@ OTHERS = ""
 """The kinds that no policy names."""
 
 
-def sort_of(fact: Fact, kinds: Collection[str]) -> tuple[str, int] | None:
+def sort_of(fact: Fact, kinds: Collection[str]) -> tuple[Hashable, ...] | None:
     """The sort of the fact, `kinds` being those that a policy names; None: it is never dropped."""
-    event = fact.event
+    event, day, public = fact.event, fact.time.toordinal(), fact.event.sentby == "public"
     if isinstance(event, EngagementRecorded):
         kind = event.data.kind
-        return (kind if kind in kinds else OTHERS, fact.time.toordinal())
-    return None if isinstance(event, LeadErased) else (f" {type(event).__name__}", fact.time.toordinal())
+        return (kind if kind in kinds else OTHERS, day, public, event.data.machine)
+    return None if isinstance(event, LeadErased) else (f" {type(event).__name__}", day, public)

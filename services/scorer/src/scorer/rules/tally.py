@@ -15,7 +15,7 @@ from schemas.identity import lead_of
 from schemas.scores import Group
 from schemas.scoring import SESSION
 from schemas.spelling import readable_email
-from scorer.rules.background import ATTRIBUTES, PAGE_VIEW, Background, described, engaged
+from scorer.rules.background import ATTRIBUTES, PAGE_VIEW, Background, described, engaged, marked
 from scorer.rules.basis import Basis, Kept, Paid, Statement
 from scorer.rules.course import fresh_until
 from scorer.rules.criteria import Criteria, Priced, Wanted, code_of
@@ -61,7 +61,8 @@ def fold(facts: Iterable[Fact], criteria: Criteria) -> Tally:
 def add(tally: Tally, fact: Fact, criteria: Criteria) -> Tally:
     """The tally with one more fact, which it does not have yet; itself where the fact changes nothing.
 
-    A machine's engagements, links and events of unknown types change nothing. Raises Late.
+    A machine's engagements, links and events of unknown types change nothing, a public word opts nobody in. Raises
+    Late.
     """
     require(tally.basis, criteria)
     event, basis, background, memo = fact.event, tally.basis, tally.background, tally.memo
@@ -78,16 +79,22 @@ def add(tally: Tally, fact: Fact, criteria: Criteria) -> Tally:
     elif isinstance(event, LeadDescribed):
         order = order_of(fact)
         basis = _met(basis, order, fact, criteria)
-        basis, memo = _stated(basis, memo, order, event.data, criteria)
-        background = described(background, order, event.data)
+        public = is_public(fact)
+        basis, memo = _stated(basis, memo, order, event.data, criteria, public=public)
+        background = described(background, order, event.data, public=public)
     elif isinstance(event, LeadOptedIn):
         order = order_of(fact)
         basis = _met(basis, order, fact, criteria)
-        if basis.opted_in is None or order < basis.opted_in:
+        if not is_public(fact) and (basis.opted_in is None or order < basis.opted_in):
             basis = replace(basis, opted_in=order)
     if basis is not tally.basis:
         return Tally(basis, background, _carried(tally.basis, memo, basis, criteria))
     return tally if background is tally.background else replace(tally, background=background)
+
+
+def is_public(fact: Fact) -> bool:
+    """Whether anybody may have sent it: by a key that is on web pages."""
+    return fact.event.sentby == "public"
 
 
 def stands_on(basis: Basis, criteria: Criteria) -> bool:
@@ -197,19 +204,24 @@ def _paid(paid: Paid, memo: Memo, order: OrderKey, rule: Priced) -> tuple[Paid, 
     return Paid(shares, paid.found + 1, paid.used + share, day, today + allowed, over), memo
 
 
-def _stated(
-    basis: Basis, memo: Memo, order: OrderKey, description: Description, criteria: Criteria
+def _stated(  # noqa: PLR0913 - what a description says, and of whom
+    basis: Basis, memo: Memo, order: OrderKey, description: Description, criteria: Criteria, *, public: bool
 ) -> tuple[Basis, Memo]:
+    """The basis with the attributes stated: the latest word counts, but a public one only fills gaps."""
     for attribute in ATTRIBUTES:
         if attribute in criteria.attributes and (value := stated(description, attribute)) is not None:
             code, earlier = code_of(value), basis.values.get(attribute)
             if order < basis.at:
                 raise Late("a description belongs before another fact")
+            if public and earlier is not None and attribute not in basis.public:
+                continue
             held, memo = _held_before(basis, memo, order, criteria)
             values = basis.values
             if earlier is None or earlier.value != code:
                 values = with_entry(values, attribute, Statement(order, code))
             basis = replace(basis, at=order, held=held, values=values)
+            if public != (attribute in basis.public):
+                basis = replace(basis, public=marked(basis.public, attribute, public=public))
     return basis, memo
 
 
