@@ -54,10 +54,10 @@ def test_a_lead_that_does_not_qualify_is_shown_with_what_it_lacks() -> None:
 
 
 def test_a_step_refused_for_coming_early_and_taken_since_is_not_shown_as_refused() -> None:
-    early = go(a_handed_off_lead(), a_step("opportunity", 5)).lead
-    assert "Refused   opportunity.created" in shown(early)
+    early = go(a_handed_off_lead(), a_step("won", 5)).lead
+    assert "Refused   deal.won" in shown(early)
 
-    assert "Refused" not in shown(go(early, a_step("qualified", 4)).lead)
+    assert "Refused" not in shown(go(early, a_step("opportunity", 4)).lead)
 
 
 def test_a_lead_without_a_score_is_shown_as_not_judged() -> None:
