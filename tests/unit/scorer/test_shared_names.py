@@ -50,11 +50,12 @@ def test_the_erasure_of_one_person_of_a_shared_device_takes_what_was_done_as_tha
 
 def test_later_events_are_dropped_at_times_of_the_erased_one_and_forwarded_at_others() -> None:
     people = shared().settle(an_erasure(ADA))
+    before = people.totals["forwarded"]
     people.settle(*did(PHONE, id="late-a", minutes=15), *did(PHONE, *CASE, id="later-b", minutes=40))
     people.killed()
     people.settle(*did(PHONE, id="later-a", minutes=5))
     assert ids(people, PHONE) == ids(people, BOB) == {"b22", "b35", "later-b"}
-    assert (score(people, BOB), people.totals["dropped:erased"]) == (25, 2)
+    assert (score(people, BOB), people.totals["dropped:erased"], people.totals["forwarded"]) == (25, 2, before + 1)
 
 
 def test_what_is_still_to_be_moved_comes_to_the_other_one() -> None:
