@@ -103,7 +103,9 @@ class Erasure(Frozen):
 
     lead: LeadId | None = Field(None, description="an alias is erased as far as it is this lead; absent: all of it")
     spans: tuple[tuple[Instant | None, Instant | None], ...] | None = Field(
-        None, description="only what happened at these times, from an instant until before another; absent: at any"
+        None,
+        max_length=500,
+        description="only what happened at these times, from an instant until before another; absent: at any",
     )
 
 

@@ -174,7 +174,7 @@ class Pending(Generic[S]):
         left = {key: fact for key, fact in new.items() if not within(spans, fact.time)}
         self.facts[file.lead_id] = left
         self.unwritten[file.lead_id] += len(new) - len(left)
-        self.erased[file.lead_id] = (*self.erased.get(file.lead_id, ()), *spans)
+        self.erased[file.lead_id] = tuple(dict.fromkeys((*self.erased.get(file.lead_id, ()), *spans)))
         file.changed = True
 
     def drop(self, file: File[S], reason: str, state: S) -> None:
