@@ -26,6 +26,7 @@ def tests(path: str, named: str) -> Hunt:
 INTEGRATION = "tests/integration/chassis/test_chassis_{}.py"
 POINTS = "tests/chaos/points/test_{}.py"
 SIMULATION: Hunt = ("-m", "tests.simulation", "--seeds", "200", "--json")
+NAMES: Hunt = ("-m", "tests.simulation", "--family", "names", "--seeds", "200", "--json")
 STORE = "tests/simulation/store.py"
 LOAD = tests("tests/chaos/test_load.py", "nothing_wrong")
 REBALANCE = tests("tests/e2e/test_rebalance.py", "change_hands")
@@ -219,6 +220,7 @@ MUTANTS = (
         "for fact in facts if not names_itself(fact)]\n    after",
         "for fact in facts[1:] if not names_itself(fact)]\n    after",
         REBALANCE,
+        NAMES,
     ),
     Mutant(
         "the cursor of a move in the lead's row",
@@ -226,6 +228,23 @@ MUTANTS = (
         "after = None if last or not facts else facts[-1].key",
         "after = None",
         REBALANCE,
+        NAMES,
+    ),
+    Mutant(
+        "the copies of a move in the outbox",
+        f"{CHASSIS}/partition/commit.py",
+        "        batch = Batch(progress, new, rows, outbox, shared,",
+        "        left = [record for record in outbox if record.topic not in self._service.inputs]\n"
+        '        progress.totals["published"] += len(left) - len(outbox)\n'
+        "        batch = Batch(progress, new, rows, left, shared,",
+        NAMES,
+    ),
+    Mutant(
+        "what comes behind the cursor of a move is forwarded at once",
+        f"{SCORER}/names.py",
+        "return self.after is not None and fact.key > self.after",
+        "return self.after is not None",
+        NAMES,
     ),
     Mutant(
         "links that do not go up",
@@ -233,6 +252,7 @@ MUTANTS = (
         "if not upward or link.lead == lead_id",
         "if link.lead == lead_id",
         LOAD,
+        NAMES,
     ),
     Mutant(
         "an alias without a score",
@@ -240,6 +260,42 @@ MUTANTS = (
         "return State(state.lead_id, NOTHING_KNOWN, untold(state).published, names)",
         "return State(state.lead_id, state.tally, untold(state).published, names)",
         LOAD,
+        NAMES,
+    ),
+    Mutant(
+        "what came by an unmerged lead does not count",
+        f"{SCORER}/names.py",
+        "for alias in latest if _is_apart(alias, latest)",
+        "for alias in latest if False",
+        NAMES,
+    ),
+    Mutant(
+        "a merged lead is named along a chain of merges",
+        f"{SCORER}/names.py",
+        "if fact.event.via in self.joined and",
+        "if fact.event.via in self.joined[:0] and",
+        NAMES,
+    ),
+    Mutant(
+        "the score of a survivor told anew after an unmerge",
+        f"{SCORER}/linking.py",
+        "Published(version) if version else NEVER_PUBLISHED",
+        "replace(NEVER_PUBLISHED, version=version)",
+        tests("tests/unit/scorer/test_links.py", "nothing_of_its_own"),
+    ),
+    Mutant(
+        "a survivor waits for the answer of a merged lead",
+        "services/router/src/router/rules/handoff.py",
+        "    if lead.waits:",
+        "    if lead.waits and lead.score is None:",
+        NAMES,
+    ),
+    Mutant(
+        "an answer tells of its merge, whose word comes later",
+        "services/router/src/router/rules/merging.py",
+        "    if known is None or known.at < at:  # the merge",
+        "    if False:  # the merge",
+        NAMES,
     ),
     Mutant(
         "what comes after an erasure is dropped",

@@ -10,14 +10,14 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from tests.simulation.hunt import hunting, shrink, story
-from tests.simulation.scenario import scenario_of
+from tests.simulation.hunt import FAMILIES, hunting, shrink, story
 
 
 def main(
     seeds: Annotated[int, typer.Option(min=1, help="how many seeds to run")] = 2000,
     first: Annotated[int, typer.Option("--from", min=0, help="the first of them")] = 0,
     processes: Annotated[int, typer.Option(min=1, help="how many run at once")] = os.cpu_count() or 1,
+    family: Annotated[str, typer.Option(help=f"kind of scenarios: {', '.join(FAMILIES)}")] = "plain",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object: what broke and what happened")] = False,
 ) -> None:
     """Simulates the relay under faults. Exits with 1 after the first seeds that break an invariant, told minimally."""
@@ -28,7 +28,7 @@ def main(
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("seeds", total=seeds)
-        with hunting(range(first, first + seeds), min(processes, seeds)) as findings:
+        with hunting(range(first, first + seeds), min(processes, seeds), family) as findings:
             for count, more, what in findings:
                 done += count
                 broken |= more
@@ -42,7 +42,9 @@ def main(
             )
         elif broken:
             making = progress.add_task("making it smaller", total=None)
-            smallest = shrink(scenario_of(min(broken)), lambda tried, _: progress.update(making, completed=tried))
+            smallest = shrink(
+                FAMILIES[family][0](min(broken)), lambda tried, _: progress.update(making, completed=tried)
+            )
             print(story(smallest))
     if not as_json:
         print(f"{done} seeds from {first}: {len(broken)} broken")

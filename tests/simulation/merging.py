@@ -24,8 +24,8 @@ from tests.simulation.scenario import (
     Arrival,
     Scenario,
     _activity,
-    _again,
     _arrival,
+    again,
     scenario_of,
 )
 from tests.simulation.world import QUICK, World
@@ -35,7 +35,7 @@ def merging_of(seed: int) -> Scenario:
     """The seed's scenario with one or two people who have two addresses each, and the seed's faults."""
     whole, chance = scenario_of(seed), Random(f"merging {seed}")
     arrivals = [arrival for number in range(chance.randint(1, 2)) for arrival in _life(number, chance)]
-    arrivals += [_again(one, chance) for one in arrivals if chance.random() < 0.2]
+    arrivals += [again(one, chance) for one in arrivals if chance.random() < 0.2]
     faults = tuple(fault for fault in whole.faults if fault.kind != "clock")  # the oracle knows one clock only
     return replace(whole, arrivals=tuple(sorted(arrivals, key=lambda one: one.at)), faults=faults)
 

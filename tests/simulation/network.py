@@ -15,7 +15,10 @@ T = TypeVar("T")
 DEADLINE = 12.0
 SERVERS = Context()
 STORE = frozenset(
-    ("claim", "owed_since", "leftovers", "leads", "known", "due", "beyond", "next_due", "shared", "commit", "recall")
+    (
+        *("claim", "owed_since", "leftovers", "leads", "fingerprints", "due", "beyond", "next_due", "shared", "commit"),
+        *("recall", "slices"),
+    )
 )
 
 

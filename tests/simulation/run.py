@@ -42,6 +42,8 @@ def simulate(scenario: Scenario, judge: Callable[[World], list[str]]) -> Run:
             patch.object(decide, "log", world.diary),
             patch.object(owner, "log", world.diary),
             patch.object(supervisor, "log", world.diary),
+            patch.object(owner, "MOVED", scenario.moved),
+            patch.object(owner, "TOGETHER", min(scenario.moved, owner.TOGETHER)),  # each a fact, at the least
             patch.object(supervisor, "COMMIT_SECONDS", 7),  # half of all steps would be that advice
             patch.object(time, "time", _no_wall_clock),
             patch.object(os, "_exit", lambda _: world.kill(PROCESS.get())),

@@ -27,7 +27,7 @@ REQUESTS = (
     "claim",
     "leftovers",
     "leads",
-    "known",
+    "fingerprints",
     "shared",
     "commit",
     "commit",
@@ -105,6 +105,10 @@ class Scenario:
     cache_leads: int
     rule_seconds: float = 0
     """How long each decision computes."""
+    family: str = "plain"
+    """What judges it: see `hunt.FAMILIES`."""
+    moved: int = 500
+    """Most facts that one commit moves."""
 
 
 def scenario_of(seed: int) -> Scenario:
@@ -113,9 +117,9 @@ def scenario_of(seed: int) -> Scenario:
     bursts = [chance.uniform(1, INPUT_SECONDS - 2) for _ in range(3)]
     leads = chance.sample(_people(), chance.randint(2, 4))
     arrivals = [arrival for lead in leads for arrival in _life(lead, bursts, chance)]
-    arrivals += [_again(one, chance) for one in arrivals if chance.random() < 0.25]
-    arrivals += [_bad(one, chance) for one in arrivals if chance.random() < 0.04]
-    faults = tuple(_fault(chance, bursts) for _ in range(chance.randint(2, 9)))
+    arrivals += [again(one, chance) for one in arrivals if chance.random() < 0.25]
+    arrivals += [spoilt(one, chance) for one in arrivals if chance.random() < 0.04]
+    faults = tuple(trouble(chance, bursts) for _ in range(chance.randint(2, 9)))
     return Scenario(
         seed,
         tuple(sorted(arrivals, key=lambda one: one.at)),
@@ -162,11 +166,13 @@ def _arrival(lead: str, id_: str, at: float, late: float, build: Callable[..., E
     return Arrival(at, event.topic, partition_of(key, PARTS), key, event.encode(), f"{event.type} {id_} of {lead[:8]}")
 
 
-def _again(one: Arrival, chance: Random) -> Arrival:
+def again(one: Arrival, chance: Random) -> Arrival:
+    """A repeat of the arrival."""
     return replace(one, at=one.at + chance.choice((0.0, chance.uniform(0, 15))))
 
 
-def _bad(one: Arrival, chance: Random) -> Arrival:
+def spoilt(one: Arrival, chance: Random) -> Arrival:
+    """A record like it that no service can read, or a mark in its place."""
     one = replace(one, at=one.at + chance.random(), about=f"bad: {one.about}")
     match chance.randrange(5):
         case 0:
@@ -181,7 +187,8 @@ def _bad(one: Arrival, chance: Random) -> Arrival:
             return Arrival(one.at, one.topic, one.part, about="mark")
 
 
-def _fault(chance: Random, bursts: list[float]) -> Fault:
+def trouble(chance: Random, bursts: list[float]) -> Fault:
+    """A fault at about the time of a burst."""
     at = max(0.0, chance.choice(bursts) + chance.uniform(-1, 8))
     fault = Fault(at, chance.choice(KINDS), chance.choice(PROCESSES))
     match fault.kind:

@@ -8,10 +8,10 @@ from unittest.mock import patch
 
 import pytest
 
-from tests.chaos.guards import MUTANTS, SIMULATION, Mutant
+from tests.chaos.guards import MUTANTS, NAMES, SIMULATION, Mutant
 from tests.chaos.mutants import HUNT_SECONDS, RED, found, hunted, scratch
 from tests.simulation.forwarding import forwarding_of, linked
-from tests.simulation.hunt import hunting, shrink, story
+from tests.simulation.hunt import FAMILIES, hunting, shrink, story
 from tests.simulation.oracle import judge
 from tests.simulation.run import simulate
 from tests.simulation.scenario import scenario_of
@@ -19,30 +19,37 @@ from tests.simulation.store import StoreJournal
 
 SEEDS = 2000
 FORWARDING_SEEDS = 100
-HAPPENS = (
+FAULTS = (
     *("killed", "ended", "frozen", "expel!", "stop!", "outage!", "clock!", "transaction!", "time passes"),
     *("kill!", "freeze!", "slow!", "refuse!", "lose!", "skip!", "stale!", "disk!"),
-    *("commit: Fenced", "commit: FactKnown", "commit: SharedConflict", "offsets: NotMember", "gaps"),
+    *("commit: Fenced", "commit: FactKnown", "offsets: NotMember", "gaps"),
     *("facts", "duplicates", "replaced", "barriers", "dead_letters", "handed_off", "met", "breaches", "retractions"),
 )
+HAPPENS = {
+    "plain": (*FAULTS, "commit: SharedConflict"),
+    "names": (*FAULTS, "slices", "moved", "forwarded", "recall", "links_refused"),
+}
 """What a run of many seeds has to have seen, each at least once in a hundred seeds."""
 
 
 @pytest.mark.timeout(900)
-def test_no_seed_breaks_an_invariant() -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_seed_breaks_an_invariant(family: str) -> None:
     happened: Counter[str] = Counter()
-    with hunting(range(SEEDS)) as findings:
+    with hunting(range(SEEDS), family=family) as findings:
         for _, broken, what in findings:
-            assert not broken, story(shrink(scenario_of(min(broken))))
+            assert not broken, story(shrink(FAMILIES[family][0](min(broken))))
             happened += what
-    assert [what for what in HAPPENS if happened[what] < SEEDS / 100] == [], happened
+    assert [what for what in HAPPENS[family] if happened[what] < SEEDS / 100] == [], happened
 
 
 @pytest.mark.timeout(HUNT_SECONDS + 60)
-@pytest.mark.parametrize("mutant", [m for m in MUTANTS if SIMULATION in m.hunts], ids=lambda mutant: mutant.guard)
+@pytest.mark.parametrize(
+    "mutant", [m for m in MUTANTS if {SIMULATION, NAMES} & {*m.hunts}], ids=lambda mutant: mutant.guard
+)
 def test_a_guard_taken_away_is_found_within_200_seeds(mutant: Mutant) -> None:
     with scratch(mutant) as copy:
-        code, said = hunted(SIMULATION, copy)
+        code, said = hunted(SIMULATION if SIMULATION in mutant.hunts else NAMES, copy)
     assert (code, bool(found(said))) == (RED, True), said
 
 
