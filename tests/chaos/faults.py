@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from tests.chaos.database import slow_commits
 from tests.chaos.flow import ANSWER_SECONDS, PATIENCE
 from tests.chaos.guests import visits
+from tests.chaos.inbox import INBOX
 from tests.chaos.intruders import IMPORTED, imports, leaves_open, writes_rubbish
 from tests.chaos.link import Way
 from tests.chaos.network import black_hole, cuts, half_open, latency, resets
@@ -159,7 +160,7 @@ async def storm(trial: Trial) -> None:
 
 
 def _catalogue() -> Iterable[Fault]:
-    for service in SERVICES:
+    for service in (*SERVICES, INBOX):
         yield Fault(f"{service}-kill", "SIGKILL of an instance", kills(service), 15, KILLED)
     yield Fault("broker-kill", "SIGKILL, back after 1 to 6 s", kills_server("broker"), 22, BROKER)
     yield Fault("database-kill", "SIGKILL, back after 1 to 6 s", kills_server("database"), 15, DATABASE)

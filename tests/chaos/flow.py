@@ -16,6 +16,8 @@ import httpx
 from aiokafka.errors import KafkaError
 
 from schemas.identity import lead_id_of
+from tests.chaos import inbox
+from tests.chaos.inbox import INBOX, TOPIC
 from tests.chaos.quiet import INPUTS, unread
 from tests.chaos.senders import Tracker
 from tests.chaos.stage import Stage
@@ -124,6 +126,7 @@ class Flow:
                 now: Ends = await until(self._ends, "the broker to tell its ends", PATIENCE)
                 for service in JUDGES:
                     await until(partial(self._worked_off, service, now), service, PATIENCE)
+                await until(partial(self._drained, now), INBOX, PATIENCE)
         except TimeoutError:
             return float("inf")
         return time.monotonic() - since
@@ -139,8 +142,14 @@ class Flow:
                 return await unread(database, self._stage.room, service, now) == 0
         return False
 
+    async def _drained(self, now: Ends) -> bool:
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(5):
+                return await inbox.unread(self._stage.room, now) == 0
+        return False
+
     async def _ends(self) -> Ends:
         with contextlib.suppress(KafkaError, OSError, TimeoutError):
             async with asyncio.timeout(5):
-                return await ends(self._stage.room.bootstrap_servers, *INPUTS)
+                return await ends(self._stage.room.bootstrap_servers, *INPUTS, TOPIC)
         return {}

@@ -477,4 +477,19 @@ MUTANTS = (
         "if False:",
         SIMULATION,
     ),
+    Mutant(
+        "offsets of an inbox are committed after the acknowledgement only",
+        "services/ingest/src/ingest/inbox/loop.py",
+        "        taken = {place: self._taken(place, records) for place, records in batches.items()}\n",
+        "        await self._group.commit({place: each[-1].record.offset + 1 for place, each in batches.items()})\n"
+        "        taken = {place: self._taken(place, records) for place, records in batches.items()}\n",
+        tests("tests/integration/ingest/test_inbox.py", "loses_nothing"),
+    ),
+    Mutant(
+        "the inbox reads again what it could not publish",
+        "services/ingest/src/ingest/inbox/loop.py",
+        "            self._group.rewind({place: records[0].record.offset for place, records in batches.items()})\n",
+        "",
+        tests("tests/integration/ingest/test_inbox.py", "fails_is_repeated"),
+    ),
 )

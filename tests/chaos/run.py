@@ -18,6 +18,7 @@ from chassis.process.settings import Database, Kafka
 from desk.audit import Report
 from desk.auditing import audited
 from tests.chaos.flow import Flow, Probe
+from tests.chaos.inbox import TOPIC, drained
 from tests.chaos.load import Load
 from tests.chaos.quiet import quiet
 from tests.chaos.schedule import PAUSE_SECONDS
@@ -110,7 +111,7 @@ async def perform(run: Run, watcher: Watcher) -> None:
 
 async def _play(run: Run, stage: Stage) -> Load:
     """The load, and the faults in their order; on return all that was sent has been acknowledged, or it is noted."""
-    load = Load(stage.room, stage.http_port, run.seed, run.rate)
+    load = Load(stage.room, stage.http_port, run.seed, run.rate, TOPIC)
     run.counts, run.acknowledged = load.counts, load.acknowledged
     probe, stop = Probe(stage), asyncio.Event()
     flow = Flow(stage, probe)
@@ -158,6 +159,7 @@ async def _judge(run: Run, stage: Stage, load: Load) -> None:
     """The auditor's word and the model's, once nothing is on its way any more."""
     run.doing = "waiting for quiet"
     try:
+        await drained(stage.room, QUIET_SECONDS)
         await quiet(stage.room, QUIET_SECONDS)
     except TimeoutError as error:
         run.violations.append(str(error))

@@ -22,13 +22,15 @@ from baton_local.kafka import Kafka, Listener
 from baton_local.ports import HeldPorts
 from baton_local.postgres import Postgres
 from baton_local.topics import create_topics
+from tests.chaos import inbox
+from tests.chaos.inbox import INBOX, TOPIC
 from tests.chaos.proxy import Proxy
 from tests.infrastructure import Room
 from tests.processes import Instance
 from tests.relay import JUDGES, ROOT, SERVICES, Relay
 from tests.until import until
 
-INSTANCES = ("ingest", *(f"{service}{number}" for service in JUDGES for number in ("", "/2")))
+INSTANCES = ("ingest", *(f"{service}{number}" for service in (*JUDGES, INBOX) for number in ("", "/2")))
 POLICIES = ROOT / "tests/fixtures/policies/chaos"
 READY_SECONDS = 120
 STOP_GRACE = 3.0
@@ -68,12 +70,13 @@ class Stage(Relay):
         self._ports = HeldPorts()
         kafka, controller, postgres = (self._ports.take() for _ in range(3))
         listeners = [
-            Listener(name.replace("-", "").upper(), self._ports.take(), self._ports.take()) for name in SERVICES
+            Listener(name.replace("-", "").upper(), self._ports.take(), self._ports.take())
+            for name in (*SERVICES, INBOX)
         ]
         chance = random.Random(seed)
         self.to_broker = {
             service: Proxy(listener.advertised_port, listener.port, chance)
-            for service, listener in zip(SERVICES, listeners, strict=True)
+            for service, listener in zip((*SERVICES, INBOX), listeners, strict=True)
         }
         self.to_database = {service: Proxy(self._ports.take(), postgres, chance) for service in JUDGES}
         self.broker = Kafka(self._root / "kafka", self.logs / "kafka.log", kafka, controller, listeners)
@@ -82,6 +85,10 @@ class Stage(Relay):
         self._exit = AsyncExitStack()
         where = (self.broker.bootstrap_servers, "", "baton", self.database.url("postgres"))
         super().__init__(Proxied(*where, self.to_broker, self.to_database), self.logs, POLICIES, INSTANCES)
+
+    def environment(self, service: str) -> dict[str, str]:
+        own = inbox.environment(self._root) if service == INBOX else {}
+        return {**super().environment(service), **own}
 
     @property
     def proxies(self) -> dict[str, Proxy]:
@@ -127,7 +134,7 @@ class Stage(Relay):
         self._exit.push_async_callback(self.stop)
         await asyncio.to_thread(ensure_kafka, Console(stderr=True), Event())
         await asyncio.gather(self.broker.start(), self.database.start())
-        await create_topics(self.room.bootstrap_servers)
+        await create_topics(self.room.bootstrap_servers, inboxes=(TOPIC,))
         for proxy in self.proxies.values():
             await self._exit.enter_async_context(proxy)
         await self.migrate()

@@ -212,6 +212,12 @@ async def test_what_is_no_outbound_message_is_refused(hooked: Door, body: bytes)
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_xml")
 
 
+async def test_no_entity_of_a_message_is_expanded(hooked: Door) -> None:
+    message = recorded("salesforce").partition(b"?>")[2].replace(b"ada@example.com", b"&who;")
+    answer = await Platform(hooked, "salesforce").send(b'<!DOCTYPE a [<!ENTITY who "e@example.com">]>' + message)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_xml")
+
+
 async def test_an_item_that_cannot_be_read_is_set_aside_and_the_others_are_taken(hooked: Door) -> None:
     platform = Platform(hooked, "hubspot")
     events = json.loads(recorded("hubspot"))
