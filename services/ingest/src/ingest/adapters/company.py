@@ -2,14 +2,14 @@
 
 | Written | Read as |
 |---|---|
-| 120, "120", "1,200", "1 200", "10K", "1.5K" | the number |
+| 120, "120", "1,200", "1'200", "10K", "1.5K" | the number |
 | 158.5 | [158, 159]: it is in between |
 | "51-200" (or another dash), "51 to 200", "1K-5K" | [51, 200] |
 | "1000+", "10,001+ employees" | from 1000 on |
 | ">1000", "<=50" | from 1001 on, [0, 50] |
 
 Anything else is no size: one below 0 or past LARGEST_COMPANY, a range whose ends are the wrong way round, "about 50",
-"1.200", which is 1.2 to some and 1,200 to others.
+"05-2023", "51 200", which may be a range, "1.200", which is 1.2 to some and 1,200 to others.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from schemas.engagements import LARGEST_COMPANY, SizeRange
 
 _LONGEST: Final = 64
 """Characters of a text that may be a size."""
-_NUMBER: Final = r"([0-9]{1,3}(?:[, '\u00a0\u202f][0-9]{3})+|[0-9]+)(\.[0-9]{1,2}|\.[0-9]{4,9})?\s?(k)?"
+_NUMBER: Final = r"([1-9][0-9]{0,2}(?:[,'\u00a0\u202f][0-9]{3})+|[1-9][0-9]*|0)(\.[0-9]{1,2}|\.[0-9]{4,9})?\s?(k)?"
+"""Without a plain blank in it: "51 200" may be a range that lost its dash; nor a 0 before it, as months have."""
 _PEOPLE: Final = r"(?:\s?(?:employees|people|staff|fte))?"
 _ONE = re.compile(rf"(<=?|>=?|[\u2264\u2265])?\s?{_NUMBER}\s?(\+)?{_PEOPLE}")
 _TWO = re.compile(rf"{_NUMBER}\s?(?:[-\u2010-\u2015\u2212]|to|\.\.)\s?{_NUMBER}{_PEOPLE}")
