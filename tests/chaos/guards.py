@@ -291,13 +291,6 @@ MUTANTS = (
         NAMES,
     ),
     Mutant(
-        "an answer tells of its merge, whose word comes later",
-        "services/router/src/router/rules/merging.py",
-        "    if known is None or known.at < at:  # the merge",
-        "    if False:  # the merge",
-        NAMES,
-    ),
-    Mutant(
         "what comes after an erasure is dropped",
         f"{CHASSIS}/partition/decide.py",
         "        if file.erased:\n            decide = self._service.after_erasure\n        elif not",
