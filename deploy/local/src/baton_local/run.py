@@ -116,8 +116,9 @@ def addresses_of(run: Run, stack: Stack) -> dict[str, str]:
     """Addresses for people, one line of 80 columns each unless the folder's name is long."""
     ports, last = run.ports, run.names()[-1]
     known = f"{TRACKER_KEY} (trackers), {SALES_KEY} (sales)"
+    page = f", try {ports.http_url}/try" if run.write_keys == WRITE_KEYS else ""
     return {
-        "ingest": f"{ports.http_url}/v1/batch",
+        "ingest": f"{ports.http_url}/v1/batch{page}",
         "write keys": known if run.write_keys == WRITE_KEYS else str(run.write_keys),
         "metrics": f"http://127.0.0.1:{ports.ops_base} to {ports.ops(last)}, one a service: /metrics, /readyz",
         "Kafka": stack.bootstrap_servers,

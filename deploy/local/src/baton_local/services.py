@@ -17,7 +17,8 @@ import httpx
 
 from baton_local.child import Child, Command
 from baton_local.errors import LocalError
-from baton_local.options import INBOX, MAPPINGS, WEBHOOKS, Run
+from baton_local.options import INBOX, MAPPINGS, WEBHOOKS, WRITE_KEYS, Run
+from baton_local.senders import TRACKER_KEY
 from baton_local.stack import Stack
 from ingest.settings import is_loopback
 
@@ -84,6 +85,8 @@ def services_of(run: Run, stack: Stack) -> list[Service]:
                 "BATON_HTTP__DOCS": "true",
                 "BATON_WRITE_KEYS": str(run.write_keys.absolute()),
             }
+            if run.write_keys == WRITE_KEYS:
+                env["BATON_HTTP__TRY_KEY"] = TRACKER_KEY
             if is_loopback(ports.http_host):  # its secret is known to everybody
                 env["BATON_WEBHOOKS"] = str(WEBHOOKS)
         else:

@@ -26,6 +26,7 @@ from ingest.http.calls import Calls
 from ingest.http.cors import shown
 from ingest.http.door import Door, Endpoint
 from ingest.http.events import Events
+from ingest.http.pages import Script, Try
 from ingest.http.paths import Tidy, doubled
 from ingest.http.sales import Sales
 from ingest.http.webhooks import Hooks
@@ -62,6 +63,9 @@ def build(
     answers = _answers(door) | {
         "/v1/webhooks/{name}": ("POST", Hooks(door, webhooks or Webhooks(None, Formats(settings.mappings))).take)
     }
+    answers["/t.js"] = ("GET", Script("t.js").answer)
+    if settings.http.try_key:
+        answers |= {"/try": ("GET", Try(settings.http.try_key).answer), "/try.js": ("GET", Script("try.js").answer)}
     if settings.http.docs:
         answers |= {"/openapi.json": ("GET", contract.as_openapi), "/docs": ("GET", contract.as_page)}
 

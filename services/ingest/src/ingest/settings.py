@@ -20,6 +20,7 @@ class Http(Section):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8080, description="port to listen on")
     docs: bool = Field(False, description="show the contract of the routes, at /openapi.json and /docs")
+    try_key: str | None = Field(None, description="public write key with which the page /try sends; else no such page")
 
 
 def is_loopback(host: str) -> bool:

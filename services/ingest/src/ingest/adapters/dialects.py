@@ -35,7 +35,11 @@ _CALLS: Final = ("track", "identify", "page", "screen", "group", "alias", "merge
 _SHORT: Final = {call[0]: call for call in _CALLS[:-1]}
 _NAMES: Final = {"batch": None, "b": None, **_SHORT, **{call: call for call in _CALLS}}
 
-SEGMENT = Dialect("segment", segment.read, {f"/v1/{name}": call for name, call in _NAMES.items()})
+SEGMENT = Dialect(
+    "segment",
+    segment.read,
+    {f"/v1/{name}": call for name, call in _NAMES.items()} | {"/beacon/v1/batch": None},  # Rudder's, as a page is left
+)
 JITSU = Dialect("jitsu", segment.read, {f"/api/s{way}/{call}": call for way in ("", "/s2s") for call in _CALLS[:-1]})
 POSTHOG = Dialect("posthog", posthog.read, {"/batch": None, "/capture": "capture"}, keys=("api_key", "token"))
 SNOWPLOW = Dialect(

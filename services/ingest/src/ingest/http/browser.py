@@ -21,10 +21,18 @@ class Settings:
         self._door = door
 
     async def of_segment(self, request: Request) -> Response:
-        """GET /v1/projects/{write key}/settings: all events go to this server, and to no other."""
+        """GET /v1/projects/{write key}/settings: all events go to this server, and to no other.
+
+        `keepalive` lets a browser finish what a page was sending as it was closed.
+        """
         name = request.path_params["key"]
         self._known(name, request)
-        here = {"apiKey": name, "apiHost": f"{request.url.netloc}/v1", "protocol": request.url.scheme}
+        here = {
+            "apiKey": name,
+            "apiHost": f"{request.url.netloc}/v1",
+            "protocol": request.url.scheme,
+            "deliveryStrategy": {"strategy": "standard", "config": {"keepalive": True}},
+        }
         return _answer({"integrations": {"Segment.io": here}, "plan": {"track": {"__default": {"enabled": True}}}})
 
     async def of_rudder(self, request: Request) -> Response:

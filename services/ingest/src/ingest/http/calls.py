@@ -68,9 +68,19 @@ class Sorted:
     mended: Counter[str] = field(default_factory=Counter)
     """Values that were not taken as sent, by a word of rules.MENDED."""
     links: set[tuple[str, str]] = field(default_factory=set)
+    accepted: list[tuple[int, str | None]] = field(default_factory=list)
+    """Index and lead; None for a call that links nobody to anybody."""
 
-    def take(self, events: Sequence[Envelope]) -> None:
-        """Adds the events; a link only once per request, since a second one would be an exact duplicate."""
+    def outcomes(self) -> list[dict[str, str | None]]:
+        """What became of each item, for a sender who asks (`?explain`)."""
+        said: dict[int, dict[str, str | None]] = {index: {"lead": lead} for index, lead in self.accepted}
+        for index, reason, detail in self.refused:
+            said[index] = {"refused": reason, "why": rules.REASONS[reason], "detail": detail}
+        return [said[index] for index in sorted(said)]
+
+    def take(self, index: int, events: Sequence[Envelope]) -> None:
+        """Adds an item's events; a link only once per request, since a second one would be an exact duplicate."""
+        self.accepted.append((index, events[0].subject if events else None))
         for event in events:
             if isinstance(event, LeadLinked):
                 if (event.subject, event.id) in self.links:
@@ -103,7 +113,7 @@ class Calls:
             found.mended.update(mended or ())
             self._read(content, body, call, found)
         await self._publish(found)
-        return success()
+        return success(items=found.outcomes()) if b"explain" in request.scope["query_string"] else success()
 
     async def _publish(self, found: Sorted) -> None:
         """Returns once the broker has acknowledged all of it, and counts it. Raises as `Door.publish`."""
@@ -167,7 +177,7 @@ class Calls:
                 found.reasons[refused.reason] += 1
                 found.refused.append((index, refused.reason, refused.detail))
             else:
-                found.take(events)
+                found.take(index, events)
                 found.dropped += read.dropped
                 found.junk.update(read.junk)
                 found.mended.update(read.mended)

@@ -32,5 +32,6 @@ def shown(request: Request, response: Response) -> Response:
     origin = request.headers.get("origin")
     if origin is not None:
         response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Vary"] = "Origin"
+        response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+        response.headers.add_vary_header("Origin")
     return response

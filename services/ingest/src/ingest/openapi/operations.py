@@ -147,5 +147,14 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         refuses=_SETTINGS,
         method="GET",
     ),
+    "/t.js": Operation(
+        "the tracker for web pages",
+        "Two lines of HTML: see the README.",
+        "Segment family",
+        success=(200, "Anything"),
+        refuses=(),
+        keyed=False,
+        method="GET",
+    ),
 }
-"""By path, without the two routes that show this contract."""
+"""By path, without the routes that show this contract, and those of the page for experiments."""
