@@ -106,6 +106,7 @@ def test_times_are_milliseconds_and_a_true_time_goes_before_the_devices() -> Non
     [
         (7, "bad_item"),
         ({"e": "xx"}, "unknown_type"),
+        ({"e": {"a": 1}}, "unknown_type"),
         ({}, "unknown_type"),
         ({"e": "ue"}, "bad_item"),
         ({"e": "ue", "ue_pr": "{"}, "bad_item"),

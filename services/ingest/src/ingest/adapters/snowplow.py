@@ -57,7 +57,7 @@ def _said(item: Table) -> tuple[str, Table]:
     if kind == "se":
         names = {"content": "se_la", "label": "se_la", "category": "se_ca", "property": "se_pr", "value": "se_va"}
         return "track", {"event": item.get("se_ac"), "properties": {name: item.get(of) for name, of in names.items()}}
-    if kind in _TRACKS:
+    if isinstance(kind, str) and kind in _TRACKS:
         return "track", {"event": _TRACKS[str(kind)], "properties": place}
     raise Refused("unknown_type", f"e: none of pv, se, ue, {', '.join(_TRACKS)}")
 
