@@ -13,6 +13,7 @@ from chassis.kafka.records import UNREADABLE
 from ingest.formats import Formats
 from ingest.http.calls import MOST_WHOLE
 from ingest.inbox.file import Inbox
+from ingest.inbox.loop import LONGEST_PAUSE, pause
 from ingest.inbox.reader import Outcome, Reader
 from ingest.settings import Limits
 from tests.builders import NOON
@@ -131,3 +132,7 @@ def test_a_public_inbox_cannot_say_what_only_servers_may() -> None:
     assert (taken_.type, taken_.sentby) == ("baton.lead.merged.v1", "server")
     won = {**merged, "type": "baton.deal.won.v1", "data": {}}
     assert refused(arrived(won), format_="cloudevents")["reason"] == "not_allowed"
+
+
+def test_the_pause_between_attempts_is_bounded_however_long_the_broker_is_away() -> None:
+    assert [pause(failures) for failures in (1, 2, 6, 100_000)] == [0.2, 0.4, LONGEST_PAUSE, LONGEST_PAUSE]

@@ -1,5 +1,6 @@
 """A mapping: what is wrong with its file is said with file and line, what it makes of items, and what it refuses."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,14 @@ def test_an_item_is_refused_with_a_reason_that_names_no_value(tmp_path: Path, co
         told(known, content)
     assert caught.value.reason == reason
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("failing", ["a[::0]", "ceil(a)", "keys(a)", "join(',', a)", "max_by(a, &b)"])
+def test_an_expression_that_fails_refuses_its_item_whatever_the_failure_is(tmp_path: Path, failing: str) -> None:
+    known = formats(tmp_path, f'items: "{failing}"', "calls:", "  - {type: track, event: b, userId: 'a[0:1].b'}")
+    for content in ({"a": [1, {"b": None}]}, {"a": float("inf")}, {"a": "x"}, 7, None):
+        with suppress(Refused):
+            told(known, content)
 
 
 @pytest.mark.parametrize("kind", ["deal.won", "lead.merged"])

@@ -54,7 +54,9 @@ class Expression:
         """What the expression finds in the value. Raises Refused, naming the expression by its `place`."""
         try:
             return self._parsed.search(value, options=_OPTIONS)
-        except exceptions.JMESPathError as error:  # whose message has the value
+        except Refused:
+            raise
+        except Exception as error:
             raise Refused("bad_item", f"{place}: the expression fails, {type(error).__name__}") from error
 
 
@@ -63,7 +65,8 @@ def _called(node: Any) -> Iterator[str]:
     if node["type"] == "function_expression":
         yield node["value"]
     for child in node["children"]:
-        yield from _called(child)
+        if isinstance(child, dict):  # those of a slice are its bounds
+            yield from _called(child)
 
 
 def _expression(value: object) -> Expression:

@@ -32,6 +32,11 @@ LONGEST_PAUSE = 5.0
 log = logger("ingest.inbox")
 
 
+def pause(failures: int) -> float:
+    """Seconds before the next attempt, after so many in a row that failed."""
+    return min(0.1 * 2.0 ** min(failures, 10), LONGEST_PAUSE)
+
+
 class Publishes(Protocol):
     """The method of `chassis.kafka.publisher.Publisher` that is used here."""
 
@@ -78,7 +83,7 @@ class Loop:
                 failures += 1
                 self._tell(failure)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), min(0.1 * 2**failures, LONGEST_PAUSE))
+                    await asyncio.wait_for(stop.wait(), pause(failures))
         try:
             await self._group.stop()
         except Transient as error:
