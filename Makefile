@@ -41,7 +41,7 @@ audit: setup ## compare topics and databases of the running system, invariant by
 test: setup ## unit, contract, integration and end-to-end tests on real Kafka and Postgres (ARGS='-n 0 -k word': in one process)
 	@$(BIN)/python -m pytest -p tests.distribution -n auto --maxprocesses 4 --dist loadscope $(ARGS)
 
-conformance: setup ## released clients against Baton: servers' ones, and browsers' where there is a Chromium (npm and uv fetch them)
+conformance: setup ## released clients of servers against Baton (npm and uv fetch them)
 	@$(BIN)/python -m pytest tests/conformance -rs $(ARGS)
 
 lint: setup ## ruff, mypy strict, import contracts, generated files and lock file fresh
