@@ -116,8 +116,8 @@ def _check(sent: Sent, answer: httpx.Response, records: Sequence[Record]) -> Non
     """The answer is a documented one; what was published is what it says, and every consumer can read it."""
     path = "/" + "/".join(filter(None, answer.request.url.path.split("/")))
     operation = next((one for route, one in OPERATIONS.items() if re.fullmatch(_pattern(route), path)), None)
-    if operation is None:
-        assert answer.status_code in {404, 405}, sent
+    if operation is None or sent.method != operation.method:
+        assert answer.status_code in {404, 405}, (sent, answer.text)
     else:
         assert answer.status_code in {operation.success[0], *operation.refuses}, (sent, answer.text)
     if answer.status_code >= 400:
