@@ -30,7 +30,9 @@ ID = "🦜" * 255
 """The longest id, in bytes."""
 TEXT = "\x01" * 1024
 """The longest text of a description as JSON has it."""
-LEAD_IDS = frozenset(("subject", "via", "alias", "lead", "earlier", "later"))
+MOST_SPANS = 500
+"""The longest array: the spans of an erasure in part."""
+LEAD_IDS = frozenset(("subject", "via", "mergedvia", "alias", "lead", "earlier", "later"))
 """Fields that hold a lead's id."""
 WHOLE = (LeadScored, LeadQualified, LeadHandedOff)
 """Those with a score in them; the others are made of ids and names alone."""
@@ -161,4 +163,7 @@ def _largest(of: Any) -> Any:
         return _largest(get_args(of)[0])
     if get_origin(of) is dict:
         return {}
+    if get_origin(of) is tuple:
+        first, *more = get_args(of)
+        return (_largest(first),) * MOST_SPANS if more == [...] else tuple(map(_largest, (first, *more)))
     return {str: ID, int: 2**31 - 1, float: -123456789.123, bool: False, AwareDatetime: NOON}[of]

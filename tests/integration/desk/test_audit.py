@@ -24,7 +24,7 @@ async def test_what_real_services_did_holds_and_is_counted(rest: Rest) -> None:
     verdicts = {each.name: each.verdict for each in report.invariants}
     assert [name for name, verdict in verdicts.items() if verdict == "not checkable"] == ["I1", "I4", "I12"]
     assert list(verdicts) == [f"I{number}" for number in range(1, 13)]
-    aside = {"id_conflict": 1, "not_json": 2, "invalid_event": 1}
+    aside = {"id_conflict": 1, "not_json": 2, "invalid_event": 2}
     assert report.figures["dead letters"].items() >= {f"scorer: {why}": count for why, count in aside.items()}.items()
     assert report.figures["scorer records"]["duplicates"] >= 60
     assert report.figures["scorer records"]["unkept"] >= 2 * FLOOD - 500
