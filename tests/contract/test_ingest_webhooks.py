@@ -172,7 +172,7 @@ async def test_a_body_that_is_not_quite_json_is_mended_and_counted(hooked: Door)
     platform = Platform(hooked, "standard", id=hooked.name)
     call = '{"type": "track", "userId": "u1", "event": "X", "properties": {"a": NaN, "b": 1}}'
     assert (await platform.send(call.encode())).status_code == 200
-    assert (await platform.published())[-1][1]["data"]["properties"] == {"b": 1}
+    assert {"b": 1} in [value["data"].get("properties") for _, value in await platform.published()]
     assert hooked.count("values_mended_total", what="not_finite") == 1
 
 
@@ -227,7 +227,7 @@ async def test_an_item_that_cannot_be_read_is_set_aside_and_the_others_are_taken
     assert answer.status_code == 200
     mine = [value for _, value in await platform.published() if hooked.name in json.dumps(value)]
     assert [value["data"].get("kind") for value in mine] == ["form_submitted"]
-    rejected = [value for _, value in await hooked.broker.on("events-rejected") if value["item"] == events[1]]
+    rejected = [value for _, value in await hooked.broker.on("events-rejected") if value.get("item") == events[1]]
     assert [(value["reason"], value["source"], value["format"]) for value in rejected[-1:]] == [
         ("bad_item", "webhook/hubspot", "hubspot")
     ]

@@ -161,9 +161,8 @@ def _largest(of: Any) -> Any:
         return of.model_validate(fields)
     if get_origin(of) is Annotated:
         return _largest(get_args(of)[0])
-    if get_origin(of) is dict:
-        return {}
     if get_origin(of) is tuple:
         first, *more = get_args(of)
         return (_largest(first),) * MOST_SPANS if more == [...] else tuple(map(_largest, (first, *more)))
-    return {str: ID, int: 2**31 - 1, float: -123456789.123, bool: False, AwareDatetime: NOON}[of]
+    plain = {str: ID, int: 2**31 - 1, float: -123456789.123, bool: False, AwareDatetime: NOON}
+    return {} if get_origin(of) is dict else plain[of]
